@@ -1,0 +1,72 @@
+// A detection data set in memory: what every reader returns and every consumer takes.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "kernels/detection/box.h"
+
+namespace diopter {
+
+/// Box as COCO files hold it: corner, width and height in pixels, in double so that metrics agree with pycocotools.
+struct Rect {
+  double x, y, w, h;
+  Box box() const {
+    return {static_cast<float>(x), static_cast<float>(y), static_cast<float>(x + w), static_cast<float>(y + h)};
+  }
+};
+
+struct Annotation {
+  std::int64_t id;
+  int category;            // index into Dataset::categories
+  Rect rect;
+  double area;             // COCO's "area" (of the mask, where there is one); otherwise w * h
+  bool crowd = false;      // COCO iscrowd: an ignored region, in training and in the metrics
+  bool difficult = false;  // VOC difficult: neither a hit nor a miss in VOC metrics; an ignored region in training
+};
+
+struct ImageRecord {
+  std::int64_t id;
+  std::string file;        // path that opens the picture
+  std::string name;        // as the annotations call it; what messages and results show
+  int width = 0, height = 0;  // 0 when the annotations do not say
+  std::vector<Annotation> annotations;
+};
+
+struct Category {
+  std::int64_t id;
+  std::string name;
+};
+
+struct Dataset {
+  std::vector<Category> categories;    // ascending id; their index is the class of training
+  std::vector<ImageRecord> images;     // in file order; an image without annotations is a negative
+  std::vector<std::string> warnings;   // one line each, for the user: repaired or dropped annotations
+};
+
+/// One detection, as in COCO's results format.
+struct Detection {
+  std::int64_t image_id;
+  std::int64_t category_id;
+  Rect rect;
+  double score;
+};
+
+enum class DatasetFormat { coco, voc, csv, yolo };
+
+/// coco: a .json file; voc: a folder with .xml files or a split file (.txt list of names) beside such a folder;
+/// csv: a .csv file; yolo: a data.yaml, or a folder with .txt files. Throws Error when none fits.
+DatasetFormat recognise_format(const std::string& annotations);
+
+/// "coco", "voc", "csv" or "yolo"; throws Error otherwise.
+DatasetFormat format_from_name(const std::string& name);
+
+/// Reads annotations of any format. `images` is the folder in which the pictures lie (may be "" for voc, csv and yolo:
+/// then as the format's habits say). `categories`: when not empty, classes that the annotations must be of (names;
+/// another one is an error) in that order: a validation set must use the classes of its training set.
+/// Throws Error with file and place (line, key or index) for anything that cannot be used.
+Dataset read_dataset(DatasetFormat format, const std::string& annotations, const std::string& images,
+                     const std::vector<std::string>& categories = {});
+
+}  // namespace diopter

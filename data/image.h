@@ -1,0 +1,37 @@
+// Pictures: decoding, upright by their EXIF orientation, encoding, resizing.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace diopter {
+
+/// 8-bit RGB, row by row, 3 bytes a pixel.
+struct Image {
+  int width = 0, height = 0;
+  std::vector<std::uint8_t> rgb;  // [height, width, 3]
+
+  std::uint8_t* pixel(int x, int y) { return rgb.data() + 3 * (static_cast<std::size_t>(y) * width + x); }
+  const std::uint8_t* pixel(int x, int y) const { return rgb.data() + 3 * (static_cast<std::size_t>(y) * width + x); }
+};
+
+/// Decodes a PNG, JPEG, BMP, GIF (first frame), PNM or TGA file through stb_image and turns it upright. Alpha is dropped.
+/// Throws Error "FILE: reason" for files that are missing, truncated, of another kind or larger than 64 megapixels.
+Image read_image(const std::string& file);
+
+/// Width and height as read_image would return them, from the header alone.
+void read_image_size(const std::string& file, int& width, int& height);
+
+/// EXIF orientation (1-8) of a JPEG file's bytes; 1 when there is none.
+int exif_orientation(const std::vector<std::uint8_t>& jpeg);
+
+/// Writes .png, .jpg (quality 90) or .bmp, by the file's extension, to a temporary file that is then renamed.
+/// Throws Error when the extension is another or the place cannot be written.
+void write_image(const std::string& file, const Image& image);
+
+/// Bilinear interpolation of the float picture [height, width, 3] without antialiasing and with half-pixel centres
+/// (torch.nn.functional.interpolate, align_corners=False); source pixel = (i + 0.5) * in / out - 0.5, clamped.
+void resize_bilinear(const float* in, int width, int height, float* out, int out_width, int out_height);
+
+}  // namespace diopter

@@ -1,0 +1,76 @@
+// Batches for training, prepared ahead by worker threads.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "data/augment.h"
+#include "data/dataset.h"
+
+namespace diopter {
+
+/// Pictures padded to a common size with zeros (the mean colour) at the right and bottom, and their boxes.
+struct Batch {
+  int images = 0, height = 0, width = 0;
+  std::vector<float> pixels;                 // [images, height, width, 3]
+  std::vector<float> boxes;                  // [total, 4], in pixels of the input
+  std::vector<std::int32_t> labels;          // [total]: class or kIgnore
+  std::vector<std::int32_t> offsets;         // [images + 1]: boxes of image i are [offsets[i], offsets[i + 1])
+  std::vector<float> sizes;                  // [images, 2]: width and height of each picture before padding
+  std::vector<float> original_sizes;         // [images, 2]: of the decoded picture
+  std::vector<std::int64_t> image_ids;       // [images]
+  std::vector<std::string> names;            // [images]: for messages
+};
+
+/// Puts samples together; the common size is a multiple of `divisor`.
+Batch collate(const std::vector<Sample>& samples, int divisor);
+
+struct LoaderOptions {
+  int batch_size = 8;
+  int workers = 2;                     // threads; 0: batches are made by the caller's thread
+  std::uint64_t seed = 0;
+  int divisor = 32;
+  std::size_t cache_bytes = 0;         // decoded pictures are kept up to this size
+  ResizeRule resize;
+  AugmentOptions augment;
+  Normalisation normalisation;
+};
+
+/// Endless stream of training batches. Batch number i depends on (data set, options, i) only: every epoch is a
+/// permutation of the pictures drawn from (seed, epoch), every picture is augmented with random numbers from
+/// (seed, epoch, position). So neither the number of workers nor where a run was resumed changes a bit.
+/// A picture that cannot be decoded is replaced by the next one in the order; it is counted and reported once.
+class Loader {
+ public:
+  /// Throws Error when the data set has no images. `first_batch`: number of the first batch that next() returns.
+  Loader(const Dataset& dataset, const LoaderOptions& options, std::int64_t first_batch = 0);
+  ~Loader();
+
+  /// The next batch; waits for the workers. Throws Error when no picture at all can be decoded.
+  Batch next();
+
+  /// Messages ("FILE: reason") about pictures that were skipped since the last call.
+  std::vector<std::string> take_warnings();
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+/// Calls body(index) for the images of a set in order, prepared ahead by `workers` threads: for evaluation.
+/// A picture that cannot be decoded is an Error here.
+class EvaluationLoader {
+ public:
+  EvaluationLoader(const Dataset& dataset, const LoaderOptions& options);
+  ~EvaluationLoader();
+  /// The next batch in data set order (the last may be smaller); false when there is none left.
+  bool next(Batch& batch);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace diopter

@@ -1,0 +1,47 @@
+#include "kernels/common/memory.h"
+
+#include <malloc.h>
+
+#include <atomic>
+#include <cstdlib>
+
+#include "kernels/common/check.h"
+
+namespace diopter::cpu {
+
+namespace {
+
+std::atomic<std::size_t> allocated{0}, peak{0};
+
+// Activations come and go every step: keep their pages instead of returning them to the system each time
+// (a fresh page costs more than the kernel that writes it).
+const bool pages_are_kept = [] {
+  mallopt(M_MMAP_THRESHOLD, 1 << 30);
+  mallopt(M_TRIM_THRESHOLD, 1 << 30);
+  return true;
+}();
+
+}  // namespace
+
+void* allocate(std::size_t bytes) {
+  if (bytes == 0) return nullptr;
+  void* memory = std::aligned_alloc(64, (bytes + 63) / 64 * 64);
+  DIOPTER_CHECK(memory, "out of memory: ", bytes >> 20, " MiB wanted, ", allocated_bytes() >> 20, " MiB held");
+  const std::size_t now = allocated += malloc_usable_size(memory);
+  std::size_t before = peak;
+  while (before < now && !peak.compare_exchange_weak(before, now)) {
+  }
+  return memory;
+}
+
+void deallocate(void* memory) noexcept {
+  if (!memory) return;
+  allocated -= malloc_usable_size(memory);
+  std::free(memory);
+}
+
+std::size_t allocated_bytes() { return allocated; }
+std::size_t peak_bytes() { return peak; }
+void reset_peak_bytes() { peak = allocated.load(); }
+
+}  // namespace diopter::cpu

@@ -1,0 +1,54 @@
+// Anchors, never stored: the box of an anchor follows from its level, pixel and cell (Lin et al. 2017, section 4).
+//
+//   box(level, y, x, a) = cell[a] + ((x + offset) stride_x, (y + offset) stride_y) twice
+//
+// An anchor's index within an image counts level after level, then y, x and cell: the order of the head's output.
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/common/levels.h"
+#include "kernels/detection/box.h"
+
+namespace diopter {
+
+inline constexpr int kMaxCells = 16;
+
+struct AnchorLevel {
+  int h, w;                   // grid
+  float stride_x, stride_y;   // pixels between neighbours
+  Box cell[kMaxCells];        // around the origin
+};
+
+struct AnchorGrid {
+  int levels = 0;
+  int cells = 0;              // anchors a pixel, the same on all levels, at most kMaxCells
+  float offset = 0;           // 0: centres on the pixel's corner (torchvision, detectron2); 0.5: on its middle
+  AnchorLevel level[kMaxLevels] = {};
+
+  DIOPTER_HD std::int64_t level_size(int l) const { return std::int64_t{level[l].h} * level[l].w * cells; }
+  /// Index of the first anchor of level l; level_offset(levels) is the number of anchors of an image.
+  DIOPTER_HD std::int64_t level_offset(int l) const {
+    std::int64_t sum = 0;
+    for (int i = 0; i < l; ++i) sum += level_size(i);
+    return sum;
+  }
+  DIOPTER_HD std::int64_t size() const { return level_offset(levels); }
+
+  /// Anchor `index` of level l, index counted within the level.
+  DIOPTER_HD Box box(int l, std::int64_t index) const {
+    const AnchorLevel& g = level[l];
+    const int a = static_cast<int>(index % cells);
+    const std::int64_t pixel = index / cells;
+    const float x = mul_rn(add_rn(static_cast<float>(pixel % g.w), offset), g.stride_x);
+    const float y = mul_rn(add_rn(static_cast<float>(pixel / g.w), offset), g.stride_y);
+    const Box& c = g.cell[a];
+    return {add_rn(c.x1, x), add_rn(c.y1, y), add_rn(c.x2, x), add_rn(c.y2, y)};
+  }
+};
+
+}  // namespace diopter
+
+DIOPTER_KERNEL(
+  /// boxes [grid.size(), 4]: every anchor of an image, for tests and tools; training never stores them.
+  void generate_anchors(const AnchorGrid& grid, float* boxes))

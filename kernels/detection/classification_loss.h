@@ -1,0 +1,28 @@
+// Classification loss over every anchor and class of a batch, value and gradient in one pass.
+//
+//   losses[image] = sum over anchors with label != kIgnore and classes k of loss(x, k == label)     (not scaled)
+//   gradient      = scale[image] * dloss/dx; 0 in the rows of ignored anchors
+//
+// `loss` is a pointwise functor: loss(x, positive) -> {value, derivative} (losses/*.h). The scale, loss weight over
+// normaliser, is folded in before rounding, so that nothing is left to do for the backward pass.
+// The sum is deterministic: a fixed map of logits to chunks, chunk sums added in order, in double.
+#pragma once
+
+#include "kernels/detection/box.h"
+#include "kernels/detection/head_levels.h"
+#include "kernels/detection/losses/focal.h"
+
+namespace diopter {
+
+template <class T>
+struct ClassificationLossArgs {
+  HeadLevels<T> logits;         // channels = classes >= 1; gradient may be null everywhere: values only
+  const std::int32_t* labels;   // [images, logits.anchors()]: class < channels, kBackground or kIgnore
+  const float* scale;           // [images], in device memory; not read without gradients
+  float* losses;                // [images], overwritten
+};
+
+}  // namespace diopter
+
+DIOPTER_KERNEL(
+  template <class T, class Loss> void classification_loss(const ClassificationLossArgs<T>& args, const Loss& loss))

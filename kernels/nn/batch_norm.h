@@ -1,0 +1,50 @@
+// Batch normalisation over the rows of x [rows, channels] (Ioffe and Szegedy 2015).
+//
+//   y = gamma (x - mean) rstd + beta,   rstd = 1 / sqrt(var + eps),   mean and (biased) var over the rows of a channel
+//   dbeta = sum dy,  dgamma = sum dy xhat,  dx = gamma rstd (dy - (dbeta + xhat dgamma) / rows),  xhat = (x - mean) rstd
+//
+// Running values: running = (1 - momentum) running + momentum batch, with the unbiased variance, as in PyTorch.
+// For evaluation and frozen norms: y = x scale + shift with scale = gamma / sqrt(running_var + eps),
+// shift = beta - running_mean scale; dx = dy scale.
+// T is float or bf16; statistics and parameters are float. Outputs are overwritten, except the running values.
+#pragma once
+
+#include "kernels/common/bf16.h"
+#include "kernels/common/host_device.h"
+#include "kernels/common/levels.h"
+
+namespace diopter {
+
+template <class T>
+struct BatchNormForwardArgs {
+  std::int64_t rows;  // >= 1
+  int channels;
+  const T* x;
+  const float *gamma, *beta;           // [channels]
+  float *running_mean, *running_var;   // [channels], updated
+  float momentum = 0.1f, eps = 1e-5f;
+  T* y;
+  float *mean, *rstd;                  // [channels], saved for backward
+};
+
+template <class T>
+struct BatchNormBackwardArgs {
+  std::int64_t rows;
+  int channels;
+  const T *x, *dy;
+  const float *gamma, *mean, *rstd;
+  T* dx;                 // may be dy itself
+  float *dgamma, *dbeta;  // [channels]
+};
+
+}  // namespace diopter
+
+DIOPTER_KERNEL(
+  template <class T> void batch_norm_forward(const BatchNormForwardArgs<T>& args);
+  template <class T> void batch_norm_backward(const BatchNormBackwardArgs<T>& args);
+  /// scale[c], shift[c] of a norm with fixed statistics
+  void batch_norm_fold(int channels, float eps, const float* gamma, const float* beta, const float* running_mean,
+                       const float* running_var, float* scale, float* shift);
+  /// y = x scale[c] + shift[c]; a null shift is 0 (then it is also the backward pass)
+  template <class T> void channel_affine(std::int64_t rows, int channels, const float* scale, const float* shift,
+                                         const T* x, T* y))

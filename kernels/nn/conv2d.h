@@ -1,0 +1,74 @@
+// 2-D convolution (cross-correlation), channels last, over one or several feature maps with shared weights.
+//
+//   z[n, oy, ox, o] = sum over ky, kx, i of x[n, oy s - p + ky, ox s - p + kx, i] w[o, ky, kx, i]     (x = 0 outside)
+//   y = relu(z * scale[o] + bias[o] + residual[n, oy, ox, o])                     each part of the epilogue optional
+//
+//   dx = correlation of dz with the rotated weights,   dw[o, ky, kx, i] = sum over n, oy, ox of dz[...] x[...]
+//
+// Shapes: x [rows of in(), in_channels], w [out_channels, kernel, kernel, in_channels], y [rows of out(), out_channels].
+// Output size: floor((size + 2 padding - kernel) / stride) + 1, as in PyTorch. T is float or bf16; parameter gradients
+// and scale/bias are float. Levels may be empty. Outputs are overwritten. Bits do not depend on the number of threads.
+#pragma once
+
+#include "kernels/common/bf16.h"
+#include "kernels/common/host_device.h"
+#include "kernels/common/levels.h"
+
+namespace diopter {
+
+struct Conv2dShape {
+  Levels in;
+  int in_channels, out_channels;
+  int kernel;  // height and width
+  int stride = 1;
+  int padding = 0;
+
+  DIOPTER_HD int out_size(int size) const { return (size + 2 * padding - kernel) / stride + 1; }
+  DIOPTER_HD Levels out() const {
+    Levels result = in;
+    for (int l = 0; l < in.count; ++l) {
+      result.level[l].h = out_size(in.level[l].h);
+      result.level[l].w = out_size(in.level[l].w);
+    }
+    return result;
+  }
+};
+
+/// What happens to z before it is stored; null pointers leave a part out.
+template <class T>
+struct Conv2dEpilogue {
+  const float* scale = nullptr;  // [out_channels], a frozen norm
+  const float* bias = nullptr;   // [out_channels]
+  const T* residual = nullptr;   // as y; may be y itself
+  bool relu = false;
+};
+
+template <class T>
+struct Conv2dForwardArgs {
+  Conv2dShape shape;
+  const T* x;
+  const T* w;
+  T* y;
+  Conv2dEpilogue<T> epilogue = {};
+};
+
+/// Gradient through the epilogue: dz = dy [y > 0] scale, dresidual = dy [y > 0], dbias = column sums of dy [y > 0].
+template <class T>
+struct Conv2dEpilogueBackwardArgs {
+  std::int64_t rows;
+  int channels;
+  const T* y = nullptr;  // null: no relu
+  const float* scale = nullptr;
+  const T* dy;
+  T* dz = nullptr;         // the outputs are optional; dz and dresidual may be dy itself
+  T* dresidual = nullptr;
+  float* dbias = nullptr;  // [channels]
+};
+
+}  // namespace diopter
+
+DIOPTER_KERNEL(
+  template <class T> void conv2d_forward(const Conv2dForwardArgs<T>& args);
+  template <class T> void conv2d_epilogue_backward(const Conv2dEpilogueBackwardArgs<T>& args);
+  template <class T> void conv2d_backward_data(const Conv2dShape& shape, const T* dz, const T* w, T* dx);
+  template <class T> void conv2d_backward_weight(const Conv2dShape& shape, const T* dz, const T* x, float* dw))

@@ -1,0 +1,31 @@
+// Max pooling, channels last: y[n, oy, ox, c] = max over the window of x, windows reaching over the edge are cut.
+//
+//   dx = sum of dy over the windows whose maximum lies here
+//
+// `tap` keeps for each output which window position (ky * kernel + kx) held the maximum; the first in ky, kx order wins
+// a tie; a NaN wins over numbers. Output size as for conv2d. kernel <= 15, padding <= kernel / 2. Outputs are overwritten.
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/common/bf16.h"
+#include "kernels/common/host_device.h"
+#include "kernels/common/levels.h"
+
+namespace diopter {
+
+struct MaxPoolShape {
+  LevelShape in;
+  int channels;
+  int kernel, stride, padding;
+
+  DIOPTER_HD LevelShape out() const {
+    return {in.n, (in.h + 2 * padding - kernel) / stride + 1, (in.w + 2 * padding - kernel) / stride + 1};
+  }
+};
+
+}  // namespace diopter
+
+DIOPTER_KERNEL(
+  template <class T> void max_pool_forward(const MaxPoolShape& shape, const T* x, T* y, std::uint8_t* tap);
+  template <class T> void max_pool_backward(const MaxPoolShape& shape, const std::uint8_t* tap, const T* dy, T* dx))

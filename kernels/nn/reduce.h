@@ -1,0 +1,18 @@
+// Reductions with a fixed order of addition: the same bits for any number of threads.
+// Results lie in device memory and are overwritten. n and rows may be 0 (sums are 0).
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/common/bf16.h"
+#include "kernels/common/host_device.h"
+
+DIOPTER_KERNEL(
+  /// result[0] = sum of x
+  template <class T> void sum(std::int64_t n, const T* x, float* result);
+  /// result[c] = sum over the rows of x [rows, channels]
+  template <class T> void column_sum(std::int64_t rows, int channels, const T* x, float* result);
+  /// result[0] = sum of x^2, added in double
+  void squared_norm(std::int64_t n, const float* x, float* result);
+  /// result[0] = number of values that are infinite or NaN (at most INT32_MAX)
+  template <class T> void count_non_finite(std::int64_t n, const T* x, std::int32_t* result))
