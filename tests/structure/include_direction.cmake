@@ -4,7 +4,7 @@ set(kernels_nn        "kernels/(common|nn)/")
 set(kernels_detection "kernels/(common|detection)/")
 set(kernels_common    "kernels/common/")
 set(engine            "(engine|kernels)/")
-set(data              "(data/|kernels/detection/box\\.h|kernels/common/(check|host_device|parallel|philox)\\.h)")
+set(data              "(data/|kernels/detection/box\\.h|kernels/common/(atomic_file|check|host_device|parallel|philox)\\.h)")
 set(retinanet         "(retinanet|engine|data|kernels)/")
 set(tools             "(tools|retinanet|engine|data|kernels)/")
 

@@ -1,0 +1,36 @@
+// Checkpoints in the safetensors format: a JSON header, then the tensors' bytes.
+// Weights are stored as [out, in, kh, kw] under torchvision's names; in memory they are [out, kh, kw, in].
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "engine/module.h"
+
+namespace diopter {
+
+struct Checkpoint {
+  std::string file;                            // where it came from, for messages
+  std::map<std::string, Tensor> tensors;       // as stored: rank-4 weights are [out, in, kh, kw]
+  std::map<std::string, std::string> metadata;
+};
+
+/// Reads a whole file. Throws Error "FILE: reason", with the offset where it is truncated or inconsistent, for anything
+/// that is not a safetensors file of F32, BF16, I32 or U8 tensors (F16, F64 and I64 are converted to F32 and I32).
+Checkpoint load_checkpoint(const std::string& file);
+
+/// Writes to a temporary file and renames it.
+void save_checkpoint(const std::string& file, const Checkpoint& checkpoint);
+
+/// Adds tensors under `prefix` + name, permuted to the stored layout.
+void put_tensors(Checkpoint& checkpoint, const std::string& prefix, const std::vector<NamedBuffer>& tensors);
+
+/// Copies the stored tensors into `tensors` (the same memory, permuted back). Throws Error naming the first one that is
+/// missing or has another shape, or, of those with the prefix, is not wanted. Nothing is copied in that case.
+void get_tensors(const Checkpoint& checkpoint, const std::string& prefix, const std::vector<NamedBuffer>& tensors);
+
+/// Parameters and buffers of a module, as put_tensors and get_tensors take them.
+std::vector<NamedBuffer> model_state(const Module& model);
+
+}  // namespace diopter

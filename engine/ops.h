@@ -1,0 +1,66 @@
+// Differentiable operations on feature maps, channels last. Each is one function: forward above, backward below it.
+// A feature map is a Variable [N, H, W, C]; a Pyramid is several of them in one matrix.
+#pragma once
+
+#include <vector>
+
+#include "engine/tape.h"
+
+namespace diopter {
+
+/// Feature maps of several levels as one tensor [rows, C], level-major.
+struct Pyramid {
+  Variable rows;
+  Levels levels;
+
+  /// Level l as a tensor [N, H, W, C] sharing memory.
+  Tensor level(int l) const;
+  int channels() const { return static_cast<int>(rows.shape()[1]); }
+};
+
+struct Conv2dParams {
+  int stride = 1;
+  int padding = 0;
+  Variable bias;      // [out], or undefined
+  Tensor scale;       // [out], constant (a frozen norm), or undefined
+  Variable residual;  // as the output, or undefined; not for pyramids
+  bool relu = false;
+};
+
+/// y = relu?(conv(x, w) * scale + bias + residual), w [out, k, k, in]. Throws Error when the shapes do not fit.
+Variable conv2d(const Variable& x, const Variable& w, const Conv2dParams& params);
+Pyramid conv2d(const Pyramid& x, const Variable& w, const Conv2dParams& params);
+
+Variable relu(const Variable& x);
+Variable sigmoid(const Variable& x);
+/// a + b, equal shapes.
+Variable add(const Variable& a, const Variable& b);
+
+/// Statistics of a batch norm that are not learned: updated by batch_norm, read by frozen norms. Float [C].
+struct RunningStatistics {
+  Tensor mean, var;
+};
+
+/// Normalises by the batch's statistics and updates the running ones. gamma, beta [C].
+Variable batch_norm(const Variable& x, const Variable& gamma, const Variable& beta, const RunningStatistics& running,
+                    float momentum, float eps);
+/// y = x scale[c] + shift[c] with constants: an evaluated or frozen norm.
+Variable channel_affine(const Variable& x, const Tensor& scale, const Tensor& shift);
+
+/// groups must divide C. gamma, beta [C].
+Variable group_norm(const Variable& x, const Variable& gamma, const Variable& beta, int groups, float eps);
+Pyramid group_norm(const Pyramid& x, const Variable& gamma, const Variable& beta, int groups, float eps);
+
+Pyramid relu(const Pyramid& x);
+
+Variable max_pool(const Variable& x, int kernel, int stride, int padding);
+/// Nearest neighbour, to height x width.
+Variable upsample(const Variable& x, int height, int width);
+
+/// Puts feature maps of equal N and C together.
+Pyramid concat_levels(const std::vector<Variable>& maps);
+
+/// Sum of all elements, [1]. For tests and small things; losses sum by themselves.
+Variable sum(const Variable& x);
+
+}  // namespace diopter

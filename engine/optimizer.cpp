@@ -1,0 +1,99 @@
+#include "engine/optimizer.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "engine/dispatch.h"
+#include "kernels/nn/elementwise.h"
+#include "kernels/nn/reduce.h"
+#include "kernels/nn/sgd.h"
+
+namespace diopter {
+
+std::vector<ParameterGroup> group_by_decay(const std::vector<NamedParameter>& parameters, float weight_decay,
+                                           float norm_and_bias_decay) {
+  ParameterGroup weights{{}, 1, weight_decay}, others{{}, 1, norm_and_bias_decay};
+  for (const NamedParameter& p : parameters) {
+    if (!p.variable.requires_gradient()) continue;
+    (p.variable.shape().rank() > 1 ? weights : others).parameters.push_back(p);
+  }
+  return {weights, others};
+}
+
+Sgd::Sgd(const std::vector<ParameterGroup>& groups, const Options& options) : options_(options) {
+  std::int64_t total = 0;
+  Device device = Device::cpu;
+  for (const ParameterGroup& group : groups) {
+    for (const NamedParameter& p : group.parameters) {
+      DIOPTER_CHECK(p.variable.requires_gradient(), "parameter ", p.name, " requires no gradient");
+      total += p.variable.value().size();
+      device = p.variable.value().device();
+    }
+  }
+  gradients_ = Tensor::zeros({total}, DType::f32, device);
+  velocity_ = Tensor::zeros({total}, DType::f32, device);
+
+  std::vector<SgdSegment> segments;
+  std::int64_t offset = 0;
+  for (const ParameterGroup& group : groups) {
+    for (const NamedParameter& p : group.parameters) {
+      const Tensor& w = p.variable.value();
+      const Tensor gradient = gradients_.slice(offset, offset + w.size()).reshape(w.shape());
+      const Tensor velocity = velocity_.slice(offset, offset + w.size()).reshape(w.shape());
+      offset += w.size();
+      p.variable.gradient()->set_buffer(gradient);
+      parameters_.push_back(p);
+      velocities_.push_back({p.name, velocity});
+      segments.push_back({.w = w.data<float>(), .gradient = gradient.data<float>(), .velocity = velocity.data<float>(),
+                          .copy = nullptr, .count = w.size(), .lr_factor = group.lr_factor,
+                          .weight_decay = group.weight_decay});
+    }
+  }
+  segment_count_ = static_cast<int>(segments.size());
+  segments_ = Tensor::empty({static_cast<std::int64_t>(segments.size() * sizeof(SgdSegment))}, DType::u8, device);
+  segments_.copy_from_host(segments.data());
+  lr_ = Tensor::empty({1}, DType::f32, device);
+  gradient_scale_ = Tensor::empty({1}, DType::f32, device);
+}
+
+void Sgd::zero_gradients() { gradients_.zero(); }
+
+float Sgd::gradient_norm() const {
+  const Tensor squared = Tensor::empty({1}, DType::f32, gradients_.device());
+  DIOPTER_DISPATCH(gradients_.device(), squared_norm, gradients_.size(), gradients_.data<float>(), squared.data<float>());
+  return std::sqrt(squared.item());
+}
+
+void Sgd::step(float lr, float gradient_scale) {
+  lr_.copy_from_host(&lr);
+  gradient_scale_.copy_from_host(&gradient_scale);
+  DIOPTER_DISPATCH(gradients_.device(), sgd_step,
+                   SgdArgs{.segments = reinterpret_cast<const SgdSegment*>(segments_.data<std::uint8_t>()),
+                           .segment_count = segment_count_, .lr = lr_.data<float>(),
+                           .gradient_scale = gradient_scale_.data<float>(), .skip = nullptr,
+                           .momentum = options_.momentum, .nesterov = options_.nesterov});
+}
+
+WeightAverage::WeightAverage(const Module& model, float decay) : decay_(decay), parameters_(model.parameters()) {
+  for (const NamedParameter& p : parameters_) averages_.push_back({p.name, p.variable.value().clone()});
+}
+
+void WeightAverage::update() {
+  const double n = static_cast<double>(updates_++);
+  const float weight = 1 - std::min(decay_, static_cast<float>((1 + n) / (10 + n)));
+  for (std::size_t i = 0; i < parameters_.size(); ++i) {
+    const Tensor& w = parameters_[i].variable.value();
+    DIOPTER_DISPATCH(w.device(), lerp, w.size(), weight, w.data<float>(), averages_[i].tensor.data<float>());
+  }
+}
+
+void WeightAverage::swap() {
+  for (std::size_t i = 0; i < parameters_.size(); ++i) {
+    const Tensor& w = parameters_[i].variable.value();
+    const Tensor copy = w.clone();
+    w.copy_from(averages_[i].tensor);
+    averages_[i].tensor.copy_from(copy);
+  }
+}
+
+}  // namespace diopter

@@ -1,0 +1,74 @@
+// SGD over all parameters of a model, and the exponential moving average of its weights.
+#pragma once
+
+#include <vector>
+
+#include "engine/module.h"
+
+namespace diopter {
+
+/// Parameters that share a learning-rate factor and a weight decay.
+struct ParameterGroup {
+  std::vector<NamedParameter> parameters;
+  float lr_factor = 1;
+  float weight_decay = 0;
+};
+
+/// Two groups: weights, and norms and biases (rank 1) with a weight decay of their own. Parameters that require no
+/// gradient are left out.
+std::vector<ParameterGroup> group_by_decay(const std::vector<NamedParameter>& parameters, float weight_decay,
+                                           float norm_and_bias_decay);
+
+/// SGD with momentum (kernels/nn/sgd.h). Gradients and velocities of all parameters lie in one flat buffer each, at fixed
+/// addresses; constructing the optimizer moves the parameters' gradients there.
+class Sgd {
+ public:
+  struct Options {
+    float momentum = 0.9f;
+    bool nesterov = false;
+  };
+  Sgd(const std::vector<ParameterGroup>& groups, const Options& options);
+
+  void zero_gradients();
+  /// Euclidean norm of all gradients together.
+  float gradient_norm() const;
+  /// One update; gradients are multiplied by gradient_scale first (clipping, accumulation).
+  void step(float lr, float gradient_scale = 1);
+
+  /// The velocity of each parameter, named "NAME", for checkpoints.
+  std::vector<NamedBuffer> velocities() const { return velocities_; }
+  std::int64_t parameter_count() const { return gradients_.size(); }
+
+ private:
+  Options options_;
+  std::vector<NamedParameter> parameters_;
+  Tensor gradients_, velocity_;       // flat
+  std::vector<NamedBuffer> velocities_;
+  Tensor segments_;                   // SgdSegment table as bytes
+  int segment_count_;
+  Tensor lr_, gradient_scale_;
+};
+
+/// average = average + (1 - decay) (weight - average) after each step; the decay grows with the number of updates, so
+/// that early averages are not dominated by the start: min(decay, (1 + updates) / (10 + updates)).
+class WeightAverage {
+ public:
+  WeightAverage(const Module& model, float decay);
+
+  void update();
+  /// Exchanges the model's weights with the averages: call before and after an evaluation.
+  void swap();
+
+  /// The averages by parameter name, and the number of updates, for checkpoints.
+  std::vector<NamedBuffer> averages() const { return averages_; }
+  std::int64_t updates() const { return updates_; }
+  void set_updates(std::int64_t updates) { updates_ = updates; }
+
+ private:
+  float decay_;
+  std::vector<NamedParameter> parameters_;
+  std::vector<NamedBuffer> averages_;
+  std::int64_t updates_ = 0;
+};
+
+}  // namespace diopter

@@ -1,0 +1,140 @@
+#include "engine/tape.h"
+
+#include "engine/dispatch.h"
+#include "kernels/nn/elementwise.h"
+#include "kernels/nn/reduce.h"
+
+namespace diopter {
+
+namespace {
+
+thread_local Tape* current_tape = nullptr;
+thread_local int finite_checks = 0;
+
+void add_to(const Tensor& a, const Tensor& b, const Tensor& sum) {
+  with_dtype(a.dtype(), [&](auto t) {
+    using T = decltype(t);
+    DIOPTER_DISPATCH(a.device(), add, a.size(), a.data<T>(), b.data<T>(), sum.data<T>());
+  });
+}
+
+void require_finite(const char* name, const std::vector<Variable>& inputs, const Tensor& y) {
+  Tensor count = Tensor::empty({1}, DType::i32, y.device());
+  with_dtype(y.dtype(), [&](auto t) {
+    using T = decltype(t);
+    DIOPTER_DISPATCH(y.device(), count_non_finite, y.size(), y.data<T>(), count.data<std::int32_t>());
+  });
+  const std::int32_t bad = count.to_vector<std::int32_t>()[0];
+  if (bad == 0) return;
+  std::string parameter;
+  for (const Variable& input : inputs) {
+    if (parameter.empty() && input.defined()) parameter = input.name();
+  }
+  fail("the first non-finite output is that of ", name, parameter.empty() ? "" : " with " + parameter, ": ", bad, " of ",
+       y.size(), " values");
+}
+
+}  // namespace
+
+void Gradient::accumulate(const Tensor& dx) {
+  if (!gradient_.defined()) {
+    gradient_ = dx;
+    return;
+  }
+  DIOPTER_CHECK(dx.shape() == gradient_.shape(), "gradient ", dx.shape().str(), " added to ", gradient_.shape().str());
+  if (fixed_ || gradient_.unique()) {
+    add_to(gradient_, dx, gradient_);
+  } else {
+    Tensor sum = Tensor::empty(dx.shape(), dx.dtype(), dx.device());
+    add_to(gradient_, dx, sum);
+    gradient_ = sum;
+  }
+}
+
+void Gradient::set_buffer(const Tensor& buffer) {
+  gradient_ = buffer;
+  fixed_ = true;
+}
+
+void Gradient::clear() {
+  if (fixed_) {
+    gradient_.zero();
+  } else {
+    gradient_ = Tensor();
+  }
+}
+
+Variable::Variable(const Tensor& value, bool requires_gradient, const std::string& name)
+    : state_(std::make_shared<State>(State{value, nullptr, name})) {
+  set_requires_gradient(requires_gradient);
+}
+
+void Variable::set_requires_gradient(bool required) {
+  if (required == requires_gradient()) return;
+  state_->gradient = required ? std::make_shared<Gradient>() : nullptr;
+}
+
+Tape::Tape() : outer_(current_tape) { current_tape = this; }
+Tape::~Tape() { current_tape = outer_; }
+Tape* Tape::current() { return current_tape; }
+
+void Tape::backward(const std::vector<Variable>& losses) {
+  for (const Variable& loss : losses) {
+    DIOPTER_CHECK(loss.value().size() == 1, "backward from a tensor ", loss.shape().str(), " without its gradient");
+    if (loss.requires_gradient()) loss.gradient()->one_ = true;
+  }
+  run();
+}
+
+void Tape::backward(const Variable& y, const Tensor& dy) {
+  if (y.requires_gradient()) y.gradient()->accumulate(dy);
+  run();
+}
+
+void Tape::run() {
+  while (!entries_.empty()) {
+    Entry entry = std::move(entries_.back());
+    entries_.pop_back();
+    Gradient& output = *entry.output;
+    Tensor dy = std::move(output.gradient_);
+    output.gradient_ = Tensor();
+    const bool one = std::exchange(output.one_, false);
+    if (one && !entry.takes_one) {
+      output.accumulate(Tensor::full({1}, 1.0f));
+      dy = std::exchange(output.gradient_, Tensor());
+    }
+    if (one || dy.defined()) entry.backward(dy);
+  }
+}
+
+bool is_recorded(const std::vector<Variable>& inputs) {
+  if (!current_tape) return false;
+  for (const Variable& input : inputs) {
+    if (input.requires_gradient()) return true;
+  }
+  return false;
+}
+
+Variable record_entry(const char* name, const std::vector<Variable>& inputs, const Tensor& y,
+                      std::function<void(const Tensor&)> backward, bool takes_one) {
+  if (finite_checks > 0) require_finite(name, inputs, y);
+  if (!is_recorded(inputs)) return Variable(y);
+  Variable output(y, true);
+  current_tape->entries_.push_back({name, output.gradient(), std::move(backward), takes_one});
+  return output;
+}
+
+Variable record(const char* name, const std::vector<Variable>& inputs, const Tensor& y,
+                std::function<void(const Tensor&)> backward) {
+  return record_entry(name, inputs, y, std::move(backward), false);
+}
+
+Variable record_loss(const char* name, const std::vector<Variable>& inputs, const Tensor& y,
+                     std::function<void(const Tensor&)> backward) {
+  return record_entry(name, inputs, y, std::move(backward), true);
+}
+
+FiniteCheck::FiniteCheck() { ++finite_checks; }
+FiniteCheck::~FiniteCheck() { --finite_checks; }
+
+}  // namespace diopter
