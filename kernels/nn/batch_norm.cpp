@@ -1,0 +1,110 @@
+#include "kernels/nn/batch_norm.h"
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "kernels/common/check.h"
+#include "kernels/common/parallel.h"
+#include "kernels/nn/row_sums.h"
+
+namespace diopter::cpu {
+
+template <class T>
+void batch_norm_forward(const BatchNormForwardArgs<T>& args) {
+  const std::int64_t rows = args.rows;
+  const int channels = args.channels;
+  DIOPTER_CHECK(rows >= 1, "batch norm in training needs at least one row");
+  const std::int64_t grain = row_grain(rows, channels);
+  // Sum and sum of squares in double: exact enough that no second pass over x is needed for the variance.
+  const auto sums = row_sums(rows, grain, 2 * channels, [&](std::int64_t begin, std::int64_t end, double* partial) {
+    for (std::int64_t row = begin; row < end; ++row) {
+      const T* x = args.x + row * channels;
+      for (int c = 0; c < channels; ++c) {
+        const double value = float(x[c]);
+        partial[c] += value;
+        partial[channels + c] += value * value;
+      }
+    }
+  });
+  std::vector<float> scale(channels), shift(channels);
+  const double unbiased = rows > 1 ? static_cast<double>(rows) / static_cast<double>(rows - 1) : 1.0;
+  for (int c = 0; c < channels; ++c) {
+    const double mean = sums[c] / static_cast<double>(rows);
+    const double var = std::max(0.0, sums[channels + c] / static_cast<double>(rows) - mean * mean);
+    const double rstd = 1.0 / std::sqrt(var + args.eps);
+    args.mean[c] = static_cast<float>(mean);
+    args.rstd[c] = static_cast<float>(rstd);
+    args.running_mean[c] += args.momentum * (static_cast<float>(mean) - args.running_mean[c]);
+    args.running_var[c] += args.momentum * (static_cast<float>(var * unbiased) - args.running_var[c]);
+    scale[c] = static_cast<float>(args.gamma[c] * rstd);
+    shift[c] = static_cast<float>(args.beta[c] - mean * args.gamma[c] * rstd);
+  }
+  channel_affine(rows, channels, scale.data(), shift.data(), args.x, args.y);
+}
+
+template <class T>
+void batch_norm_backward(const BatchNormBackwardArgs<T>& args) {
+  const std::int64_t rows = args.rows;
+  const int channels = args.channels;
+  const std::int64_t grain = row_grain(rows, channels);
+  const auto sums = row_sums(rows, grain, 2 * channels, [&](std::int64_t begin, std::int64_t end, double* partial) {
+    for (std::int64_t row = begin; row < end; ++row) {
+      const T *x = args.x + row * channels, *dy = args.dy + row * channels;
+      for (int c = 0; c < channels; ++c) {
+        partial[c] += float(dy[c]);
+        partial[channels + c] += float(dy[c]) * (float(x[c]) - args.mean[c]);
+      }
+    }
+  });
+  // dx = a dy + b (x - mean) + d
+  std::vector<float> a(channels), b(channels), d(channels);
+  for (int c = 0; c < channels; ++c) {
+    const double dbeta = sums[c], dgamma = sums[channels + c] * args.rstd[c];
+    args.dbeta[c] = static_cast<float>(dbeta);
+    args.dgamma[c] = static_cast<float>(dgamma);
+    const double slope = static_cast<double>(args.gamma[c]) * args.rstd[c];
+    a[c] = static_cast<float>(slope);
+    b[c] = static_cast<float>(-slope * dgamma * args.rstd[c] / static_cast<double>(rows));
+    d[c] = static_cast<float>(-slope * dbeta / static_cast<double>(rows));
+  }
+  parallel_for(rows, grain, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t row = begin; row < end; ++row) {
+      const T *x = args.x + row * channels, *dy = args.dy + row * channels;
+      T* dx = args.dx + row * channels;
+      for (int c = 0; c < channels; ++c) {
+        dx[c] = T(a[c] * float(dy[c]) + (b[c] * (float(x[c]) - args.mean[c]) + d[c]));
+      }
+    }
+  });
+}
+
+void batch_norm_fold(int channels, float eps, const float* gamma, const float* beta, const float* running_mean,
+                     const float* running_var, float* scale, float* shift) {
+  for (int c = 0; c < channels; ++c) {
+    scale[c] = gamma[c] / std::sqrt(running_var[c] + eps);
+    shift[c] = beta[c] - running_mean[c] * scale[c];
+  }
+}
+
+template <class T>
+void channel_affine(std::int64_t rows, int channels, const float* scale, const float* shift, const T* x, T* y) {
+  const std::vector<float> zero(shift ? 0 : channels);
+  const float* add = shift ? shift : zero.data();
+  parallel_for(rows, row_grain(rows, channels), [=](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t row = begin; row < end; ++row) {
+      const T* from = x + row * channels;
+      T* to = y + row * channels;
+      for (int c = 0; c < channels; ++c) to[c] = T(float(from[c]) * scale[c] + add[c]);
+    }
+  });
+}
+
+template void batch_norm_forward(const BatchNormForwardArgs<float>&);
+template void batch_norm_forward(const BatchNormForwardArgs<bf16>&);
+template void batch_norm_backward(const BatchNormBackwardArgs<float>&);
+template void batch_norm_backward(const BatchNormBackwardArgs<bf16>&);
+template void channel_affine(std::int64_t, int, const float*, const float*, const float*, float*);
+template void channel_affine(std::int64_t, int, const float*, const float*, const bf16*, bf16*);
+
+}  // namespace diopter::cpu

@@ -1,0 +1,85 @@
+#include "kernels/nn/elementwise.h"
+
+#include "kernels/common/parallel.h"
+
+namespace diopter::cpu {
+
+namespace {
+
+constexpr std::int64_t kGrain = 1 << 15;
+
+/// y[i] = f(i), in parallel.
+template <class T, class F>
+void generate(std::int64_t n, T* y, F f) {
+  parallel_for(n, kGrain, [=](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) y[i] = T(f(i));
+  });
+}
+
+}  // namespace
+
+template <class T>
+void relu_forward(std::int64_t n, const T* x, T* y) {
+  // Written so that NaN stays NaN: a broken activation must not look healthy.
+  generate(n, y, [=](std::int64_t i) { return float(x[i]) < 0.0f ? 0.0f : float(x[i]); });
+}
+
+template <class T>
+void relu_backward(std::int64_t n, const T* y, const T* dy, T* dx) {
+  generate(n, dx, [=](std::int64_t i) { return float(y[i]) > 0.0f ? float(dy[i]) : 0.0f; });
+}
+
+template <class T>
+void sigmoid_forward(std::int64_t n, const T* x, T* y) {
+  generate(n, y, [=](std::int64_t i) { return sigmoid(float(x[i])); });
+}
+
+template <class T>
+void sigmoid_backward(std::int64_t n, const T* y, const T* dy, T* dx) {
+  generate(n, dx, [=](std::int64_t i) { return float(dy[i]) * float(y[i]) * (1.0f - float(y[i])); });
+}
+
+template <class T>
+void add(std::int64_t n, const T* a, const T* b, T* y) {
+  generate(n, y, [=](std::int64_t i) { return float(a[i]) + float(b[i]); });
+}
+
+template <class T>
+void scale(std::int64_t n, const float* factor, const T* x, T* y) {
+  generate(n, y, [x, f = *factor](std::int64_t i) { return f * float(x[i]); });
+}
+
+void lerp(std::int64_t n, float weight, const float* x, float* y) {
+  generate(n, y, [=](std::int64_t i) { return y[i] + weight * (x[i] - y[i]); });
+}
+
+template <class T>
+void fill(std::int64_t n, float value, T* y) {
+  generate(n, y, [=](std::int64_t) { return value; });
+}
+
+template <class From, class To>
+void cast(std::int64_t n, const From* x, To* y) {
+  generate(n, y, [=](std::int64_t i) { return float(x[i]); });
+}
+
+template void relu_forward(std::int64_t, const float*, float*);
+template void relu_forward(std::int64_t, const bf16*, bf16*);
+template void relu_backward(std::int64_t, const float*, const float*, float*);
+template void relu_backward(std::int64_t, const bf16*, const bf16*, bf16*);
+template void sigmoid_forward(std::int64_t, const float*, float*);
+template void sigmoid_forward(std::int64_t, const bf16*, bf16*);
+template void sigmoid_backward(std::int64_t, const float*, const float*, float*);
+template void sigmoid_backward(std::int64_t, const bf16*, const bf16*, bf16*);
+template void add(std::int64_t, const float*, const float*, float*);
+template void add(std::int64_t, const bf16*, const bf16*, bf16*);
+template void scale(std::int64_t, const float*, const float*, float*);
+template void scale(std::int64_t, const float*, const bf16*, bf16*);
+template void fill(std::int64_t, float, float*);
+template void fill(std::int64_t, float, bf16*);
+template void cast(std::int64_t, const float*, float*);
+template void cast(std::int64_t, const float*, bf16*);
+template void cast(std::int64_t, const bf16*, float*);
+template void cast(std::int64_t, const bf16*, bf16*);
+
+}  // namespace diopter::cpu

@@ -1,0 +1,170 @@
+#include "kernels/nn/group_norm.h"
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "kernels/common/check.h"
+#include "kernels/common/parallel.h"
+
+namespace diopter::cpu {
+
+namespace {
+
+/// A piece of the rows of one image, and where the rows of that image are.
+struct Piece {
+  std::int64_t begin, end;
+  int image;
+  std::int64_t pixels;
+};
+
+/// All images cut into pieces of about 2^15 values, in order.
+std::vector<Piece> cut(const Levels& levels, int channels) {
+  const std::int64_t grain = std::max(1, (1 << 15) / channels);
+  std::vector<Piece> pieces;
+  std::int64_t row = 0;
+  int image = 0;
+  for (int l = 0; l < levels.count; ++l) {
+    const std::int64_t pixels = std::int64_t{levels.level[l].h} * levels.level[l].w;
+    for (int n = 0; n < levels.level[l].n; ++n, ++image, row += pixels) {
+      for (std::int64_t begin = 0; begin < pixels; begin += grain) {
+        pieces.push_back({row + begin, row + std::min(begin + grain, pixels), image, pixels});
+      }
+    }
+  }
+  return pieces;
+}
+
+int image_count(const Levels& levels) {
+  int images = 0;
+  for (int l = 0; l < levels.count; ++l) images += levels.level[l].n;
+  return images;
+}
+
+/// Calls body(index, piece) for every piece, in parallel.
+template <class Body>
+void for_each_piece(const std::vector<Piece>& pieces, Body body) {
+  parallel_for(static_cast<std::int64_t>(pieces.size()), 1, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) body(i, pieces[i]);
+  });
+}
+
+}  // namespace
+
+template <class T>
+void group_norm_forward(const GroupNormForwardArgs<T>& args) {
+  const int channels = args.channels, groups = args.groups;
+  DIOPTER_CHECK(groups >= 1 && channels % groups == 0, "group norm: ", channels, " channels in ", groups, " groups");
+  const int width = channels / groups, images = image_count(args.levels);
+  const auto pieces = cut(args.levels, channels);
+
+  // Sum and sum of squares of every channel and piece, in double.
+  std::vector<double> partial(pieces.size() * 2 * channels);
+  for_each_piece(pieces, [&](std::int64_t i, const Piece& piece) {
+    double *sum = partial.data() + i * 2 * channels, *square = sum + channels;
+    for (std::int64_t row = piece.begin; row < piece.end; ++row) {
+      const T* x = args.x + row * channels;
+      for (int c = 0; c < channels; ++c) {
+        const double value = float(x[c]);
+        sum[c] += value;
+        square[c] += value * value;
+      }
+    }
+  });
+
+  std::vector<double> sums(std::size_t{2} * images * groups), pixels(images, 1.0);
+  for (std::size_t i = 0; i < pieces.size(); ++i) {
+    const double *sum = partial.data() + i * 2 * channels, *square = sum + channels;
+    pixels[pieces[i].image] = static_cast<double>(pieces[i].pixels);
+    for (int c = 0; c < channels; ++c) {
+      double* of_group = &sums[2 * (std::size_t(pieces[i].image) * groups + c / width)];
+      of_group[0] += sum[c];
+      of_group[1] += square[c];
+    }
+  }
+  for (int i = 0; i < images * groups; ++i) {
+    const double count = pixels[i / groups] * width;
+    const double mean = sums[2 * i] / count, var = std::max(0.0, sums[2 * i + 1] / count - mean * mean);
+    args.mean[i] = static_cast<float>(mean);
+    args.rstd[i] = static_cast<float>(1.0 / std::sqrt(var + args.eps));
+  }
+
+  for_each_piece(pieces, [&](std::int64_t, const Piece& piece) {
+    const float *mean = args.mean + piece.image * groups, *rstd = args.rstd + piece.image * groups;
+    std::vector<float> scale(channels), shift(channels);
+    for (int c = 0; c < channels; ++c) {
+      scale[c] = args.gamma[c] * rstd[c / width];
+      shift[c] = args.beta[c] - mean[c / width] * scale[c];
+    }
+    for (std::int64_t row = piece.begin; row < piece.end; ++row) {
+      const T* x = args.x + row * channels;
+      T* y = args.y + row * channels;
+      for (int c = 0; c < channels; ++c) y[c] = T(float(x[c]) * scale[c] + shift[c]);
+    }
+  });
+}
+
+template <class T>
+void group_norm_backward(const GroupNormBackwardArgs<T>& args) {
+  const int channels = args.channels, groups = args.groups;
+  DIOPTER_CHECK(groups >= 1 && channels % groups == 0, "group norm: ", channels, " channels in ", groups, " groups");
+  const int width = channels / groups, images = image_count(args.levels);
+  const auto pieces = cut(args.levels, channels);
+
+  // Sums of dy and of dy xhat of every channel and piece.
+  std::vector<double> partial(pieces.size() * 2 * channels);
+  for_each_piece(pieces, [&](std::int64_t i, const Piece& piece) {
+    std::vector<float> mean(channels);
+    for (int c = 0; c < channels; ++c) mean[c] = args.mean[piece.image * groups + c / width];
+    double *sum = partial.data() + i * 2 * channels, *product = sum + channels;
+    for (std::int64_t row = piece.begin; row < piece.end; ++row) {
+      const T *x = args.x + row * channels, *dy = args.dy + row * channels;
+      for (int c = 0; c < channels; ++c) {
+        sum[c] += float(dy[c]);
+        product[c] += float(dy[c]) * (float(x[c]) - mean[c]);
+      }
+    }
+    for (int c = 0; c < channels; ++c) product[c] *= args.rstd[piece.image * groups + c / width];
+  });
+
+  std::vector<double> dbeta(channels), dgamma(channels);
+  std::vector<double> group_sums(std::size_t{2} * images * groups);
+  for (std::size_t i = 0; i < pieces.size(); ++i) {
+    const double *sum = partial.data() + i * 2 * channels, *product = sum + channels;
+    for (int c = 0; c < channels; ++c) {
+      double* of_group = &group_sums[2 * (std::size_t(pieces[i].image) * groups + c / width)];
+      of_group[0] += args.gamma[c] * sum[c];
+      of_group[1] += args.gamma[c] * product[c];
+      dbeta[c] += sum[c];
+      dgamma[c] += product[c];
+    }
+  }
+  std::copy(dbeta.begin(), dbeta.end(), args.dbeta);
+  std::copy(dgamma.begin(), dgamma.end(), args.dgamma);
+
+  for_each_piece(pieces, [&](std::int64_t, const Piece& piece) {
+    // dx = a dy + b (x - mean) + d
+    std::vector<float> a(channels), b(channels), d(channels), mean(channels);
+    const double count = static_cast<double>(piece.pixels) * width;
+    for (int c = 0; c < channels; ++c) {
+      const int group = piece.image * groups + c / width;
+      const double rstd = args.rstd[group];
+      a[c] = static_cast<float>(args.gamma[c] * rstd);
+      b[c] = static_cast<float>(-rstd * rstd * group_sums[2 * group + 1] / count);
+      d[c] = static_cast<float>(-rstd * group_sums[2 * group] / count);
+      mean[c] = args.mean[group];
+    }
+    for (std::int64_t row = piece.begin; row < piece.end; ++row) {
+      const T *x = args.x + row * channels, *dy = args.dy + row * channels;
+      T* dx = args.dx + row * channels;
+      for (int c = 0; c < channels; ++c) dx[c] = T(a[c] * float(dy[c]) + (b[c] * (float(x[c]) - mean[c]) + d[c]));
+    }
+  });
+}
+
+template void group_norm_forward(const GroupNormForwardArgs<float>&);
+template void group_norm_forward(const GroupNormForwardArgs<bf16>&);
+template void group_norm_backward(const GroupNormBackwardArgs<float>&);
+template void group_norm_backward(const GroupNormBackwardArgs<bf16>&);
+
+}  // namespace diopter::cpu
