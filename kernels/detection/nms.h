@@ -11,6 +11,13 @@
 
 namespace diopter {
 
+/// Whether the boxes' intersection is larger than threshold * union; the areas are those of box_area.
+DIOPTER_HD inline bool overlaps_more(const Box& a, float area_a, const Box& b, float area_b, float threshold) {
+  const float intersection = box_intersection(a, b);
+  const float united = sub_rn(add_rn(area_a, area_b), intersection);
+  return intersection > mul_rn(threshold, united);
+}
+
 struct NmsArgs {
   int images;
   int capacity;                // boxes an image has room for

@@ -1,0 +1,81 @@
+#include "kernels/detection/classification_loss.h"
+
+#include <algorithm>
+
+#include "kernels/common/check.h"
+#include "kernels/detection/head_chunks.h"
+
+namespace diopter::cpu {
+
+namespace {
+
+constexpr std::int64_t kChunk = 1 << 13;  // logits
+
+/// n logits that are all positive or all negative: writes their gradient unless dx is null, returns the sum.
+template <class T, class Loss>
+double uniform_run(const Loss& loss, const T* x, T* dx, std::int64_t n, bool positive, float scale) {
+  double sum = 0;
+  for (std::int64_t i = 0; i < n; ++i) {
+    const ValueAndDerivative<float> l = loss(static_cast<float>(x[i]), positive);
+    sum += l.value;
+    if (dx) dx[i] = T(scale * l.derivative);
+  }
+  return sum;
+}
+
+/// `rows` rows of `classes` logits without gaps.
+template <class T, class Loss>
+double rows_loss(const Loss& loss, const T* x, T* dx, const std::int32_t* labels, std::int64_t rows,
+                 std::int64_t classes, float scale) {
+  double sum = 0;
+  for (std::int64_t row = 0; row < rows;) {
+    const std::int32_t label = labels[row];
+    std::int64_t next = row + 1;
+    const T* logits = x + row * classes;
+    T* gradient = dx ? dx + row * classes : nullptr;
+    const auto part = [&](std::int64_t begin, std::int64_t end, bool positive) {
+      sum += uniform_run(loss, logits + begin, gradient ? gradient + begin : nullptr, end - begin, positive, scale);
+    };
+    if (label == kBackground) {  // almost every row: take as many as there are in one go
+      while (next < rows && labels[next] == kBackground) ++next;
+      part(0, (next - row) * classes, false);
+    } else if (label == kIgnore) {
+      if (gradient) std::fill_n(gradient, classes, T(0.0f));
+    } else {
+      DIOPTER_CHECK(label >= 0 && label < classes, "label ", label, " of an anchor, with ", classes, " classes");
+      part(0, label, false);
+      part(label, label + 1, true);
+      part(label + 1, classes, false);
+    }
+    row = next;
+  }
+  return sum;
+}
+
+}  // namespace
+
+template <class T, class Loss>
+void classification_loss(const ClassificationLossArgs<T>& args, const Loss& loss) {
+  const HeadLevels<T>& heads = args.logits;
+  const std::int64_t row_size = heads.channels, pixel_size = heads.cells * row_size, anchors = heads.anchors();
+  sum_per_image(heads, kChunk, args.losses, [&](const HeadChunk& chunk) {
+    const HeadLevel<T>& level = heads.level[chunk.level];
+    const std::int64_t first = (chunk.image * level.pixels + chunk.pixel) * level.pixel_stride;
+    const std::int32_t* labels = args.labels + chunk.image * anchors + chunk.anchor;
+    const float scale = level.gradient ? args.scale[chunk.image] : 0.0f;
+    const bool gaps = level.pixel_stride != pixel_size;
+    const std::int64_t pieces = gaps ? chunk.pixels : 1, rows = chunk.pixels * heads.cells / pieces;
+    double sum = 0;
+    for (std::int64_t i = 0; i < pieces; ++i) {
+      const std::int64_t at = first + i * level.pixel_stride;
+      sum += rows_loss(loss, level.values + at, level.gradient ? level.gradient + at : nullptr, labels + i * rows, rows,
+                       row_size, scale);
+    }
+    return sum;
+  });
+}
+
+template void classification_loss(const ClassificationLossArgs<float>&, const FocalLoss&);
+template void classification_loss(const ClassificationLossArgs<bf16>&, const FocalLoss&);
+
+}  // namespace diopter::cpu

@@ -1,0 +1,208 @@
+#include "kernels/detection/match.h"
+
+#include <cmath>
+
+#include "tests/kernels/detection/support.h"
+#include "tests/support/catch.h"
+#include "tests/support/random.h"
+
+namespace diopter {
+namespace {
+
+struct Matched {
+  std::vector<std::int32_t> labels, matches, positives;
+  bool operator==(const Matched&) const = default;
+};
+
+/// Boxes of several images; a label of kIgnore marks a crowd.
+struct Scene {
+  std::vector<Box> boxes;
+  std::vector<std::int32_t> labels, offsets{0};
+
+  void add(const Box& box, std::int32_t label) {
+    boxes.push_back(box);
+    labels.push_back(label);
+  }
+  void end_image() { offsets.push_back(static_cast<std::int32_t>(boxes.size())); }
+  int images() const { return static_cast<int>(offsets.size()) - 1; }
+};
+
+Matched match(const AnchorGrid& grid, const Scene& scene, const MatchRule& rule) {
+  Matched m;
+  m.labels.assign(scene.images() * grid.size(), 99);
+  m.matches.assign(m.labels.size(), 99);
+  m.positives.assign(scene.images(), 99);
+  const float* boxes = scene.boxes.empty() ? nullptr : &scene.boxes.data()->x1;
+  cpu::match_anchors({grid, {scene.images(), boxes, scene.labels.data(), scene.offsets.data()}, rule, m.labels.data(),
+                      m.matches.data(), m.positives.data()});
+  return m;
+}
+
+/// The rule as match.h states it, with the whole IoU matrix of an image.
+Matched match_plainly(const AnchorGrid& grid, const Scene& scene, const MatchRule& rule) {
+  std::vector<Box> anchors(grid.size());
+  cpu::generate_anchors(grid, &anchors.data()->x1);
+  Matched m;
+  for (int image = 0; image < scene.images(); ++image) {
+    const int first = scene.offsets[image], n = scene.offsets[image + 1] - first;
+    std::vector<std::vector<float>> iou(n, std::vector<float>(anchors.size()));
+    std::vector<float> largest(n);
+    bool any = false;
+    for (int b = 0; b < n; ++b) {
+      if (scene.labels[first + b] < 0) continue;
+      any = true;
+      for (std::size_t a = 0; a < anchors.size(); ++a) {
+        iou[b][a] = box_iou(anchors[a], scene.boxes[first + b]);
+        largest[b] = std::fmax(largest[b], iou[b][a]);
+      }
+    }
+    m.positives.push_back(0);
+    for (std::size_t a = 0; a < anchors.size(); ++a) {
+      int best = -1;
+      bool claimed = false, covered = false;
+      for (int b = 0; b < n; ++b) {
+        if (scene.labels[first + b] < 0) {
+          covered |= box_intersection(anchors[a], scene.boxes[first + b]) / box_area(anchors[a]) >= rule.ignore_overlap;
+          continue;
+        }
+        if (best < 0 || iou[b][a] > iou[best][a]) best = b;
+        claimed |= rule.low_quality && largest[b] > 0 && iou[b][a] == largest[b];
+      }
+      std::int32_t label = kBackground;
+      if (any && (claimed || iou[best][a] >= rule.foreground_iou)) {
+        label = scene.labels[first + best];
+      } else if ((any && iou[best][a] >= rule.background_iou) || covered) {
+        label = kIgnore;
+      }
+      m.labels.push_back(label);
+      m.matches.push_back(label >= 0 ? best : -1);
+      m.positives.back() += label >= 0;
+    }
+  }
+  return m;
+}
+
+/// Boxes on an integer lattice, so that ties are frequent; duplicates, crowds, boxes off the picture.
+Scene random_scene(int images, int boxes, float extent, std::uint64_t seed) {
+  Scene scene;
+  Philox random(seed, 0);
+  for (int image = 0; image < images; ++image) {
+    for (int i = 0; i < boxes; ++i) {
+      const float x = std::floor(random.uniform(-20, extent)), y = std::floor(random.uniform(-20, extent));
+      const Box box{x, y, x + static_cast<float>(1 + random.below(60)), y + static_cast<float>(1 + random.below(60))};
+      scene.add(box, random.below(6) == 0 ? kIgnore : static_cast<std::int32_t>(random.below(5)));
+      if (random.below(8) == 0) scene.add(box, static_cast<std::int32_t>(random.below(5)));
+    }
+    scene.end_image();
+  }
+  return scene;
+}
+
+TEST_CASE("match: equals the plain rule on random scenes") {
+  const AnchorGrid grid = test::small_grid(3, 18, 13, 8);
+  for (bool low_quality : {false, true}) {
+    for (int boxes : {1, 2, 5, 30}) {
+      const Scene scene = random_scene(3, boxes, 140, 100 + boxes);
+      for (const MatchRule& rule : {MatchRule{0.5f, 0.4f, low_quality, 0.5f}, MatchRule{0.3f, 0.3f, low_quality, 0.1f},
+                                    MatchRule{0.7f, 0.0f, low_quality, 1.0f}}) {
+        INFO("low quality " << low_quality << " boxes " << boxes << " foreground " << rule.foreground_iou);
+        REQUIRE(match(grid, scene, rule) == match_plainly(grid, scene, rule));
+      }
+    }
+  }
+}
+
+TEST_CASE("match: more than a thousand boxes") {
+  const AnchorGrid grid = test::small_grid(2, 12, 12, 8);
+  const Scene scene = random_scene(1, 1100, 90, 3);
+  const MatchRule rule{0.5f, 0.4f, true, 0.5f};
+  CHECK(match(grid, scene, rule) == match_plainly(grid, scene, rule));
+}
+
+/// Four anchors of 10 x 10 side by side.
+AnchorGrid four_anchors() {
+  AnchorGrid grid;
+  grid.levels = 1;
+  grid.cells = 1;
+  grid.level[0] = {1, 4, 10, 10, {{0, 0, 10, 10}}};
+  return grid;
+}
+
+TEST_CASE("match: thresholds are inclusive below") {
+  Scene scene;
+  scene.add({0, 0, 10, 5}, 3);    // IoU 0.5
+  scene.add({10, 0, 20, 4}, 4);   // IoU 0.4
+  scene.add({20, 0, 30, 3}, 5);   // IoU 0.3
+  scene.end_image();
+  const Matched m = match(four_anchors(), scene, {});
+  CHECK(m.labels == std::vector<std::int32_t>{3, kIgnore, kBackground, kBackground});
+  CHECK(m.matches == std::vector<std::int32_t>{0, -1, -1, -1});
+  CHECK(m.positives == std::vector<std::int32_t>{1});
+}
+
+TEST_CASE("match: a low-quality box takes all anchors that tie, each of which keeps its own best box") {
+  Scene scene;
+  scene.add({5, 0, 15, 1}, 7);    // IoU 5 / 105 with anchors 0 and 1
+  scene.add({10, 0, 20, 2}, 8);   // IoU 0.2 with anchor 1, which is its largest
+  scene.add({50, 50, 60, 60}, 9);  // meets no anchor: claims nothing
+  scene.end_image();
+  const Matched m = match(four_anchors(), scene, {0.5f, 0.4f, true, 0.5f});
+  CHECK(m.labels == std::vector<std::int32_t>{7, 8, kBackground, kBackground});
+  CHECK(m.matches == std::vector<std::int32_t>{0, 1, -1, -1});
+}
+
+TEST_CASE("match: the first of equal boxes wins") {
+  Scene scene;
+  scene.add({10, 0, 20, 10}, 2);
+  scene.add({10, 0, 20, 10}, 1);
+  scene.end_image();
+  const Matched m = match(four_anchors(), scene, {0.5f, 0.4f, true, 0.5f});
+  CHECK(m.labels == std::vector<std::int32_t>{kBackground, 2, kBackground, kBackground});
+  CHECK(m.matches == std::vector<std::int32_t>{-1, 0, -1, -1});
+}
+
+TEST_CASE("match: a box smaller than every anchor has no anchor without the low-quality rule") {
+  Scene scene;
+  scene.add({22, 2, 24, 4}, 0);
+  scene.end_image();
+  CHECK(match(four_anchors(), scene, {}).positives[0] == 0);
+  CHECK(match(four_anchors(), scene, {0.5f, 0.4f, true, 0.5f}).labels ==
+        std::vector<std::int32_t>{kBackground, kBackground, 0, kBackground});
+}
+
+TEST_CASE("match: crowds turn background into ignored anchors and claim none") {
+  Scene scene;
+  scene.add({0, 0, 25, 10}, kIgnore);  // covers anchors 0 and 1 wholly, anchor 2 by half
+  scene.add({0, 0, 10, 10}, 6);
+  scene.end_image();
+  const Matched m = match(four_anchors(), scene, {0.5f, 0.4f, true, 0.5f});
+  CHECK(m.labels == std::vector<std::int32_t>{6, kIgnore, kIgnore, kBackground});
+  CHECK(m.matches == std::vector<std::int32_t>{1, -1, -1, -1});
+}
+
+TEST_CASE("match: images without boxes are background, also between others") {
+  Scene scene;
+  scene.end_image();
+  scene.add({0, 0, 10, 10}, 1);
+  scene.end_image();
+  scene.end_image();
+  scene.add({0, 0, 5, 10}, kIgnore);
+  scene.end_image();
+  for (bool low_quality : {false, true}) {
+    const Matched m = match(four_anchors(), scene, {0.0f, 0.0f, low_quality, 0.5f});
+    CHECK(m.positives == std::vector<std::int32_t>{0, 4, 0, 0});
+    CHECK(m.labels == std::vector<std::int32_t>{-1, -1, -1, -1, 1, 1, 1, 1, -1, -1, -1, -1, kIgnore, -1, -1, -1});
+  }
+  CHECK(match(four_anchors(), Scene{}, {}).labels.empty());
+}
+
+TEST_CASE("match: same result for any number of threads") {
+  const AnchorGrid grid = test::small_grid(3, 40, 40, 8);
+  const Scene scene = random_scene(4, 10, 300, 17);
+  const MatchRule rule{0.5f, 0.4f, true, 0.5f};
+  const Matched first = match(grid, scene, rule);
+  test::with_thread_counts([&] { REQUIRE(match(grid, scene, rule) == first); });
+}
+
+}  // namespace
+}  // namespace diopter
