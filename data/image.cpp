@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <climits>
 #include <cmath>
 #include <cstring>
 #include <filesystem>
@@ -82,7 +83,9 @@ struct Source {
 /// Size as stored; false when the bytes hold no header that stb_image knows.
 bool stored_size(const Bytes& bytes, int& width, int& height) {
   int channels = 0;
-  return stbi_info_from_memory(bytes.data(), static_cast<int>(bytes.size()), &width, &height, &channels) != 0;
+  if (!stbi_info_from_memory(bytes.data(), static_cast<int>(bytes.size()), &width, &height, &channels)) return false;
+  if (height < 0) height = -std::max(height, -INT_MAX);  // a BMP file stored from its top row
+  return true;
 }
 
 [[noreturn]] void fail_to_decode(const std::string& file) {
