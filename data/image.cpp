@@ -53,7 +53,8 @@ Bytes read_bytes(const std::string& file, std::uintmax_t limit) {
   return bytes;
 }
 
-/// Hands the bytes to stb_image and notes when it asks for more than there are: it fills up truncated pictures silently.
+/// Hands the bytes to stb_image and notes when it asks for more than there are: it fills up truncated pictures
+/// silently.
 struct Source {
   const Bytes& bytes;
   std::size_t position = 0;
