@@ -1,0 +1,28 @@
+#include "data/atomic_file.h"
+
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+
+#include "kernels/common/check.h"
+
+namespace diopter {
+
+void write_file_atomically(const std::string& file, std::string_view bytes) {
+  const std::string temporary = file + ".tmp" + std::to_string(getpid());
+  std::FILE* out = std::fopen(temporary.c_str(), "wb");
+  if (!out) fail(file, ": cannot write: ", std::strerror(errno));
+
+  const bool written = std::fwrite(bytes.data(), 1, bytes.size(), out) == bytes.size() && std::fflush(out) == 0;
+  int error = written ? 0 : errno;
+  if (std::fclose(out) != 0 && error == 0) error = errno;
+  if (error == 0 && std::rename(temporary.c_str(), file.c_str()) != 0) error = errno;
+  if (error != 0) {
+    std::remove(temporary.c_str());
+    fail(file, ": cannot write: ", std::strerror(error));
+  }
+}
+
+}  // namespace diopter
