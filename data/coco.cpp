@@ -8,7 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <unordered_set>
 
-#include "data/atomic_file.h"
+#include "kernels/common/atomic_file.h"
 #include "data/id_index.h"
 #include "data/json_records.h"
 #include "kernels/common/check.h"

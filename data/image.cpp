@@ -10,7 +10,7 @@
 #include <memory>
 #include <string_view>
 
-#include "data/atomic_file.h"
+#include "kernels/common/atomic_file.h"
 #include "kernels/common/check.h"
 
 // The only place that compiles stb's decoders and encoders; static, so that no other library's copy is linked instead.

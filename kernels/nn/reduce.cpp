@@ -45,6 +45,10 @@ void column_sum(std::int64_t rows, int channels, const T* x, float* result) {
   std::copy(sums.begin(), sums.end(), result);
 }
 
+void dot(std::int64_t n, const float* a, const float* b, float* result) {
+  *result = static_cast<float>(sum_of<double>(n, [=](std::int64_t i) { return double{a[i]} * b[i]; }));
+}
+
 void squared_norm(std::int64_t n, const float* x, float* result) {
   *result = static_cast<float>(sum_of<double>(n, [=](std::int64_t i) { return double{x[i]} * x[i]; }));
 }

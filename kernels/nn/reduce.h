@@ -12,6 +12,8 @@ DIOPTER_KERNEL(
   template <class T> void sum(std::int64_t n, const T* x, float* result);
   /// result[c] = sum over the rows of x [rows, channels]
   template <class T> void column_sum(std::int64_t rows, int channels, const T* x, float* result);
+  /// result[0] = sum of a * b
+  void dot(std::int64_t n, const float* a, const float* b, float* result);
   /// result[0] = sum of x^2, added in double
   void squared_norm(std::int64_t n, const float* x, float* result);
   /// result[0] = number of values that are infinite or NaN (at most INT32_MAX)
