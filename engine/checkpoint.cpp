@@ -86,6 +86,13 @@ Tensor permuted(const Tensor& tensor, bool to_stored) {
   return Tensor::from(shape, out);
 }
 
+std::string prefix_of(const std::string& name) {
+  for (const std::string prefix : {kVelocityPrefix, kAveragePrefix}) {
+    if (name.compare(0, prefix.size(), prefix) == 0) return prefix;
+  }
+  return "";
+}
+
 Shape stored_shape(const Shape& s) { return s.rank() == 4 ? Shape{s[0], s[3], s[1], s[2]} : s; }
 
 }  // namespace
@@ -171,9 +178,9 @@ void get_tensors(const Checkpoint& checkpoint, const std::string& prefix, const 
                   ": tensor ", name, " is ", name_of(found->second.dtype()), " ", found->second.shape().str(), ", the model has ",
                   name_of(t.tensor.dtype()), " ", expected.str());
   }
-  for (auto it = checkpoint.tensors.lower_bound(prefix); it != checkpoint.tensors.end(); ++it) {
-    if (it->first.compare(0, prefix.size(), prefix) != 0) break;
-    DIOPTER_CHECK(wanted.count(it->first), checkpoint.file, ": tensor ", it->first, " has no place in the model");
+  for (const auto& entry : checkpoint.tensors) {
+    DIOPTER_CHECK(wanted.count(entry.first) || prefix_of(entry.first) != prefix, checkpoint.file, ": tensor ", entry.first,
+                  " has no place in the model");
   }
   for (const NamedBuffer& t : tensors) {
     const Tensor value = permuted(checkpoint.tensors.at(prefix + t.name), false);

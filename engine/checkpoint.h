@@ -10,6 +10,10 @@
 
 namespace diopter {
 
+/// Prefixes of what a training checkpoint holds beside the model, whose names have none.
+inline constexpr const char* kVelocityPrefix = "optimizer.velocity.";
+inline constexpr const char* kAveragePrefix = "average.";
+
 struct Checkpoint {
   std::string file;                            // where it came from, for messages
   std::map<std::string, Tensor> tensors;       // as stored: rank-4 weights are [out, in, kh, kw]
@@ -27,7 +31,8 @@ void save_checkpoint(const std::string& file, const Checkpoint& checkpoint);
 void put_tensors(Checkpoint& checkpoint, const std::string& prefix, const std::vector<NamedBuffer>& tensors);
 
 /// Copies the stored tensors into `tensors` (the same memory, permuted back). Throws Error naming the first one that is
-/// missing or has another shape, or, of those with the prefix, is not wanted. Nothing is copied in that case.
+/// missing or has another shape, or, of those with the prefix, is not wanted (with the prefix "": of those without any of
+/// the prefixes above). Nothing is copied in that case.
 void get_tensors(const Checkpoint& checkpoint, const std::string& prefix, const std::vector<NamedBuffer>& tensors);
 
 /// Parameters and buffers of a module, as put_tensors and get_tensors take them.

@@ -1,0 +1,63 @@
+#include "retinanet/retinanet.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "engine/checkpoint.h"
+#include "retinanet/anchors_for_levels.h"
+#include "retinanet/run_state.h"
+
+namespace diopter {
+
+namespace {
+
+int last_backbone_level(const Config::Model& model) { return std::min(model.max_level, 5); }
+
+std::vector<int> fpn_inputs(const Config::Model& model, const ResNet& body) {
+  std::vector<int> channels;
+  for (int level = model.min_level; level <= last_backbone_level(model); ++level) channels.push_back(body.channels(level));
+  return channels;
+}
+
+}  // namespace
+
+RetinaNet::Backbone::Backbone(const Config::Model& model, InitRandom& random)
+    : body(model, last_backbone_level(model), random),
+      fpn(model, fpn_inputs(model, body), random),
+      first_map(model.min_level - 2) {
+  add_module("body", body);
+  add_module("fpn", fpn);
+}
+
+RetinaNet::RetinaNet(const Config& config, int classes)
+    : config_(config),
+      classes_(classes),
+      random_(static_cast<std::uint64_t>(config.train.seed)),
+      backbone_(config.model, random_),
+      head_(config.model, cells_of(config.anchors), classes, random_) {
+  add_module("backbone", backbone_);
+  add_module("head", head_);
+  name_parameters();
+}
+
+RetinaNet::Output RetinaNet::operator()(const Variable& images) const {
+  std::vector<Variable> maps = backbone_.body(images);
+  maps.erase(maps.begin(), maps.begin() + backbone_.first_map);
+  const Pyramid pyramid = backbone_.fpn(maps);
+  const int height = static_cast<int>(images.shape()[1]), width = static_cast<int>(images.shape()[2]);
+  return {head_.logits(pyramid), head_.deltas(pyramid), anchors_for_levels(config_, pyramid.levels, width, height)};
+}
+
+LoadedModel load_model(const std::string& file) {
+  const Checkpoint checkpoint = load_checkpoint(file);
+  const RunState state = parse_run_state(checkpoint);
+  LoadedModel loaded{std::make_unique<RetinaNet>(state.config, static_cast<int>(state.classes.size())), state.classes};
+  get_tensors(checkpoint, "", model_state(*loaded.model));
+  std::vector<NamedBuffer> averaged;
+  for (const NamedParameter& p : loaded.model->parameters()) averaged.push_back({p.name, p.variable.value()});
+  if (state.average_updates > 0) get_tensors(checkpoint, kAveragePrefix, averaged);
+  loaded.model->set_training(false);
+  return loaded;
+}
+
+}  // namespace diopter

@@ -1,0 +1,57 @@
+// The RetinaNet detector: backbone, pyramid and heads (Lin et al. 2017, figure 3).
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "engine/losses.h"
+#include "retinanet/backbone.h"
+#include "retinanet/config.h"
+#include "retinanet/fpn.h"
+#include "retinanet/head.h"
+
+namespace diopter {
+
+class RetinaNet : public Module {
+ public:
+  /// Initialised from config.train.seed; weights are the same for the same seed everywhere. config.model.weights is not
+  /// read here.
+  RetinaNet(const Config& config, int classes);
+
+  struct Output {
+    Pyramid logits;   // [rows, cells * classes]
+    Pyramid deltas;   // [rows, cells * 4]
+    AnchorGrid grid;
+  };
+  /// images [N, H, W, 3], normalised; H and W multiples of the configuration's size_divisor or not.
+  Output operator()(const Variable& images) const;
+
+  const Config& config() const { return config_; }
+  int classes() const { return classes_; }
+
+ private:
+  struct Backbone : Module {
+    Backbone(const Config::Model& model, InitRandom& random);
+    ResNet body;
+    Fpn fpn;
+    int first_map;
+  };
+
+  Config config_;
+  int classes_;
+  InitRandom random_;
+  Backbone backbone_;
+  Head head_;
+};
+
+/// The model of a checkpoint with its configuration and class names.
+struct LoadedModel {
+  std::unique_ptr<RetinaNet> model;
+  std::vector<std::string> classes;
+};
+
+/// Loads a checkpoint that a Trainer wrote; the moving average of the weights is taken where there is one.
+/// Throws Error when the file is no such checkpoint, naming the first tensor that differs.
+LoadedModel load_model(const std::string& file);
+
+}  // namespace diopter
