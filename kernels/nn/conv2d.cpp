@@ -1,0 +1,432 @@
+#include "kernels/nn/conv2d.h"
+
+#include <cblas.h>
+
+#include <algorithm>
+#include <cstring>
+#include <limits>
+#include <type_traits>
+#include <vector>
+
+#include "kernels/common/check.h"
+#include "kernels/common/memory.h"
+#include "kernels/common/parallel.h"
+#include "kernels/nn/row_sums.h"
+
+// Every pass is matrix products over blocks of pixels. The pixels of all levels and images are one list of rows; a
+// block of rows is gathered into a matrix [pixels, taps * channels] (im2col) that stays in the cache while sgemm reads
+// it. The backward pass to the data is the same correlation with rotated weights. How rows are cut into blocks depends
+// on shapes only.
+namespace diopter::cpu {
+
+namespace {
+
+/// Floats of one call or one thread, 64-byte aligned. Growing loses the contents.
+class Buffer {
+ public:
+  Buffer() = default;
+  explicit Buffer(std::int64_t floats) { get(floats); }
+  Buffer(const Buffer&) = delete;
+  Buffer& operator=(const Buffer&) = delete;
+  ~Buffer() { deallocate(data_); }
+
+  float* get(std::int64_t floats) {
+    if (floats > size_) {
+      deallocate(data_);
+      data_ = nullptr, size_ = 0;
+      data_ = static_cast<float*>(allocate(static_cast<std::size_t>(floats) * sizeof(float)));
+      size_ = floats;
+    }
+    return data_;
+  }
+  float* data() const { return data_; }
+
+ private:
+  float* data_ = nullptr;
+  std::int64_t size_ = 0;
+};
+
+/// What a thread keeps between blocks.
+struct Scratch {
+  Buffer columns, result, gradient;
+};
+Scratch& scratch() {
+  thread_local Scratch mine;
+  return mine;
+}
+
+/// c [m, n] = a b + beta c, row-major, on the calling thread. at: a is stored [k, m]; bt: b is stored [n, k].
+void gemm(CBLAS_TRANSPOSE at, CBLAS_TRANSPOSE bt, std::int64_t m, std::int64_t n, std::int64_t k, const float* a,
+          std::int64_t lda, const float* b, std::int64_t ldb, float beta, float* c, std::int64_t ldc) {
+  static const bool one_thread = (openblas_set_num_threads(1), true);
+  static_cast<void>(one_thread);
+  cblas_sgemm(CblasRowMajor, at, bt, static_cast<int>(m), static_cast<int>(n), static_cast<int>(k), 1.0f, a,
+              static_cast<int>(lda), b, static_cast<int>(ldb), beta, c, static_cast<int>(ldc));
+}
+
+template <class T>
+void convert(std::int64_t n, const T* from, float* to) {
+  for (std::int64_t i = 0; i < n; ++i) to[i] = float(from[i]);
+}
+void convert(std::int64_t n, const float* from, float* to) {
+  std::memcpy(to, from, static_cast<std::size_t>(n) * sizeof(float));
+}
+
+std::int64_t divide_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+
+void check(const Conv2dShape& s) {
+  DIOPTER_CHECK(s.in.count >= 0 && s.in.count <= kMaxLevels, "conv2d: ", s.in.count, " levels, at most ", kMaxLevels);
+  DIOPTER_CHECK(s.in_channels >= 1 && s.out_channels >= 1 && s.kernel >= 1 && s.stride >= 1 && s.padding >= 0,
+                "conv2d: ", s.in_channels, " -> ", s.out_channels, " channels, kernel ", s.kernel, ", stride ",
+                s.stride, ", padding ", s.padding);
+  for (int l = 0; l < s.in.count; ++l) {
+    const LevelShape& level = s.in.level[l];
+    DIOPTER_CHECK(level.n >= 0 && level.h >= 0 && level.w >= 0, "conv2d: level of ", level.n, " images of ", level.w,
+                  "x", level.h);
+    DIOPTER_CHECK(level.n == 0 || (std::min(level.h, level.w) >= 1 &&
+                                   std::min(level.h, level.w) + 2 * s.padding >= s.kernel),
+                  "conv2d: kernel ", s.kernel, " does not fit an image of ", level.w, "x", level.h, " with padding ",
+                  s.padding);
+  }
+}
+
+/// Calls body(row, level, n, y, x) for the rows [begin, end) of a list of feature maps.
+template <class Body>
+void for_each_pixel(const Levels& levels, std::int64_t begin, std::int64_t end, Body body) {
+  std::int64_t first = 0;
+  for (int l = 0; l < levels.count && first < end; ++l) {
+    const LevelShape& level = levels.level[l];
+    const std::int64_t last = std::min(end, first + level.rows());
+    if (std::int64_t row = std::max(begin, first); row < last) {
+      std::int64_t rest = row - first;
+      int x = static_cast<int>(rest % level.w);
+      rest /= level.w;
+      int y = static_cast<int>(rest % level.h), n = static_cast<int>(rest / level.h);
+      for (; row < last; ++row) {
+        body(row, l, n, y, x);
+        if (++x < level.w) continue;
+        x = 0;
+        if (++y < level.h) continue;
+        y = 0;
+        ++n;
+      }
+    }
+    first += level.rows();
+  }
+}
+
+/// Which source pixels an output pixel (y, x) sees: rows y * step + top .. + rows - 1, columns likewise.
+struct Window {
+  int step;
+  int top, rows;
+  int left, columns;
+  int taps() const { return rows * columns; }
+};
+
+/// Output row i sees source row i and nothing else, so that the source itself is the matrix [pixels, channels].
+bool is_identity(const Levels& source, const Levels& grid, const Window& w) {
+  return w.step == 1 && w.top == 0 && w.left == 0 && w.taps() == 1 && source == grid;
+}
+
+/// columns[pixel, tap row, tap column, channel] for the pixels [begin, end) of `grid`; 0 outside the source.
+template <class T>
+void im2col(const Levels& source, int channels, const T* x, const Levels& grid, const Window& window,
+            std::int64_t begin, std::int64_t end, float* columns) {
+  const std::int64_t run = std::int64_t{window.columns} * channels;
+  std::int64_t offset[kMaxLevels];
+  for (int l = 0; l < source.count; ++l) offset[l] = source.offset(l);
+  for_each_pixel(grid, begin, end, [&](std::int64_t, int l, int n, int y, int x_out) {
+    const LevelShape& level = source.level[l];
+    const int left = x_out * window.step + window.left;
+    // The part [from, to) of the run of pixels that lies inside the image.
+    const int from = std::clamp(-left, 0, window.columns), to = std::clamp(level.w - left, from, window.columns);
+    for (int r = 0; r < window.rows; ++r, columns += run) {
+      const int iy = y * window.step + window.top + r;
+      if (iy < 0 || iy >= level.h || from == to) {
+        std::fill_n(columns, run, 0.0f);
+        continue;
+      }
+      const T* line = x + (offset[l] + (std::int64_t{n} * level.h + iy) * level.w + left) * channels;
+      std::fill_n(columns, std::int64_t{from} * channels, 0.0f);
+      convert(std::int64_t{to - from} * channels, line + std::int64_t{from} * channels,
+              columns + std::int64_t{from} * channels);
+      std::fill_n(columns + std::int64_t{to} * channels, std::int64_t{window.columns - to} * channels, 0.0f);
+    }
+  });
+}
+
+/// The blocks [rows, channels) into which an output matrix is cut.
+struct Blocks {
+  std::int64_t rows, row_blocks;
+  int channels, channel_blocks;
+};
+
+/// `depth` is the length of the inner products. Blocks of rows fill about half of a second-level cache, and there are
+/// enough blocks for some threads; small maps with many channels are cut by output channels, too.
+Blocks cut(std::int64_t rows, std::int64_t depth, int channels) {
+  constexpr std::int64_t kColumnFloats = 1 << 17, kFewestRows = 128, kWantedBlocks = 8;
+  const std::int64_t largest = std::max(kFewestRows, kColumnFloats / depth);
+  const std::int64_t wanted = std::max(divide_up(rows, largest), std::min(kWantedBlocks, rows / kFewestRows));
+  Blocks blocks{};
+  blocks.rows = divide_up(divide_up(rows, std::max<std::int64_t>(wanted, 1)), 16) * 16;
+  blocks.row_blocks = divide_up(rows, blocks.rows);
+  const std::int64_t pieces = std::clamp<std::int64_t>(channels / 64, 1, divide_up(4, blocks.row_blocks));
+  blocks.channels = static_cast<int>(divide_up(channels, pieces));
+  blocks.channel_blocks = static_cast<int>(divide_up(channels, blocks.channels));
+  return blocks;
+}
+
+/// z [rows of grid, width] = im2col(x) w^T, w [width, taps * channels]. Each block is handed to
+/// finish(first row, rows, first channel, channels, z block, its row stride) while it is in the cache; with `direct`
+/// (which may be null) it has been computed there, as a part of the whole matrix, otherwise in scratch memory.
+template <class T, class Finish>
+void correlate(const Levels& source, int channels, const T* x, const Levels& grid, const Window& window,
+               const float* w, int width, float* direct, Finish finish) {
+  const std::int64_t rows = grid.rows(), depth = std::int64_t{window.taps()} * channels;
+  if (rows == 0) return;
+  const Blocks blocks = cut(rows, depth, width);
+  const bool identity = std::is_same_v<T, float> && is_identity(source, grid, window);
+  parallel_for(blocks.row_blocks * blocks.channel_blocks, 1, [&](std::int64_t block, std::int64_t) {
+    const std::int64_t begin = block / blocks.channel_blocks * blocks.rows;
+    const std::int64_t count = std::min(blocks.rows, rows - begin);
+    const int c = static_cast<int>(block % blocks.channel_blocks) * blocks.channels;
+    const int wide = std::min(blocks.channels, width - c);
+    const float* columns;
+    if (identity) {
+      columns = reinterpret_cast<const float*>(x) + begin * depth;
+    } else {
+      float* gathered = scratch().columns.get(blocks.rows * depth);
+      im2col(source, channels, x, grid, window, begin, begin + count, gathered);
+      columns = gathered;
+    }
+    float* z = direct ? direct + begin * width + c : scratch().result.get(blocks.rows * blocks.channels);
+    const std::int64_t stride = direct ? width : wide;
+    gemm(CblasNoTrans, CblasTrans, count, wide, depth, columns, depth, w + c * depth, depth, 0.0f, z, stride);
+    finish(begin, count, c, wide, z, stride);
+  });
+}
+
+/// Weights as floats: the array itself, or a copy that lives as long as this.
+template <class T>
+class FloatWeights {
+ public:
+  FloatWeights(std::int64_t n, const T* w) {
+    if constexpr (std::is_same_v<T, float>) {
+      data_ = w;
+    } else {
+      convert(n, w, copy_.get(n));
+      data_ = copy_.data();
+    }
+  }
+  const float* data() const { return data_; }
+
+ private:
+  Buffer copy_;
+  const float* data_;
+};
+
+/// The taps of one axis that reach the positions p with p mod stride == phase: source = j + offset + tap for the j-th
+/// of these positions. `last` is the kernel position of tap 0; the next taps are `stride` before it each.
+struct Phase {
+  int offset, taps, last;
+  Phase(const Conv2dShape& s, int phase) {
+    const int first = (phase + s.padding) % s.stride;
+    taps = first < s.kernel ? (s.kernel - 1 - first) / s.stride + 1 : 0;
+    last = first + (taps - 1) * s.stride;
+    offset = (phase + s.padding - last) / s.stride;
+  }
+};
+
+/// rotated[in, tap y, tap x, out] = w[out, last - tap y * stride, last - tap x * stride, in]
+template <class T>
+void rotate(const Conv2dShape& s, const Phase& py, const Phase& px, const T* w, float* rotated) {
+  const std::int64_t outs = s.out_channels, depth = std::int64_t{py.taps} * px.taps * outs;
+  // Sixteen input channels at a time: one cache line of w.
+  parallel_for(s.in_channels, 16, [&](std::int64_t begin, std::int64_t end) {
+    for (int ty = 0; ty < py.taps; ++ty) {
+      for (int tx = 0; tx < px.taps; ++tx) {
+        const int ky = py.last - ty * s.stride, kx = px.last - tx * s.stride;
+        for (std::int64_t o = 0; o < outs; ++o) {
+          const T* from = w + ((o * s.kernel + ky) * s.kernel + kx) * s.in_channels;
+          float* to = rotated + (ty * px.taps + tx) * outs + o;
+          for (std::int64_t i = begin; i < end; ++i) to[i * depth] = float(from[i]);
+        }
+      }
+    }
+  });
+}
+
+}  // namespace
+
+template <class T>
+void conv2d_forward(const Conv2dForwardArgs<T>& args) {
+  check(args.shape);
+  const Conv2dShape& s = args.shape;
+  const Conv2dEpilogue<T>& e = args.epilogue;
+  const int outs = s.out_channels;
+  const Window window{s.stride, -s.padding, s.kernel, -s.padding, s.kernel};
+  const FloatWeights<T> w(std::int64_t{outs} * window.taps() * s.in_channels, args.w);
+
+  // A missing part is its neutral value: z * 1 + 0, at least -infinity.
+  const std::vector<float> one(e.scale ? 0 : outs, 1.0f), zero(e.bias ? 0 : outs, 0.0f);
+  const float *scale = e.scale ? e.scale : one.data(), *bias = e.bias ? e.bias : zero.data();
+  const float lowest = e.relu ? 0.0f : -std::numeric_limits<float>::infinity();
+
+  float* direct = nullptr;
+  if constexpr (std::is_same_v<T, float>) direct = e.residual == args.y ? nullptr : args.y;
+  if (direct && !e.scale && !e.bias && !e.residual && !e.relu) {
+    correlate(s.in, s.in_channels, args.x, s.out(), window, w.data(), outs, direct, [](auto&&...) {});
+    return;
+  }
+  correlate(s.in, s.in_channels, args.x, s.out(), window, w.data(), outs, direct,
+            [&](std::int64_t begin, std::int64_t rows, int c, int wide, const float* z, std::int64_t stride) {
+              const float *a = scale + c, *b = bias + c;
+              for (std::int64_t row = 0; row < rows; ++row, z += stride) {
+                const std::int64_t at = (begin + row) * outs + c;
+                T* y = args.y + at;
+                const T* residual = e.residual ? e.residual + at : nullptr;
+                for (int o = 0; o < wide; ++o) {
+                  const float value = z[o] * a[o] + b[o] + (residual ? float(residual[o]) : 0.0f);
+                  y[o] = T(value < lowest ? lowest : value);
+                }
+              }
+            });
+}
+
+template <class T>
+void conv2d_epilogue_backward(const Conv2dEpilogueBackwardArgs<T>& args) {
+  const int channels = args.channels;
+  const auto sums = row_sums(
+      args.rows, row_grain(args.rows, channels), args.dbias ? channels : 0,
+      [&](std::int64_t begin, std::int64_t end, double* dbias) {
+        std::vector<float> g(channels);
+        for (std::int64_t row = begin; row < end; ++row) {
+          const std::int64_t at = row * channels;
+          for (int c = 0; c < channels; ++c) {
+            g[c] = !args.y || float(args.y[at + c]) > 0.0f ? float(args.dy[at + c]) : 0.0f;
+          }
+          if (args.dbias) {
+            for (int c = 0; c < channels; ++c) dbias[c] += g[c];
+          }
+          if (args.dresidual) {
+            for (int c = 0; c < channels; ++c) args.dresidual[at + c] = T(g[c]);
+          }
+          if (args.dz) {
+            for (int c = 0; c < channels; ++c) args.dz[at + c] = T(args.scale ? g[c] * args.scale[c] : g[c]);
+          }
+        }
+      });
+  std::copy(sums.begin(), sums.end(), args.dbias);
+}
+
+template <class T>
+void conv2d_backward_data(const Conv2dShape& s, const T* dz, const T* w, T* dx) {
+  check(s);
+  const int ins = s.in_channels, stride = s.stride;
+  const Levels out = s.out();
+  Buffer rotated(std::int64_t{ins} * s.kernel * s.kernel * s.out_channels);
+  // Positions of the input that differ by a multiple of the stride see the same taps: each such phase is a
+  // correlation of its own (for stride 1 there is only one).
+  for (int y0 = 0; y0 < stride; ++y0) {
+    for (int x0 = 0; x0 < stride; ++x0) {
+      const Phase py(s, y0), px(s, x0);
+      Levels grid = s.in;
+      for (int l = 0; l < grid.count; ++l) {
+        grid.level[l].h = (s.in.level[l].h - y0 + stride - 1) / stride;
+        grid.level[l].w = (s.in.level[l].w - x0 + stride - 1) / stride;
+      }
+      const auto place = [&](int l, int n, int y, int x) {
+        const LevelShape& level = s.in.level[l];
+        const std::int64_t line = std::int64_t{n} * level.h + y0 + y * stride;
+        return dx + (s.in.offset(l) + line * level.w + x0 + x * stride) * ins;
+      };
+      if (py.taps == 0 || px.taps == 0) {
+        for_each_pixel(grid, 0, grid.rows(), [&](std::int64_t, int l, int n, int y, int x) {
+          std::fill_n(place(l, n, y, x), ins, T(0.0f));
+        });
+        continue;
+      }
+      rotate(s, py, px, w, rotated.data());
+      const Window window{1, py.offset, py.taps, px.offset, px.taps};
+      float* direct = nullptr;
+      if constexpr (std::is_same_v<T, float>) direct = stride == 1 ? dx : nullptr;
+      correlate(out, s.out_channels, dz, grid, window, rotated.data(), ins, direct,
+                [&](std::int64_t begin, std::int64_t rows, int c, int wide, const float* z, std::int64_t ldz) {
+                  if (direct) return;
+                  for_each_pixel(grid, begin, begin + rows, [&](std::int64_t, int l, int n, int y, int x) {
+                    T* to = place(l, n, y, x) + c;
+                    for (int i = 0; i < wide; ++i) to[i] = T(z[i]);
+                    z += ldz;
+                  });
+                });
+    }
+  }
+}
+
+template <class T>
+void conv2d_backward_weight(const Conv2dShape& s, const T* dz, const T* x, float* dw) {
+  check(s);
+  const Levels out = s.out();
+  const std::int64_t rows = out.rows(), outs = s.out_channels;
+  const std::int64_t depth = std::int64_t{s.kernel} * s.kernel * s.in_channels, size = outs * depth;
+  if (rows == 0) {
+    std::fill_n(dw, size, 0.0f);
+    return;
+  }
+  // Groups of consecutive rows have a sum of their own, added in order at the end. Where the weights are many, units
+  // of work are the rows of the kernel instead, so that there are few such sums.
+  constexpr std::int64_t kLargest = 1 << 16, kWantedUnits = 8, kFewestRows = 256;
+  const int parts = size > kLargest ? s.kernel : 1;
+  const std::int64_t groups = std::clamp<std::int64_t>(rows / kFewestRows, 1, divide_up(kWantedUnits, parts));
+  const std::int64_t group_rows = divide_up(rows, groups), part = depth / parts;
+  const bool is_float = std::is_same_v<T, float>;
+  const bool identity = is_float && is_identity(s.in, out, {s.stride, -s.padding, s.kernel, -s.padding, s.kernel});
+  const std::int64_t block_rows = identity ? group_rows : std::max<std::int64_t>(kFewestRows, (1 << 17) / part);
+  Buffer partial(groups > 1 ? groups * size : 0);
+
+  parallel_for(groups * parts, 1, [&](std::int64_t unit, std::int64_t) {
+    const std::int64_t group = unit / parts, first = group * group_rows, last = std::min(first + group_rows, rows);
+    const int ky = static_cast<int>(unit % parts);
+    const Window window{s.stride, ky - s.padding, s.kernel / parts, -s.padding, s.kernel};
+    float* sum = (groups > 1 ? partial.data() + group * size : dw) + ky * part;
+    float beta = 0.0f;
+    for (std::int64_t begin = first; begin < last; begin += block_rows, beta = 1.0f) {
+      const std::int64_t count = std::min(block_rows, last - begin);
+      const float *columns, *gradient;
+      if (identity) {
+        columns = reinterpret_cast<const float*>(x) + begin * depth;
+      } else {
+        float* gathered = scratch().columns.get(block_rows * part);
+        im2col(s.in, s.in_channels, x, out, window, begin, begin + count, gathered);
+        columns = gathered;
+      }
+      if (is_float) {
+        gradient = reinterpret_cast<const float*>(dz) + begin * outs;
+      } else {
+        float* converted = scratch().gradient.get(block_rows * outs);
+        convert(count * outs, dz + begin * outs, converted);
+        gradient = converted;
+      }
+      gemm(CblasTrans, CblasNoTrans, outs, part, count, gradient, outs, columns, part, beta, sum, depth);
+    }
+  });
+  if (groups == 1) return;
+  const float* sums = partial.data();
+  parallel_for(size, 1 << 14, [=](std::int64_t begin, std::int64_t end) {
+    std::copy(sums + begin, sums + end, dw + begin);
+    for (std::int64_t group = 1; group < groups; ++group) {
+      for (std::int64_t i = begin; i < end; ++i) dw[i] += sums[group * size + i];
+    }
+  });
+}
+
+template void conv2d_forward(const Conv2dForwardArgs<float>&);
+template void conv2d_forward(const Conv2dForwardArgs<bf16>&);
+template void conv2d_epilogue_backward(const Conv2dEpilogueBackwardArgs<float>&);
+template void conv2d_epilogue_backward(const Conv2dEpilogueBackwardArgs<bf16>&);
+template void conv2d_backward_data(const Conv2dShape&, const float*, const float*, float*);
+template void conv2d_backward_data(const Conv2dShape&, const bf16*, const bf16*, bf16*);
+template void conv2d_backward_weight(const Conv2dShape&, const float*, const float*, float*);
+template void conv2d_backward_weight(const Conv2dShape&, const bf16*, const bf16*, float*);
+
+}  // namespace diopter::cpu

@@ -1,0 +1,263 @@
+#include "kernels/nn/conv2d.h"
+
+#include <initializer_list>
+
+#include "kernels/common/check.h"
+#include "tests/kernels/nn/arrays.h"
+
+namespace diopter {
+namespace {
+
+using namespace test;
+
+Levels levels_of(std::initializer_list<LevelShape> list) {
+  Levels levels;
+  for (const LevelShape& level : list) levels.level[levels.count++] = level;
+  return levels;
+}
+
+std::vector<Conv2dShape> shapes() {
+  const auto shape = [](std::initializer_list<LevelShape> in, int ins, int outs, int kernel, int stride, int padding) {
+    return Conv2dShape{levels_of(in), ins, outs, kernel, stride, padding};
+  };
+  return {
+      shape({{2, 5, 6}}, 3, 4, 3, 1, 1),
+      shape({{1, 4, 7}}, 2, 3, 3, 1, 0),
+      shape({{2, 3, 4}}, 2, 3, 3, 1, 3),
+      shape({{1, 1, 1}}, 2, 3, 3, 1, 1),
+      shape({{2, 9, 12}}, 3, 5, 7, 2, 3),
+      shape({{2, 7, 6}}, 4, 3, 3, 2, 1),
+      shape({{2, 5, 5}}, 6, 33, 1, 1, 0),
+      shape({{1, 4, 5}}, 3, 2, 1, 1, 2),
+      shape({{2, 5, 6}}, 5, 3, 1, 2, 0),
+      shape({{1, 8, 9}}, 2, 2, 2, 3, 1),
+      shape({{2, 7, 5}, {2, 3, 2}, {0, 4, 4}, {2, 1, 1}}, 17, 5, 3, 1, 1),
+      shape({{1, 8, 6}, {0, 0, 0}, {3, 4, 3}}, 4, 6, 3, 2, 1),
+      shape({{0, 8, 8}}, 3, 4, 3, 1, 1),
+      shape({{1, 40, 41}}, 5, 7, 3, 1, 1),               // several blocks of rows
+      shape({{3, 4, 4}}, 70, 130, 3, 1, 1),              // blocks of channels, weights by rows of the kernel
+      shape({{2, 24, 24}, {2, 12, 12}}, 33, 36, 1, 1, 0),
+  };
+}
+
+struct Data {
+  std::size_t x, w, y;
+  explicit Data(const Conv2dShape& s)
+      : x(s.in.rows() * s.in_channels),
+        w(std::size_t(s.out_channels) * s.kernel * s.kernel * s.in_channels),
+        y(s.out().rows() * s.out_channels) {}
+};
+
+/// Calls body(i, j, k) for every product x[i] w[j] that y[k] sums: the definition, element by element.
+template <class Body>
+void for_each_product(const Conv2dShape& s, Body body) {
+  const Levels out_levels = s.out();
+  for (int l = 0; l < s.in.count; ++l) {
+    const LevelShape in = s.in.level[l], out = out_levels.level[l];
+    for (int n = 0; n < in.n; ++n)
+      for (int oy = 0; oy < out.h; ++oy)
+        for (int ox = 0; ox < out.w; ++ox)
+          for (int ky = 0; ky < s.kernel; ++ky)
+            for (int kx = 0; kx < s.kernel; ++kx) {
+              const int iy = oy * s.stride - s.padding + ky, ix = ox * s.stride - s.padding + kx;
+              if (iy < 0 || iy >= in.h || ix < 0 || ix >= in.w) continue;
+              const std::int64_t in_row = s.in.offset(l) + (std::int64_t{n} * in.h + iy) * in.w + ix;
+              const std::int64_t out_row = out_levels.offset(l) + (std::int64_t{n} * out.h + oy) * out.w + ox;
+              for (int o = 0; o < s.out_channels; ++o)
+                for (int i = 0; i < s.in_channels; ++i)
+                  body(in_row * s.in_channels + i, ((std::int64_t{o} * s.kernel + ky) * s.kernel + kx) * s.in_channels + i,
+                       out_row * s.out_channels + o);
+            }
+  }
+}
+
+std::vector<double> plain_forward(const Conv2dShape& s, const std::vector<float>& x, const std::vector<float>& w) {
+  std::vector<double> y(Data(s).y);
+  for_each_product(s, [&](auto i, auto j, auto k) { y[k] += static_cast<double>(x[i]) * w[j]; });
+  return y;
+}
+
+template <class T>
+std::vector<T> forward(const Conv2dShape& s, const std::vector<T>& x, const std::vector<T>& w,
+                       const Conv2dEpilogue<T>& epilogue = {}) {
+  auto y = garbage<T>(Data(s).y);
+  cpu::conv2d_forward(Conv2dForwardArgs<T>{.shape = s, .x = x.data(), .w = w.data(), .y = y.data(),
+                                           .epilogue = epilogue});
+  return y;
+}
+
+template <class T>
+std::vector<T> backward_data(const Conv2dShape& s, const std::vector<T>& dz, const std::vector<T>& w) {
+  auto dx = garbage<T>(Data(s).x);
+  cpu::conv2d_backward_data(s, dz.data(), w.data(), dx.data());
+  return dx;
+}
+
+template <class T>
+std::vector<float> backward_weight(const Conv2dShape& s, const std::vector<T>& dz, const std::vector<T>& x) {
+  auto dw = garbage(Data(s).w);
+  cpu::conv2d_backward_weight(s, dz.data(), x.data(), dw.data());
+  return dw;
+}
+
+double dot(const std::vector<float>& a, const std::vector<float>& b) {
+  double sum = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) sum += static_cast<double>(a[i]) * b[i];
+  return sum;
+}
+
+std::string name(const Conv2dShape& s) {
+  return std::to_string(s.in.count) + " levels, first " + std::to_string(s.in.level[0].h) + "x" +
+         std::to_string(s.in.level[0].w) + ", kernel " + std::to_string(s.kernel) + ", stride " +
+         std::to_string(s.stride) + ", padding " + std::to_string(s.padding);
+}
+
+TEMPLATE_TEST_CASE("conv2d: forward equals a plain loop", "", float, bf16) {
+  for (const Conv2dShape& s : shapes()) {
+    INFO(name(s));
+    const auto x = random_array<TestType>(Data(s).x, 1), w = random_array<TestType>(Data(s).w, 2);
+    require_close(to_float(forward(s, x, w)), plain_forward(s, to_float(x), to_float(w)),
+                  tolerance<TestType>(Tolerance::matrix));
+  }
+}
+
+TEMPLATE_TEST_CASE("conv2d: backward passes equal plain loops", "", float, bf16) {
+  for (const Conv2dShape& s : shapes()) {
+    INFO(name(s));
+    const Data size(s);
+    const auto x = random_array<TestType>(size.x, 1), w = random_array<TestType>(size.w, 2);
+    const auto dz = random_array<TestType>(size.y, 3);
+    std::vector<double> dx(size.x), dw(size.w);
+    for_each_product(s, [&](auto i, auto j, auto k) {
+      dx[i] += static_cast<double>(float(dz[k])) * float(w[j]);
+      dw[j] += static_cast<double>(float(dz[k])) * float(x[i]);
+    });
+    require_close(to_float(backward_data(s, dz, w)), dx, tolerance<TestType>(Tolerance::matrix));
+    require_close(backward_weight(s, dz, x), dw, Tolerance::matrix);
+  }
+}
+
+TEST_CASE("conv2d: the backward passes are the adjoints of the forward pass") {
+  for (const Conv2dShape& s : shapes()) {
+    INFO(name(s));
+    const auto x = random_array(Data(s).x, 4), w = random_array(Data(s).w, 5), dz = random_array(Data(s).y, 6);
+    const double y_dz = dot(forward(s, x, w), dz);
+    const double margin = Tolerance::matrix * (1.0 + std::sqrt(dot(dz, dz)));
+    CHECK(std::fabs(dot(backward_data(s, dz, w), x) - y_dz) <= margin);
+    CHECK(std::fabs(dot(backward_weight(s, dz, x), w) - y_dz) <= margin);
+  }
+}
+
+TEMPLATE_TEST_CASE("conv2d: every part of the epilogue", "", float, bf16) {
+  const Conv2dShape s{Levels({2, 20, 11}), 5, 6, 3, 1, 1};
+  const auto x = random_array<TestType>(Data(s).x, 1), w = random_array<TestType>(Data(s).w, 2);
+  const auto residual = random_array<TestType>(Data(s).y, 3);
+  const auto scale = random_array(6, 4), bias = random_array(6, 5);
+  const auto z = plain_forward(s, to_float(x), to_float(w));
+  for (int parts = 0; parts < 16; ++parts) {
+    const bool has_scale = parts & 1, has_bias = parts & 2, has_residual = parts & 4, relu = parts & 8;
+    INFO("scale " << has_scale << ", bias " << has_bias << ", residual " << has_residual << ", relu " << relu);
+    std::vector<double> expected = z;
+    for (std::size_t i = 0; i < z.size(); ++i) {
+      if (has_scale) expected[i] *= scale[i % 6];
+      if (has_bias) expected[i] += bias[i % 6];
+      if (has_residual) expected[i] += float(residual[i]);
+      if (relu) expected[i] = std::max(expected[i], 0.0);
+    }
+    const Conv2dEpilogue<TestType> epilogue{.scale = has_scale ? scale.data() : nullptr,
+                                            .bias = has_bias ? bias.data() : nullptr,
+                                            .residual = has_residual ? residual.data() : nullptr,
+                                            .relu = relu};
+    require_close(to_float(forward(s, x, w, epilogue)), expected, tolerance<TestType>(Tolerance::matrix));
+    if (!has_residual) continue;
+    auto y = residual;
+    auto in_place = epilogue;
+    in_place.residual = y.data();
+    cpu::conv2d_forward(Conv2dForwardArgs<TestType>{.shape = s, .x = x.data(), .w = w.data(), .y = y.data(),
+                                                    .epilogue = in_place});
+    require_close(to_float(y), expected, tolerance<TestType>(Tolerance::matrix));
+  }
+}
+
+TEST_CASE("conv2d: a NaN passes through the relu of the epilogue") {
+  const Conv2dShape s{Levels({1, 1, 2}), 1, 1, 1};
+  const auto y = forward<float>(s, {kNan, -1.0f}, {1.0f}, {.relu = true});
+  CHECK(std::isnan(y[0]));
+  CHECK(y[1] == 0.0f);
+}
+
+TEMPLATE_TEST_CASE("conv2d: gradient through the epilogue", "", float, bf16) {
+  const int channels = 7;
+  for (std::int64_t rows : {0, 1, 33, 12000}) {
+    const std::size_t n = rows * channels;
+    const auto y = random_array<TestType>(n, 1), dy = random_array<TestType>(n, 2);
+    const auto scale = random_array(channels, 3);
+    for (bool relu : {false, true}) {
+      for (bool scaled : {false, true}) {
+        INFO(rows << " rows, relu " << relu << ", scale " << scaled);
+        std::vector<double> masked(n), dz(n), dbias(channels);
+        for (std::size_t i = 0; i < n; ++i) {
+          masked[i] = !relu || float(y[i]) > 0.0f ? float(dy[i]) : 0.0;
+          dz[i] = masked[i] * (scaled ? scale[i % channels] : 1.0);
+          dbias[i % channels] += masked[i];
+        }
+        auto actual_dz = dy;  // in place
+        auto dresidual = garbage<TestType>(n);
+        auto actual_dbias = garbage(channels);
+        cpu::conv2d_epilogue_backward(Conv2dEpilogueBackwardArgs<TestType>{
+            .rows = rows, .channels = channels, .y = relu ? y.data() : nullptr,
+            .scale = scaled ? scale.data() : nullptr, .dy = actual_dz.data(), .dz = actual_dz.data(),
+            .dresidual = dresidual.data(), .dbias = actual_dbias.data()});
+        require_close(to_float(actual_dz), dz, tolerance<TestType>(Tolerance::elementwise));
+        require_close(to_float(dresidual), masked, Tolerance::copy);
+        require_close(actual_dbias, dbias, Tolerance::sum);
+      }
+    }
+  }
+}
+
+TEST_CASE("conv2d: gradient through the epilogue with only some outputs") {
+  const std::vector<float> y{1, 0, 2, 3}, dy{1, 2, 3, 4};
+  auto dresidual = garbage(4);
+  cpu::conv2d_epilogue_backward(Conv2dEpilogueBackwardArgs<float>{
+      .rows = 2, .channels = 2, .y = y.data(), .dy = dy.data(), .dresidual = dresidual.data()});
+  CHECK(dresidual == std::vector<float>{1, 0, 3, 4});
+  auto dbias = garbage(2);
+  cpu::conv2d_epilogue_backward(
+      Conv2dEpilogueBackwardArgs<float>{.rows = 2, .channels = 2, .y = y.data(), .dy = dy.data(), .dbias = dbias.data()});
+  CHECK(dbias == std::vector<float>{4, 4});
+}
+
+TEST_CASE("conv2d: bits do not depend on the number of threads") {
+  const Conv2dShape list[] = {{Levels({3, 33, 31}), 16, 24, 3, 1, 1},
+                              {Levels({2, 48, 48}), 3, 16, 7, 2, 3},
+                              {levels_of({{2, 40, 40}, {2, 20, 20}}), 64, 32, 1, 1, 0},
+                              {Levels({2, 8, 8}), 96, 160, 3, 1, 1}};
+  for (const Conv2dShape& s : list) {
+    INFO(name(s));
+    const auto x = random_array(Data(s).x, 7), w = random_array(Data(s).w, 8), dz = random_array(Data(s).y, 9);
+    require_same_bits_for_any_thread_count([&] { return forward(s, x, w); });
+    require_same_bits_for_any_thread_count([&] { return backward_data(s, dz, w); });
+    require_same_bits_for_any_thread_count([&] { return backward_weight(s, dz, x); });
+    require_same_bits_for_any_thread_count([&] {
+      auto dbias = garbage(s.out_channels);
+      cpu::conv2d_epilogue_backward(Conv2dEpilogueBackwardArgs<float>{
+          .rows = s.out().rows(), .channels = s.out_channels, .dy = dz.data(), .dbias = dbias.data()});
+      return dbias;
+    });
+  }
+}
+
+TEST_CASE("conv2d: impossible shapes are errors") {
+  const std::vector<float> x(64), w(64);
+  const auto run = [&](const Conv2dShape& s) { cpu::conv2d_forward(Conv2dForwardArgs<float>{s, x.data(), w.data(), {}}); };
+  CHECK_THROWS_AS(run({Levels({1, 2, 8}), 1, 1, 3, 1, 0}), Error);
+  CHECK_THROWS_AS(run({Levels({1, 1, 1}), 1, 1, 2, 2, 0}), Error);
+  CHECK_THROWS_AS(run({Levels({1, 0, 4}), 1, 1, 3, 1, 2}), Error);
+  CHECK_THROWS_AS(run({Levels({1, 4, 4}), 0, 1, 3, 1, 1}), Error);
+  CHECK_THROWS_AS(run({Levels({1, 4, 4}), 1, 1, 3, 0, 1}), Error);
+  CHECK_THROWS_AS(run({Levels({1, 4, 4}), 1, 1, 3, 1, -1}), Error);
+}
+
+}  // namespace
+}  // namespace diopter
