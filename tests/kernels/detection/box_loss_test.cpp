@@ -1,0 +1,256 @@
+#include "kernels/detection/box_loss.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "tests/kernels/detection/support.h"
+#include "tests/support/catch.h"
+#include "tests/support/compare.h"
+#include "tests/support/random.h"
+
+namespace diopter {
+namespace {
+
+using test::Head;
+
+constexpr BoxLoss kKinds[] = {BoxLoss::l1, BoxLoss::smooth_l1, BoxLoss::giou, BoxLoss::diou, BoxLoss::ciou};
+constexpr double kPi = 3.141592653589793;
+
+/// One anchor's loss written out from the formulas. `aspect_weight` is ciou's a; it is computed when negative.
+double plain_loss(BoxLoss kind, double beta, const BoxCoder& coder, const BoxT<double>& anchor,
+                  const BoxT<double>& target, const double deltas[4], double& aspect_weight) {
+  if (kind == BoxLoss::l1 || kind == BoxLoss::smooth_l1) {
+    double wanted[4], sum = 0;
+    encode_box(coder, anchor, target, wanted);
+    for (int i = 0; i < 4; ++i) {
+      const double d = std::fabs(deltas[i] - wanted[i]);
+      sum += kind == BoxLoss::smooth_l1 && d < beta ? d * d / (2 * beta)
+                                                    : d - (kind == BoxLoss::smooth_l1 ? beta / 2 : 0);
+    }
+    return sum;
+  }
+  const BoxT<double> p = decode_box(coder, anchor, deltas), &t = target;
+  const double iw = std::max(0.0, std::min(p.x2, t.x2) - std::max(p.x1, t.x1));
+  const double ih = std::max(0.0, std::min(p.y2, t.y2) - std::max(p.y1, t.y1));
+  const double cw = std::max(p.x2, t.x2) - std::min(p.x1, t.x1), ch = std::max(p.y2, t.y2) - std::min(p.y1, t.y1);
+  const double pw = p.x2 - p.x1, ph = p.y2 - p.y1, tw = t.x2 - t.x1, th = t.y2 - t.y1;
+  const double united = pw * ph + tw * th - iw * ih, iou = iw * ih / (united + 1e-7);
+  if (kind == BoxLoss::giou) return 1 - iou + (cw * ch - united) / (cw * ch + 1e-7);
+  const double rx = (p.x1 + p.x2 - t.x1 - t.x2) / 2, ry = (p.y1 + p.y2 - t.y1 - t.y2) / 2;
+  const double diou = 1 - iou + (rx * rx + ry * ry) / (cw * cw + ch * ch + 1e-7);
+  if (kind == BoxLoss::diou) return diou;
+  const double v = 4 / (kPi * kPi) * std::pow(std::atan(tw / th) - std::atan(pw / ph), 2);
+  if (aspect_weight < 0) aspect_weight = v / (1 - iou + v + 1e-7);
+  return diou + aspect_weight * v;
+}
+
+/// Whether an edge of the prediction lies so near to one of the target that the loss has a kink there.
+bool near_kink(const BoxT<double>& p, const BoxT<double>& t) {
+  const auto near = [](double a, double b) { return std::fabs(a - b) < 0.3; };
+  return near(p.x1, t.x1) || near(p.x2, t.x2) || near(p.x1, t.x2) || near(p.x2, t.x1) || near(p.y1, t.y1) ||
+         near(p.y2, t.y2) || near(p.y1, t.y2) || near(p.y2, t.y1);
+}
+
+TEST_CASE("box loss: value and derivative against central differences in double") {
+  const std::vector<float> r = test::uniform(12 * 300, 0, 1, 21);
+  for (const BoxCoder& coder : {BoxCoder{}, BoxCoder{10, 10, 5, 5}}) {
+    for (BoxLoss kind : kKinds) {
+      int checked = 0, apart = 0;
+      for (int i = 0; i < 300; ++i) {
+        const float* v = &r[i * 12];
+        const BoxT<double> anchor{v[0] * 30, v[1] * 30, v[0] * 30 + 10 + v[2] * 40, v[1] * 30 + 10 + v[3] * 40};
+        const BoxT<double> target{v[4] * 60, v[5] * 60, v[4] * 60 + 5 + v[6] * 60, v[5] * 60 + 5 + v[7] * 60};
+        double deltas[4], found[4];
+        for (int j = 0; j < 4; ++j) deltas[j] = (v[8 + j] - 0.5) * (j < 2 ? 2 * coder.wx : 2 * coder.ww);
+        const BoxT<double> box = decode_box(coder, anchor, deltas);
+        const double beta = 0.4;
+        bool skip = near_kink(box, target);
+        if (kind == BoxLoss::l1 || kind == BoxLoss::smooth_l1) {
+          double wanted[4];
+          encode_box(coder, anchor, target, wanted);
+          skip = false;
+          for (int j = 0; j < 4; ++j) {
+            const double d = std::fabs(deltas[j] - wanted[j]);
+            skip |= std::fabs(d - beta) < 0.01 || d < 0.01;
+          }
+        }
+        if (skip) continue;
+        ++checked;
+        apart += box.x2 < target.x1 || target.x2 < box.x1 || box.y2 < target.y1 || target.y2 < box.y1;
+
+        const double value = box_loss_value(kind, beta, coder, anchor, target, deltas, found);
+        double aspect_weight = -1;
+        REQUIRE(value == Approx(plain_loss(kind, beta, coder, anchor, target, deltas, aspect_weight)).epsilon(1e-12));
+        for (int j = 0; j < 4; ++j) {
+          const double measured = test::derivative(
+              [&](double x) {
+                double moved[4] = {deltas[0], deltas[1], deltas[2], deltas[3]};
+                moved[j] = x;
+                return plain_loss(kind, beta, coder, anchor, target, moved, aspect_weight);
+              },
+              deltas[j], 1e-3);
+          INFO("kind " << static_cast<int>(kind) << " case " << i << " delta " << j);
+          REQUIRE(std::fabs(found[j] - measured) < 1e-6);
+        }
+      }
+      CHECK(checked > 100);
+      CHECK(apart > 5);
+    }
+  }
+}
+
+double loss_of(BoxLoss kind, const BoxT<double>& anchor, const BoxT<double>& target, double derivative[4]) {
+  const double deltas[4] = {0, 0, 0, 0};
+  return box_loss_value(kind, 1.0, BoxCoder{}, anchor, target, deltas, derivative);
+}
+
+TEST_CASE("box loss: values by hand") {
+  double d[4];
+  const BoxT<double> square{0, 0, 10, 10}, right{20, 0, 30, 10}, half{5, 0, 15, 10}, tall{0, 0, 10, 20};
+  CHECK(loss_of(BoxLoss::giou, square, right, d) == Approx(1 + 100.0 / 300));  // disjoint: U 200, C 300
+  CHECK(loss_of(BoxLoss::diou, square, right, d) == Approx(1 + 400.0 / 1000));
+  CHECK(loss_of(BoxLoss::ciou, square, right, d) == Approx(1 + 400.0 / 1000));
+  CHECK(loss_of(BoxLoss::giou, square, half, d) == Approx(2.0 / 3));
+  CHECK(loss_of(BoxLoss::diou, square, half, d) == Approx(2.0 / 3 + 25.0 / 325));
+  CHECK(loss_of(BoxLoss::diou, square, tall, d) == Approx(0.5 + 25.0 / 500));
+  CHECK(loss_of(BoxLoss::ciou, square, tall, d) == Approx(0.553246).epsilon(1e-5));
+  CHECK(loss_of(BoxLoss::l1, square, tall, d) == Approx(0.5 + std::log(2.0)));
+  CHECK(loss_of(BoxLoss::smooth_l1, square, tall, d) == Approx(0.125 + std::log(2.0) * std::log(2.0) / 2));
+}
+
+TEST_CASE("box loss: a perfect prediction costs nothing and is stationary") {
+  for (BoxLoss kind : kKinds) {
+    double derivative[4] = {9, 9, 9, 9};
+    CHECK(loss_of(kind, {3, 4, 33, 24}, {3, 4, 33, 24}, derivative) == Approx(0).margin(1e-9));
+    for (double d : derivative) CHECK(d == Approx(0).margin(1e-9));
+  }
+}
+
+TEST_CASE("box loss: no gradient through sizes beyond the clamp, finite for wild deltas") {
+  for (BoxLoss kind : {BoxLoss::giou, BoxLoss::diou, BoxLoss::ciou}) {
+    double derivative[4];
+    const double clamped[4] = {0, 0, 4.5, 0.2};
+    box_loss_value(kind, 0.0, BoxCoder{}, {0, 0, 10, 10}, {2, 3, 9, 11}, clamped, derivative);
+    CHECK(derivative[2] == 0);
+    CHECK(derivative[3] != 0);
+    for (float size : {-1e4f, -200.0f, -40.0f, 40.0f, 1e4f}) {
+      for (float other : {-1e4f, -40.0f, 0.0f, 40.0f}) {
+        const float wild[4] = {3, -3, size, other};
+        float d[4];
+        INFO("kind " << static_cast<int>(kind) << " dw " << size << " dh " << other);
+        REQUIRE(std::isfinite(
+            box_loss_value(kind, 0.0f, BoxCoder{}, {500, 500, 532, 532}, {510, 490, 540, 520}, wild, d)));
+        for (float v : d) REQUIRE(std::isfinite(v));
+      }
+    }
+  }
+}
+
+TEST_CASE("box loss: smooth l1 with beta 0 is l1") {
+  const float deltas[4] = {0.5f, -0.25f, 0, 2};
+  float a[4], b[4];
+  const BoxT<float> anchor{0, 0, 16, 16}, target{1, 2, 12, 30};
+  CHECK(box_loss_value(BoxLoss::l1, 0.7f, {}, anchor, target, deltas, a) ==
+        box_loss_value(BoxLoss::smooth_l1, 0.0f, {}, anchor, target, deltas, b));
+  CHECK(std::equal(a, a + 4, b));
+}
+
+/// Two images with boxes and one without, matched to a small grid.
+struct Scene {
+  AnchorGrid grid = test::small_grid(3, 20, 17, 8);
+  std::vector<float> boxes = {10, 12, 50, 44, 70, 20, 100, 90, 30, 60, 41, 85, 5, 5, 120, 110};
+  std::vector<std::int32_t> classes = {0, 2, 1, 4}, offsets = {0, 3, 3, 4};
+  std::vector<std::int32_t> labels, matches, positives;
+  std::vector<float> scale = {0.5f, 1.0f, 2.0f};
+
+  Scene() : labels(3 * grid.size()), matches(3 * grid.size()), positives(3) {
+    cpu::match_anchors({grid, truth(), {0.5f, 0.4f, true, 0.5f}, labels.data(), matches.data(), positives.data()});
+  }
+  GroundTruth truth() const { return {3, boxes.data(), classes.data(), offsets.data()}; }
+
+  template <class T>
+  std::vector<float> losses(BoxLoss kind, const HeadLevels<T>& deltas, bool with_scale = true) const {
+    std::vector<float> result(3, NAN);
+    BoxLossArgs<T> args;
+    args.kind = kind;
+    args.beta = 0.1f;
+    args.coder = {10, 10, 5, 5};
+    args.grid = grid;
+    args.truth = truth();
+    args.deltas = deltas;
+    args.labels = labels.data();
+    args.matches = matches.data();
+    args.scale = with_scale ? scale.data() : nullptr;
+    args.losses = result.data();
+    cpu::box_loss(args);
+    return result;
+  }
+};
+
+template <class T>
+void require_plain_sum(BoxLoss kind, int padding, double tolerance) {
+  const Scene scene;
+  const std::int64_t anchors = scene.grid.size();
+  Head<T> head(3, 3, 4, test::pixels_of(scene.grid), padding);
+  head.fill(test::uniform(3 * anchors * 4, -0.5f, 0.5f, 8));
+  const std::vector<float> losses = scene.losses(kind, head.levels());
+  CHECK(scene.losses(kind, head.levels(false), false) == losses);
+
+  std::vector<Box> boxes(anchors);
+  cpu::generate_anchors(scene.grid, &boxes.data()->x1);
+  std::vector<double> expected(3), gradients;
+  std::vector<float> found;
+  for (int image = 0; image < 3; ++image) {
+    for (std::int64_t a = 0; a < anchors; ++a) {
+      double derivative[4] = {0, 0, 0, 0};
+      if (scene.labels[image * anchors + a] >= 0) {
+        const float* t = &scene.boxes[(scene.offsets[image] + scene.matches[image * anchors + a]) * 4];
+        double deltas[4];
+        for (int i = 0; i < 4; ++i) deltas[i] = static_cast<float>(head.value(image, a, i));
+        const Box& b = boxes[a];
+        expected[image] += box_loss_value<double>(kind, 0.1f, {10, 10, 5, 5}, {b.x1, b.y1, b.x2, b.y2},
+                                                  {t[0], t[1], t[2], t[3]}, deltas, derivative);
+      }
+      for (int i = 0; i < 4; ++i) {
+        gradients.push_back(scene.scale[image] * derivative[i]);
+        found.push_back(head.gradient(image, a, i));
+      }
+    }
+  }
+  test::require_close(losses, expected, test::Tolerance::sum);
+  test::require_close(found, gradients, tolerance);
+  CHECK(expected[0] > 0);
+  CHECK(losses[1] == 0);
+  CHECK(head.canaries() == head.padding_values());
+}
+
+TEST_CASE("box loss: equals a plain sum in double") {
+  for (BoxLoss kind : kKinds) {
+    for (int padding : {0, 4}) {
+      INFO("kind " << static_cast<int>(kind) << " padding " << padding);
+      require_plain_sum<float>(kind, padding, test::Tolerance::sum);
+      require_plain_sum<bf16>(kind, padding, test::Tolerance::bf16);
+    }
+  }
+}
+
+TEST_CASE("box loss: same bits for any number of threads") {
+  const Scene scene;
+  Head<float> head(3, 3, 4, test::pixels_of(scene.grid));
+  head.fill(test::uniform(3 * scene.grid.size() * 4, -0.5f, 0.5f, 8));
+  const std::vector<float> losses = scene.losses(BoxLoss::ciou, head.levels()), gradients = head.all_gradients();
+  test::with_thread_counts([&] {
+    REQUIRE(scene.losses(BoxLoss::ciou, head.levels()) == losses);
+    REQUIRE(head.all_gradients() == gradients);
+  });
+}
+
+TEST_CASE("box loss: no images") {
+  BoxLossArgs<float> args{};
+  const std::int32_t offsets[] = {0};
+  args.truth = {0, nullptr, nullptr, offsets};
+  cpu::box_loss(args);
+}
+
+}  // namespace
+}  // namespace diopter

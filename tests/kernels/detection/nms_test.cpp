@@ -1,0 +1,165 @@
+#include "kernels/detection/nms.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "tests/kernels/detection/support.h"
+#include "tests/support/catch.h"
+#include "tests/support/random.h"
+
+namespace diopter {
+namespace {
+
+/// Images with room for `capacity` boxes each.
+struct Candidates {
+  int capacity;
+  std::vector<Box> boxes;
+  std::vector<float> scores;
+  std::vector<std::int32_t> labels, counts;
+
+  explicit Candidates(int room) : capacity(room) {}
+  void add_image(const std::vector<Box>& b, const std::vector<float>& s, const std::vector<std::int32_t>& l) {
+    counts.push_back(static_cast<std::int32_t>(b.size()));
+    boxes.insert(boxes.end(), b.begin(), b.end());
+    scores.insert(scores.end(), s.begin(), s.end());
+    labels.insert(labels.end(), l.begin(), l.end());
+    boxes.resize(counts.size() * capacity, {NAN, NAN, NAN, NAN});
+    scores.resize(boxes.size(), NAN);
+    labels.resize(boxes.size(), -99);
+  }
+};
+
+using Kept = std::vector<std::vector<std::int32_t>>;
+
+Kept nms(const Candidates& c, float threshold, bool class_aware, int max_kept) {
+  const int images = static_cast<int>(c.counts.size());
+  std::vector<std::int32_t> keep(images * max_kept, -7), kept(images, -7);
+  const float* boxes = c.boxes.empty() ? nullptr : &c.boxes.data()->x1;
+  cpu::batched_nms({images, c.capacity, boxes, c.scores.data(), c.labels.data(), c.counts.data(), threshold,
+                    class_aware, max_kept, keep.data(), kept.data()});
+  Kept result;
+  for (int i = 0; i < images; ++i) {
+    REQUIRE(kept[i] >= 0);
+    REQUIRE(kept[i] <= max_kept);
+    result.emplace_back(keep.begin() + i * max_kept, keep.begin() + i * max_kept + kept[i]);
+    for (int j = kept[i]; j < max_kept; ++j) REQUIRE(keep[i * max_kept + j] == -7);
+  }
+  return result;
+}
+
+/// One greedy pass over all boxes of an image.
+Kept nms_plainly(const Candidates& c, float threshold, bool class_aware, int max_kept) {
+  Kept result;
+  for (std::size_t image = 0; image < c.counts.size(); ++image) {
+    const Box* boxes = c.boxes.data() + image * c.capacity;
+    const float* scores = c.scores.data() + image * c.capacity;
+    const std::int32_t* labels = c.labels.data() + image * c.capacity;
+    std::vector<std::int32_t> order(c.counts[image]), kept;
+    std::iota(order.begin(), order.end(), 0);
+    std::stable_sort(order.begin(), order.end(), [&](int a, int b) { return scores[a] > scores[b]; });
+    for (std::int32_t i : order) {
+      bool suppressed = false;
+      for (std::int32_t j : kept) {
+        const float intersection = box_intersection(boxes[i], boxes[j]);
+        const float united = box_area(boxes[i]) + box_area(boxes[j]) - intersection;
+        suppressed |= (!class_aware || labels[i] == labels[j]) && intersection > threshold * united;
+      }
+      if (!suppressed) kept.push_back(i);
+    }
+    kept.resize(std::min<std::size_t>(kept.size(), max_kept));
+    result.push_back(kept);
+  }
+  return result;
+}
+
+/// Integer boxes and few scores, so that ties are frequent; duplicates, empty boxes, negative coordinates.
+Candidates random_candidates(int images, int n, int classes, float extent, std::uint64_t seed) {
+  Candidates c(n + 3);
+  for (int image = 0; image < images; ++image) {
+    std::vector<Box> boxes;
+    std::vector<float> scores;
+    std::vector<std::int32_t> labels;
+    Philox random(seed, image);
+    for (int i = 0; i < n; ++i) {
+      const float x = std::floor(random.uniform(-extent / 2, extent / 2)), y = std::floor(random.uniform(-30, extent));
+      const Box box{x, y, x + static_cast<float>(random.below(40)), y + static_cast<float>(random.below(40))};
+      boxes.push_back(i % 7 == 3 ? boxes.back() : box);
+      scores.push_back(static_cast<float>(random.below(50)) / 50);
+      labels.push_back(static_cast<std::int32_t>(random.below(static_cast<std::uint32_t>(classes))) * 1000);
+    }
+    c.add_image(boxes, scores, labels);
+  }
+  return c;
+}
+
+TEST_CASE("nms: equals one greedy pass") {
+  for (int n : {1, 2, 31, 32, 33, 64, 65, 300}) {
+    for (int classes : {1, 4}) {
+      const Candidates c = random_candidates(3, n, classes, 60, 40 + n);
+      for (bool class_aware : {true, false}) {
+        for (float threshold : {0.0f, 0.3f, 0.5f, 0.99f, 1.0f}) {
+          for (int max_kept : {1, 20, 1000}) {
+            INFO(n << " boxes, " << classes << " classes, threshold " << threshold << ", at most " << max_kept);
+            REQUIRE(nms(c, threshold, class_aware, max_kept) == nms_plainly(c, threshold, class_aware, max_kept));
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("nms: 5,000 boxes, 80 classes and one class, same result for any number of threads") {
+  const Candidates c = random_candidates(1, 5000, 80, 300, 2);
+  const Kept by_class = nms_plainly(c, 0.5f, true, 5000), together = nms_plainly(c, 0.5f, false, 5000);
+  CHECK(by_class[0].size() > together[0].size());
+  test::with_thread_counts([&] {
+    REQUIRE(nms(c, 0.5f, true, 5000) == by_class);
+    REQUIRE(nms(c, 0.5f, false, 5000) == together);
+  });
+}
+
+TEST_CASE("nms: a pair exactly at the threshold is kept") {
+  Candidates c(2);
+  c.add_image({{0, 0, 10, 10}, {0, 0, 10, 5}}, {0.9f, 0.8f}, {0, 0});
+  CHECK(nms(c, 0.5f, true, 2) == Kept{{0, 1}});
+  CHECK(nms(c, std::nextafter(0.5f, 0.0f), true, 2) == Kept{{0}});
+}
+
+TEST_CASE("nms: equal scores go by index") {
+  Candidates c(3);
+  c.add_image({{0, 0, 4, 4}, {0, 0, 4, 4}, {8, 8, 9, 9}}, {0.5f, 0.5f, 0.5f}, {1, 1, 0});
+  CHECK(nms(c, 0.5f, true, 3) == Kept{{0, 2}});
+}
+
+TEST_CASE("nms: classes do not suppress each other unless told to") {
+  Candidates c(2);
+  c.add_image({{0, 0, 4, 4}, {0, 0, 4, 4}}, {0.5f, 0.6f}, {1, 2});
+  CHECK(nms(c, 0.5f, true, 2) == Kept{{1, 0}});
+  CHECK(nms(c, 0.5f, false, 2) == Kept{{1}});
+}
+
+TEST_CASE("nms: empty boxes never suppress each other") {
+  Candidates c(3);
+  c.add_image({{5, 5, 5, 5}, {5, 5, 5, 5}, {5, 5, 5, 9}}, {0.9f, 0.9f, 0.9f}, {0, 0, 0});
+  CHECK(nms(c, 0.0f, true, 3) == Kept{{0, 1, 2}});
+}
+
+TEST_CASE("nms: coordinates beyond the range of half floats") {
+  Candidates c(3);
+  c.add_image({{70000, 70000, 70100, 70100}, {70001, 70000, 70101, 70100}, {90000, 0, 170000, 80000}},
+              {0.9f, 0.8f, 0.7f}, {0, 0, 0});
+  CHECK(nms(c, 0.5f, true, 3) == Kept{{0, 2}});
+}
+
+TEST_CASE("nms: no boxes, no images") {
+  Candidates c(4);
+  c.add_image({}, {}, {});
+  c.add_image({{0, 0, 1, 1}}, {0.1f}, {7});
+  CHECK(nms(c, 0.5f, true, 5) == Kept{{}, {0}});
+  CHECK(nms(c, 0.5f, true, 0) == Kept{{}, {}});
+  CHECK(nms(Candidates(4), 0.5f, true, 5).empty());
+}
+
+}  // namespace
+}  // namespace diopter

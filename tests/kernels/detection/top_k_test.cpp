@@ -1,0 +1,177 @@
+#include "kernels/detection/top_k.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "tests/kernels/detection/support.h"
+#include "tests/support/catch.h"
+#include "tests/support/random.h"
+
+namespace diopter {
+namespace {
+
+using test::Head;
+
+struct Selected {
+  std::vector<std::int32_t> indices, counts;
+  std::vector<float> values;
+  bool operator==(const Selected&) const = default;
+};
+
+template <class T>
+Selected select(const HeadLevels<T>& logits, float min_logit, int k) {
+  const std::size_t outputs = logits.images * logits.count;
+  Selected s{std::vector<std::int32_t>(outputs * k, -7), std::vector<std::int32_t>(outputs, -7),
+             std::vector<float>(outputs * k, -7)};
+  cpu::top_k(TopKArgs<T>{logits, min_logit, k, s.indices.data(), s.values.data(), s.counts.data()});
+  return s;
+}
+
+/// Sorts everything above the threshold.
+template <class T>
+Selected select_plainly(Head<T>& head, float min_logit, int k) {
+  const HeadLevels<T> logits = head.levels();
+  Selected s;
+  for (int image = 0; image < logits.images; ++image) {
+    std::int64_t first = 0;
+    for (int l = 0; l < logits.count; ++l) {
+      std::vector<std::pair<float, std::int32_t>> all;  // negated logit and index: ascending is the order
+      const std::int64_t anchors = logits.level[l].pixels * logits.cells;
+      for (std::int64_t a = 0; a < anchors; ++a) {
+        for (int c = 0; c < logits.channels; ++c) {
+          const float logit = static_cast<float>(head.value(image, first + a, c));
+          if (logit > min_logit) all.emplace_back(-logit, static_cast<std::int32_t>(a * logits.channels + c));
+        }
+      }
+      std::sort(all.begin(), all.end());
+      const int count = std::min<int>(k, static_cast<int>(all.size()));
+      s.counts.push_back(count);
+      for (int i = 0; i < k; ++i) {
+        s.indices.push_back(i < count ? all[i].second : -7);
+        s.values.push_back(i < count ? -all[i].first : -7);
+      }
+      first += anchors;
+    }
+  }
+  return s;
+}
+
+/// Logits on a lattice, so that most values tie; some are NaN or infinite.
+std::vector<float> tied_logits(std::size_t n, std::uint64_t seed) {
+  std::vector<float> values = test::uniform(n, -4, 2, seed);
+  for (std::size_t i = 0; i < n; ++i) {
+    values[i] = std::round(values[i] * 4) / 4;
+    if (i % 31 == 5) values[i] = NAN;
+    if (i % 977 == 6) values[i] = INFINITY;
+    if (i % 577 == 7) values[i] = -INFINITY;
+  }
+  return values;
+}
+
+template <class T>
+void require_plain_selection() {
+  for (int padding : {0, 3}) {
+    Head<T> head(2, 3, 5, {600, 150, 1, 20}, padding);
+    head.fill(tied_logits(2 * 771 * 3 * 5, 4));
+    for (float min_logit : {-2.944f, 0.0f, 1.75f, 5.0f, -INFINITY}) {
+      for (int k : {1, 2, 10, 100, 20000}) {
+        INFO("padding " << padding << " above " << min_logit << " k " << k);
+        REQUIRE(select(head.levels(), min_logit, k) == select_plainly(head, min_logit, k));
+      }
+    }
+  }
+}
+
+TEST_CASE("top-k: equals sorting everything, with ties, NaN and infinities") {
+  require_plain_selection<float>();
+  require_plain_selection<bf16>();
+}
+
+TEST_CASE("top-k: levels of many chunks, same result for any number of threads") {
+  Head<float> head(1, 9, 8, {3000, 40});
+  head.fill(tied_logits(3040 * 72, 9));
+  const Selected expected = select_plainly(head, -1, 500);
+  test::with_thread_counts([&] { REQUIRE(select(head.levels(), -1, 500) == expected); });
+}
+
+TEST_CASE("top-k: the threshold itself is not selected, NaN never") {
+  Head<float> head(1, 1, 1, {5});
+  head.fill({0.5f, NAN, 0.25f, 0.5f, 1});
+  const Selected s = select(head.levels(), 0.25f, 4);
+  CHECK(s.counts == std::vector<std::int32_t>{3});
+  CHECK(std::vector<std::int32_t>(s.indices.begin(), s.indices.begin() + 3) == std::vector<std::int32_t>{4, 0, 3});
+}
+
+TEST_CASE("top-k: no images, no pixels") {
+  CHECK(select(Head<float>(0, 3, 2, {4}).levels(), 0, 3).counts.empty());
+  CHECK(select(Head<float>(1, 3, 2, {0}).levels(), 0, 3).counts == std::vector<std::int32_t>{0});
+}
+
+template <class T>
+void require_decoded(const float* image_sizes) {
+  const AnchorGrid grid = test::small_grid(2, 6, 5, 8);
+  const int images = 2, classes = 4, k = 30;
+  Head<T> logits(images, 3, classes, test::pixels_of(grid)), deltas(images, 3, 4, test::pixels_of(grid), 2);
+  logits.fill(test::uniform(images * grid.size() * classes, -4, 3, 5));
+  deltas.fill(test::uniform(images * grid.size() * 4, -1, 1, 6));
+  Selected s = select(logits.levels(), 2.2f, k);
+  s.counts[1] = 0;  // a level without candidates in the middle
+
+  std::vector<Box> boxes(images * 2 * k, Box{-7, -7, -7, -7});
+  std::vector<float> scores(boxes.size(), -7);
+  std::vector<std::int32_t> labels(boxes.size(), -7), candidates(images, -7);
+  DecodeArgs<T> args;
+  args.grid = grid;
+  args.coder = {1, 1, 2, 2};
+  args.deltas = deltas.levels();
+  args.classes = classes;
+  args.k = k;
+  args.indices = s.indices.data();
+  args.values = s.values.data();
+  args.counts = s.counts.data();
+  args.image_sizes = image_sizes;
+  args.boxes = &boxes.data()->x1;
+  args.scores = scores.data();
+  args.labels = labels.data();
+  args.candidates = candidates.data();
+  cpu::decode_candidates(args);
+
+  for (int image = 0; image < images; ++image) {
+    std::size_t out = image * 2 * k;
+    for (int l = 0; l < 2; ++l) {
+      for (int i = 0; i < s.counts[image * 2 + l]; ++i, ++out) {
+        const std::int32_t index = s.indices[(image * 2 + l) * k + i];
+        const std::int64_t anchor = index / classes;
+        const Box a = grid.box(l, anchor);
+        double d[4];
+        for (int c = 0; c < 4; ++c) d[c] = static_cast<float>(deltas.value(image, grid.level_offset(l) + anchor, c));
+        BoxT<double> box = decode_box<double>({1, 1, 2, 2}, {a.x1, a.y1, a.x2, a.y2}, d);
+        if (image_sizes) {
+          const double w = image_sizes[image * 2], h = image_sizes[image * 2 + 1];
+          box = {std::clamp(box.x1, 0.0, w), std::clamp(box.y1, 0.0, h), std::clamp(box.x2, 0.0, w),
+                 std::clamp(box.y2, 0.0, h)};
+        }
+        CHECK(boxes[out].x1 == Approx(box.x1).margin(1e-4));
+        CHECK(boxes[out].y1 == Approx(box.y1).margin(1e-4));
+        CHECK(boxes[out].x2 == Approx(box.x2).margin(1e-4));
+        CHECK(boxes[out].y2 == Approx(box.y2).margin(1e-4));
+        const double logit = static_cast<float>(logits.value(image, grid.level_offset(l) + anchor, index % classes));
+        CHECK(scores[out] == Approx(1 / (1 + std::exp(-logit))));
+        CHECK(labels[out] == index % classes);
+      }
+    }
+    CHECK(candidates[image] == static_cast<int>(out) - image * 2 * k);
+    CHECK(candidates[image] > 5);
+    CHECK(labels[out] == -7);  // nothing is written behind the valid ones
+  }
+}
+
+TEST_CASE("decode: boxes, scores and labels of the candidates lie in front, clipped to the image") {
+  const float sizes[] = {33, 40, 25.5f, 47};
+  require_decoded<float>(nullptr);
+  require_decoded<float>(sizes);
+  require_decoded<bf16>(sizes);
+}
+
+}  // namespace
+}  // namespace diopter
