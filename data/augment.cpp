@@ -48,8 +48,8 @@ std::vector<TargetBox> targets_of(const ImageRecord& record, const Image& image)
   return targets;
 }
 
-/// Moves targets into the window. Objects whose centre lies outside are dropped; ignored regions are kept as far as they
-/// reach into it, because what is visible of a crowd must not become background.
+/// Moves targets into the window. Objects whose centre lies outside are dropped; ignored regions are kept as far as
+/// they reach into it, because what is visible of a crowd must not become background.
 void crop_targets(std::vector<TargetBox>& targets, const Window& window) {
   std::erase_if(targets, [&](const TargetBox& t) { return t.label != kIgnore && !centre_inside(t.box, window); });
   const float x = static_cast<float>(window.x), y = static_cast<float>(window.y);
@@ -89,7 +89,8 @@ void photometric(std::vector<float>& rgb, const Plan& plan) {
   }
   if (plan.hue != 0) {
     // Rodrigues' rotation about the grey axis (1, 1, 1) / sqrt(3): a circulant matrix.
-    const float angle = plan.hue * 6.2831853f, third = (1 - std::cos(angle)) / 3, sine = std::sin(angle) / std::sqrt(3.0f);
+    const float angle = plan.hue * 6.2831853f;
+    const float third = (1 - std::cos(angle)) / 3, sine = std::sin(angle) / std::sqrt(3.0f);
     const float same = std::cos(angle) + third, next = third - sine, previous = third + sine;
     for (std::size_t i = 0; i < rgb.size(); i += 3) {
       const float r = rgb[i], g = rgb[i + 1], b = rgb[i + 2];
@@ -219,7 +220,8 @@ void resized_size(const ResizeRule& rule, int min_size, int width, int height, i
   switch (rule.kind) {
     case ResizeRule::Kind::shorter_side: {
       // In double and uncorrected, as torchvision does it: where 800 comes out as 799.99... the size is 799.
-      const double scale = std::min(static_cast<double>(min_size) / shorter, static_cast<double>(rule.max_size) / longer);
+      const double up_to_min = static_cast<double>(min_size) / shorter;
+      const double scale = std::min(up_to_min, static_cast<double>(rule.max_size) / longer);
       const auto scaled = [&](int size) { return static_cast<int>(std::floor(size * scale + (rule.round ? 0.5 : 0))); };
       out_width = scaled(width);
       out_height = scaled(height);

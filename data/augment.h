@@ -23,11 +23,12 @@ struct ResizeRule {
 
 struct AugmentOptions {
   float flip = 0.5f;                            // probability of a horizontal flip
-  float scale_min = 1, scale_max = 1;           // scale jitter: the input size is multiplied by a factor drawn from here,
-                                                // then cropped to (or left within) the size without jitter
+  float scale_min = 1, scale_max = 1;           // scale jitter: the input size is multiplied by a factor drawn from
+                                                // here, then cropped to (or left within) the size without jitter
   float crop = 0;                               // probability of a random crop that keeps the centre of >= 1 box
   float crop_min = 0.5f;                        // its sides, at least, of the picture's
-  float brightness = 0, contrast = 0, saturation = 0, hue = 0;  // photometric: factors from [1 - v, 1 + v], hue +- v turns
+  float brightness = 0, contrast = 0, saturation = 0;  // photometric: factors from [1 - v, 1 + v]
+  float hue = 0;                                       // rotation of the colours by up to so many turns either way
 };
 
 struct Normalisation {

@@ -169,8 +169,8 @@ Shape draw_distractor(const ShapesOptions& options, const Background& background
   return shape;
 }
 
-/// Blends the shape into the picture by the share of each pixel that it covers (4 x 4 points a pixel). With less contrast
-/// its colour is nearer to that of the ground, the picture without shapes.
+/// Blends the shape into the picture by the share of each pixel that it covers (4 x 4 points a pixel). With less
+/// contrast its colour is nearer to that of the ground, the picture without shapes.
 void paint(const Shape& shape, float contrast, int size, const std::vector<float>& ground, std::vector<float>& rgb) {
   constexpr int kPoints = 4;
   const float reach = 1.5f * shape.scale;  // the corners of a turned square
@@ -266,8 +266,8 @@ void write_shapes(const std::string& dir, int train, int val, const ShapesOption
                   void (*progress)(int done, int total)) {
   namespace fs = std::filesystem;
   check(options);
-  DIOPTER_CHECK(train >= 0 && val >= 0 && train + val > 0, "shapes: cannot make a set of ", train, " training and ", val,
-                " validation pictures");
+  DIOPTER_CHECK(train >= 0 && val >= 0 && (train > 0 || val > 0), "shapes: cannot make a set of ", train,
+                " training and ", val, " validation pictures");
   const fs::path images = fs::path(dir) / "images";
   const std::string files[2] = {fs::path(dir) / "instances_train.json", fs::path(dir) / "instances_val.json"};
   std::error_code error;

@@ -1,0 +1,271 @@
+#include "data/loader.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <set>
+
+#include "data/shapes.h"
+#include "kernels/common/check.h"
+#include "tests/support/catch.h"
+
+using namespace diopter;
+
+namespace {
+
+/// Eleven small pictures of shapes on disk, removed afterwards.
+struct Pictures {
+  std::filesystem::path folder =
+      std::filesystem::temp_directory_path() / ("diopter_loader_" + std::to_string(getpid()));
+  Dataset dataset{shapes_categories(), {}, {}};
+
+  Pictures() {
+    std::filesystem::create_directories(folder);
+    ShapesOptions options;
+    options.size = 32;
+    for (int i = 0; i < 11; ++i) {
+      ImageRecord record;
+      const Image image = make_shapes_image(options, i, record);
+      record.id = 100 + i;
+      record.name = std::to_string(i) + ".png";
+      record.file = folder / record.name;
+      write_image(record.file, image);
+      dataset.images.push_back(record);
+    }
+  }
+  ~Pictures() { std::filesystem::remove_all(folder); }
+
+  void break_picture(int i) const { std::ofstream(dataset.images[i].file) << "no picture"; }
+};
+
+LoaderOptions busy_options() {
+  LoaderOptions options;
+  options.batch_size = 4;
+  options.seed = 3;
+  options.resize = {.kind = ResizeRule::Kind::shorter_side, .min_sizes = {24, 32, 40}, .max_size = 64, .round = false};
+  options.augment = {.flip = 0.5f, .scale_min = 0.7f, .scale_max = 1.4f, .crop = 0.5f, .crop_min = 0.5f,
+                     .brightness = 0.2f, .contrast = 0.2f, .saturation = 0.2f, .hue = 0.1f};
+  return options;
+}
+
+void require_equal(const Batch& a, const Batch& b) {
+  REQUIRE(a.images == b.images);
+  REQUIRE(a.height == b.height);
+  REQUIRE(a.width == b.width);
+  REQUIRE((a.pixels == b.pixels));
+  REQUIRE((a.boxes == b.boxes));
+  REQUIRE(a.labels == b.labels);
+  REQUIRE(a.offsets == b.offsets);
+  REQUIRE(a.sizes == b.sizes);
+  REQUIRE(a.original_sizes == b.original_sizes);
+  REQUIRE(a.image_ids == b.image_ids);
+  REQUIRE(a.names == b.names);
+}
+
+std::vector<Batch> take(Loader& loader, int count) {
+  std::vector<Batch> batches;
+  for (int i = 0; i < count; ++i) batches.push_back(loader.next());
+  return batches;
+}
+
+/// Message of the Error that `body` throws; "" without one.
+template <class Body>
+std::string error_of(Body body) {
+  try {
+    body();
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "";
+}
+
+/// Ids of the pictures in the stream's order.
+std::vector<std::int64_t> ids(Loader& loader, int batches) {
+  std::vector<std::int64_t> all;
+  for (const Batch& batch : take(loader, batches)) {
+    all.insert(all.end(), batch.image_ids.begin(), batch.image_ids.end());
+  }
+  return all;
+}
+
+}  // namespace
+
+TEST_CASE("collate pads to a common size and strings the boxes together") {
+  Sample a, b;
+  a.width = 3;
+  a.height = 5;
+  a.pixels.assign(3 * 5 * 3, 1.0f);
+  a.targets = {{{0, 1, 2, 3}, 4}, {{1, 1, 3, 5}, kIgnore}};
+  a.image_id = 8;
+  a.original_width = 30;
+  a.original_height = 50;
+  b.width = 9;
+  b.height = 2;
+  b.pixels.assign(9 * 2 * 3, 2.0f);
+  b.image_id = 9;
+  const Batch batch = collate({a, b}, 4);
+  CHECK(batch.images == 2);
+  CHECK(batch.width == 12);
+  CHECK(batch.height == 8);
+  REQUIRE(batch.pixels.size() == 2 * 8 * 12 * 3);
+  for (int i = 0; i < 2; ++i) {
+    const Sample& s = i == 0 ? a : b;
+    for (int y = 0; y < 8; ++y) {
+      for (int x = 0; x < 12 * 3; ++x) {
+        const float expected = y < s.height && x < 3 * s.width ? static_cast<float>(i + 1) : 0.0f;
+        REQUIRE(batch.pixels[(i * 8 + y) * 36 + x] == expected);
+      }
+    }
+  }
+  CHECK(batch.offsets == std::vector<std::int32_t>{0, 2, 2});
+  CHECK(batch.labels == std::vector<std::int32_t>{4, kIgnore});
+  CHECK(batch.boxes == std::vector<float>{0, 1, 2, 3, 1, 1, 3, 5});
+  CHECK(batch.sizes == std::vector<float>{3, 5, 9, 2});
+  CHECK(batch.original_sizes == std::vector<float>{30, 50, 0, 0});
+  CHECK(batch.image_ids == std::vector<std::int64_t>{8, 9});
+  CHECK(collate({}, 32).offsets == std::vector<std::int32_t>{0});
+}
+
+TEST_CASE("batches do not depend on threads, cache or where the stream is entered") {
+  const Pictures pictures;
+  LoaderOptions options = busy_options();
+  options.workers = 0;
+  Loader plain(pictures.dataset, options);
+  const std::vector<Batch> expected = take(plain, 12);
+  CHECK_FALSE(expected[0].pixels == expected[1].pixels);
+
+  for (const int workers : {1, 3}) {
+    for (const std::size_t cache : {std::size_t{0}, std::size_t{10000}, std::size_t{1} << 20}) {
+      options.workers = workers;
+      options.cache_bytes = cache;
+      Loader loader(pictures.dataset, options);
+      for (const Batch& batch : expected) require_equal(loader.next(), batch);
+    }
+  }
+  for (const int first : {1, 5, 11}) {
+    Loader loader(pictures.dataset, options, first);
+    for (std::size_t i = first; i < expected.size(); ++i) require_equal(loader.next(), expected[i]);
+  }
+  options.seed = 4;
+  Loader other(pictures.dataset, options);
+  CHECK_FALSE(other.next().pixels == expected[0].pixels);
+}
+
+TEST_CASE("every epoch is another permutation of all pictures") {
+  const Pictures pictures;
+  Loader loader(pictures.dataset, busy_options());
+  const std::vector<std::int64_t> stream = ids(loader, 11);  // 44 pictures: 4 epochs of 11
+  std::set<std::vector<std::int64_t>> orders;
+  for (int epoch = 0; epoch < 4; ++epoch) {
+    const std::vector<std::int64_t> order(stream.begin() + 11 * epoch, stream.begin() + 11 * (epoch + 1));
+    orders.insert(order);
+    CHECK(std::set<std::int64_t>(order.begin(), order.end()).size() == 11);
+  }
+  CHECK(orders.size() == 4);
+}
+
+TEST_CASE("pictures that cannot be decoded are replaced and reported once") {
+  const Pictures pictures;
+  LoaderOptions options = busy_options();
+  options.workers = 0;
+  Loader whole(pictures.dataset, options);
+  const std::vector<std::int64_t> order = ids(whole, 11);
+  CHECK(whole.take_warnings().empty());
+
+  pictures.break_picture(2);
+  std::filesystem::remove(pictures.dataset.images[7].file);
+  const auto broken = [](std::int64_t id) { return id == 102 || id == 107; };
+  std::vector<std::int64_t> expected;
+  for (int i = 0; i < 44; ++i) {
+    int position = i % 11;
+    while (broken(order[i / 11 * 11 + position])) position = (position + 1) % 11;
+    expected.push_back(order[i / 11 * 11 + position]);
+  }
+  for (const int workers : {0, 3}) {
+    options.workers = workers;
+    Loader loader(pictures.dataset, options);
+    CHECK(ids(loader, 11) == expected);
+    std::vector<std::string> warnings = loader.take_warnings();
+    std::sort(warnings.begin(), warnings.end());
+    REQUIRE(warnings.size() == 2);
+    CHECK(warnings[0].find(pictures.dataset.images[2].file + ": ") == 0);
+    CHECK(warnings[1].find(pictures.dataset.images[7].file + ": ") == 0);
+    ids(loader, 3);
+    CHECK(loader.take_warnings().empty());
+  }
+}
+
+TEST_CASE("sets without a single picture are errors") {
+  const Pictures pictures;
+  CHECK_THROWS_AS(Loader(Dataset{}, busy_options()), Error);
+  for (int i = 0; i < 11; ++i) pictures.break_picture(i);
+  for (const int workers : {0, 2}) {
+    LoaderOptions options = busy_options();
+    options.workers = workers;
+    Loader loader(pictures.dataset, options);
+    CHECK(error_of([&] { loader.next(); }).find("none of the 11 pictures can be decoded") == 0);
+    CHECK_THROWS_AS(loader.next(), Error);
+  }
+  LoaderOptions options = busy_options();
+  options.batch_size = 0;
+  CHECK_THROWS_AS(Loader(pictures.dataset, options), Error);
+  options = busy_options();
+  options.workers = -1;
+  CHECK_THROWS_AS(Loader(pictures.dataset, options), Error);
+  CHECK_THROWS_AS(Loader(pictures.dataset, busy_options(), -1), Error);
+}
+
+TEST_CASE("a loader can be given up at any time") {
+  const Pictures pictures;
+  LoaderOptions options = busy_options();
+  options.workers = 3;
+  for (int taken = 0; taken < 8; ++taken) {
+    Loader loader(pictures.dataset, options);
+    CHECK(take(loader, taken).size() == static_cast<std::size_t>(taken));
+  }
+}
+
+TEST_CASE("evaluation goes through the set once, in order and unchanged") {
+  const Pictures pictures;
+  for (const int workers : {0, 1, 3}) {
+    LoaderOptions options = busy_options();
+    options.workers = workers;
+    EvaluationLoader loader(pictures.dataset, options);
+    Batch batch;
+    std::int64_t id = 100;
+    std::vector<int> sizes;
+    while (loader.next(batch)) {
+      sizes.push_back(batch.images);
+      for (const std::int64_t image_id : batch.image_ids) REQUIRE(image_id == id++);
+    }
+    CHECK(id == 111);
+    CHECK(sizes == std::vector<int>{4, 4, 3});
+    CHECK_FALSE(loader.next(batch));
+    CHECK(batch.names == std::vector<std::string>{"8.png", "9.png", "10.png"});
+
+    const ImageRecord& last = pictures.dataset.images[10];
+    const Sample sample = prepare(read_image(last.file), last, options.resize, options.normalisation);
+    REQUIRE(sample.width == 40);
+    REQUIRE(batch.width == 64);  // a multiple of 32
+    const float* row = &batch.pixels[std::size_t{2} * 64 * 64 * 3];
+    CHECK(std::equal(sample.pixels.begin(), sample.pixels.begin() + 40 * 3, row));
+  }
+  const Dataset empty;
+  Batch batch;
+  CHECK_FALSE(EvaluationLoader(empty, busy_options()).next(batch));
+}
+
+TEST_CASE("a picture that cannot be decoded is an error in evaluation") {
+  const Pictures pictures;
+  pictures.break_picture(5);
+  for (const int workers : {0, 2}) {
+    LoaderOptions options = busy_options();
+    options.workers = workers;
+    EvaluationLoader loader(pictures.dataset, options);
+    Batch batch;
+    CHECK(loader.next(batch));
+    CHECK(error_of([&] { loader.next(batch); }).find(pictures.dataset.images[5].file + ": ") == 0);
+  }
+}
