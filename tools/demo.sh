@@ -31,7 +31,7 @@ echo "== evaluation"
 
 echo "== detection"
 "$diopter" detect --checkpoint "$checkpoint" --out demo/detections --json demo/detections.json \
-  demo/shapes/images/val_*.png
+  demo/shapes/images/{001001..001200}.png  # the validation pictures follow the training ones
 
 echo
 echo "Done in $((SECONDS - started)) s after the build."

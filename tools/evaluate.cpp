@@ -102,8 +102,8 @@ void add_evaluate_command(CLI::App& app) {
       "evaluate --annotations instances_val.json --detections detections.json --json metrics.json\n\n"
       "The file of --json holds, in full precision and -1 where there is nothing to average:\n"
       "  coco  {\"stats\": [AP, AP50, AP75, APs, APm, APl, AR1, AR10, AR100, ARs, ARm, ARl],\n"
-      "         \"per_category\": {\"ID\": {\"name\", \"objects\", \"AP\", \"AP_per_iou\" [10], \"APs\", \"APm\", \"APl\",\n"
-      "                                 \"AR1\", \"AR10\", \"AR100\", \"recall100_per_iou\" [10]}}}\n"
+      "         \"per_category\": {\"ID\": {\"name\", \"objects\", \"AP\", \"AP_per_iou\" [10], \"APs\", \"APm\",\n"
+      "                                 \"APl\", \"AR1\", \"AR10\", \"AR100\", \"recall100_per_iou\" [10]}}}\n"
       "  voc   {\"mean_ap\": AP, \"per_category\": {\"ID\": {\"name\", \"objects\", \"AP\"}}}");
   const auto request = std::make_shared<Request>();
   command.add_option("--annotations", request->annotations, "Ground truth: COCO instances file, or another format")

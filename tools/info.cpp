@@ -54,8 +54,8 @@ void print_info() {
   std::cout << "diopter      " << DIOPTER_VERSION << '\n'
             << "build        " << DIOPTER_BUILD << '\n'
             << "compiled for " << instruction_sets() << '\n'
-            << "processor    " << processor_name() << ", " << std::thread::hardware_concurrency() << " hardware threads, "
-            << thread_count() << " used\n"
+            << "processor    " << processor_name() << ", " << thread_count() << " of "
+            << std::thread::hardware_concurrency() << " hardware threads used\n"
             << "BLAS         " << blas_library() << '\n'
             << "threads      " << threads_library() << '\n'
             << "CUDA         not in this build\n";

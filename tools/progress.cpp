@@ -58,8 +58,8 @@ std::string progress_line(const ProgressState& state, int width) {
   if (width == 0) return head + tail;
 
   const int room = width - static_cast<int>(head.size() + tail.size()) - 3;  // a space and the brackets
-  const std::string line = room >= 4 ? head + " " + bar(state.done, state.total, std::min(room, 24)) + tail : head + tail;
-  return line.substr(0, width);
+  const std::string middle = room >= 4 ? " " + bar(state.done, state.total, std::min(room, 24)) : "";
+  return (head + middle + tail).substr(0, width);
 }
 
 Progress::Progress(std::string task, std::int64_t total, std::string unit, int units_per_step, std::int64_t first)

@@ -48,9 +48,10 @@ std::string text(const std::pair<T, T>& range) {
 }  // namespace
 
 void add_shapes_command(CLI::App& app) {
-  CLI::App& command = add_command(app, "shapes", "Writes the built-in synthetic data set: coloured shapes on noise",
-                                  "shapes --out shapes --train 1000 --val 200 --size 64 --seed 1\n\n"
-                                  "Writes DIR/images/*.png, DIR/instances_train.json and DIR/instances_val.json (COCO).");
+  CLI::App& command =
+      add_command(app, "shapes", "Writes the built-in synthetic data set: coloured shapes on noise",
+                  "shapes --out shapes --train 1000 --val 200 --size 64 --seed 1\n\n"
+                  "Writes DIR/images/*.png, DIR/instances_train.json and DIR/instances_val.json (COCO).");
   const auto request = std::make_shared<Request>();
   ShapesOptions& options = request->options;
   request->objects = {options.min_objects, options.max_objects};
