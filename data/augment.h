@@ -31,7 +31,7 @@ struct AugmentOptions {
 };
 
 struct Normalisation {
-  float mean[3] = {0.485f, 0.456f, 0.406f}, std[3] = {0.229f, 0.224f, 0.225f};
+  float mean[3] = {0.485f, 0.456f, 0.406f}, std[3] = {0.229f, 0.224f, 0.225f};  // in the channel order of the input
   float divisor = 255;   // pixels are divided by it first
   bool bgr = false;      // channel order of the input
 };
@@ -58,7 +58,8 @@ void resized_size(const ResizeRule& rule, int min_size, int width, int height, i
 Sample prepare(const Image& image, const ImageRecord& record, const ResizeRule& rule, const Normalisation& norm);
 
 /// Training: crop, flip, photometric, scale jitter, resize, normalise; all drawn from `random`.
-/// Crowd and difficult boxes become targets with label kIgnore. A box whose centre a crop cuts away is dropped.
+/// Crowd and difficult boxes become targets with label kIgnore. An object whose centre a crop cuts away is dropped;
+/// ignored regions are only clipped.
 Sample augment(const Image& image, const ImageRecord& record, const ResizeRule& rule, const AugmentOptions& options,
                const Normalisation& norm, Philox& random);
 

@@ -45,6 +45,7 @@ struct LoaderOptions {
 class Loader {
  public:
   /// Throws Error when the data set has no images. `first_batch`: number of the first batch that next() returns.
+  /// The data set must outlive the loader.
   Loader(const Dataset& dataset, const LoaderOptions& options, std::int64_t first_batch = 0);
   ~Loader();
 
@@ -59,8 +60,8 @@ class Loader {
   std::unique_ptr<State> state_;
 };
 
-/// Calls body(index) for the images of a set in order, prepared ahead by `workers` threads: for evaluation.
-/// A picture that cannot be decoded is an Error here.
+/// The images of a set in order, prepared ahead by `workers` threads: for evaluation.
+/// A picture that cannot be decoded is an Error here. The data set must outlive the loader.
 class EvaluationLoader {
  public:
   EvaluationLoader(const Dataset& dataset, const LoaderOptions& options);

@@ -1,0 +1,281 @@
+#include "data/loader.h"
+
+#include <algorithm>
+#include <condition_variable>
+#include <exception>
+#include <functional>
+#include <limits>
+#include <map>
+#include <mutex>
+#include <numeric>
+#include <stop_token>
+#include <thread>
+#include <utility>
+
+#include "kernels/common/check.h"
+#include "kernels/common/philox.h"
+
+namespace diopter {
+
+namespace {
+
+/// What random numbers are drawn for. Streams of the same seed are distinct: purpose, epoch and position do not overlap.
+enum class Purpose : std::uint64_t { order = 1, augment = 2 };
+
+Philox random_stream(std::uint64_t seed, Purpose purpose, std::int64_t epoch, std::int64_t position) {
+  return Philox(seed, static_cast<std::uint64_t>(purpose) << 60 | static_cast<std::uint64_t>(epoch) << 32 |
+                          static_cast<std::uint64_t>(position));
+}
+
+/// Makes batches number first, first + 1, ... end - 1 ahead on worker threads and hands them out in that order.
+class Prefetch {
+ public:
+  /// Makes one batch; may return early, with anything, once a stop is requested. Called from several threads at once.
+  using Make = std::function<Batch(std::int64_t number, const std::stop_token& stop)>;
+
+  Prefetch(int workers, std::int64_t first, std::int64_t end, Make make)
+      : make_(std::move(make)), end_(end), claimed_(first), next_(first), slots_(workers > 0 ? workers + 1 : 0) {
+    for (int i = 0; i < workers; ++i) workers_.emplace_back([this](const std::stop_token& stop) { work(stop); });
+  }
+
+  ~Prefetch() {
+    for (std::jthread& worker : workers_) worker.request_stop();  // all of them before the first is waited for
+  }
+
+  bool finished() const { return next_ == end_; }
+
+  /// The next batch, or the exception that making it threw.
+  Batch next() {
+    if (slots_.empty()) return make_(next_++, std::stop_token());
+    std::unique_lock lock(mutex_);
+    Slot& slot = slots_[next_ % slots_.size()];
+    changed_.wait(lock, [&] { return slot.ready; });
+    Slot taken = std::exchange(slot, Slot());
+    ++next_;
+    lock.unlock();
+    changed_.notify_all();
+    if (taken.error) std::rethrow_exception(taken.error);
+    return std::move(taken.batch);
+  }
+
+ private:
+  struct Slot {
+    bool ready = false;
+    Batch batch;
+    std::exception_ptr error;
+  };
+
+  void work(const std::stop_token& stop) {
+    const auto room = [&] { return claimed_ == end_ || claimed_ < next_ + static_cast<std::int64_t>(slots_.size()); };
+    std::unique_lock lock(mutex_);
+    while (changed_.wait(lock, stop, room) && claimed_ != end_ && !stop.stop_requested()) {
+      const std::int64_t number = claimed_++;
+      lock.unlock();
+      Slot made{.ready = true, .batch = {}, .error = nullptr};
+      try {
+        made.batch = make_(number, stop);
+      } catch (...) {
+        made.error = std::current_exception();
+      }
+      lock.lock();
+      slots_[number % slots_.size()] = std::move(made);
+      changed_.notify_all();
+    }
+  }
+
+  const Make make_;
+  const std::int64_t end_;
+  std::mutex mutex_;
+  std::condition_variable_any changed_;  // a batch was made or taken
+  std::int64_t claimed_, next_;          // next number to be made and to be handed out
+  std::vector<Slot> slots_;              // batch i lies in slot i % size; none without workers
+  std::vector<std::jthread> workers_;    // last, so that they end first
+};
+
+/// Samples of items begin, begin + 1, ... end - 1 as a batch.
+template <class MakeSample>  // Sample(item, name)
+Batch make_batch(std::int64_t begin, std::int64_t end, int divisor, const std::stop_token& stop,
+                 MakeSample make_sample) {
+  std::vector<Sample> samples;
+  std::vector<std::string> names;
+  for (std::int64_t item = begin; item < end && !stop.stop_requested(); ++item) {
+    names.emplace_back();
+    samples.push_back(make_sample(item, names.back()));
+  }
+  Batch batch = collate(samples, divisor);
+  batch.names = std::move(names);
+  return batch;
+}
+
+void check(const LoaderOptions& options) {
+  DIOPTER_CHECK(options.batch_size >= 1, "batch size is ", options.batch_size, ", must be at least 1");
+  DIOPTER_CHECK(options.workers >= 0, "number of loader threads is ", options.workers, ", must not be negative");
+}
+
+}  // namespace
+
+Batch collate(const std::vector<Sample>& samples, int divisor) {
+  DIOPTER_CHECK(divisor >= 1, "divisor of the input size is ", divisor, ", must be at least 1");
+  Batch batch;
+  batch.images = static_cast<int>(samples.size());
+  for (const Sample& s : samples) {
+    batch.width = std::max(batch.width, s.width);
+    batch.height = std::max(batch.height, s.height);
+  }
+  batch.width = (batch.width + divisor - 1) / divisor * divisor;
+  batch.height = (batch.height + divisor - 1) / divisor * divisor;
+
+  const std::size_t stride = std::size_t{3} * batch.width;
+  batch.pixels.resize(stride * batch.height * samples.size());
+  batch.offsets.push_back(0);
+  float* row = batch.pixels.data();
+  for (const Sample& s : samples) {
+    for (int y = 0; y < s.height; ++y) {
+      std::copy_n(&s.pixels[std::size_t{3} * s.width * y], std::size_t{3} * s.width, row + stride * y);
+    }
+    row += stride * batch.height;
+    for (const auto& [box, label] : s.targets) {
+      batch.boxes.insert(batch.boxes.end(), {box.x1, box.y1, box.x2, box.y2});
+      batch.labels.push_back(label);
+    }
+    batch.offsets.push_back(static_cast<std::int32_t>(batch.labels.size()));
+    batch.sizes.insert(batch.sizes.end(), {static_cast<float>(s.width), static_cast<float>(s.height)});
+    batch.original_sizes.insert(batch.original_sizes.end(),
+                                {static_cast<float>(s.original_width), static_cast<float>(s.original_height)});
+    batch.image_ids.push_back(s.image_id);
+  }
+  return batch;
+}
+
+struct Loader::State {
+  State(const Dataset& d, const LoaderOptions& o, std::int64_t first_batch)
+      : dataset(d), options(o), count(static_cast<std::int64_t>(d.images.size())), cache(d.images.size()),
+        prefetch(o.workers, first_batch, std::numeric_limits<std::int64_t>::max(),
+                 [this](std::int64_t number, const std::stop_token& stop) {
+                   const std::int64_t begin = number * options.batch_size;
+                   return make_batch(begin, begin + options.batch_size, options.divisor, stop,
+                                     [this](std::int64_t item, std::string& name) { return sample(item, name); });
+                 }) {}
+
+  /// The permutation of an epoch.
+  std::shared_ptr<const std::vector<int>> order(std::int64_t epoch) {
+    const std::lock_guard lock(mutex);
+    std::shared_ptr<const std::vector<int>>& known = orders[epoch];
+    if (known) return known;
+    std::vector<int> indices(dataset.images.size());
+    std::iota(indices.begin(), indices.end(), 0);
+    Philox random = random_stream(options.seed, Purpose::order, epoch, 0);
+    for (std::size_t i = indices.size(); i > 1; --i) {  // Fisher-Yates
+      std::swap(indices[i - 1], indices[random.below(static_cast<std::uint32_t>(i))]);
+    }
+    const auto made = known = std::make_shared<const std::vector<int>>(std::move(indices));
+    if (orders.size() > 2) orders.erase(orders.begin());  // workers are rarely in more than two epochs at once
+    return made;
+  }
+
+  /// The decoded picture, null when it cannot be decoded.
+  std::shared_ptr<const Image> read(int index) {
+    {
+      const std::lock_guard lock(mutex);
+      if (cache[index]) return cache[index];
+      if (unreadable.count(index)) return nullptr;
+    }
+    std::shared_ptr<const Image> image;
+    try {
+      image = std::make_shared<const Image>(read_image(dataset.images[index].file));
+    } catch (const Error& error) {
+      const std::lock_guard lock(mutex);
+      if (unreadable.emplace(index, error.what()).second) warnings.push_back(error.what());
+      return nullptr;
+    }
+    // The first pictures that fit stay: in random order, throwing some out for others would not raise the hit rate.
+    const std::lock_guard lock(mutex);
+    if (!cache[index] && cached_bytes + image->rgb.size() <= options.cache_bytes) {
+      cache[index] = image;
+      cached_bytes += image->rgb.size();
+    }
+    return image;
+  }
+
+  /// Item number i of the stream that strings the epochs together.
+  Sample sample(std::int64_t item, std::string& name) {
+    const std::int64_t epoch = item / count, position = item % count;
+    const std::shared_ptr<const std::vector<int>> indices = order(epoch);
+    for (std::int64_t step = 0; step < count; ++step) {
+      const int index = (*indices)[(position + step) % count];
+      const std::shared_ptr<const Image> image = read(index);
+      if (!image) continue;
+      const ImageRecord& record = dataset.images[index];
+      name = record.name;
+      Philox random = random_stream(options.seed, Purpose::augment, epoch, position);
+      return augment(*image, record, options.resize, options.augment, options.normalisation, random);
+    }
+    const std::lock_guard lock(mutex);
+    fail("none of the ", count, " pictures can be decoded; the first: ", unreadable.begin()->second);
+  }
+
+  const Dataset& dataset;
+  const LoaderOptions options;
+  const std::int64_t count;
+  std::mutex mutex;  // of all between here and the prefetch
+  std::map<std::int64_t, std::shared_ptr<const std::vector<int>>> orders;  // by epoch
+  std::vector<std::shared_ptr<const Image>> cache;                         // by image
+  std::size_t cached_bytes = 0;
+  std::map<int, std::string> unreadable;  // why, by image
+  std::vector<std::string> warnings;
+  Prefetch prefetch;  // last: its threads use all of the above
+};
+
+Loader::Loader(const Dataset& dataset, const LoaderOptions& options, std::int64_t first_batch) {
+  check(options);
+  DIOPTER_CHECK(!dataset.images.empty(), "the training set has no pictures");
+  DIOPTER_CHECK(first_batch >= 0, "number of the first batch is ", first_batch, ", must not be negative");
+  state_ = std::make_unique<State>(dataset, options, first_batch);
+}
+
+Loader::~Loader() = default;
+
+Batch Loader::next() { return state_->prefetch.next(); }
+
+std::vector<std::string> Loader::take_warnings() {
+  const std::lock_guard lock(state_->mutex);
+  return std::exchange(state_->warnings, {});
+}
+
+struct EvaluationLoader::State {
+  State(const Dataset& d, const LoaderOptions& o)
+      : dataset(d), options(o),
+        prefetch(o.workers, 0, (count() + o.batch_size - 1) / o.batch_size,
+                 [this](std::int64_t number, const std::stop_token& stop) {
+                   const std::int64_t begin = number * options.batch_size;
+                   return make_batch(begin, std::min(begin + options.batch_size, count()), options.divisor, stop,
+                                     [this](std::int64_t item, std::string& name) { return sample(item, name); });
+                 }) {}
+
+  std::int64_t count() const { return static_cast<std::int64_t>(dataset.images.size()); }
+
+  Sample sample(std::int64_t item, std::string& name) const {
+    const ImageRecord& record = dataset.images[item];
+    name = record.name;
+    return prepare(read_image(record.file), record, options.resize, options.normalisation);
+  }
+
+  const Dataset& dataset;
+  const LoaderOptions options;
+  Prefetch prefetch;
+};
+
+EvaluationLoader::EvaluationLoader(const Dataset& dataset, const LoaderOptions& options) {
+  check(options);
+  state_ = std::make_unique<State>(dataset, options);
+}
+
+EvaluationLoader::~EvaluationLoader() = default;
+
+bool EvaluationLoader::next(Batch& batch) {
+  if (state_->prefetch.finished()) return false;
+  batch = state_->prefetch.next();
+  return true;
+}
+
+}  // namespace diopter
