@@ -61,7 +61,8 @@ void add_shapes_command(CLI::App& app) {
   command.add_option("--train", request->train, "Number of training pictures");
   command.add_option("--val", request->val, "Number of validation pictures");
   command.add_option("--size", options.size, "Width and height of a picture in pixels");
-  command.add_option("--seed", options.seed, "Another seed gives other pictures");
+  command.add_option("--seed", options.seed, "Another seed gives other pictures")
+      ->check(CLI::NonNegativeNumber.description(""));
   command.add_option("--objects", request->objects, "Least and greatest number of objects a picture")
       ->type_name("MIN MAX")
       ->default_str(text(request->objects));

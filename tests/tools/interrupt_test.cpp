@@ -18,6 +18,8 @@ int status_of(Body body) {
   REQUIRE(child >= 0);
   if (child == 0) {
     close(STDERR_FILENO);
+    std::signal(SIGINT, SIG_DFL);  // Catch2 has handlers of its own
+    std::signal(SIGTERM, SIG_DFL);
     body();
     _exit(0);
   }

@@ -35,11 +35,12 @@ TEST_CASE("shapes writes a COCO data set with its pictures") {
 TEST_CASE("shapes that cannot be made are refused") {
   const TemporaryFolder folder;
   write_file(folder / "file", "not a folder");
-  const std::string out = "shapes --out '" + (folder / "set").string() + "' --train 1 --val 1 ";
-  require_refused(run_diopter(out + "--objects 3 1"), "");
-  require_refused(run_diopter(out + "--size 0"), "");
-  require_refused(run_diopter(out + "--contrast 7"), "");
+  const std::string out = "shapes --out '" + (folder / "set").string() + "' ";
+  require_refused(run_diopter(out + "--objects 3 1"), "3");
+  require_refused(run_diopter(out + "--size 0"), "size");
+  require_refused(run_diopter(out + "--contrast 7"), "contrast");
   require_refused(run_diopter(out + "--train -1"), "-1");
+  require_refused(run_diopter(out + "--seed -1"), "--seed");
   REQUIRE_FALSE(std::filesystem::exists(folder / "set"));
   require_refused(run_diopter("shapes --train 1 --val 1 --out '" + (folder / "file").string() + "'"), "file");
 }
