@@ -6,8 +6,8 @@
 
 namespace diopter {
 
-/// Writes `bytes` to a temporary file in the same folder and renames it to `file`, so that an interrupted run leaves the
-/// old file or the new one. Throws Error "FILE: cannot write: reason".
+/// Writes `bytes` to a temporary file in the same folder and renames it to `file`, so that an interrupted run leaves
+/// the old file or the new one. Throws Error "FILE: cannot write: reason".
 void write_file_atomically(const std::string& file, std::string_view bytes);
 
 }  // namespace diopter

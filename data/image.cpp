@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <climits>
 #include <cmath>
 #include <cstring>
 #include <filesystem>
@@ -52,7 +53,8 @@ Bytes read_bytes(const std::string& file, std::uintmax_t limit) {
   return bytes;
 }
 
-/// Hands the bytes to stb_image and notes when it asks for more than there are: it fills up truncated pictures silently.
+/// Hands the bytes to stb_image and notes when it asks for more than there are: it fills up truncated pictures
+/// silently.
 struct Source {
   const Bytes& bytes;
   std::size_t position = 0;
@@ -82,7 +84,9 @@ struct Source {
 /// Size as stored; false when the bytes hold no header that stb_image knows.
 bool stored_size(const Bytes& bytes, int& width, int& height) {
   int channels = 0;
-  return stbi_info_from_memory(bytes.data(), static_cast<int>(bytes.size()), &width, &height, &channels) != 0;
+  if (!stbi_info_from_memory(bytes.data(), static_cast<int>(bytes.size()), &width, &height, &channels)) return false;
+  if (height < 0) height = -std::max(height, -INT_MAX);  // a BMP file stored from its top row
+  return true;
 }
 
 [[noreturn]] void fail_to_decode(const std::string& file) {
