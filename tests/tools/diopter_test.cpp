@@ -1,0 +1,40 @@
+// The command as a whole: help, errors, info.
+#include <string>
+
+#include "tests/tools/program.h"
+
+using namespace diopter::test;
+
+TEST_CASE("help is there for the command and every subcommand, with an example") {
+  const Outcome help = run_diopter("--help");
+  REQUIRE(help.exit_code == 0);
+  REQUIRE(help.err.empty());
+  for (const std::string command : {"shapes", "evaluate", "info"}) {
+    REQUIRE(contains(help.out, "\n  " + command + " "));
+    const Outcome outcome = run_diopter(command + " --help");
+    REQUIRE(outcome.exit_code == 0);
+    REQUIRE(contains(outcome.out, "Example:\n  diopter " + command));
+  }
+}
+
+TEST_CASE("requests that cannot be understood are refused in one line") {
+  require_refused(run_diopter(""), "diopter --help");
+  require_refused(run_diopter("evalute"), "did you mean 'evaluate'");
+  require_refused(run_diopter("xyzxyz"), "one of shapes, evaluate, ");
+  require_refused(run_diopter("--unknown"), "diopter --help");
+  require_refused(run_diopter("shapes"), "--out");
+  require_refused(run_diopter("shapes --out x --sise 64"), "--sise");
+  require_refused(run_diopter("shapes --out x --size many"), "diopter shapes --help");
+  require_refused(run_diopter("info extra"), "extra");
+}
+
+TEST_CASE("info shows build, processor and libraries") {
+  const Outcome info = run_diopter("info");
+  REQUIRE(info.exit_code == 0);
+  REQUIRE(info.err.empty());
+  for (const std::string key : {"diopter ", "build ", "compiled for ", "processor ", "OpenBLAS ", "oneTBB ", "CUDA "}) {
+    INFO(key << "in\n" << info.out);
+    REQUIRE(contains(info.out, key));
+  }
+  REQUIRE(run_diopter("--version").out == info.out.substr(0, 7) + info.out.substr(12, info.out.find('\n') - 11));
+}

@@ -1,0 +1,46 @@
+// diopter shapes, as a user calls it.
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "tests/tools/program.h"
+
+using namespace diopter::test;
+using nlohmann::json;
+
+TEST_CASE("shapes writes a COCO data set with its pictures") {
+  const TemporaryFolder folder;
+  const std::string out = folder / "shapes";
+  const Outcome outcome =
+      run_diopter("shapes --out '" + out + "' --train 3 --val 2 --size 48 --seed 5 --objects 2 2 --empty 0");
+  INFO(outcome.err);
+  REQUIRE(outcome.exit_code == 0);
+  REQUIRE(contains(outcome.out, "3 training and 2 validation pictures of 48 x 48"));
+  REQUIRE(contains(outcome.err, "shapes 5/5"));
+
+  const json train = json::parse(read_file(out + "/instances_train.json"));
+  const json val = json::parse(read_file(out + "/instances_val.json"));
+  REQUIRE(train.at("images").size() == 3);
+  REQUIRE(train.at("annotations").size() == 6);
+  REQUIRE(val.at("images").size() == 2);
+  REQUIRE(val.at("annotations").size() == 4);
+  for (const json& set : {train, val}) {
+    for (const json& image : set.at("images")) {
+      REQUIRE(image.at("width") == 48);
+      REQUIRE(std::filesystem::exists(out + "/images/" + image.at("file_name").get<std::string>()));
+    }
+  }
+}
+
+TEST_CASE("shapes that cannot be made are refused") {
+  const TemporaryFolder folder;
+  write_file(folder / "file", "not a folder");
+  const std::string out = "shapes --out '" + (folder / "set").string() + "' ";
+  require_refused(run_diopter(out + "--objects 3 1"), "3");
+  require_refused(run_diopter(out + "--size 0"), "size");
+  require_refused(run_diopter(out + "--contrast 7"), "contrast");
+  require_refused(run_diopter(out + "--train -1"), "-1");
+  require_refused(run_diopter(out + "--seed -1"), "--seed");
+  REQUIRE_FALSE(std::filesystem::exists(folder / "set"));
+  require_refused(run_diopter("shapes --train 1 --val 1 --out '" + (folder / "file").string() + "'"), "file");
+}

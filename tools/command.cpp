@@ -1,0 +1,25 @@
+#include "tools/command.h"
+
+#include <cstdio>
+
+namespace diopter {
+
+CLI::App& add_command(CLI::App& app, const std::string& name, const std::string& description,
+                      const std::string& example) {
+  CLI::App& command = *app.add_subcommand(name, description);
+  command.option_defaults()->always_capture_default();
+  command.footer("Example:\n  diopter " + example);
+  return command;
+}
+
+void print_warnings(const std::vector<std::string>& warnings) {
+  constexpr std::size_t kShown = 10;
+  for (std::size_t i = 0; i < warnings.size() && i < kShown; ++i) {
+    std::fprintf(stderr, "diopter: warning: %s\n", warnings[i].c_str());
+  }
+  if (warnings.size() > kShown) {
+    std::fprintf(stderr, "diopter: warning: %zu more like these\n", warnings.size() - kShown);
+  }
+}
+
+}  // namespace diopter

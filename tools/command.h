@@ -1,0 +1,22 @@
+// The subcommands of `diopter`: each function adds one, its options and what to do when it is called.
+#pragma once
+
+#include <CLI/CLI.hpp>
+
+#include <string>
+#include <vector>
+
+namespace diopter {
+
+void add_evaluate_command(CLI::App& app);
+void add_info_command(CLI::App& app);
+void add_shapes_command(CLI::App& app);
+
+/// Adds a subcommand whose help closes with an example; `example` is what follows `diopter `.
+CLI::App& add_command(CLI::App& app, const std::string& name, const std::string& description,
+                      const std::string& example);
+
+/// Warnings of readers and metrics, one line each on stderr; after the tenth only their number.
+void print_warnings(const std::vector<std::string>& warnings);
+
+}  // namespace diopter

@@ -1,0 +1,80 @@
+// diopter shapes: writes the built-in synthetic data set.
+#include "data/shapes.h"
+
+#include <iostream>
+#include <memory>
+#include <sstream>
+#include <string>
+#include <tuple>
+#include <utility>
+
+#include "tools/command.h"
+#include "tools/progress.h"
+
+namespace diopter {
+
+namespace {
+
+struct Request {
+  std::string out;
+  int train = 1000, val = 200;
+  std::pair<int, int> objects;
+  std::pair<float, float> object_size;
+  ShapesOptions options;
+};
+
+/// write_shapes takes a plain function: the bar lives in here.
+void show_progress(int done, int total) {
+  static Progress progress("shapes", total, "pictures");
+  progress.update(done);
+}
+
+void write(Request& request) {
+  ShapesOptions& options = request.options;
+  std::tie(options.min_objects, options.max_objects) = request.objects;
+  std::tie(options.min_object_size, options.max_object_size) = request.object_size;
+  write_shapes(request.out, request.train, request.val, options, show_progress);
+  std::cout << request.out << ": " << request.train << " training and " << request.val << " validation pictures of "
+            << options.size << " x " << options.size << " pixels\n";
+}
+
+template <class T>
+std::string text(const std::pair<T, T>& range) {
+  std::ostringstream out;
+  out << range.first << ' ' << range.second;
+  return out.str();
+}
+
+}  // namespace
+
+void add_shapes_command(CLI::App& app) {
+  CLI::App& command =
+      add_command(app, "shapes", "Writes the built-in synthetic data set: coloured shapes on noise",
+                  "shapes --out shapes --train 1000 --val 200 --size 64 --seed 1\n\n"
+                  "Writes DIR/images/*.png, DIR/instances_train.json and DIR/instances_val.json (COCO).");
+  const auto request = std::make_shared<Request>();
+  ShapesOptions& options = request->options;
+  request->objects = {options.min_objects, options.max_objects};
+  request->object_size = {options.min_object_size, options.max_object_size};
+
+  command.add_option("--out", request->out, "Folder to write into")->required()->type_name("DIR");
+  command.add_option("--train", request->train, "Number of training pictures");
+  command.add_option("--val", request->val, "Number of validation pictures");
+  command.add_option("--size", options.size, "Width and height of a picture in pixels");
+  command.add_option("--seed", options.seed, "Another seed gives other pictures")
+      ->check(CLI::NonNegativeNumber.description(""));
+  command.add_option("--objects", request->objects, "Least and greatest number of objects a picture")
+      ->type_name("MIN MAX")
+      ->default_str(text(request->objects));
+  command
+      .add_option("--object-size", request->object_size, "Least and greatest size of an object, of the picture's side")
+      ->type_name("MIN MAX")
+      ->default_str(text(request->object_size));
+  command.add_option("--distractors", options.distractors, "Greatest number of shapes of no class a picture");
+  command.add_option("--noise", options.noise, "Standard deviation of the pixel noise, of full scale");
+  command.add_option("--contrast", options.contrast, "Of objects against the background, 0 (invisible) to 1");
+  command.add_option("--empty", options.empty, "Share of pictures without objects");
+  command.callback([request] { write(*request); });
+}
+
+}  // namespace diopter
