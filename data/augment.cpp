@@ -237,7 +237,11 @@ void resized_size(const ResizeRule& rule, int min_size, int width, int height, i
     }
     case ResizeRule::Kind::exact:
       out_width = out_height = rule.max_size;
-      break;
+      return;
+  }
+  if (!rule.enlarge && (out_width > width || out_height > height)) {
+    out_width = width;
+    out_height = height;
   }
   out_width = std::max(1, out_width);
   out_height = std::max(1, out_height);

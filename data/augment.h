@@ -18,6 +18,7 @@ struct ResizeRule {
   } kind = Kind::shorter_side;
   std::vector<int> min_sizes{800};  // one is drawn for each training picture; evaluation uses the last
   int max_size = 1333;
+  bool enlarge = true;              // false: a picture that would grow keeps its size (not for exact)
   bool round = false;               // sizes are rounded (detectron2) instead of floored (torchvision)
 };
 

@@ -1,0 +1,264 @@
+#include "retinanet/trainer.h"
+
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <filesystem>
+
+#include "engine/checkpoint.h"
+#include "kernels/common/atomic_file.h"
+#include "retinanet/detect.h"
+#include "retinanet/run_folder.h"
+
+namespace diopter {
+
+namespace {
+
+constexpr float kPictureScore = 0.4f;
+
+double peak_resident_mib() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return static_cast<double>(usage.ru_maxrss) / 1024;
+}
+
+Schedule schedule_of(const Config::Train& t) {
+  Schedule schedule;
+  schedule.kind = t.schedule == "constant" ? Schedule::Kind::constant
+                  : t.schedule == "cosine" ? Schedule::Kind::cosine
+                                           : Schedule::Kind::multistep;
+  schedule.base = t.lr;
+  schedule.iterations = t.iterations;
+  for (double share : t.milestones) {
+    schedule.milestones.push_back(std::llround(share * static_cast<double>(t.iterations)));
+  }
+  schedule.gamma = t.lr_gamma;
+  schedule.warmup_iterations = t.warmup_iterations;
+  schedule.warmup_factor = t.warmup_factor;
+  return schedule;
+}
+
+std::vector<std::string> class_names(const Dataset& dataset) {
+  std::vector<std::string> names;
+  for (const Category& c : dataset.categories) names.push_back(c.name);
+  return names;
+}
+
+RunState fresh_state(const Config& config, const Dataset& train) {
+  RunState state;
+  state.config = config;
+  state.classes = class_names(train);
+  state.normaliser = config.loss.ema_start;
+  return state;
+}
+
+}  // namespace
+
+std::string start_from(const RetinaNet& model, const std::string& file) {
+  const Checkpoint checkpoint = load_checkpoint(file);
+  std::vector<NamedBuffer> wanted;
+  Checkpoint used{file, {}, {}};
+  bool other_classes = false;
+  for (const NamedBuffer& t : model_state(model)) {
+    const bool class_layer = t.name.find("cls_logits") != std::string::npos;
+    const auto found = checkpoint.tensors.find(t.name);
+    if (class_layer && found != checkpoint.tensors.end() && found->second.shape()[0] != t.tensor.shape()[0]) {
+      other_classes = true;
+      continue;
+    }
+    wanted.push_back(t);
+    if (found != checkpoint.tensors.end()) used.tensors.insert(*found);
+  }
+  get_tensors(used, "", wanted);
+  return other_classes ? file + ": has other classes; the last classification layer starts afresh" : "";
+}
+
+Trainer::Trainer(const Config& config, const Dataset& train, const Dataset& validation, const std::string& folder)
+    : Trainer(fresh_state(config, train), train, validation, folder) {
+  create_run_folder(folder);
+  write_file_atomically(folder + "/config.toml", format_config(config));
+  if (!config.model.weights.empty()) start_from(*model_, config.model.weights);
+}
+
+Trainer::Trainer(const RunState& state, const Dataset& train, const Dataset& validation, const std::string& folder)
+    : state_(state),
+      train_(train),
+      validation_(validation),
+      folder_(folder),
+      schedule_(schedule_of(state.config.train)),
+      normaliser_(state.config.loss) {
+  const Config& config = state_.config;
+  check_config(config);
+  DIOPTER_CHECK(!train_.categories.empty(), "the training set has no classes");
+  model_ = std::make_unique<RetinaNet>(config, static_cast<int>(train_.categories.size()));
+  optimizer_ = std::make_unique<Sgd>(
+      group_by_decay(model_->parameters(), static_cast<float>(config.train.weight_decay),
+                     static_cast<float>(config.train.norm_and_bias_decay)),
+      Sgd::Options{static_cast<float>(config.train.momentum), config.train.nesterov});
+  if (config.train.average > 0) {
+    average_ = std::make_unique<WeightAverage>(*model_, static_cast<float>(config.train.average));
+  }
+  loader_ = std::make_unique<Loader>(train_, loader_options(config), state_.iteration * config.train.accumulate);
+}
+
+std::unique_ptr<Trainer> Trainer::resume(const std::string& folder, const std::vector<std::string>& settings,
+                                         const Dataset& train, const Dataset& validation) {
+  const Checkpoint checkpoint = load_checkpoint(last_checkpoint(folder));
+  RunState state = parse_run_state(checkpoint);
+  DIOPTER_CHECK(state.classes == class_names(train), checkpoint.file, ": was trained on other classes than the training set's");
+  state.config.train.stop_at = 0;
+  for (const std::string& setting : settings) set_config(state.config, setting);
+
+  std::unique_ptr<Trainer> trainer(new Trainer(state, train, validation, folder));
+  get_tensors(checkpoint, "", model_state(*trainer->model_));
+  get_tensors(checkpoint, kVelocityPrefix, trainer->optimizer_->velocities());
+  trainer->normaliser_.set_average(state.normaliser);
+  if (trainer->average_) {
+    get_tensors(checkpoint, kAveragePrefix, trainer->average_->averages());
+    trainer->average_->set_updates(state.average_updates);
+  }
+  truncate_metrics(folder, state.iteration);
+  write_file_atomically(folder + "/config.toml", format_config(state.config));
+  return trainer;
+}
+
+StepReport Trainer::step() {
+  const Config& config = state_.config;
+  StepReport report;
+  report.lr = schedule_.at(state_.iteration);
+  model_->set_training(true);
+  optimizer_->zero_gradients();
+  const int accumulate = config.train.accumulate;
+  Batch batch;
+  for (int i = 0; i < accumulate; ++i) {
+    batch = loader_->next();
+    Tape tape;
+    const RetinaNet::Output output =
+        (*model_)(Variable(Tensor::from({batch.images, batch.height, batch.width, 3}, batch.pixels)));
+    const AnchorTargets targets = make_targets(config, output.grid, batch);
+    const Tensor scale = normaliser_.scale(targets);
+    const Losses losses = detection_losses(config, model_->classes(), output.logits, output.deltas, targets, scale);
+    const float classification = losses.classification.value().item(), box = losses.box.value().item();
+    if (!std::isfinite(classification) || !std::isfinite(box)) explain_non_finite(batch, "the loss");
+    tape.backward({losses.classification, losses.box});
+    report.classification_loss += static_cast<double>(classification) / accumulate;
+    report.box_loss += static_cast<double>(box) / accumulate;
+    report.positives += normaliser_.positives();
+  }
+
+  float gradient_scale = 1.0f / static_cast<float>(accumulate);
+  const float norm = optimizer_->gradient_norm() * gradient_scale;
+  if (!std::isfinite(norm)) explain_non_finite(batch, "the gradient");
+  const float limit = static_cast<float>(config.train.clip_norm);
+  if (limit > 0 && norm > limit) gradient_scale *= limit / norm;
+  optimizer_->step(static_cast<float>(report.lr), gradient_scale);
+  if (average_) average_->update();
+
+  report.gradient_norm = norm;
+  report.iteration = ++state_.iteration;
+  losses_.push_back({report.classification_loss, report.box_loss});
+  return report;
+}
+
+void Trainer::explain_non_finite(const Batch& batch, const char* what) {
+  std::string cause = "every output of the network is finite";
+  try {
+    FiniteCheck check;
+    (*model_)(Variable(Tensor::from({batch.images, batch.height, batch.width, 3}, batch.pixels)));
+  } catch (const Error& error) {
+    cause = error.what();
+  }
+  std::string pictures;
+  for (const std::string& name : batch.names) pictures += (pictures.empty() ? "" : ", ") + name;
+  const bool saved = std::filesystem::exists(last_checkpoint(folder_));
+  fail(what, " is not finite at iteration ", state_.iteration + 1, ": ", cause, "; pictures: ", pictures, "; ",
+       saved ? "the last good checkpoint is " + last_checkpoint(folder_) : "no checkpoint had been saved yet",
+       " (a lower train.lr or train.clip_norm may help)");
+}
+
+CocoMetrics Trainer::evaluate(const TrainerCallbacks& callbacks) {
+  if (average_) average_->swap();
+  model_->set_training(false);
+  std::vector<std::int64_t> ids;
+  for (const Category& c : validation_.categories) ids.push_back(c.id);
+  const std::vector<Detection> detections = detect_all(*model_, validation_, ids, callbacks.evaluation);
+  if (average_) average_->swap();
+  draw_pictures(detections);
+  CocoMetrics metrics = coco_metrics(validation_, detections);
+  append_evaluation(folder_, state_.iteration, metrics);
+  if (metrics.stats[0] > state_.best_ap) {
+    state_.best_ap = metrics.stats[0];
+    save(best_checkpoint(folder_));
+  }
+  return metrics;
+}
+
+void Trainer::draw_pictures(const std::vector<Detection>& detections) {
+  const std::size_t count = std::min<std::size_t>(state_.config.train.pictures, validation_.images.size());
+  for (std::size_t i = 0; i < count; ++i) {
+    const ImageRecord& record = validation_.images[i];
+    std::vector<DetectedBox> found;
+    for (const Detection& d : detections) {
+      if (d.image_id != record.id) continue;
+      const auto category = std::find_if(validation_.categories.begin(), validation_.categories.end(),
+                                         [&](const Category& c) { return c.id == d.category_id; });
+      found.push_back({d.rect.box(), static_cast<int>(category - validation_.categories.begin()),
+                       static_cast<float>(d.score)});
+    }
+    const Image drawn = draw_detections(read_image(record.file), record.annotations, found, state_.classes, kPictureScore);
+    write_image(folder_ + "/pictures/" + std::filesystem::path(record.name).stem().string() + ".jpg", drawn);
+  }
+}
+
+void Trainer::save(const std::string& file) {
+  Checkpoint checkpoint;
+  put_tensors(checkpoint, "", model_state(*model_));
+  put_tensors(checkpoint, kVelocityPrefix, optimizer_->velocities());
+  state_.normaliser = normaliser_.average();
+  if (average_) {
+    put_tensors(checkpoint, kAveragePrefix, average_->averages());
+    state_.average_updates = average_->updates();
+  }
+  put_run_state(checkpoint, state_);
+  save_checkpoint(file, checkpoint);
+}
+
+Trainer::Result Trainer::run(const TrainerCallbacks& callbacks) {
+  using Clock = std::chrono::steady_clock;
+  const Config::Train& t = state_.config.train;
+  const std::int64_t end = t.stop_at > 0 ? std::min(t.stop_at, t.iterations) : t.iterations;
+  const auto start = Clock::now();
+  const auto seconds_since = [](Clock::time_point since) { return std::chrono::duration<double>(Clock::now() - since).count(); };
+  const auto due = [&](std::int64_t every) { return every > 0 && state_.iteration % every == 0; };
+  const bool evaluates = !validation_.images.empty();
+  double training_seconds = 0;
+  std::int64_t first = state_.iteration;
+  Result result{state_.iteration, state_.iteration >= t.iterations, false, {}};
+
+  while (state_.iteration < end && !(callbacks.stop_requested && callbacks.stop_requested())) {
+    const auto step_start = Clock::now();
+    StepReport report = step();
+    training_seconds += seconds_since(step_start);
+    report.seconds = seconds_since(start);
+    report.images_per_second =
+        static_cast<double>((state_.iteration - first) * t.batch_size * t.accumulate) / training_seconds;
+    report.peak_memory_mib = peak_resident_mib();
+    if (due(t.log_every) || state_.iteration == end) append_step(folder_, report);
+    if (callbacks.step) callbacks.step(report);
+    for (const std::string& warning : loader_->take_warnings()) {
+      if (callbacks.message) callbacks.message("skipped " + warning);
+    }
+
+    result.finished = state_.iteration >= t.iterations;
+    result.evaluated = evaluates && (due(t.evaluate_every) || result.finished);
+    if (result.evaluated) result.metrics = evaluate(callbacks);
+    if (due(t.save_every) || result.evaluated) save(last_checkpoint(folder_));
+  }
+  if (state_.iteration > first) save(last_checkpoint(folder_));
+  result.iteration = state_.iteration;
+  return result;
+}
+
+}  // namespace diopter

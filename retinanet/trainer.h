@@ -1,0 +1,98 @@
+// Training a RetinaNet: the loop, its run folder, evaluation on the way, interruption and resumption.
+#pragma once
+
+#include <array>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "data/coco_metrics.h"
+#include "data/loader.h"
+#include "engine/optimizer.h"
+#include "engine/schedule.h"
+#include "retinanet/retinanet.h"
+#include "retinanet/run_state.h"
+#include "retinanet/targets.h"
+
+namespace diopter {
+
+/// One step, as reports and metrics.csv show it.
+struct StepReport {
+  std::int64_t iteration = 0;   // steps done
+  double lr = 0, classification_loss = 0, box_loss = 0, gradient_norm = 0;
+  std::int64_t positives = 0;   // anchors, in the step's batches
+  double images_per_second = 0, seconds = 0;  // since the run was started or resumed; evaluations are left out of the speed
+  double peak_memory_mib = 0;   // largest resident size of the process so far
+};
+
+/// What a training run tells and asks its caller; any may be empty.
+struct TrainerCallbacks {
+  std::function<bool()> stop_requested;                       // polled after every step
+  std::function<void(const StepReport&)> step;
+  std::function<void(std::int64_t done, std::int64_t total)> evaluation;
+  std::function<void(const std::string&)> message;            // warnings and events, one line each
+};
+
+/// A run folder holds
+///   config.toml                    everything, resolved
+///   metrics.csv                    one line every log_every steps, and one for each evaluation
+///   checkpoints/last.safetensors   all that is needed to go on: weights, velocities, averages, state
+///   checkpoints/best.safetensors   the weights with the best AP so far
+///   pictures/                      validation pictures with their detections
+/// The same configuration and data give the same weights, bit for bit, whether interrupted and resumed or not, and for
+/// any number of threads and loader workers.
+class Trainer {
+ public:
+  /// A new run; throws Error when the folder holds a run already, or the configuration does not fit the data.
+  /// `validation` may have no images: then there is no evaluation. It has the classes of `train`.
+  Trainer(const Config& config, const Dataset& train, const Dataset& validation, const std::string& folder);
+
+  /// Goes on from the folder's last checkpoint; its configuration is overridden with `settings` ("key=value").
+  /// train.stop_at of the checkpoint is forgotten.
+  static std::unique_ptr<Trainer> resume(const std::string& folder, const std::vector<std::string>& settings,
+                                         const Dataset& train, const Dataset& validation);
+
+  struct Result {
+    std::int64_t iteration;
+    bool finished;             // false: stopped before the end of the schedule
+    bool evaluated;            // whether `metrics` is of the final weights
+    CocoMetrics metrics;
+  };
+  /// Trains until the schedule ends, train.stop_at is reached or a stop is requested; saves and, at the end of the
+  /// schedule, evaluates. Throws Error when a loss or gradient is not finite: it names the first layer with such a value
+  /// and the pictures of the batch, and the last checkpoint stays.
+  Result run(const TrainerCallbacks& callbacks);
+
+  const RetinaNet& model() const { return *model_; }
+  const Config& config() const { return state_.config; }
+  std::int64_t iteration() const { return state_.iteration; }
+  /// Losses of every step of this run so far: classification, box.
+  const std::vector<std::array<double, 2>>& losses() const { return losses_; }
+
+ private:
+  Trainer(const RunState& state, const Dataset& train, const Dataset& validation, const std::string& folder);
+
+  StepReport step();
+  void explain_non_finite(const Batch& batch, const char* what);
+  CocoMetrics evaluate(const TrainerCallbacks& callbacks);
+  void save(const std::string& name);
+  void draw_pictures(const std::vector<Detection>& detections);
+
+  RunState state_;
+  Dataset train_, validation_;
+  std::string folder_;
+  std::unique_ptr<RetinaNet> model_;
+  std::unique_ptr<Sgd> optimizer_;
+  std::unique_ptr<WeightAverage> average_;
+  Schedule schedule_;
+  Normaliser normaliser_;
+  std::unique_ptr<Loader> loader_;
+  std::vector<std::array<double, 2>> losses_;
+};
+
+/// Copies the weights of a checkpoint into a model that may have other classes: then the last classification layer keeps
+/// its initial values, and the returned message says so ("" otherwise). Throws Error for any other difference.
+std::string start_from(const RetinaNet& model, const std::string& file);
+
+}  // namespace diopter
