@@ -4,7 +4,7 @@
 //   smooth_l1  |d| < beta ? d^2 / (2 beta) : |d| - beta / 2           (Girshick 2015; beta = 0 is l1)
 //   giou       1 - IoU + (C - U) / C                                  (Rezatofighi et al. 2019)
 //   diou       1 - IoU + rho^2 / c^2                                  (Zheng et al. 2020)
-//   ciou       diou + a v,  v = 4 / pi^2 (atan(wt / ht) - atan(w / h))^2,  a = v / (1 - IoU + v) taken as constant
+//   ciou       diou + a v,  v = 4 / pi^2 (atan(wt / ht) - atan(w / h))^2,  a = v / (1 - IoU + v), taken as constant
 //   U: union, C: area of the smallest enclosing box, c: its diagonal, rho: distance of the centres; denominators
 //   get kIouEpsilon as in torchvision. The IoU family compares decoded boxes; its gradient goes through decode_box.
 //

@@ -26,7 +26,7 @@ AnchorGrid two_levels(float offset) {
 
 std::vector<Box> generate(const AnchorGrid& grid) {
   std::vector<Box> boxes(grid.size(), Box{-1, -1, -1, -1});
-  cpu::generate_anchors(grid, &boxes.data()->x1);
+  cpu::generate_anchors(grid, test::coordinates(boxes));
   return boxes;
 }
 
@@ -54,7 +54,10 @@ TEST_CASE("anchors: numbers of anchors at common sizes") {
     AnchorGrid grid;
     grid.levels = 5;
     grid.cells = 9;
-    for (int l = 0; l < 5; ++l) grid.level[l] = {(h + (8 << l) - 1) / (8 << l), (w + (8 << l) - 1) / (8 << l), 1, 1, {}};
+    for (int l = 0; l < 5; ++l) {
+      const int stride = 8 << l;
+      grid.level[l] = {(h + stride - 1) / stride, (w + stride - 1) / stride, 1, 1, {}};
+    }
     return grid.size();
   };
   CHECK(count(512, 512) == 49104);

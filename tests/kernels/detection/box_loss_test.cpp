@@ -197,7 +197,7 @@ void require_plain_sum(BoxLoss kind, int padding, double tolerance) {
   CHECK(scene.losses(kind, head.levels(false), false) == losses);
 
   std::vector<Box> boxes(anchors);
-  cpu::generate_anchors(scene.grid, &boxes.data()->x1);
+  cpu::generate_anchors(scene.grid, test::coordinates(boxes));
   std::vector<double> expected(3), gradients;
   std::vector<float> found;
   for (int image = 0; image < 3; ++image) {

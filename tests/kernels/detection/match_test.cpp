@@ -32,16 +32,15 @@ Matched match(const AnchorGrid& grid, const Scene& scene, const MatchRule& rule)
   m.labels.assign(scene.images() * grid.size(), 99);
   m.matches.assign(m.labels.size(), 99);
   m.positives.assign(scene.images(), 99);
-  const float* boxes = scene.boxes.empty() ? nullptr : &scene.boxes.data()->x1;
-  cpu::match_anchors({grid, {scene.images(), boxes, scene.labels.data(), scene.offsets.data()}, rule, m.labels.data(),
-                      m.matches.data(), m.positives.data()});
+  const GroundTruth truth{scene.images(), test::coordinates(scene.boxes), scene.labels.data(), scene.offsets.data()};
+  cpu::match_anchors({grid, truth, rule, m.labels.data(), m.matches.data(), m.positives.data()});
   return m;
 }
 
 /// The rule as match.h states it, with the whole IoU matrix of an image.
 Matched match_plainly(const AnchorGrid& grid, const Scene& scene, const MatchRule& rule) {
   std::vector<Box> anchors(grid.size());
-  cpu::generate_anchors(grid, &anchors.data()->x1);
+  cpu::generate_anchors(grid, test::coordinates(anchors));
   Matched m;
   for (int image = 0; image < scene.images(); ++image) {
     const int first = scene.offsets[image], n = scene.offsets[image + 1] - first;

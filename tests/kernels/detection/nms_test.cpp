@@ -35,9 +35,8 @@ using Kept = std::vector<std::vector<std::int32_t>>;
 Kept nms(const Candidates& c, float threshold, bool class_aware, int max_kept) {
   const int images = static_cast<int>(c.counts.size());
   std::vector<std::int32_t> keep(images * max_kept, -7), kept(images, -7);
-  const float* boxes = c.boxes.empty() ? nullptr : &c.boxes.data()->x1;
-  cpu::batched_nms({images, c.capacity, boxes, c.scores.data(), c.labels.data(), c.counts.data(), threshold,
-                    class_aware, max_kept, keep.data(), kept.data()});
+  cpu::batched_nms({images, c.capacity, test::coordinates(c.boxes), c.scores.data(), c.labels.data(), c.counts.data(),
+                    threshold, class_aware, max_kept, keep.data(), kept.data()});
   Kept result;
   for (int i = 0; i < images; ++i) {
     REQUIRE(kept[i] >= 0);

@@ -31,6 +31,10 @@ void with_thread_counts(const Check& check) {
   set_thread_count(before);
 }
 
+/// The coordinates of boxes as the kernels take them; null when there are none.
+inline float* coordinates(std::vector<Box>& boxes) { return boxes.empty() ? nullptr : &boxes[0].x1; }
+inline const float* coordinates(const std::vector<Box>& boxes) { return boxes.empty() ? nullptr : &boxes[0].x1; }
+
 /// A head's output over several levels, pixels `padding` values apart; padding and gradient are filled with canaries.
 template <class T>
 class Head {

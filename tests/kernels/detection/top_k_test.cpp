@@ -130,7 +130,7 @@ void require_decoded(const float* image_sizes) {
   args.values = s.values.data();
   args.counts = s.counts.data();
   args.image_sizes = image_sizes;
-  args.boxes = &boxes.data()->x1;
+  args.boxes = test::coordinates(boxes);
   args.scores = scores.data();
   args.labels = labels.data();
   args.candidates = candidates.data();
