@@ -16,9 +16,8 @@ struct Image {
   const std::uint8_t* pixel(int x, int y) const { return rgb.data() + 3 * (static_cast<std::size_t>(y) * width + x); }
 };
 
-/// Decodes a PNG, JPEG, BMP, GIF (first frame), PNM or TGA file through stb_image and turns it upright. Alpha is
-/// dropped. Throws Error "FILE: reason" for files that are missing, truncated, of another kind or larger than 64
-/// megapixels.
+/// Decodes a PNG, JPEG, BMP, GIF (first frame), PNM or TGA file through stb_image and turns it upright. Alpha is dropped.
+/// Throws Error "FILE: reason" for files that are missing, truncated, of another kind or larger than 64 megapixels.
 Image read_image(const std::string& file);
 
 /// Width and height as read_image would return them, from the header alone.
