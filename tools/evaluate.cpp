@@ -25,7 +25,7 @@ struct Request {
   bool plus_one = false;
 };
 
-Json to_json(const CocoMetrics& metrics) {
+Json json_of(const CocoMetrics& metrics) {
   Json categories = Json::object();
   for (const CategoryMetrics& c : metrics.per_category) {
     categories[std::to_string(c.id)] = {{"name", c.name},        {"objects", c.objects},
@@ -38,7 +38,7 @@ Json to_json(const CocoMetrics& metrics) {
   return {{"stats", metrics.stats}, {"per_category", categories}};
 }
 
-Json to_json(const VocMetrics& metrics) {
+Json json_of(const VocMetrics& metrics) {
   Json categories = Json::object();
   for (const VocCategory& c : metrics.per_category) {
     categories[std::to_string(c.id)] = {{"name", c.name}, {"objects", c.objects}, {"AP", c.ap}};
@@ -60,7 +60,7 @@ Json evaluate_coco(const Dataset& truth, const std::vector<Detection>& detection
   for (const CategoryMetrics& c : metrics.per_category) {
     print_row(c.name, {c.ap, c.ap_per_iou[0], c.ar[2]}, c.objects);
   }
-  return to_json(metrics);
+  return json_of(metrics);
 }
 
 Json evaluate_voc(const Dataset& truth, const std::vector<Detection>& detections, const VocOptions& options) {
@@ -72,7 +72,7 @@ Json evaluate_voc(const Dataset& truth, const std::vector<Detection>& detections
     objects += c.objects;
   }
   print_row("mean", {metrics.mean_ap}, objects);
-  return to_json(metrics);
+  return json_of(metrics);
 }
 
 void evaluate(const Request& request) {
