@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "data/atomic_file.h"
+#include "kernels/common/atomic_file.h"
 #include "data/coco.h"
 #include "data/coco_metrics.h"
 #include "data/dataset.h"
