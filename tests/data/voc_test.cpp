@@ -171,6 +171,8 @@ TEST_CASE("missing and empty VOC sets are errors") {
   CHECK(error(folder.path()) == folder.path() + ": no .xml files");
   CHECK(error(folder.write("empty.txt", "\n \n")) == folder.path("empty.txt") + ": no pictures are listed");
   CHECK(contains(error(folder.write("lost.txt", "\nlost\n")), "lost.txt: line 2: lost.xml is not beside the file"));
+  const std::string endless(10000, 'x');
+  CHECK(contains(error(folder.write("endless.txt", endless)), "endless.txt: line 1: "));
   folder.write("a.xml", voc_file("a.jpg", ""));
   CHECK(contains(error(folder.write("half.txt", "a\nlost\n")), "half.txt: line 2: "));
   CHECK(error(folder.path(), folder.path("no_pictures")) == folder.path("no_pictures") + ": no such folder");
