@@ -298,21 +298,26 @@ void conv2d_epilogue_backward(const Conv2dEpilogueBackwardArgs<T>& args) {
   const int channels = args.channels;
   const auto sums = row_sums(
       args.rows, row_grain(args.rows, channels), args.dbias ? channels : 0,
-      [&](std::int64_t begin, std::int64_t end, double* dbias) {
-        std::vector<float> g(channels);
+      [args, channels](std::int64_t begin, std::int64_t end, double* dbias) {
+        std::vector<float> masked(channels);
+        float* g = masked.data();
         for (std::int64_t row = begin; row < end; ++row) {
           const std::int64_t at = row * channels;
-          for (int c = 0; c < channels; ++c) {
-            g[c] = !args.y || float(args.y[at + c]) > 0.0f ? float(args.dy[at + c]) : 0.0f;
+          convert(channels, args.dy + at, g);
+          if (const T* y = args.y) {
+            for (int c = 0; c < channels; ++c) g[c] = float(y[at + c]) > 0.0f ? g[c] : 0.0f;
           }
           if (args.dbias) {
             for (int c = 0; c < channels; ++c) dbias[c] += g[c];
           }
-          if (args.dresidual) {
-            for (int c = 0; c < channels; ++c) args.dresidual[at + c] = T(g[c]);
+          if (T* dresidual = args.dresidual) {
+            for (int c = 0; c < channels; ++c) dresidual[at + c] = T(g[c]);
           }
-          if (args.dz) {
-            for (int c = 0; c < channels; ++c) args.dz[at + c] = T(args.scale ? g[c] * args.scale[c] : g[c]);
+          if (const float* scale = args.scale; args.dz && scale) {
+            for (int c = 0; c < channels; ++c) g[c] *= scale[c];
+          }
+          if (T* dz = args.dz) {
+            for (int c = 0; c < channels; ++c) dz[at + c] = T(g[c]);
           }
         }
       });
