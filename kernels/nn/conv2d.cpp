@@ -348,8 +348,11 @@ void conv2d_backward_data(const Conv2dShape& s, const T* dz, const T* w, T* dx) 
         return dx + (s.in.offset(l) + line * level.w + x0 + x * stride) * ins;
       };
       if (py.taps == 0 || px.taps == 0) {
-        for_each_pixel(grid, 0, grid.rows(),
-                       [&](std::int64_t, int l, int n, int y, int x) { std::fill_n(place(l, n, y, x), ins, T(0.0f)); });
+        parallel_for(grid.rows(), (1 << 15) / ins + 1, [&](std::int64_t begin, std::int64_t end) {
+          for_each_pixel(grid, begin, end, [&](std::int64_t, int l, int n, int y, int x) {
+            std::fill_n(place(l, n, y, x), ins, T(0.0f));
+          });
+        });
         continue;
       }
       rotate(s, py, px, w, rotated.data());
