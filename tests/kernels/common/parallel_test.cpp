@@ -45,16 +45,18 @@ TEST_CASE("parallel_sum: the same bits for any number of threads, added in order
     return sum;
   };
   float expected = 0;
-  for (std::int64_t begin = 0; begin < 123456; begin += 100) expected += piece(begin, std::min<std::int64_t>(begin + 100, 123456));
+  for (std::int64_t begin = 0; begin < 123456; begin += 100)
+    expected += piece(begin, std::min<std::int64_t>(begin + 100, 123456));
   with_thread_counts([&] { CHECK(parallel_sum<float>(123456, 100, piece) == expected); });
   CHECK(parallel_sum<float>(0, 100, piece) == 0.0f);
 }
 
 TEST_CASE("parallel_for: an exception of a body is rethrown, and the next loop runs") {
   with_thread_counts([] {
-    CHECK_THROWS_AS(parallel_for(100, 1, [](std::int64_t begin, std::int64_t) {
-                      if (begin == 57) throw Error("piece 57");
-                    }),
+    CHECK_THROWS_AS(parallel_for(100, 1,
+                                 [](std::int64_t begin, std::int64_t) {
+                                   if (begin == 57) throw Error("piece 57");
+                                 }),
                     Error);
     std::atomic<int> count = 0;
     parallel_for(100, 1, [&](std::int64_t, std::int64_t) { ++count; });
