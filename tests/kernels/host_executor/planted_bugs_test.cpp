@@ -117,7 +117,7 @@ char letter(const Outcome& outcome) {
   if (says("AddressSanitizer")) return 'A';
   if (says("runtime error:")) return 'U';
   if (says("ThreadSanitizer: data race")) return 'R';
-  if (says("ThreadSanitizer: SEGV")) return 'C';
+  if (says("ThreadSanitizer: SEGV") || says("ThreadSanitizer: stack-overflow")) return 'C';
   if (says("host executor:")) return 'E';
   // The shell reports a signal as 128 + its number, where it did not replace itself by the program.
   if (WIFSIGNALED(outcome.status) || WEXITSTATUS(outcome.status) > 128) return 'C';
