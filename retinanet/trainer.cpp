@@ -78,9 +78,16 @@ std::string start_from(const RetinaNet& model, const std::string& file) {
 
 Trainer::Trainer(const Config& config, const Dataset& train, const Dataset& validation, const std::string& folder)
     : Trainer(fresh_state(config, train), train, validation, folder) {
+  if (!config.model.weights.empty()) {
+    const std::string message = start_from(*model_, config.model.weights);
+    if (!message.empty()) messages_.push_back(message);
+  } else if (config.model.freeze_stages > 0 || config.model.norm == "frozen_batch") {
+    messages_.push_back("model.weights is empty, but model.freeze_stages or model.norm keeps parts of the backbone as they "
+                        "were initialised");
+  }
+  if (average_) average_ = std::make_unique<WeightAverage>(*model_, static_cast<float>(config.train.average));
   create_run_folder(folder);
   write_file_atomically(folder + "/config.toml", format_config(config));
-  if (!config.model.weights.empty()) start_from(*model_, config.model.weights);
 }
 
 Trainer::Trainer(const RunState& state, const Dataset& train, const Dataset& validation, const std::string& folder)
@@ -191,7 +198,7 @@ CocoMetrics Trainer::evaluate(const TrainerCallbacks& callbacks) {
   append_evaluation(folder_, state_.iteration, metrics);
   if (metrics.stats[0] > state_.best_ap) {
     state_.best_ap = metrics.stats[0];
-    save(best_checkpoint(folder_));
+    save(best_checkpoint(folder_), false);
   }
   return metrics;
 }
@@ -213,10 +220,10 @@ void Trainer::draw_pictures(const std::vector<Detection>& detections) {
   }
 }
 
-void Trainer::save(const std::string& file) {
+void Trainer::save(const std::string& file, bool with_optimizer) {
   Checkpoint checkpoint;
   put_tensors(checkpoint, "", model_state(*model_));
-  put_tensors(checkpoint, kVelocityPrefix, optimizer_->velocities());
+  if (with_optimizer) put_tensors(checkpoint, kVelocityPrefix, optimizer_->velocities());
   state_.normaliser = normaliser_.average();
   if (average_) {
     put_tensors(checkpoint, kAveragePrefix, average_->averages());
@@ -238,6 +245,9 @@ Trainer::Result Trainer::run(const TrainerCallbacks& callbacks) {
   std::int64_t first = state_.iteration;
   Result result{state_.iteration, state_.iteration >= t.iterations, false, {}};
 
+  for (const std::string& message : messages_) {
+    if (callbacks.message) callbacks.message(message);
+  }
   while (state_.iteration < end && !(callbacks.stop_requested && callbacks.stop_requested())) {
     const auto step_start = Clock::now();
     StepReport report = step();
@@ -249,15 +259,19 @@ Trainer::Result Trainer::run(const TrainerCallbacks& callbacks) {
     if (due(t.log_every) || state_.iteration == end) append_step(folder_, report);
     if (callbacks.step) callbacks.step(report);
     for (const std::string& warning : loader_->take_warnings()) {
-      if (callbacks.message) callbacks.message("skipped " + warning);
+      if (callbacks.skipped) callbacks.skipped(warning);
     }
 
     result.finished = state_.iteration >= t.iterations;
     result.evaluated = evaluates && (due(t.evaluate_every) || result.finished);
-    if (result.evaluated) result.metrics = evaluate(callbacks);
-    if (due(t.save_every) || result.evaluated) save(last_checkpoint(folder_));
+    // Saved before the evaluation too, which may fail on a picture.
+    if (due(t.save_every) || result.evaluated) save(last_checkpoint(folder_), true);
+    if (result.evaluated) {
+      result.metrics = evaluate(callbacks);
+      save(last_checkpoint(folder_), true);
+    }
   }
-  if (state_.iteration > first) save(last_checkpoint(folder_));
+  if (state_.iteration > first) save(last_checkpoint(folder_), true);
   result.iteration = state_.iteration;
   return result;
 }
