@@ -8,6 +8,7 @@
 #include <toml++/toml.h>
 
 #include "kernels/common/check.h"
+#include "retinanet/nearest.h"
 
 namespace diopter {
 
@@ -105,26 +106,10 @@ void visit(C& c, Visitor&& v) {
   v("detect.batch_size", c.detect.batch_size);
 }
 
-/// Number of single-letter changes from a to b (Levenshtein).
-std::size_t edit_distance(const std::string& a, const std::string& b) {
-  std::vector<std::size_t> row(b.size() + 1);
-  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
-  for (std::size_t i = 1; i <= a.size(); ++i) {
-    std::size_t diagonal = row[0];
-    row[0] = i;
-    for (std::size_t j = 1; j <= b.size(); ++j) {
-      const std::size_t above = row[j];
-      row[j] = std::min({row[j] + 1, row[j - 1] + 1, diagonal + (a[i - 1] != b[j - 1])});
-      diagonal = above;
-    }
-  }
-  return row[b.size()];
-}
-
-std::string nearest(const std::string& name, const Choices& known) {
-  return *std::min_element(known.begin(), known.end(), [&](const std::string& a, const std::string& b) {
-    return edit_distance(name, a) < edit_distance(name, b);
-  });
+/// "; the nearest is NAME", or "" when nothing known is near.
+std::string hint(const std::string& name, const Choices& known) {
+  const std::string nearest = nearest_name(name, known);
+  return nearest.empty() ? "" : "; the nearest is " + nearest;
 }
 
 std::string joined(const Choices& choices) {
@@ -209,7 +194,7 @@ void assign(Config& config, const std::string& where, const std::string& key, co
     Assign{where, key, node}(member, choices...);
     found = true;
   });
-  DIOPTER_CHECK(found, where, ": unknown key ", key, "; the nearest is ", nearest(key, known));
+  DIOPTER_CHECK(found, where, ": unknown key ", key, hint(key, known));
 }
 
 /// Calls f(key, node) for every value below the table, keys joined with dots.
@@ -243,8 +228,8 @@ std::vector<std::string> preset_names() {
 
 const std::string& preset_text(const std::string& name) {
   const auto found = preset_files().find(name);
-  DIOPTER_CHECK(found != preset_files().end(), "unknown preset ", name, "; the nearest is ", nearest(name, preset_names()),
-                " (there are ", joined(preset_names()), ")");
+  DIOPTER_CHECK(found != preset_files().end(), "unknown preset ", name, hint(name, preset_names()), " (there are ",
+                joined(preset_names()), ")");
   return found->second;
 }
 
