@@ -24,14 +24,14 @@ struct PendingAnnotation {
   bool has_id;
 };
 
-/// Counts occurrences of one oddity, to warn once: "FILE: 3 annotations without id ... (first: annotations[7])".
+/// Counts occurrences of one oddity, to warn once: "FILE: what: 3 (first: annotations[7])".
 class Oddity {
  public:
   void found(const std::string& place) {
     if (count_++ == 0) first_ = place;
   }
   void warn(std::vector<std::string>& warnings, const std::string& file, const std::string& what) const {
-    if (count_ > 0) warnings.push_back(file + ": " + std::to_string(count_) + " " + what + " (first: " + first_ + ")");
+    if (count_ > 0) warnings.push_back(file + ": " + what + ": " + std::to_string(count_) + " (first: " + first_ + ")");
   }
 
  private:
@@ -93,9 +93,9 @@ void place_annotations(const std::string& file, const std::vector<PendingAnnotat
     if (annotation.area < 0) negative.found(annotation_place(i));
     dataset.images[image].annotations.push_back(annotation);
   }
-  unnamed.warn(dataset.warnings, file, "annotations without an id were numbered by their position");
-  repeated.warn(dataset.warnings, file, "annotations have the id of an earlier one; all are kept");
-  negative.warn(dataset.warnings, file, "annotations have a negative area; the metrics ignore them");
+  unnamed.warn(dataset.warnings, file, "annotations without an id, numbered by their position");
+  repeated.warn(dataset.warnings, file, "annotations kept although an earlier one has their id");
+  negative.warn(dataset.warnings, file, "annotations that the metrics ignore because their area is negative");
 }
 
 /// The text of a COCO file: lists of one record a line.
@@ -153,18 +153,18 @@ Dataset read_coco(const std::string& file, const std::string& image_folder) {
   const auto check_new = [](const JsonRecord& record, std::int64_t id, std::unordered_set<std::int64_t>& seen) {
     if (!seen.insert(id).second) record.reject("id", std::to_string(id) + " appears twice");
   };
-  read_json_lists(file, {
-    {.name = "images", .fields = {"id", "file_name", "width", "height"}, .take = [&](const JsonRecord& record) {
-       dataset.images.push_back(read_image(record, folder));
-       check_new(record, dataset.images.back().id, image_ids);
-     }},
-    {.name = "annotations", .fields = {"id", "image_id", "category_id", "bbox", "area", "iscrowd"},
-     .take = [&](const JsonRecord& record) { pending.push_back(read_annotation(record)); }},
-    {.name = "categories", .fields = {"id", "name"}, .take = [&](const JsonRecord& record) {
-       dataset.categories.push_back({.id = record.integer("id"), .name = record.text("name")});
-       check_new(record, dataset.categories.back().id, category_ids);
-     }},
-  });
+  const auto take_image = [&](const JsonRecord& record) {
+    dataset.images.push_back(read_image(record, folder));
+    check_new(record, dataset.images.back().id, image_ids);
+  };
+  const auto take_annotation = [&](const JsonRecord& record) { pending.push_back(read_annotation(record)); };
+  const auto take_category = [&](const JsonRecord& record) {
+    dataset.categories.push_back({.id = record.integer("id"), .name = record.text("name")});
+    check_new(record, dataset.categories.back().id, category_ids);
+  };
+  read_json_lists(file, {{"images", {"id", "file_name", "width", "height"}, take_image},
+                         {"annotations", {"id", "image_id", "category_id", "bbox", "area", "iscrowd"}, take_annotation},
+                         {"categories", {"id", "name"}, take_category}});
   std::sort(dataset.categories.begin(), dataset.categories.end(),
             [](const Category& a, const Category& b) { return a.id < b.id; });
   place_annotations(file, pending, dataset);
@@ -191,8 +191,8 @@ std::vector<Detection> read_coco_results(const std::string& file, const Dataset&
       detections.push_back(detection);
     }
   };
-  read_json_lists(file, {{.name = "", .fields = {"image_id", "category_id", "bbox", "score"}, .take = take}});
-  unknown.warn(warnings, file, "detections of categories that the ground truth does not have were dropped");
+  read_json_lists(file, {{"", {"image_id", "category_id", "bbox", "score"}, take}});
+  unknown.warn(warnings, file, "dropped detections of categories that the ground truth does not have");
   return detections;
 }
 

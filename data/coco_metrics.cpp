@@ -47,7 +47,7 @@ struct InImage {
 };
 
 struct CategoryInput {
-  std::vector<InImage<Annotation>> truths;    // by image
+  std::vector<InImage<Annotation>> truths;     // by image
   std::vector<InImage<Detection>> detections;  // in the order given
 };
 
@@ -61,8 +61,8 @@ struct Outcome {
 struct CategoryResult {
   std::array<std::int64_t, kAreas> objects{};  // that are not ignored
   std::array<std::array<std::array<double, kRecalls>, kThresholds>, kAreas> precision{};
-  std::array<std::array<double, kThresholds>, kAreas> recall{};                    // kMaxDetections an image
-  std::array<std::array<double, kThresholds>, kCaps.size()> recall_capped{};      // all areas, by kCaps
+  std::array<std::array<double, kThresholds>, kAreas> recall{};               // kMaxDetections an image
+  std::array<std::array<double, kThresholds>, kCaps.size()> recall_capped{};  // all areas, by kCaps
 };
 
 /// Intersection over union; over the detection's own area where the ground truth is a crowd.
@@ -146,7 +146,7 @@ class ImageMatcher {
   Truths truths_;
   std::vector<double> overlaps_;  // [detection][truth]
   std::vector<int> order_;
-  std::size_t real_ = 0;          // how many of order_ are not ignored
+  std::size_t real_ = 0;  // how many of order_ are not ignored
   std::vector<char> taken_;
 };
 
@@ -313,7 +313,8 @@ std::vector<CategoryInput> sort_by_category(const Dataset& truth, const std::vec
   }
   if (id_zero) warnings.push_back("an annotation has id 0: it is never matched, as in pycocotools; number them from 1");
   if (unknown > 0) {
-    warnings.push_back(std::to_string(unknown) + " detections of categories without ground truth were left out");
+    warnings.push_back("detections of categories that the ground truth does not have: " + std::to_string(unknown) +
+                       ", left out");
   }
   return inputs;
 }
@@ -362,8 +363,12 @@ CocoMetrics coco_metrics(const Dataset& truth, const std::vector<Detection>& det
                    average_precision(results, kSmall),
                    average_precision(results, kMedium),
                    average_precision(results, kLarge),
-                   capped(0), capped(1), capped(2),
-                   sized(kSmall), sized(kMedium), sized(kLarge)};
+                   capped(0),
+                   capped(1),
+                   capped(2),
+                   sized(kSmall),
+                   sized(kMedium),
+                   sized(kLarge)};
   for (std::size_t k = 0; k < results.size(); ++k) {
     metrics.per_category.push_back(category_metrics(truth.categories[k], results[k]));
   }
@@ -377,11 +382,18 @@ std::string format_coco_metrics(const CocoMetrics& metrics) {
     int detections;
   };
   constexpr const char* kRange = "0.50:0.95";
-  constexpr std::array<Row, 12> kRows = {{
-      {true, kRange, "all", 100}, {true, "0.50", "all", 100}, {true, "0.75", "all", 100},
-      {true, kRange, "small", 100}, {true, kRange, "medium", 100}, {true, kRange, "large", 100},
-      {false, kRange, "all", 1}, {false, kRange, "all", 10}, {false, kRange, "all", 100},
-      {false, kRange, "small", 100}, {false, kRange, "medium", 100}, {false, kRange, "large", 100}}};
+  constexpr std::array<Row, 12> kRows = {{{true, kRange, "all", 100},
+                                          {true, "0.50", "all", 100},
+                                          {true, "0.75", "all", 100},
+                                          {true, kRange, "small", 100},
+                                          {true, kRange, "medium", 100},
+                                          {true, kRange, "large", 100},
+                                          {false, kRange, "all", 1},
+                                          {false, kRange, "all", 10},
+                                          {false, kRange, "all", 100},
+                                          {false, kRange, "small", 100},
+                                          {false, kRange, "medium", 100},
+                                          {false, kRange, "large", 100}}};
   std::string table;
   for (std::size_t i = 0; i < kRows.size(); ++i) {
     const Row& row = kRows[i];

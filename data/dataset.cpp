@@ -15,8 +15,6 @@
 namespace diopter {
 namespace {
 
-namespace fs = std::filesystem;
-
 /// Puts the classes into the order of `names` (a COCO file numbers them its own way). Ids stay as they are; a class
 /// that the file does not have gets a new one.
 void arrange_categories(const std::string& file, Dataset& dataset, const std::vector<std::string>& names) {
@@ -52,22 +50,17 @@ void arrange_categories(const std::string& file, Dataset& dataset, const std::ve
   dataset.categories = std::move(arranged);
 }
 
-bool has_extension(const fs::path& folder, const std::string& extension) {
-  return std::any_of(fs::directory_iterator(folder), fs::directory_iterator(),
-                     [&](const fs::directory_entry& entry) { return extension_of(entry.path()) == extension; });
-}
-
 }  // namespace
 
 DatasetFormat recognise_format(const std::string& annotations) {
-  DIOPTER_CHECK(fs::exists(annotations), annotations, ": no such file or folder");
-  if (fs::is_directory(annotations)) {
-    if (has_extension(annotations, ".xml")) return DatasetFormat::voc;
-    if (has_extension(annotations, ".txt") || fs::is_directory(fs::path(annotations) / "labels")) {
+  if (folder_exists(annotations)) {
+    if (!list_files(annotations, is_xml).empty()) return DatasetFormat::voc;
+    if (!list_files(annotations, is_text).empty() || folder_exists(std::filesystem::path(annotations) / "labels")) {
       return DatasetFormat::yolo;
     }
     fail(annotations, ": the folder holds neither .xml files (VOC) nor .txt files or a folder 'labels' (YOLO)");
   }
+  DIOPTER_CHECK(file_exists(annotations), annotations, ": no such file or folder");
   const std::string extension = extension_of(annotations);
   if (extension == ".json") return DatasetFormat::coco;
   if (extension == ".csv") return DatasetFormat::csv;

@@ -93,7 +93,7 @@ bool stored_size(const Bytes& bytes, int& width, int& height) {
   fail(file, ": cannot be decoded (", stbi_failure_reason(), ")");
 }
 
-/// Where EXIF orientation o wants the pixel (x, y) of the upright picture to come from.
+/// The picture as EXIF orientation 1-8 wants it shown.
 Image turn_upright(Image in, int orientation) {
   if (orientation == 1) return in;
   const bool transposed = orientation >= 5;

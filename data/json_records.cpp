@@ -1,5 +1,6 @@
 #include "data/json_records.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <limits>
@@ -28,14 +29,22 @@ std::string describe(double number) { return nlohmann::json(number).dump(); }
 /// What the user sees in a message: the string "abc", 1.5, a list, ....
 std::string describe(const JsonValue& value) {
   switch (value.kind) {
-    case Kind::absent: return "missing";
-    case Kind::null: return "null";
-    case Kind::boolean: return value.integer ? "true" : "false";
-    case Kind::integer: return std::to_string(value.integer);
-    case Kind::real: return describe(value.real);
-    case Kind::text: return "the string " + nlohmann::json(value.text).dump();
-    case Kind::list: return value.only_numbers ? "a list of " + std::to_string(value.numbers.size()) + " numbers" : "a list";
-    case Kind::object: return "an object";
+    case Kind::absent:
+      return "missing";
+    case Kind::null:
+      return "null";
+    case Kind::boolean:
+      return value.integer ? "true" : "false";
+    case Kind::integer:
+      return std::to_string(value.integer);
+    case Kind::real:
+      return describe(value.real);
+    case Kind::text:
+      return "the string " + nlohmann::json(value.text).dump();
+    case Kind::list:
+      return value.only_numbers ? "a list of " + std::to_string(value.numbers.size()) + " numbers" : "a list";
+    case Kind::object:
+      return "an object";
   }
   return "";
 }
@@ -61,37 +70,40 @@ bool JsonRecord::has(std::string_view field) const {
   return kind != Kind::absent && kind != Kind::null;
 }
 
-const JsonValue& JsonRecord::expect(std::string_view field, bool (*fits)(const JsonValue&),
-                                    const std::string& wanted) const {
-  const JsonValue& v = value(field);
+void JsonRecord::expect(bool fits, std::string_view field, const JsonValue& v, const char* wanted) const {
   if (v.kind == Kind::absent) reject(field, "is missing");
-  if (!fits(v)) reject(field, "must be " + wanted + ", is " + describe(v));
-  return v;
+  if (!fits) reject(field, std::string("must be ") + wanted + ", is " + describe(v));
 }
 
 std::int64_t JsonRecord::integer(std::string_view field) const {
-  return expect(field, [](const JsonValue& v) { return v.kind == Kind::integer; }, "an integer").integer;
+  const JsonValue& v = value(field);
+  expect(v.kind == Kind::integer, field, v, "an integer");
+  return v.integer;
 }
 
 double JsonRecord::number(std::string_view field) const {
-  return expect(field, [](const JsonValue& v) { return v.kind == Kind::integer || v.kind == Kind::real; }, "a number")
-      .real;
+  const JsonValue& v = value(field);
+  expect(v.kind == Kind::integer || v.kind == Kind::real, field, v, "a number");
+  return v.real;
 }
 
 const std::string& JsonRecord::text(std::string_view field) const {
-  return expect(field, [](const JsonValue& v) { return v.kind == Kind::text; }, "a string").text;
+  const JsonValue& v = value(field);
+  expect(v.kind == Kind::text, field, v, "a string");
+  return v.text;
 }
 
 bool JsonRecord::flag(std::string_view field) const {
-  return expect(field, [](const JsonValue& v) {
-    return v.kind == Kind::boolean || (v.kind == Kind::integer && (v.integer == 0 || v.integer == 1));
-  }, "0 or 1").integer != 0;
+  const JsonValue& v = value(field);
+  expect(v.kind == Kind::boolean || (v.kind == Kind::integer && (v.integer == 0 || v.integer == 1)), field, v,
+         "0 or 1");
+  return v.integer != 0;
 }
 
 Rect JsonRecord::rect(std::string_view field) const {
-  const std::vector<double>& n = expect(field, [](const JsonValue& v) {
-    return v.kind == Kind::list && v.only_numbers && v.numbers.size() == 4;
-  }, "four numbers [x, y, width, height]").numbers;
+  const JsonValue& v = value(field);
+  const std::vector<double>& n = v.numbers;
+  expect(v.kind == Kind::list && v.only_numbers && n.size() == 4, field, v, "four numbers [x, y, width, height]");
   if (!(n[2] >= 0 && n[3] >= 0)) {
     reject(field, "width and height must not be negative, are " + describe(n[2]) + " and " + describe(n[3]));
   }
@@ -101,8 +113,8 @@ Rect JsonRecord::rect(std::string_view field) const {
 /// Receives the parser's events (nlohmann's SAX interface) and cuts them into records.
 class JsonListParser {
  public:
-  JsonListParser(const std::string& file, const std::vector<JsonList>& lists)
-      : file_(file), lists_(lists), found_(lists.size(), false) {
+  JsonListParser(const std::string& file, const std::string& bytes, const std::vector<JsonList>& lists)
+      : file_(file), bytes_(bytes), lists_(lists), found_(lists.size(), false) {
     record_.file_ = &file_;
     root_is_list_ = lists.size() == 1 && lists[0].name.empty();
   }
@@ -186,7 +198,8 @@ class JsonListParser {
     std::string what = error.what();
     const std::string prefix = "parse error at ";
     what.erase(0, what.find("] ") + 2);
-    what = what.starts_with(prefix) ? what.substr(prefix.size()) : "byte " + std::to_string(position) + ": " + what;
+    what = what.starts_with(prefix) ? what.substr(prefix.size())
+                                    : "line " + std::to_string(line_of(position)) + ": " + what;
     const bool python = token.ends_with("N") || token.ends_with("I");
     const std::string where = inside_ > 0 ? record_.place() + ": " : "";
     fail(file_, ": ", where, what, python ? " (JSON has no NaN and no Infinity)" : "");
@@ -206,6 +219,11 @@ class JsonListParser {
     std::string names;
     for (const JsonList& list : lists_) names += (names.empty() ? "" : ", ") + list.name;
     fail(file_, ": must hold ", wanted, names.empty() ? "" : " with the lists " + names, ", is ", actual);
+  }
+
+  std::ptrdiff_t line_of(std::size_t position) const {
+    const auto end = bytes_.begin() + static_cast<std::ptrdiff_t>(std::min(position, bytes_.size()));
+    return 1 + std::count(bytes_.begin(), end, '\n');
   }
 
   void begin_list() {
@@ -252,19 +270,20 @@ class JsonListParser {
   }
 
   const std::string& file_;
+  const std::string& bytes_;
   const std::vector<JsonList>& lists_;
   std::vector<bool> found_;
   bool root_is_list_ = false;
-  int depth_ = 0;                     // containers that are open
-  int inside_ = 0;                    // depth of the records of the list that is being read; 0 outside of one
-  const JsonList* list_ = nullptr;    // being read, or announced by its key
-  JsonValue* field_ = nullptr;        // of record_, that the next value belongs to; nullptr when nobody wants it
+  int depth_ = 0;                   // containers that are open
+  int inside_ = 0;                  // depth of the records of the list that is being read; 0 outside of one
+  const JsonList* list_ = nullptr;  // being read, or announced by its key
+  JsonValue* field_ = nullptr;      // of record_, that the next value belongs to; nullptr when nobody wants it
   JsonRecord record_;
 };
 
 void read_json_lists(const std::string& file, const std::vector<JsonList>& lists) {
   const std::string bytes = read_bytes(file);
-  JsonListParser parser(file, lists);
+  JsonListParser parser(file, bytes, lists);
   nlohmann::json::sax_parse(bytes, &parser);
   parser.finish();
 }

@@ -15,9 +15,9 @@ namespace diopter {
 struct JsonValue {
   enum class Kind { absent, null, boolean, integer, real, text, list, object };
   Kind kind = Kind::absent;
-  bool only_numbers = true;     // of a list
-  std::int64_t integer = 0;     // also 0 or 1 of a boolean
-  double real = 0;              // also set for an integer
+  bool only_numbers = true;  // of a list
+  std::int64_t integer = 0;  // also 0 or 1 of a boolean
+  double real = 0;           // also set for an integer
   std::string text;
   std::vector<double> numbers;  // of a list
 };
@@ -44,7 +44,7 @@ class JsonRecord {
  private:
   friend class JsonListParser;
   const JsonValue& value(std::string_view field) const;
-  const JsonValue& expect(std::string_view field, bool (*fits)(const JsonValue&), const std::string& wanted) const;
+  void expect(bool fits, std::string_view field, const JsonValue& value, const char* wanted) const;
 
   const std::string* file_ = nullptr;
   const std::string* list_ = nullptr;

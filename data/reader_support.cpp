@@ -14,9 +14,9 @@ namespace diopter {
 namespace fs = std::filesystem;
 
 std::string read_text(const fs::path& file) {
-  std::error_code error;
-  DIOPTER_CHECK(fs::exists(file, error), file.string(), ": no such file");
-  DIOPTER_CHECK(!fs::is_directory(file, error), file.string(), ": is a folder, not a file");
+  std::error_code ignored;
+  DIOPTER_CHECK(!folder_exists(file), file.string(), ": is a folder, not a file");
+  DIOPTER_CHECK(fs::exists(file, ignored), file.string(), ": no such file");
   std::ifstream in(file, std::ios::binary);
   std::string text((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
   DIOPTER_CHECK(in, file.string(), ": cannot be read");
@@ -64,6 +64,19 @@ bool is_picture(const fs::path& file) {
   static constexpr std::string_view kExtensions[] = {".jpg", ".jpeg", ".png", ".bmp", ".gif",
                                                      ".ppm", ".pgm",  ".pnm", ".tga"};
   return std::find(std::begin(kExtensions), std::end(kExtensions), extension_of(file)) != std::end(kExtensions);
+}
+
+bool is_xml(const fs::path& file) { return extension_of(file) == ".xml"; }
+bool is_text(const fs::path& file) { return extension_of(file) == ".txt"; }
+
+bool file_exists(const fs::path& file) {
+  std::error_code ignored;
+  return fs::is_regular_file(file, ignored);
+}
+
+bool folder_exists(const fs::path& folder) {
+  std::error_code ignored;
+  return fs::is_directory(folder, ignored);
 }
 
 std::vector<std::string> list_files(const fs::path& folder, bool (*wanted)(const fs::path&)) {

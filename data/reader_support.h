@@ -26,8 +26,14 @@ std::optional<double> parse_number(std::string_view text);
 /// Extension in lower case, with its dot.
 std::string extension_of(const std::filesystem::path& file);
 
-/// Whether the extension is one that read_image knows.
+/// Whether the extension is one that read_image knows, .xml or .txt.
 bool is_picture(const std::filesystem::path& file);
+bool is_xml(const std::filesystem::path& file);
+bool is_text(const std::filesystem::path& file);
+
+/// Whether there is such a file or folder; false too for names that the system refuses.
+bool file_exists(const std::filesystem::path& file);
+bool folder_exists(const std::filesystem::path& folder);
 
 /// Names (without the folder) of the files in `folder` that `wanted` accepts, sorted. Throws Error "FOLDER: reason".
 std::vector<std::string> list_files(const std::filesystem::path& folder, bool (*wanted)(const std::filesystem::path&));

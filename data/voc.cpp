@@ -14,8 +14,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-bool is_xml(const fs::path& file) { return extension_of(file) == ".xml"; }
-
 /// The XML files to read and the folder they lie in.
 struct XmlFiles {
   fs::path folder;
@@ -44,12 +42,12 @@ XmlFiles read_split(const fs::path& split, std::vector<std::string>& warnings) {
     const std::string xml = name + ".xml";
     if (files.names.empty()) {
       const auto found = std::find_if(std::begin(candidates), std::end(candidates),
-                                      [&](const fs::path& folder) { return fs::exists(folder / xml); });
+                                      [&](const fs::path& folder) { return file_exists(folder / xml); });
       DIOPTER_CHECK(found != std::end(candidates), place, ": ", xml,
                     " is not beside the file, nor in ../Annotations, ../../Annotations or ../annotations_original");
       files.folder = found->lexically_normal();
     }
-    DIOPTER_CHECK(fs::exists(files.folder / xml), place, ": ", (files.folder / xml).string(), " does not exist");
+    DIOPTER_CHECK(file_exists(files.folder / xml), place, ": ", (files.folder / xml).string(), " does not exist");
     if (seen.insert(xml).second) {
       files.names.push_back(xml);
     } else {
@@ -61,7 +59,7 @@ XmlFiles read_split(const fs::path& split, std::vector<std::string>& warnings) {
 }
 
 XmlFiles find_xml_files(const std::string& annotations, std::vector<std::string>& warnings) {
-  if (fs::is_regular_file(annotations)) return read_split(annotations, warnings);
+  if (file_exists(annotations)) return read_split(annotations, warnings);
   XmlFiles files{annotations, list_files(annotations, is_xml)};
   DIOPTER_CHECK(!files.names.empty(), annotations, ": no .xml files");
   return files;
@@ -71,7 +69,7 @@ XmlFiles find_xml_files(const std::string& annotations, std::vector<std::string>
 fs::path habitual_picture_folder(const fs::path& annotation_folder) {
   const fs::path parent = fs::absolute(annotation_folder / ".").lexically_normal().parent_path().parent_path();
   for (const char* name : {"JPEGImages", "images"}) {
-    if (fs::is_directory(parent / name)) return parent / name;
+    if (folder_exists(parent / name)) return parent / name;
   }
   return annotation_folder;
 }
@@ -115,12 +113,12 @@ std::string find_picture(const VocFile& voc, const fs::path& folder, const std::
                          std::vector<std::string>& warnings) {
   const pugi::xml_node node = voc.root().child("filename");
   const std::string stated(trim(node.child_value()));
-  if (!stated.empty() && fs::is_regular_file(folder / stated)) return stated;
+  if (!stated.empty() && file_exists(folder / stated)) return stated;
 
   const std::string stem = fs::path(xml).stem().string();
   for (const char* extension : {".jpg", ".jpeg", ".png", ".bmp", ".JPG", ".JPEG", ".PNG", ".BMP"}) {
     const std::string name = stem + extension;
-    if (!fs::is_regular_file(folder / name)) continue;
+    if (!file_exists(folder / name)) continue;
     warnings.push_back(voc.place(node) + ": picture '" + stated + "' does not exist, '" + name + "' is used");
     return name;
   }
@@ -149,7 +147,7 @@ Dataset read_voc(const std::string& annotations, const std::string& image_folder
   Dataset dataset;
   const XmlFiles files = find_xml_files(annotations, dataset.warnings);
   const fs::path pictures = image_folder.empty() ? habitual_picture_folder(files.folder) : fs::path(image_folder);
-  DIOPTER_CHECK(fs::is_directory(pictures), pictures.string(), ": no such folder");
+  DIOPTER_CHECK(folder_exists(pictures), pictures.string(), ": no such folder");
 
   ClassNumbers classes(categories);
   std::int64_t annotation_id = 0;

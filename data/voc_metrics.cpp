@@ -58,9 +58,9 @@ struct Object {
 
 /// Objects and detections of one category.
 struct CategoryInput {
-  std::unordered_map<int, std::vector<Object>> objects;  // by image
+  std::unordered_map<int, std::vector<Object>> objects;      // by image
   std::vector<std::pair<int, const Detection*>> detections;  // with their image
-  std::int64_t count = 0;                                // of objects that count
+  std::int64_t count = 0;                                    // of objects that count
 };
 
 std::vector<CurvePoint> match_category(CategoryInput& input, const VocOptions& options) {
@@ -106,7 +106,8 @@ VocMetrics voc_metrics(const Dataset& truth, const std::vector<Detection>& detec
   }
   const auto images = index_by_id(truth.images), categories = index_by_id(truth.categories);
   for (std::size_t i = 0; i < detections.size(); ++i) {
-    const int image = find_id(images, detections[i].image_id), category = find_id(categories, detections[i].category_id);
+    const int image = find_id(images, detections[i].image_id);
+    const int category = find_id(categories, detections[i].category_id);
     DIOPTER_CHECK(image >= 0, "detection ", i, ": the ground truth has no image with id ", detections[i].image_id);
     DIOPTER_CHECK(!std::isnan(detections[i].score), "detection ", i, ": the score is not a number");
     if (category >= 0) inputs[category].detections.emplace_back(image, &detections[i]);

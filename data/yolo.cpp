@@ -15,7 +15,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-bool is_text(const fs::path& file) { return extension_of(file) == ".txt"; }
 bool is_names(const fs::path& file) { return extension_of(file) == ".names"; }
 bool is_yaml(const fs::path& file) { return extension_of(file) == ".yaml" || extension_of(file) == ".yml"; }
 
@@ -114,11 +113,11 @@ std::vector<std::string> find_names(const fs::path& folder) {
   fs::path place = fs::absolute(folder / ".").lexically_normal().parent_path();
   for (int i = 0; i < kFolders; ++i, place = place.parent_path()) {
     for (const char* name : {"data.yaml", "data.yml"}) {
-      if (!fs::is_regular_file(place / name)) continue;
+      if (!file_exists(place / name)) continue;
       if (DataYaml yaml = read_data_yaml(place / name); !yaml.names.empty()) return yaml.names;
     }
     for (const char* name : {"classes.txt", "obj.names"}) {
-      if (fs::is_regular_file(place / name)) return read_name_lines(place / name);
+      if (file_exists(place / name)) return read_name_lines(place / name);
     }
     const std::vector<std::string> others = list_files(place, is_names);
     if (!others.empty()) return read_name_lines(place / others.front());
@@ -150,10 +149,10 @@ fs::path training_folder(const DataYaml& yaml, const fs::path& file) {
   fs::path folder = root / yaml.train;
   // Roboflow writes ../train/images and means ./train/images.
   constexpr std::string_view kUp = "../";
-  if (!fs::is_directory(folder) && yaml.train.compare(0, kUp.size(), kUp) == 0) {
+  if (!folder_exists(folder) && yaml.train.compare(0, kUp.size(), kUp) == 0) {
     folder = root / yaml.train.substr(kUp.size());
   }
-  DIOPTER_CHECK(fs::is_directory(folder), file.string(), ": 'train' is '", yaml.train, "', which is not a folder");
+  DIOPTER_CHECK(folder_exists(folder), file.string(), ": 'train' is '", yaml.train, "', which is not a folder");
   return folder;
 }
 
@@ -164,13 +163,13 @@ Layout find_layout(const std::string& annotations, const std::string& image_fold
     layout.names = yaml.names;
     layout.pictures = training_folder(yaml, annotations);
     layout.labels = with_component_replaced(layout.pictures, "images", "labels");
-    if (!fs::is_directory(layout.labels)) layout.labels = layout.pictures;
+    if (!folder_exists(layout.labels)) layout.labels = layout.pictures;
   } else {
-    DIOPTER_CHECK(fs::is_directory(annotations), annotations, ": no such folder");
+    DIOPTER_CHECK(folder_exists(annotations), annotations, ": no such folder");
     layout.labels = annotations;
-    if (fs::is_directory(layout.labels / "labels")) layout.labels /= "labels";
+    if (folder_exists(layout.labels / "labels")) layout.labels /= "labels";
     layout.pictures = with_component_replaced(fs::absolute(layout.labels), "labels", "images");
-    if (!fs::is_directory(layout.pictures)) layout.pictures = layout.labels;
+    if (!folder_exists(layout.pictures)) layout.pictures = layout.labels;
   }
   if (!image_folder.empty()) layout.pictures = image_folder;
   if (layout.names.empty()) layout.names = find_names(layout.labels);
@@ -263,12 +262,16 @@ void warn_of_labels_without_picture(const Layout& layout, const std::vector<std:
   std::vector<std::string> stems;
   for (const std::string& picture : pictures) stems.push_back(fs::path(picture).stem().string());
   std::sort(stems.begin(), stems.end());
+  std::vector<std::string> alone;
   for (const std::string& label : list_files(layout.labels, is_text)) {
     if (label == "classes.txt" || std::binary_search(stems.begin(), stems.end(), fs::path(label).stem().string())) {
       continue;
     }
-    warnings.push_back((layout.labels / label).string() + ": no picture of this name in " + layout.pictures.string());
+    alone.push_back(label);
   }
+  if (alone.empty()) return;
+  warnings.push_back(layout.labels.string() + ": no picture in " + layout.pictures.string() + " for " +
+                     std::to_string(alone.size()) + " of the label files: " + quoted_list(alone));
 }
 
 }  // namespace
@@ -289,7 +292,7 @@ Dataset read_yolo(const std::string& annotations, const std::string& image_folde
     record.file = (layout.pictures / picture).string();
     record.name = picture;
     const fs::path labels = layout.labels / fs::path(picture).replace_extension(".txt");
-    if (read_size(record, dataset.warnings) && fs::is_regular_file(labels)) {
+    if (read_size(record, dataset.warnings) && file_exists(labels)) {
       read_labels(labels, layout.names, classes, record, annotation_id, dataset.warnings);
     }
     dataset.images.push_back(std::move(record));

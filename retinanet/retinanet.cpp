@@ -51,7 +51,8 @@ RetinaNet::Output RetinaNet::operator()(const Variable& images) const {
 LoadedModel load_model(const std::string& file) {
   const Checkpoint checkpoint = load_checkpoint(file);
   const RunState state = parse_run_state(checkpoint);
-  LoadedModel loaded{std::make_unique<RetinaNet>(state.config, static_cast<int>(state.classes.size())), state.classes};
+  LoadedModel loaded{std::make_unique<RetinaNet>(state.config, static_cast<int>(state.classes.size())), state.classes,
+                     state.category_ids};
   get_tensors(checkpoint, "", model_state(*loaded.model));
   std::vector<NamedBuffer> averaged;
   for (const NamedParameter& p : loaded.model->parameters()) averaged.push_back({p.name, p.variable.value()});

@@ -48,6 +48,7 @@ class RetinaNet : public Module {
 struct LoadedModel {
   std::unique_ptr<RetinaNet> model;
   std::vector<std::string> classes;
+  std::vector<std::int64_t> category_ids;  // of the classes, in the annotations that it was trained on
 };
 
 /// Loads a checkpoint that a Trainer wrote; the moving average of the weights is taken where there is one.

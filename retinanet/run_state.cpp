@@ -15,12 +15,13 @@ RunState parse_run_state(const Checkpoint& checkpoint) {
   state.config = parse_config(text("config"), checkpoint.file);
   try {
     state.classes = nlohmann::json::parse(text("classes")).get<std::vector<std::string>>();
+    state.category_ids = nlohmann::json::parse(text("category_ids")).get<std::vector<std::int64_t>>();
     state.iteration = std::stoll(text("iteration"));
     state.normaliser = std::stod(text("normaliser"));
     state.best_ap = std::stod(text("best_ap"));
     state.average_updates = std::stoll(text("average_updates"));
   } catch (const nlohmann::json::exception&) {
-    fail(checkpoint.file, ": its metadata holds no list of classes");
+    fail(checkpoint.file, ": its metadata holds no lists of classes");
   } catch (const std::logic_error&) {
     fail(checkpoint.file, ": its metadata holds something that is not a number");
   }
@@ -32,6 +33,7 @@ void put_run_state(Checkpoint& checkpoint, const RunState& state) {
   checkpoint.metadata = {{"format", "diopter 1"},
                          {"config", format_config(state.config)},
                          {"classes", nlohmann::json(state.classes).dump()},
+                         {"category_ids", nlohmann::json(state.category_ids).dump()},
                          {"iteration", std::to_string(state.iteration)},
                          {"normaliser", number(state.normaliser)},
                          {"best_ap", number(state.best_ap)},

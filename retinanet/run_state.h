@@ -13,6 +13,7 @@ namespace diopter {
 struct RunState {
   Config config;
   std::vector<std::string> classes;
+  std::vector<std::int64_t> category_ids;  // of the classes, in the training annotations
   std::int64_t iteration = 0;        // steps done; with the seed it gives data order and all random numbers
   double normaliser = 0;             // moving average of the positives (loss.normaliser = ema)
   double best_ap = -1;               // best AP so far

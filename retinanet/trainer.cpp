@@ -50,6 +50,7 @@ RunState fresh_state(const Config& config, const Dataset& train) {
   RunState state;
   state.config = config;
   state.classes = class_names(train);
+  for (const Category& c : train.categories) state.category_ids.push_back(c.id);
   state.normaliser = config.loss.ema_start;
   return state;
 }

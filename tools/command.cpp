@@ -2,6 +2,8 @@
 
 #include <cstdio>
 
+#include "kernels/common/parallel.h"
+
 namespace diopter {
 
 CLI::App& add_command(CLI::App& app, const std::string& name, const std::string& description,
@@ -10,6 +12,11 @@ CLI::App& add_command(CLI::App& app, const std::string& name, const std::string&
   command.option_defaults()->always_capture_default();
   command.footer("Example:\n  diopter " + example);
   return command;
+}
+
+void add_thread_option(CLI::App& command) {
+  command.add_option_function<int>("--threads", set_thread_count, "Threads for the arithmetic; all processors by default")
+      ->type_name("N");
 }
 
 void print_warnings(const std::vector<std::string>& warnings) {

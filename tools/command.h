@@ -8,13 +8,18 @@
 
 namespace diopter {
 
+void add_detect_command(CLI::App& app);
 void add_evaluate_command(CLI::App& app);
 void add_info_command(CLI::App& app);
 void add_shapes_command(CLI::App& app);
+void add_train_command(CLI::App& app);
 
 /// Adds a subcommand whose help closes with an example; `example` is what follows `diopter `.
 CLI::App& add_command(CLI::App& app, const std::string& name, const std::string& description,
                       const std::string& example);
+
+/// Adds --threads, which limits the threads of parallel loops.
+void add_thread_option(CLI::App& command);
 
 /// Warnings of readers and metrics, one line each on stderr; after the tenth only their number.
 void print_warnings(const std::vector<std::string>& warnings);

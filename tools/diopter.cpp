@@ -47,7 +47,9 @@ int main(int argc, char** argv) {
   app.footer("Help on a command:\n  diopter evaluate --help");
   app.require_subcommand(1);
   diopter::add_shapes_command(app);
+  diopter::add_train_command(app);
   diopter::add_evaluate_command(app);
+  diopter::add_detect_command(app);
   diopter::add_info_command(app);
 
   try {

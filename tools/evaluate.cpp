@@ -1,16 +1,18 @@
-// diopter evaluate: average precision of detections against annotations.
+// diopter evaluate: average precision of a model, or of detections in a file, against annotations.
 #include <cstdio>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
-#include "kernels/common/atomic_file.h"
 #include "data/coco.h"
 #include "data/coco_metrics.h"
 #include "data/dataset.h"
 #include "data/voc_metrics.h"
+#include "kernels/common/atomic_file.h"
+#include "retinanet/detect.h"
 #include "tools/command.h"
+#include "tools/progress.h"
 
 namespace diopter {
 
@@ -20,7 +22,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 struct Request {
-  std::string annotations, detections, format, metric = "coco", json;
+  std::string annotations, images, checkpoint, detections, format, metric = "coco", json;
   double iou = 0.5;
   bool plus_one = false;
 };
@@ -75,12 +77,25 @@ Json evaluate_voc(const Dataset& truth, const std::vector<Detection>& detections
   return json_of(metrics);
 }
 
+std::vector<Detection> detections_of_model(const RetinaNet& model, const Dataset& truth) {
+  std::vector<std::int64_t> ids;
+  for (const Category& c : truth.categories) ids.push_back(c.id);
+  Progress progress("evaluate", static_cast<std::int64_t>(truth.images.size()), "images");
+  return detect_all(model, truth, ids, [&](std::int64_t done, std::int64_t) { progress.update(done); });
+}
+
 void evaluate(const Request& request) {
+  DIOPTER_CHECK(request.checkpoint.empty() != request.detections.empty(),
+                "evaluate needs either --checkpoint or --detections");
   const DatasetFormat format =
       request.format.empty() ? recognise_format(request.annotations) : format_from_name(request.format);
-  const Dataset truth = read_dataset(format, request.annotations, "");
+  LoadedModel loaded;
+  if (!request.checkpoint.empty()) loaded = load_model(request.checkpoint);
+  const Dataset truth = read_dataset(format, request.annotations, request.images, loaded.classes);
   std::vector<std::string> warnings = truth.warnings;
-  const std::vector<Detection> detections = read_coco_results(request.detections, truth, warnings);
+  const std::vector<Detection> detections = loaded.model
+                                                ? detections_of_model(*loaded.model, truth)
+                                                : read_coco_results(request.detections, truth, warnings);
   print_warnings(warnings);
 
   const Json result =
@@ -98,8 +113,9 @@ void evaluate(const Request& request) {
 
 void add_evaluate_command(CLI::App& app) {
   CLI::App& command = add_command(
-      app, "evaluate", "Average precision of detections against annotations",
-      "evaluate --annotations instances_val.json --detections detections.json --json metrics.json\n\n"
+      app, "evaluate", "Average precision of a model, or of detections in a file, against annotations",
+      "evaluate --checkpoint run/checkpoints/best.safetensors --annotations instances_val.json --images images\n"
+      "  diopter evaluate --annotations instances_val.json --detections detections.json --json metrics.json\n\n"
       "The file of --json holds, in full precision and -1 where there is nothing to average:\n"
       "  coco  {\"stats\": [AP, AP50, AP75, APs, APm, APl, AR1, AR10, AR100, ARs, ARm, ARl],\n"
       "         \"per_category\": {\"ID\": {\"name\", \"objects\", \"AP\", \"AP_per_iou\" [10], \"APs\", \"APm\",\n"
@@ -111,7 +127,11 @@ void add_evaluate_command(CLI::App& app) {
       ->type_name("FILE");
   command.add_option("--format", request->format, "coco, voc, csv or yolo; recognised from the files when not given")
       ->type_name("NAME");
-  command.add_option("--detections", request->detections, "COCO results file")->required()->type_name("FILE");
+  command.add_option("--checkpoint", request->checkpoint, "Model to run, from diopter train")->type_name("FILE");
+  command.add_option("--images", request->images, "Folder of the pictures, with --checkpoint")->type_name("DIR");
+  command.add_option("--detections", request->detections, "COCO results file to evaluate instead of a model")
+      ->type_name("FILE");
+  add_thread_option(command);
   command
       .add_option("--metric", request->metric,
                   "coco (12 numbers), voc (area under the curve, 2010 and later) or voc07 (11 points)")

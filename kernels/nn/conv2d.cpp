@@ -176,21 +176,28 @@ Blocks cut(std::int64_t rows, std::int64_t depth, int channels) {
   return blocks;
 }
 
-/// z [rows of grid, width] = im2col(x) w^T, w [width, taps * channels]. Each block is handed to
+/// The matrix [depth, width] that columns are multiplied with; transposed: it is stored [width, depth].
+struct Weights {
+  const float* data;
+  int width;
+  bool transposed;
+};
+
+/// z [rows of grid, width] = im2col(x) w, where w is [taps * channels, width]. Each block is handed to
 /// finish(first row, rows, first channel, channels, z block, its row stride) while it is in the cache; with `direct`
 /// (which may be null) it has been computed there, as a part of the whole matrix, otherwise in scratch memory.
 template <class T, class Finish>
 void correlate(const Levels& source, int channels, const T* x, const Levels& grid, const Window& window,
-               const float* w, int width, float* direct, Finish finish) {
+               const Weights& w, float* direct, Finish finish) {
   const std::int64_t rows = grid.rows(), depth = std::int64_t{window.taps()} * channels;
   if (rows == 0) return;
-  const Blocks blocks = cut(rows, depth, width);
+  const Blocks blocks = cut(rows, depth, w.width);
   const bool identity = std::is_same_v<T, float> && is_identity(source, grid, window);
   parallel_for(blocks.row_blocks * blocks.channel_blocks, 1, [&](std::int64_t block, std::int64_t) {
     const std::int64_t begin = block / blocks.channel_blocks * blocks.rows;
     const std::int64_t count = std::min(blocks.rows, rows - begin);
     const int c = static_cast<int>(block % blocks.channel_blocks) * blocks.channels;
-    const int wide = std::min(blocks.channels, width - c);
+    const int wide = std::min(blocks.channels, w.width - c);
     const float* columns;
     if (identity) {
       columns = reinterpret_cast<const float*>(x) + begin * depth;
@@ -199,18 +206,19 @@ void correlate(const Levels& source, int channels, const T* x, const Levels& gri
       im2col(source, channels, x, grid, window, begin, begin + count, gathered);
       columns = gathered;
     }
-    float* z = direct ? direct + begin * width + c : scratch().result.get(blocks.rows * blocks.channels);
-    const std::int64_t stride = direct ? width : wide;
-    gemm(CblasNoTrans, CblasTrans, count, wide, depth, columns, depth, w + c * depth, depth, 0.0f, z, stride);
+    float* z = direct ? direct + begin * w.width + c : scratch().result.get(blocks.rows * blocks.channels);
+    const std::int64_t stride = direct ? w.width : wide;
+    gemm(CblasNoTrans, w.transposed ? CblasTrans : CblasNoTrans, count, wide, depth, columns, depth,
+         w.data + (w.transposed ? c * depth : c), w.transposed ? depth : w.width, 0.0f, z, stride);
     finish(begin, count, c, wide, z, stride);
   });
 }
 
-/// Weights as floats: the array itself, or a copy that lives as long as this.
+/// An array as floats: the array itself, or a copy that lives as long as this.
 template <class T>
-class FloatWeights {
+class FloatCopy {
  public:
-  FloatWeights(std::int64_t n, const T* w) {
+  FloatCopy(std::int64_t n, const T* w) {
     if constexpr (std::is_same_v<T, float>) {
       data_ = w;
     } else {
@@ -237,21 +245,15 @@ struct Phase {
   }
 };
 
-/// rotated[in, tap y, tap x, out] = w[out, last - tap y * stride, last - tap x * stride, in]
+/// rotated[tap y, tap x, out, in] = w[out, last - tap y * stride, last - tap x * stride, in]
 template <class T>
 void rotate(const Conv2dShape& s, const Phase& py, const Phase& px, const T* w, float* rotated) {
-  const std::int64_t outs = s.out_channels, depth = std::int64_t{py.taps} * px.taps * outs;
-  // Sixteen input channels at a time: one cache line of w.
-  parallel_for(s.in_channels, 16, [&](std::int64_t begin, std::int64_t end) {
-    for (int ty = 0; ty < py.taps; ++ty) {
-      for (int tx = 0; tx < px.taps; ++tx) {
-        const int ky = py.last - ty * s.stride, kx = px.last - tx * s.stride;
-        for (std::int64_t o = 0; o < outs; ++o) {
-          const T* from = w + ((o * s.kernel + ky) * s.kernel + kx) * s.in_channels;
-          float* to = rotated + (ty * px.taps + tx) * outs + o;
-          for (std::int64_t i = begin; i < end; ++i) to[i * depth] = float(from[i]);
-        }
-      }
+  const std::int64_t outs = s.out_channels, ins = s.in_channels;
+  parallel_for(py.taps * px.taps * outs, (1 << 14) / ins + 1, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) {
+      const std::int64_t tap = i / outs, o = i % outs;
+      const std::int64_t ky = py.last - tap / px.taps * s.stride, kx = px.last - tap % px.taps * s.stride;
+      convert(ins, w + ((o * s.kernel + ky) * s.kernel + kx) * ins, rotated + i * ins);
     }
   });
 }
@@ -265,7 +267,8 @@ void conv2d_forward(const Conv2dForwardArgs<T>& args) {
   const Conv2dEpilogue<T>& e = args.epilogue;
   const int outs = s.out_channels;
   const Window window{s.stride, -s.padding, s.kernel, -s.padding, s.kernel};
-  const FloatWeights<T> w(std::int64_t{outs} * window.taps() * s.in_channels, args.w);
+  const FloatCopy<T> floats(std::int64_t{outs} * window.taps() * s.in_channels, args.w);
+  const Weights w{floats.data(), outs, true};
 
   // A missing part is its neutral value: z * 1 + 0, at least -infinity.
   const std::vector<float> one(e.scale ? 0 : outs, 1.0f), zero(e.bias ? 0 : outs, 0.0f);
@@ -275,10 +278,10 @@ void conv2d_forward(const Conv2dForwardArgs<T>& args) {
   float* direct = nullptr;
   if constexpr (std::is_same_v<T, float>) direct = e.residual == args.y ? nullptr : args.y;
   if (direct && !e.scale && !e.bias && !e.residual && !e.relu) {
-    correlate(s.in, s.in_channels, args.x, s.out(), window, w.data(), outs, direct, [](auto&&...) {});
+    correlate(s.in, s.in_channels, args.x, s.out(), window, w, direct, [](auto&&...) {});
     return;
   }
-  correlate(s.in, s.in_channels, args.x, s.out(), window, w.data(), outs, direct,
+  correlate(s.in, s.in_channels, args.x, s.out(), window, w, direct,
             [&](std::int64_t begin, std::int64_t rows, int c, int wide, const float* z, std::int64_t stride) {
               const float *a = scale + c, *b = bias + c;
               for (std::int64_t row = 0; row < rows; ++row, z += stride) {
@@ -298,21 +301,26 @@ void conv2d_epilogue_backward(const Conv2dEpilogueBackwardArgs<T>& args) {
   const int channels = args.channels;
   const auto sums = row_sums(
       args.rows, row_grain(args.rows, channels), args.dbias ? channels : 0,
-      [&](std::int64_t begin, std::int64_t end, double* dbias) {
-        std::vector<float> g(channels);
+      [args, channels](std::int64_t begin, std::int64_t end, double* dbias) {
+        std::vector<float> masked(channels);
+        float* g = masked.data();
         for (std::int64_t row = begin; row < end; ++row) {
           const std::int64_t at = row * channels;
-          for (int c = 0; c < channels; ++c) {
-            g[c] = !args.y || float(args.y[at + c]) > 0.0f ? float(args.dy[at + c]) : 0.0f;
+          convert(channels, args.dy + at, g);
+          if (const T* y = args.y) {
+            for (int c = 0; c < channels; ++c) g[c] = float(y[at + c]) > 0.0f ? g[c] : 0.0f;
           }
           if (args.dbias) {
             for (int c = 0; c < channels; ++c) dbias[c] += g[c];
           }
-          if (args.dresidual) {
-            for (int c = 0; c < channels; ++c) args.dresidual[at + c] = T(g[c]);
+          if (T* dresidual = args.dresidual) {
+            for (int c = 0; c < channels; ++c) dresidual[at + c] = T(g[c]);
           }
-          if (args.dz) {
-            for (int c = 0; c < channels; ++c) args.dz[at + c] = T(args.scale ? g[c] * args.scale[c] : g[c]);
+          if (const float* scale = args.scale; args.dz && scale) {
+            for (int c = 0; c < channels; ++c) g[c] *= scale[c];
+          }
+          if (T* dz = args.dz) {
+            for (int c = 0; c < channels; ++c) dz[at + c] = T(g[c]);
           }
         }
       });
@@ -350,7 +358,7 @@ void conv2d_backward_data(const Conv2dShape& s, const T* dz, const T* w, T* dx) 
       const Window window{1, py.offset, py.taps, px.offset, px.taps};
       float* direct = nullptr;
       if constexpr (std::is_same_v<T, float>) direct = stride == 1 ? dx : nullptr;
-      correlate(out, s.out_channels, dz, grid, window, rotated.data(), ins, direct,
+      correlate(out, s.out_channels, dz, grid, window, {rotated.data(), ins, false}, direct,
                 [&](std::int64_t begin, std::int64_t rows, int c, int wide, const float* z, std::int64_t ldz) {
                   if (direct) return;
                   for_each_pixel(grid, begin, begin + rows, [&](std::int64_t, int l, int n, int y, int x) {

@@ -1,6 +1,8 @@
 // What tests of files need: a folder that goes away again, and the message of an error.
 #pragma once
 
+#include <unistd.h>
+
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -15,7 +17,7 @@ namespace diopter::test {
 class TemporaryFolder {
  public:
   explicit TemporaryFolder(const std::string& name)
-      : path_(std::filesystem::temp_directory_path() / ("diopter_test_" + name)) {
+      : path_(std::filesystem::temp_directory_path() / ("diopter_test_" + name + "_" + std::to_string(getpid()))) {
     std::filesystem::remove_all(path_);
     std::filesystem::create_directories(path_);
   }

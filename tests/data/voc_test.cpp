@@ -19,7 +19,7 @@ std::string corners(const std::string& x1, const std::string& y1, const std::str
   return "<xmin>" + x1 + "</xmin><ymin>" + y1 + "</ymin><xmax>" + x2 + "</xmax><ymax>" + y2 + "</ymax>";
 }
 
-/// Line 1: annotation, 2: filename, 3: size, from 4 on: objects, five lines each.
+/// Line 1: annotation, 2: filename, 3: size, from 4 on: objects, six lines each.
 std::string voc_file(const std::string& picture, const std::string& objects) {
   return "<annotation>\n<filename>" + picture + "</filename>\n" +
          "<size><width>60</width><height>40</height><depth>3</depth></size>\n" + objects + "</annotation>\n";
@@ -124,7 +124,7 @@ TEST_CASE("VOC boxes without area are dropped with a warning") {
   CHECK(count_boxes(dataset) == 1);
   REQUIRE(dataset.warnings.size() == 2);
   CHECK(dataset.warnings[0] == folder.path("a.xml") + ": line 6: box of 'x' without area dropped");
-  CHECK(dataset.warnings[1] == folder.path("a.xml") + ": line 16: box of 'y' without area dropped");
+  CHECK(dataset.warnings[1] == folder.path("a.xml") + ": line 18: box of 'y' without area dropped");
 }
 
 TEST_CASE("given classes decide the numbers of VOC classes") {
@@ -142,13 +142,13 @@ TEST_CASE("bad VOC files are errors with file and line") {
   CHECK(contains(error_with(object("x", box), {"y", "z"}), "a.xml: line 4: class 'x' is not one of 'y', 'z'"));
   CHECK(contains(error_with(object("", box)), "a.xml: line 4: the class has no name"));
   CHECK(contains(error_with(object("x", box) + object("x", corners("nan", "1", "9", "9"))),
-                 "a.xml: line 12: <xmin> is 'nan', not a finite number"));
+                 "a.xml: line 13: <xmin> is 'nan', not a finite number"));
   CHECK(contains(error_with(object("x", corners("1", "inf", "9", "9"))), "<ymin> is 'inf'"));
   CHECK(contains(error_with(object("x", corners("1", "1", "9px", "9"))), "<xmax> is '9px'"));
   CHECK(contains(error_with(object("x", corners("1", "1", "9", ""))), "<ymax> is ''"));
   CHECK(contains(error_with(object("x", "<xmin>1</xmin>")), "a.xml: line 6: <bndbox> has no <ymin>"));
   CHECK(contains(error_with("<object><name>x</name></object>"), "line 4: the object 'x' has no <bndbox>"));
-  CHECK(contains(error_with("<object>"), "a.xml: line 5: not well-formed XML: "));
+  CHECK(contains(error_with("<object>"), "a.xml: line 4: not well-formed XML: "));
 
   const TemporaryFolder folder("voc_bad");
   const std::string whole = voc_file("a.jpg", object("x", box));
@@ -171,6 +171,8 @@ TEST_CASE("missing and empty VOC sets are errors") {
   CHECK(error(folder.path()) == folder.path() + ": no .xml files");
   CHECK(error(folder.write("empty.txt", "\n \n")) == folder.path("empty.txt") + ": no pictures are listed");
   CHECK(contains(error(folder.write("lost.txt", "\nlost\n")), "lost.txt: line 2: lost.xml is not beside the file"));
+  const std::string endless(10000, 'x');
+  CHECK(contains(error(folder.write("endless.txt", endless)), "endless.txt: line 1: "));
   folder.write("a.xml", voc_file("a.jpg", ""));
   CHECK(contains(error(folder.write("half.txt", "a\nlost\n")), "half.txt: line 2: "));
   CHECK(error(folder.path(), folder.path("no_pictures")) == folder.path("no_pictures") + ": no such folder");

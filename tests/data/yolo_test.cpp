@@ -145,7 +145,8 @@ TEST_CASE("YOLO labels without a picture and pictures that cannot be read are wa
   CHECK(dataset.images[1].annotations.empty());
   REQUIRE(dataset.warnings.size() == 2);
   CHECK(contains(dataset.warnings[0], folder.path("b.png") + ": cannot be decoded"));
-  CHECK(contains(dataset.warnings[1], folder.path("c.txt") + ": no picture of this name in"));
+  CHECK(contains(dataset.warnings[1],
+                 folder.path() + ": no picture in " + folder.path() + " for 1 of the label files: 'c.txt'"));
 }
 
 TEST_CASE("bad YOLO labels are errors with file and line") {

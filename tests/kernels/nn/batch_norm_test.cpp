@@ -1,0 +1,139 @@
+#include "kernels/nn/batch_norm.h"
+
+#include "kernels/common/check.h"
+#include "tests/kernels/nn/arrays.h"
+
+namespace diopter {
+namespace {
+
+using namespace test;
+
+constexpr double kEps = 1e-5;
+
+/// The formula in double.
+std::vector<double> plain(const std::vector<double>& x, int channels, const std::vector<double>& gamma,
+                          const std::vector<double>& beta) {
+  const std::size_t rows = x.size() / channels;
+  std::vector<double> y(x.size());
+  for (int c = 0; c < channels; ++c) {
+    double mean = 0, var = 0;
+    for (std::size_t r = 0; r < rows; ++r) mean += x[r * channels + c] / rows;
+    for (std::size_t r = 0; r < rows; ++r) var += std::pow(x[r * channels + c] - mean, 2) / rows;
+    for (std::size_t r = 0; r < rows; ++r) {
+      y[r * channels + c] = gamma[c] * (x[r * channels + c] - mean) / std::sqrt(var + kEps) + beta[c];
+    }
+  }
+  return y;
+}
+
+std::vector<double> doubles(const std::vector<float>& values) { return {values.begin(), values.end()}; }
+
+template <class T>
+struct Forward {
+  std::vector<T> y;
+  std::vector<float> mean, rstd, running_mean, running_var;
+  Forward(const std::vector<T>& x, int channels, const std::vector<float>& gamma, const std::vector<float>& beta)
+      : y(garbage<T>(x.size())), mean(garbage(channels)), rstd(garbage(channels)),
+        running_mean(channels, 1.0f), running_var(channels, 2.0f) {
+    cpu::batch_norm_forward(BatchNormForwardArgs<T>{
+        .rows = static_cast<std::int64_t>(x.size()) / channels, .channels = channels, .x = x.data(),
+        .gamma = gamma.data(), .beta = beta.data(), .running_mean = running_mean.data(),
+        .running_var = running_var.data(), .y = y.data(), .mean = mean.data(), .rstd = rstd.data()});
+  }
+};
+
+TEMPLATE_TEST_CASE("batch norm: forward equals the formula in double", "", float, bf16) {
+  for (int channels : {1, 5, 33}) {
+    for (int rows : {1, 2, 31, 257, 9000}) {
+      INFO(rows << " rows, " << channels << " channels");
+      auto x = random_array<TestType>(std::size_t(rows) * channels, 1);
+      const auto gamma = random_array(channels, 2), beta = random_array(channels, 3);
+      const Forward<TestType> actual(x, channels, gamma, beta);
+      // One row of each channel is all beta; rounding of the mean is magnified by rstd = 316.
+      const double close = tolerance<TestType>(Tolerance::matrix);
+      require_close(to_float(actual.y), plain(doubles(to_float(x)), channels, doubles(gamma), doubles(beta)), close);
+    }
+  }
+}
+
+TEST_CASE("batch norm: mean far from zero, and running values as in PyTorch") {
+  // Channel 0: 1001, 1003 (mean 1002, biased variance 1, unbiased 2); channel 1 constant.
+  const std::vector<float> x{1001, 7, 1003, 7};
+  const Forward<float> actual(x, 2, {1, 1}, {0, 0});
+  require_close(actual.y, std::vector<double>{-0.999995, 0, 0.999995, 0}, 1e-4);
+  require_close(actual.mean, std::vector<double>{1002, 7}, Tolerance::elementwise);
+  require_close(actual.rstd, std::vector<double>{1 / std::sqrt(1 + kEps), 1 / std::sqrt(kEps)}, Tolerance::elementwise);
+  require_close(actual.running_mean, std::vector<double>{0.9 + 100.2, 0.9 + 0.7}, Tolerance::elementwise);
+  require_close(actual.running_var, std::vector<double>{1.8 + 0.2, 1.8}, Tolerance::elementwise);
+}
+
+TEMPLATE_TEST_CASE("batch norm: backward equals central differences of the formula in double", "", float, bf16) {
+  const int channels = 3;
+  const std::size_t n = 7 * channels;
+  const auto x = random_array<TestType>(n, 1), dy = random_array<TestType>(n, 2);
+  const auto gamma = random_array(channels, 3), beta = random_array(channels, 4);
+  const auto loss = [&](const std::vector<double>& y) {
+    double sum = 0;
+    for (std::size_t i = 0; i < n; ++i) sum += y[i] * float(dy[i]);
+    return sum;
+  };
+  const auto x64 = doubles(to_float(x)), gamma64 = doubles(gamma), beta64 = doubles(beta);
+  const Forward<TestType> forward(x, channels, gamma, beta);
+  auto dx = dy;  // in place
+  auto dgamma = garbage(channels), dbeta = garbage(channels);
+  cpu::batch_norm_backward(BatchNormBackwardArgs<TestType>{
+      .rows = 7, .channels = channels, .x = x.data(), .dy = dx.data(), .gamma = gamma.data(),
+      .mean = forward.mean.data(), .rstd = forward.rstd.data(), .dx = dx.data(), .dgamma = dgamma.data(),
+      .dbeta = dbeta.data()});
+  const auto of_x = central_differences(x64, [&](const auto& v) { return loss(plain(v, channels, gamma64, beta64)); });
+  const auto of_gamma = central_differences(gamma64, [&](const auto& v) { return loss(plain(x64, channels, v, beta64)); });
+  const auto of_beta = central_differences(beta64, [&](const auto& v) { return loss(plain(x64, channels, gamma64, v)); });
+  require_close(to_float(dx), of_x, tolerance<TestType>(Tolerance::sum));
+  require_close(dgamma, of_gamma, Tolerance::sum);
+  require_close(dbeta, of_beta, Tolerance::sum);
+}
+
+TEMPLATE_TEST_CASE("batch norm: fixed statistics", "", float, bf16) {
+  const std::vector<float> gamma{2, -1}, beta{0.5f, 0.25f}, mean{1, -2}, var{4, 0.25f};
+  auto scale = garbage(2), shift = garbage(2);
+  cpu::batch_norm_fold(2, 0.0f, gamma.data(), beta.data(), mean.data(), var.data(), scale.data(), shift.data());
+  CHECK(scale == std::vector<float>{1, -2});
+  CHECK(shift == std::vector<float>{-0.5f, -3.75f});
+  for (int rows : {0, 1, 33, 40000}) {
+    const auto x = random_array<TestType>(std::size_t(rows) * 2, 5);
+    std::vector<double> forward(x.size()), backward(x.size());
+    for (std::size_t i = 0; i < x.size(); ++i) {
+      backward[i] = static_cast<double>(float(x[i])) * scale[i % 2];
+      forward[i] = backward[i] + shift[i % 2];
+    }
+    auto y = garbage<TestType>(x.size());
+    cpu::channel_affine(rows, 2, scale.data(), shift.data(), x.data(), y.data());
+    require_close(to_float(y), forward, tolerance<TestType>(Tolerance::elementwise));
+    y = x;  // in place
+    cpu::channel_affine(rows, 2, scale.data(), nullptr, y.data(), y.data());
+    require_close(to_float(y), backward, tolerance<TestType>(Tolerance::elementwise));
+  }
+}
+
+TEST_CASE("batch norm: no rows is an error") {
+  CHECK_THROWS_AS(Forward<float>({}, 2, {1, 1}, {0, 0}), Error);
+}
+
+TEST_CASE("batch norm: bits do not depend on the number of threads") {
+  const int channels = 24;
+  const auto x = random_array(20000 * channels, 1), dy = random_array(20000 * channels, 2);
+  const auto gamma = random_array(channels, 3), beta = random_array(channels, 4);
+  require_same_bits_for_any_thread_count([&] { return Forward<float>(x, channels, gamma, beta).y; });
+  const Forward<float> forward(x, channels, gamma, beta);
+  require_same_bits_for_any_thread_count([&] {
+    auto dx = garbage(x.size()), dgamma = garbage(channels), dbeta = garbage(channels);
+    cpu::batch_norm_backward(BatchNormBackwardArgs<float>{
+        .rows = 20000, .channels = channels, .x = x.data(), .dy = dy.data(), .gamma = gamma.data(),
+        .mean = forward.mean.data(), .rstd = forward.rstd.data(), .dx = dx.data(), .dgamma = dgamma.data(),
+        .dbeta = dbeta.data()});
+    return dx;
+  });
+}
+
+}  // namespace
+}  // namespace diopter

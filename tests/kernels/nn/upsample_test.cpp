@@ -1,0 +1,55 @@
+#include "kernels/nn/upsample.h"
+
+#include "kernels/common/check.h"
+#include "tests/kernels/nn/arrays.h"
+
+namespace diopter {
+namespace {
+
+using namespace test;
+
+TEMPLATE_TEST_CASE("upsample: forward and backward equal plain loops, also at non-integer ratios", "", float, bf16) {
+  struct Case {
+    LevelShape in;
+    int channels, h, w;
+  };
+  const Case cases[] = {{{2, 4, 3}, 5, 8, 6}, {{1, 3, 5}, 33, 7, 8}, {{2, 1, 1}, 2, 5, 4}, {{1, 7, 25}, 3, 13, 50},
+                        {{1, 4, 4}, 3, 4, 4}, {{0, 3, 3}, 2, 6, 6}};
+  for (const Case& c : cases) {
+    INFO(c.in.h << "x" << c.in.w << " to " << c.h << "x" << c.w);
+    const std::size_t inputs = c.in.rows() * c.channels, outputs = std::size_t(c.in.n) * c.h * c.w * c.channels;
+    const auto x = random_array<TestType>(inputs, 1), dy = random_array<TestType>(outputs, 2);
+    std::vector<float> expected_y(outputs);
+    std::vector<double> expected_dx(inputs);
+    std::size_t i = 0;
+    for (int n = 0; n < c.in.n; ++n)
+      for (int oy = 0; oy < c.h; ++oy)
+        for (int ox = 0; ox < c.w; ++ox)
+          for (int channel = 0; channel < c.channels; ++channel, ++i) {
+            const int iy = oy * c.in.h / c.h, ix = ox * c.in.w / c.w;
+            const std::size_t from = ((std::size_t(n) * c.in.h + iy) * c.in.w + ix) * c.channels + channel;
+            expected_y[i] = float(x[from]);
+            expected_dx[from] += float(dy[i]);
+          }
+    auto y = garbage<TestType>(outputs), dx = garbage<TestType>(inputs);
+    cpu::upsample_forward(c.in, c.channels, c.h, c.w, x.data(), y.data());
+    CHECK(to_float(y) == expected_y);
+    cpu::upsample_backward(c.in, c.channels, c.h, c.w, dy.data(), dx.data());
+    require_close(to_float(dx), expected_dx, tolerance<TestType>(Tolerance::elementwise));
+  }
+}
+
+TEST_CASE("upsample: 3 to 5 pixels copies 0 0 1 1 2") {
+  const std::vector<float> x{10, 20, 30};
+  auto y = garbage(5);
+  cpu::upsample_forward({1, 1, 3}, 1, 1, 5, x.data(), y.data());
+  CHECK(y == std::vector<float>{10, 10, 20, 20, 30});
+}
+
+TEST_CASE("upsample: a smaller output is an error") {
+  float value = 0;
+  CHECK_THROWS_AS(cpu::upsample_forward({1, 2, 2}, 1, 2, 1, &value, &value), Error);
+}
+
+}  // namespace
+}  // namespace diopter

@@ -1,0 +1,124 @@
+// diopter detect: finds objects in pictures and draws them.
+#include "retinanet/detect.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "kernels/common/atomic_file.h"
+#include "tools/command.h"
+#include "tools/progress.h"
+
+namespace diopter {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Request {
+  std::string checkpoint, out, json;
+  std::vector<std::string> inputs;
+  float score = 0.5f;
+};
+
+bool is_picture(const fs::path& file) {
+  std::string extension = file.extension().string();
+  std::transform(extension.begin(), extension.end(), extension.begin(), [](unsigned char c) { return std::tolower(c); });
+  const std::set<std::string> known{".jpg", ".jpeg", ".png", ".bmp", ".gif", ".ppm", ".pgm", ".tga"};
+  return known.count(extension) > 0;
+}
+
+/// Files as they are named, folders as the pictures in them by name; numbered from 1.
+Dataset pictures(const std::vector<std::string>& inputs) {
+  Dataset dataset;
+  const auto add = [&](const fs::path& file) {
+    ImageRecord record;
+    record.id = static_cast<std::int64_t>(dataset.images.size()) + 1;
+    record.file = record.name = file.string();
+    dataset.images.push_back(record);
+  };
+  for (const std::string& input : inputs) {
+    DIOPTER_CHECK(fs::exists(input), input, ": no such file or folder");
+    if (!fs::is_directory(input)) {
+      add(input);
+      continue;
+    }
+    std::vector<fs::path> files;
+    for (const auto& entry : fs::directory_iterator(input)) {
+      if (entry.is_regular_file() && is_picture(entry.path())) files.push_back(entry.path());
+    }
+    DIOPTER_CHECK(!files.empty(), input, ": a folder without pictures");
+    std::sort(files.begin(), files.end());
+    for (const fs::path& file : files) add(file);
+  }
+  return dataset;
+}
+
+/// DIR/stem.jpg; pictures of equal name from different folders get a number.
+std::string output_file(const std::string& dir, const std::string& picture, std::set<std::string>& taken) {
+  const std::string stem = fs::path(picture).stem().string();
+  std::string name = stem;
+  for (int i = 2; !taken.insert(name).second; ++i) name = stem + "_" + std::to_string(i);
+  return dir + "/" + name + ".jpg";
+}
+
+void run(const Request& request) {
+  const LoadedModel loaded = load_model(request.checkpoint);
+  const Dataset dataset = pictures(request.inputs);
+  std::error_code error;
+  fs::create_directories(request.out, error);
+  DIOPTER_CHECK(!error, request.out, ": cannot be made: ", error.message());
+
+  LoaderOptions options = loader_options(loaded.model->config());
+  options.batch_size = loaded.model->config().detect.batch_size;
+  EvaluationLoader loader(dataset, options);
+  Progress progress("detect", static_cast<std::int64_t>(dataset.images.size()), "pictures");
+  nlohmann::ordered_json results = nlohmann::ordered_json::array();
+  std::set<std::string> taken;
+  std::size_t picture = 0, drawn = 0;
+  for (Batch batch; loader.next(batch);) {
+    for (const std::vector<DetectedBox>& found : detect(*loaded.model, batch)) {
+      const ImageRecord& record = dataset.images[picture++];
+      for (const DetectedBox& d : found) {
+        if (d.score >= request.score) ++drawn;
+        results.push_back({{"image_id", record.id},
+                           {"file_name", record.name},
+                           {"category_id", loaded.category_ids[d.label]},
+                           {"category", loaded.classes[d.label]},
+                           {"bbox", {d.box.x1, d.box.y1, d.box.x2 - d.box.x1, d.box.y2 - d.box.y1}},
+                           {"score", d.score}});
+      }
+      write_image(output_file(request.out, record.name, taken),
+                  draw_detections(read_image(record.file), {}, found, loaded.classes, request.score));
+      progress.update(static_cast<std::int64_t>(picture));
+    }
+  }
+  if (!request.json.empty()) write_file_atomically(request.json, results.dump(1) + "\n");
+  std::printf("%zu objects with a score of at least %g in %zu pictures; drawn into %s\n", drawn,
+              static_cast<double>(request.score), dataset.images.size(), request.out.c_str());
+}
+
+}  // namespace
+
+void add_detect_command(CLI::App& app) {
+  CLI::App& command =
+      add_command(app, "detect", "Finds objects in pictures and draws them",
+                  "detect --checkpoint run/checkpoints/best.safetensors photos --out detections --json detections.json\n\n"
+                  "--json writes every detection above the model's detect.score_threshold in COCO's results format, with\n"
+                  "the picture's file name and the class name beside the numbers; pictures are numbered from 1.");
+  const auto request = std::make_shared<Request>();
+  command.add_option("--checkpoint", request->checkpoint, "Model, from diopter train")->required()->type_name("FILE");
+  command.add_option("pictures", request->inputs, "Pictures, or folders of pictures")->required()->type_name("IMAGE_OR_DIR");
+  command.add_option("--out", request->out, "Folder for the drawn pictures")->required()->type_name("DIR");
+  command.add_option("--score", request->score, "Detections with a lower score are not drawn");
+  command.add_option("--json", request->json, "Write the detections to this file")->type_name("OUT");
+  add_thread_option(command);
+  command.callback([request] { run(*request); });
+}
+
+}  // namespace diopter

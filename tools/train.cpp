@@ -1,0 +1,145 @@
+// diopter train: trains a detector on a data set.
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "retinanet/run_folder.h"
+#include "retinanet/trainer.h"
+#include "tools/command.h"
+#include "tools/interrupt.h"
+#include "tools/progress.h"
+
+namespace diopter {
+
+namespace {
+
+struct Request {
+  std::string preset = "small", config, format, out;
+  std::string train_annotations, train_images, val_annotations, val_images;
+  std::vector<std::string> settings;
+  std::int64_t seed = -1;
+  bool resume = false;
+};
+
+std::string read_text(const std::string& file) {
+  std::ifstream in(file);
+  DIOPTER_CHECK(in, file, ": cannot be opened");
+  return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+}
+
+/// What overrides the preset or the checkpoint, as key=value.
+std::vector<std::string> settings_of(const Request& request) {
+  std::vector<std::string> settings = request.settings;
+  if (request.seed >= 0) settings.push_back("train.seed=" + std::to_string(request.seed));
+  return settings;
+}
+
+Config config_of(const Request& request) {
+  Config config = preset(request.preset);
+  if (!request.config.empty()) override_config(config, read_text(request.config), request.config);
+  for (const std::string& setting : settings_of(request)) set_config(config, setting);
+  check_config(config);
+  return config;
+}
+
+Dataset read(const Request& request, const std::string& annotations, const std::string& images,
+             const std::vector<std::string>& classes) {
+  const DatasetFormat format = request.format.empty() ? recognise_format(annotations) : format_from_name(request.format);
+  Dataset dataset = read_dataset(format, annotations, images, classes);
+  print_warnings(dataset.warnings);
+  return dataset;
+}
+
+/// An interrupted run is no failure, but a script must be able to tell it from a finished one.
+constexpr int kInterrupted = 130;
+
+int train(const Request& request) {
+  const Dataset training = read(request, request.train_annotations, request.train_images, {});
+  std::vector<std::string> classes;
+  for (const Category& c : training.categories) classes.push_back(c.name);
+  Dataset validation;
+  if (!request.val_annotations.empty()) validation = read(request, request.val_annotations, request.val_images, classes);
+
+  const std::unique_ptr<Trainer> trainer =
+      request.resume ? Trainer::resume(request.out, settings_of(request), training, validation)
+                     : std::make_unique<Trainer>(config_of(request), training, validation, request.out);
+  std::int64_t parameters = 0;
+  for (const NamedParameter& p : trainer->model().parameters()) parameters += p.variable.value().size();
+  const Config& config = trainer->config();
+  std::printf("%zu training and %zu validation pictures, %zu classes; %s with %lld parameters; iteration %lld of %lld\n",
+              training.images.size(), validation.images.size(), classes.size(), config.model.backbone.c_str(),
+              static_cast<long long>(parameters), static_cast<long long>(trainer->iteration()),
+              static_cast<long long>(config.train.iterations));
+  std::fflush(stdout);
+
+  Interrupt interrupt;
+  Progress progress("train", config.train.iterations, "images", config.train.batch_size * config.train.accumulate,
+                    trainer->iteration());
+  StepReport last;
+  std::int64_t skipped = 0;
+  TrainerCallbacks callbacks;
+  callbacks.stop_requested = [] { return Interrupt::requested(); };
+  callbacks.step = [&](const StepReport& step) {
+    last = step;
+    char text[96];
+    std::snprintf(text, sizeof text, "loss %.3f (cls %.3f box %.3f)", step.classification_loss + step.box_loss,
+                  step.classification_loss, step.box_loss);
+    progress.update(step.iteration, text);
+  };
+  callbacks.message = [&](const std::string& message) {
+    ++skipped;
+    progress.print("diopter: warning: " + message);
+  };
+  const Trainer::Result result = trainer->run(callbacks);
+
+  if (skipped > 0) std::fprintf(stderr, "diopter: warning: %lld pictures were skipped\n", static_cast<long long>(skipped));
+  if (result.evaluated) std::printf("%s", format_coco_metrics(result.metrics).c_str());
+  std::printf("%s at iteration %lld after %s; %.0f MiB of memory at most; %s\n", result.finished ? "finished" : "stopped",
+              static_cast<long long>(result.iteration), format_duration(last.seconds).c_str(), last.peak_memory_mib,
+              last_checkpoint(request.out).c_str());
+  if (!result.finished) std::printf("go on with the same command and --resume\n");
+  return Interrupt::requested() && !result.finished ? kInterrupted : 0;
+}
+
+}  // namespace
+
+void add_train_command(CLI::App& app) {
+  CLI::App& command = add_command(
+      app, "train", "Trains a detector on a data set",
+      "train --preset small --train-annotations shapes/instances_train.json --train-images shapes/images \\\n"
+      "    --val-annotations shapes/instances_val.json --val-images shapes/images --out run --set train.lr=0.05\n\n"
+      "The run folder holds config.toml, metrics.csv, checkpoints/{last,best}.safetensors and pictures/. Ctrl-C finishes\n"
+      "the step and saves; the same command with --resume goes on. Presets: paper, torchvision, torchvision_v2,\n"
+      "detectron2, small; config.toml of a run lists every key that --set can change.");
+  const auto request = std::make_shared<Request>();
+  command.add_option("--preset", request->preset, "Configuration to start from")->type_name("NAME");
+  command.add_option("--config", request->config, "TOML file that overrides keys of the preset")->type_name("FILE");
+  command.add_option("--set", request->settings, "Overrides one key, may be repeated")
+      ->type_name("KEY=VALUE")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  command.add_option("--train-annotations", request->train_annotations, "COCO .json, VOC folder or split file, .csv or YOLO folder")
+      ->required()
+      ->type_name("FILE");
+  command.add_option("--train-images", request->train_images, "Folder of the training pictures")->type_name("DIR");
+  command.add_option("--val-annotations", request->val_annotations, "As for training; without it there is no evaluation")
+      ->type_name("FILE");
+  command.add_option("--val-images", request->val_images, "Folder of the validation pictures")->type_name("DIR");
+  command.add_option("--format", request->format, "coco, voc, csv or yolo; recognised from the files when not given")
+      ->type_name("NAME");
+  command.add_option("--out", request->out, "Run folder")->required()->type_name("DIR");
+  command.add_flag("--resume", request->resume, "Go on from the run folder's last checkpoint");
+  command.add_option("--seed", request->seed, "Of weights, data order and augmentation (train.seed)")->type_name("K")
+      ->default_str("");
+  add_thread_option(command);
+  command.callback([request] {
+    const int code = train(*request);
+    if (code != 0) throw CLI::RuntimeError(code);
+  });
+}
+
+}  // namespace diopter
