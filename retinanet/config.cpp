@@ -290,6 +290,9 @@ void check_config(const Config& c) {
         "must lie between model.min_level and 9");
   check(c.model.fpn_channels >= 1, "model.fpn_channels", "must be at least 1");
   check(c.model.head_depth >= 0, "model.head_depth", "must not be negative");
+  const int stem = c.model.backbone == "tiny" ? c.model.width : 64;  // all channels of a backbone are multiples of these
+  check(c.model.norm != "group" || stem % c.model.groups == 0, "model.groups",
+        "must divide the channels of the backbone's stem (model.width of tiny, 64 of the others)");
   check(c.model.head_norm != "group" || c.model.fpn_channels % c.model.groups == 0, "model.groups",
         "must divide model.fpn_channels");
   check(c.model.prior > 0 && c.model.prior < 1, "model.prior", "must lie between 0 and 1");
@@ -305,6 +308,7 @@ void check_config(const Config& c) {
   check(c.loss.alpha <= 1, "loss.alpha", "must not exceed 1 (negative: no class weights)");
   check(c.loss.beta >= 0, "loss.beta", "must not be negative");
   share(c.loss.ema_momentum, "loss.ema_momentum");
+  check(c.loss.ema_start > 0, "loss.ema_start", "must be positive");
   check(!c.input.min_sizes.empty(), "input.min_sizes", "must not be empty");
   for (int size : c.input.min_sizes) check(size >= 1, "input.min_sizes", "must be positive");
   check(c.input.max_size >= 1, "input.max_size", "must be positive");
@@ -326,12 +330,16 @@ void check_config(const Config& c) {
   check(c.train.accumulate >= 1, "train.accumulate", "must be at least 1");
   check(c.train.lr >= 0, "train.lr", "must not be negative");
   check(c.train.momentum >= 0 && c.train.momentum < 1, "train.momentum", "must lie in [0, 1)");
+  check(c.train.weight_decay >= 0 && c.train.norm_and_bias_decay >= 0, "train.weight_decay and norm_and_bias_decay",
+        "must not be negative");
+  check(c.train.lr_gamma >= 0 && c.train.warmup_factor >= 0, "train.lr_gamma and warmup_factor", "must not be negative");
   for (double m : c.train.milestones) share(m, "train.milestones");
   check(c.train.warmup_iterations >= 0, "train.warmup_iterations", "must not be negative");
   check(c.train.clip_norm >= 0, "train.clip_norm", "must not be negative");
   check(c.train.average >= 0 && c.train.average < 1, "train.average", "must lie in [0, 1)");
   check(c.train.evaluate_every >= 0 && c.train.save_every >= 0 && c.train.log_every >= 0,
         "train.evaluate_every, save_every and log_every", "must not be negative");
+  check(c.train.pictures >= 0, "train.pictures", "must not be negative");
   check(c.train.workers >= 0 && c.train.workers <= 256, "train.workers", "must lie between 0 and 256");
   check(c.train.cache_mib >= 0, "train.cache_mib", "must not be negative");
   share(c.detect.nms_iou, "detect.nms_iou");
