@@ -28,7 +28,7 @@ struct StepReport {
 
 /// What a training run tells and asks its caller; any may be empty.
 struct TrainerCallbacks {
-  std::function<bool()> stop_requested;                       // polled after every step
+  std::function<bool()> stop_requested;                       // polled before every step
   std::function<void(const StepReport&)> step;
   std::function<void(std::int64_t done, std::int64_t total)> evaluation;
   std::function<void(const std::string&)> message;            // warnings and events, one line each
@@ -73,10 +73,12 @@ class Trainer {
  private:
   Trainer(const RunState& state, const Dataset& train, const Dataset& validation, const std::string& folder);
 
+  /// From the weights that the model has now.
+  void start_average();
   StepReport step();
   void explain_non_finite(const Batch& batch, const char* what);
   CocoMetrics evaluate(const TrainerCallbacks& callbacks);
-  void save(const std::string& name);
+  void save(const std::string& file);
   void draw_pictures(const std::vector<Detection>& detections);
 
   RunState state_;
@@ -89,6 +91,7 @@ class Trainer {
   Normaliser normaliser_;
   std::unique_ptr<Loader> loader_;
   std::vector<std::array<double, 2>> losses_;
+  std::string notice_;  // about the weights that the run started from; run() passes it on
 };
 
 /// Copies the weights of a checkpoint into a model that may have other classes: then the last classification layer keeps

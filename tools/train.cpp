@@ -91,7 +91,7 @@ int train(const Request& request) {
     progress.update(step.iteration, text);
   };
   callbacks.message = [&](const std::string& message) {
-    ++skipped;
+    if (message.starts_with("skipped ")) ++skipped;
     progress.print("diopter: warning: " + message);
   };
   const Trainer::Result result = trainer->run(callbacks);
