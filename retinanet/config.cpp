@@ -290,7 +290,8 @@ void check_config(const Config& c) {
         "must lie between model.min_level and 9");
   check(c.model.fpn_channels >= 1, "model.fpn_channels", "must be at least 1");
   check(c.model.head_depth >= 0, "model.head_depth", "must not be negative");
-  const int stem = c.model.backbone == "tiny" ? c.model.width : 64;  // all channels of a backbone are multiples of these
+  // All channels of a backbone are multiples of its stem's.
+  const int stem = c.model.backbone == "tiny" ? c.model.width : 64;
   check(c.model.norm != "group" || stem % c.model.groups == 0, "model.groups",
         "must divide the channels of the backbone's stem (model.width of tiny, 64 of the others)");
   check(c.model.head_norm != "group" || c.model.fpn_channels % c.model.groups == 0, "model.groups",
@@ -332,7 +333,8 @@ void check_config(const Config& c) {
   check(c.train.momentum >= 0 && c.train.momentum < 1, "train.momentum", "must lie in [0, 1)");
   check(c.train.weight_decay >= 0 && c.train.norm_and_bias_decay >= 0, "train.weight_decay and norm_and_bias_decay",
         "must not be negative");
-  check(c.train.lr_gamma >= 0 && c.train.warmup_factor >= 0, "train.lr_gamma and warmup_factor", "must not be negative");
+  check(c.train.lr_gamma >= 0, "train.lr_gamma", "must not be negative");
+  check(c.train.warmup_factor >= 0, "train.warmup_factor", "must not be negative");
   for (double m : c.train.milestones) share(m, "train.milestones");
   check(c.train.warmup_iterations >= 0, "train.warmup_iterations", "must not be negative");
   check(c.train.clip_norm >= 0, "train.clip_norm", "must not be negative");

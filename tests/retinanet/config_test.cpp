@@ -62,7 +62,8 @@ TEST_CASE("values survive being written to the last bit") {
 }
 
 TEST_CASE("presets differ where their models differ") {
-  const Config tv = preset("torchvision"), v2 = preset("torchvision_v2"), d2 = preset("detectron2"), paper = preset("paper");
+  const Config tv = preset("torchvision"), v2 = preset("torchvision_v2"), d2 = preset("detectron2"),
+               paper = preset("paper");
   CHECK(tv.model.p6_from == "p5");
   CHECK(v2.model.p6_from == "c5");
   CHECK(d2.model.p6_from == "c5");
@@ -161,7 +162,8 @@ TEST_CASE("--set takes every type") {
 }
 
 TEST_CASE("an unknown key names the nearest one, if one is near") {
-  CHECK(contains(set_error("train.batchsize=4"), "--set train.batchsize=4: unknown key train.batchsize; the nearest is train.batch_size"));
+  CHECK(contains(set_error("train.batchsize=4"),
+                 "--set train.batchsize=4: unknown key train.batchsize; the nearest is train.batch_size"));
   CHECK(contains(set_error("los.gamma=1"), "the nearest is loss.gamma"));
   const std::string far = set_error("qqqqqqqqqqqq=1");
   CHECK(contains(far, "unknown key qqqqqqqqqqqq"));
@@ -186,17 +188,55 @@ TEST_CASE("a value of another type says what is wanted") {
 }
 
 TEST_CASE("a value out of range names its key") {
-  for (const char* assignment :
-       {"model.prior=0", "model.prior=1", "model.min_level=1", "model.max_level=10", "model.max_level=1", "model.head_depth=-1",
-        "model.freeze_stages=6", "model.groups=5", "anchors.scales=[]", "anchors.scales=[0]", "anchors.ratios=[-1]",
-        "anchors.size_factor=0", "match.foreground_iou=1.5", "match.background_iou=0.6", "loss.gamma=-0.5",
-        "loss.alpha=1.5", "loss.ema_momentum=2", "loss.ema_start=0", "input.min_sizes=[]", "input.max_size=0",
-        "input.std=[1, 1]", "input.mean=[0, 0, 0, 0]", "input.std=[1, 1, 0]", "augment.flip=-1", "augment.crop_min=0",
-        "augment.scale_min=2", "augment.hue=2", "train.iterations=0", "train.stop_at=-1", "train.batch_size=0",
-        "train.accumulate=0", "train.lr=-1", "train.momentum=1", "train.milestones=[1.5]", "train.weight_decay=-1",
-        "train.norm_and_bias_decay=-1", "train.clip_norm=-1", "train.average=1", "train.log_every=-1", "train.pictures=-1",
-        "train.workers=-1", "train.cache_mib=-1", "detect.score_threshold=1", "detect.top_k=0", "detect.nms_iou=1.1",
-        "detect.max_detections=0", "detect.batch_size=0"}) {
+  for (const char* assignment : {"model.prior=0",
+                                 "model.prior=1",
+                                 "model.min_level=1",
+                                 "model.max_level=10",
+                                 "model.max_level=1",
+                                 "model.head_depth=-1",
+                                 "model.freeze_stages=6",
+                                 "model.groups=5",
+                                 "anchors.scales=[]",
+                                 "anchors.scales=[0]",
+                                 "anchors.ratios=[-1]",
+                                 "anchors.size_factor=0",
+                                 "match.foreground_iou=1.5",
+                                 "match.background_iou=0.6",
+                                 "loss.gamma=-0.5",
+                                 "loss.alpha=1.5",
+                                 "loss.ema_momentum=2",
+                                 "loss.ema_start=0",
+                                 "input.min_sizes=[]",
+                                 "input.max_size=0",
+                                 "input.std=[1, 1]",
+                                 "input.mean=[0, 0, 0, 0]",
+                                 "input.std=[1, 1, 0]",
+                                 "augment.flip=-1",
+                                 "augment.crop_min=0",
+                                 "augment.scale_min=2",
+                                 "augment.hue=2",
+                                 "train.iterations=0",
+                                 "train.stop_at=-1",
+                                 "train.batch_size=0",
+                                 "train.accumulate=0",
+                                 "train.lr=-1",
+                                 "train.momentum=1",
+                                 "train.milestones=[1.5]",
+                                 "train.weight_decay=-1",
+                                 "train.norm_and_bias_decay=-1",
+                                 "train.lr_gamma=-1",
+                                 "train.warmup_factor=-1",
+                                 "train.clip_norm=-1",
+                                 "train.average=1",
+                                 "train.log_every=-1",
+                                 "train.pictures=-1",
+                                 "train.workers=-1",
+                                 "train.cache_mib=-1",
+                                 "detect.score_threshold=1",
+                                 "detect.top_k=0",
+                                 "detect.nms_iou=1.1",
+                                 "detect.max_detections=0",
+                                 "detect.batch_size=0"}) {
     INFO(assignment);
     const std::string text = assignment, message = range_error(text);
     const std::size_t dot = text.find('.'), equals = text.find('=');

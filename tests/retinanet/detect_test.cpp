@@ -24,14 +24,17 @@ struct Fixture {
     for (const NamedBuffer& t : model_state(model)) {
       if (t.name.find("cls_logits") == std::string::npos && t.name.find("bbox_reg") == std::string::npos) continue;
       const bool bias = t.name.ends_with("bias");
-      if (bias) t.tensor.copy_from_host((t.tensor.size() == 2 ? logits : deltas).data());
-      else t.tensor.zero();
+      if (bias)
+        t.tensor.copy_from_host((t.tensor.size() == 2 ? logits : deltas).data());
+      else
+        t.tensor.zero();
     }
   }
 
   static Config config(std::vector<std::string> settings) {
-    std::vector<std::string> all{"model.min_level=4", "model.max_level=4", "anchors.size_factor=1", "anchors.scales=[1]",
-                                 "anchors.ratios=[1]", "anchors.offset=0.5", "detect.score_threshold=0.5"};
+    std::vector<std::string> all{"model.min_level=4",         "model.max_level=4",  "anchors.size_factor=1",
+                                 "anchors.scales=[1]",        "anchors.ratios=[1]", "anchors.offset=0.5",
+                                 "detect.score_threshold=0.5"};
     all.insert(all.end(), settings.begin(), settings.end());
     return test::tiny_config(all);
   }

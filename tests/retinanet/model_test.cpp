@@ -51,16 +51,29 @@ TEST_CASE("torchvision's RetinaNet: names and number of parameters") {
   const RetinaNet model(preset("torchvision"), 91);
   CHECK(torchvision_count(model) == 34014999);
   const std::set<std::string> names = names_of(model);
-  for (const char* name :
-       {"backbone.body.conv1.weight", "backbone.body.bn1.weight", "backbone.body.bn1.bias", "backbone.body.bn1.running_mean",
-        "backbone.body.bn1.running_var", "backbone.body.layer1.0.conv1.weight", "backbone.body.layer1.0.bn3.running_var",
-        "backbone.body.layer1.0.downsample.0.weight", "backbone.body.layer1.0.downsample.1.running_mean",
-        "backbone.body.layer2.3.conv2.weight", "backbone.body.layer3.5.conv3.weight", "backbone.body.layer4.2.bn2.bias",
-        "backbone.fpn.inner_blocks.0.0.weight", "backbone.fpn.inner_blocks.2.0.bias", "backbone.fpn.layer_blocks.1.0.weight",
-        "backbone.fpn.extra_blocks.p6.weight", "backbone.fpn.extra_blocks.p7.bias",
-        "head.classification_head.conv.0.0.weight", "head.classification_head.conv.3.0.bias",
-        "head.classification_head.cls_logits.weight", "head.classification_head.cls_logits.bias",
-        "head.regression_head.conv.2.0.weight", "head.regression_head.bbox_reg.weight"}) {
+  for (const char* name : {"backbone.body.conv1.weight",
+                           "backbone.body.bn1.weight",
+                           "backbone.body.bn1.bias",
+                           "backbone.body.bn1.running_mean",
+                           "backbone.body.bn1.running_var",
+                           "backbone.body.layer1.0.conv1.weight",
+                           "backbone.body.layer1.0.bn3.running_var",
+                           "backbone.body.layer1.0.downsample.0.weight",
+                           "backbone.body.layer1.0.downsample.1.running_mean",
+                           "backbone.body.layer2.3.conv2.weight",
+                           "backbone.body.layer3.5.conv3.weight",
+                           "backbone.body.layer4.2.bn2.bias",
+                           "backbone.fpn.inner_blocks.0.0.weight",
+                           "backbone.fpn.inner_blocks.2.0.bias",
+                           "backbone.fpn.layer_blocks.1.0.weight",
+                           "backbone.fpn.extra_blocks.p6.weight",
+                           "backbone.fpn.extra_blocks.p7.bias",
+                           "head.classification_head.conv.0.0.weight",
+                           "head.classification_head.conv.3.0.bias",
+                           "head.classification_head.cls_logits.weight",
+                           "head.classification_head.cls_logits.bias",
+                           "head.regression_head.conv.2.0.weight",
+                           "head.regression_head.bbox_reg.weight"}) {
     INFO(name);
     CHECK(names.count(name) == 1);
   }
@@ -85,7 +98,8 @@ TEST_CASE("torchvision's second RetinaNet: number of parameters") {
 }
 
 TEST_CASE("backbones give C2 to C5 at strides 4 to 32") {
-  const auto require_shapes = [](const std::vector<std::string>& settings, const std::vector<int>& channels, int blocks) {
+  const auto require_shapes = [](const std::vector<std::string>& settings, const std::vector<int>& channels,
+                                 int blocks) {
     INFO(settings[0]);
     const Config config = configured("small", settings);
     InitRandom random(0);
@@ -112,8 +126,8 @@ TEST_CASE("backbones give C2 to C5 at strides 4 to 32") {
 
 TEST_CASE("frozen stages need no gradients, everything else gets some") {
   for (int stages = 0; stages <= 5; ++stages) {
-    const Config config = configured("small", {"model.norm=batch", "model.max_level=5",
-                                               "model.freeze_stages=" + std::to_string(stages)});
+    const Config config =
+        configured("small", {"model.norm=batch", "model.max_level=5", "model.freeze_stages=" + std::to_string(stages)});
     const RetinaNet model(config, 2);
     Tape tape;
     const RetinaNet::Output output = model(picture(2, 32, 32));

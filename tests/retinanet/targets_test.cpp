@@ -53,14 +53,15 @@ TEST_CASE("normaliser ema: moving average of the positives, from 100 with moment
 
 TEST_CASE("anchors within a crowd are ignored, objects are assigned by the configured thresholds") {
   // Cells of 16 x 16 that tile a picture of 64 x 16.
-  const Config config = test::configured("small", {"model.min_level=4", "model.max_level=4", "anchors.size_factor=1",
-                                                   "anchors.scales=[1]", "anchors.ratios=[1]", "anchors.offset=0.5",
-                                                   "match.low_quality=false"});
+  const Config config = test::configured(
+      "small", {"model.min_level=4", "model.max_level=4", "anchors.size_factor=1", "anchors.scales=[1]",
+                "anchors.ratios=[1]", "anchors.offset=0.5", "match.low_quality=false"});
   const AnchorGrid grid = anchors_for_levels(config, pyramid_levels(config.model, 2, 64, 16), 64, 16);
   REQUIRE(grid.size() == 4);
   Batch batch;
   batch.images = 2;
-  batch.boxes = {0, 0, 16, 15, 16, 0, 41, 16, 0, 0, 1, 1};  // an object, a crowd over anchor 1 and 9/16 of anchor 2; tiny
+  batch.boxes = {0,  0,  16, 15, 16, 0,
+                 41, 16, 0,  0,  1,  1};  // an object, a crowd over anchor 1 and 9/16 of anchor 2; tiny
   batch.labels = {6, kIgnore, 2};
   batch.offsets = {0, 2, 3};
   const auto labels = [&](const Config& c) { return make_targets(c, grid, batch).labels.to_vector<std::int32_t>(); };

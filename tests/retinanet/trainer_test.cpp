@@ -95,8 +95,8 @@ TEST_CASE("training reproduces its losses") {
   Trainer trainer(tiny_config({"train.stop_at=5"}), shapes.train, {}, shapes.folder / "run");
   trainer.run({});
   // Classification and box loss of each step as first printed by this test.
-  const double expected[5][2] = {{1.124559, 0.363608}, {1.12928, 0.4571317}, {1.127488, 0.4746392},
-                                 {1.095173, 0.7202231}, {1.011256, 0.8203061}};
+  const double expected[5][2] = {
+      {1.124559, 0.363608}, {1.12928, 0.4571317}, {1.127488, 0.4746392}, {1.095173, 0.7202231}, {1.011256, 0.8203061}};
   REQUIRE(trainer.losses().size() == 5);
   for (int i = 0; i < 5; ++i) {
     INFO("step " << i + 1);
@@ -136,8 +136,9 @@ TEST_CASE("a run that was stopped and resumed gives the bits of the unbroken one
     INFO("norm " << norm);
     const auto config = [&](const std::string& workers, const std::string& stop) {
       return tiny_config({std::string("model.norm=") + norm, "loss.normaliser=ema", "train.accumulate=2",
-                          "train.average=0.9", "train.evaluate_every=5", "train.workers=" + workers, "train.stop_at=" + stop,
-                          "augment.scale_min=0.7", "augment.scale_max=1.3", "augment.brightness=0.2"});
+                          "train.average=0.9", "train.evaluate_every=5", "train.workers=" + workers,
+                          "train.stop_at=" + stop, "augment.scale_min=0.7", "augment.scale_max=1.3",
+                          "augment.brightness=0.2"});
     };
     const std::string whole = shapes.folder / (std::string("whole_") + norm);
     const std::string broken = shapes.folder / (std::string("broken_") + norm);
@@ -225,8 +226,9 @@ TEST_CASE("a run folder holds configuration, metrics, checkpoints and pictures")
   const Trainer::Result result = train(config, shapes, folder);
   CHECK(result.evaluated);
   CHECK(text_of(folder + "/config.toml") == format_config(config));
-  CHECK(text_of(folder + "/metrics.csv").starts_with(
-      "iteration,seconds,lr,loss,classification_loss,box_loss,positives,gradient_norm,images_per_second,peak_memory_mib,AP,"));
+  CHECK(text_of(folder + "/metrics.csv")
+            .starts_with("iteration,seconds,lr,loss,classification_loss,box_loss,positives,gradient_norm,images_per_"
+                         "second,peak_memory_mib,AP,"));
   CHECK(rows_of(folder) == "5 10 15 20 20e");
   CHECK(std::filesystem::exists(last_checkpoint(folder)));
   CHECK(std::filesystem::exists(best_checkpoint(folder)));
@@ -254,7 +256,8 @@ TEST_CASE("a folder with a run is not overwritten, and only a run of the same cl
   CHECK(contains(error_of([&] { Trainer::resume(folder, {}, other, {}); }), "other classes"));
   CHECK(contains(error_of([&] { Trainer::resume(folder, {"train.lrr=1"}, shapes.train, {}); }), "nearest is train.lr"));
   CHECK(contains(error_of([&] { Trainer::resume(folder, {"train.lr=-1"}, shapes.train, {}); }), "train.lr must not"));
-  CHECK(contains(error_of([&] { Trainer::resume(folder, {"model.fpn_channels=16"}, shapes.train, {}); }), "backbone.fpn"));
+  CHECK(contains(error_of([&] { Trainer::resume(folder, {"model.fpn_channels=16"}, shapes.train, {}); }),
+                 "backbone.fpn"));
   CHECK(contains(error_of([&] { Trainer::resume(shapes.folder / "none", {}, shapes.train, {}); }), "last.safetensors"));
   CHECK(text_of(last_checkpoint(folder)) == before);
 
@@ -273,7 +276,8 @@ TEST_CASE("settings may change when a run is resumed") {
   Trainer::resume(folder, {"train.iterations=6", "train.average=0"}, shapes.train, shapes.validation)->run({});
   CHECK_NOTHROW(load_model(last_checkpoint(folder)));
   CHECK(contains(text_of(folder + "/config.toml"), "average = 0.0"));
-  const auto resumed = Trainer::resume(folder, {"train.iterations=8", "train.average=0.5"}, shapes.train, shapes.validation);
+  const auto resumed =
+      Trainer::resume(folder, {"train.iterations=8", "train.average=0.5"}, shapes.train, shapes.validation);
   CHECK(resumed->run({}).finished);
   CHECK(load_checkpoint(last_checkpoint(folder)).metadata.at("average_updates") == "2");
   CHECK_NOTHROW(load_model(last_checkpoint(folder)));
@@ -287,9 +291,9 @@ TEST_CASE("one picture is learned by heart") {
   options.seed = 3;
   write_shapes(folder / "shapes", 1, 0, options);
   const Dataset one = read_coco(folder / "shapes/instances_train.json", folder / "shapes/images");
-  const Config config = test::configured("small", {"model.width=8", "model.fpn_channels=16", "augment.flip=0",
-                                                   "train.batch_size=1", "train.iterations=150", "train.evaluate_every=0",
-                                                   "train.warmup_iterations=10", "train.pictures=0"});
+  const Config config = test::configured(
+      "small", {"model.width=8", "model.fpn_channels=16", "augment.flip=0", "train.batch_size=1",
+                "train.iterations=150", "train.evaluate_every=0", "train.warmup_iterations=10", "train.pictures=0"});
   const Trainer::Result result = Trainer(config, one, one, folder / "run").run({});
   REQUIRE(result.evaluated);
   CHECK(result.metrics.stats[0] == Approx(1));
@@ -309,8 +313,25 @@ TEST_CASE("a loss that is not finite stops the run, names layer and pictures and
   CHECK(text_of(last_checkpoint(folder)) == before);
 
   const std::string fresh = shapes.folder / "fresh";
-  CHECK(contains(error_of([&] { train(tiny_config({"train.lr=1e30", "train.clip_norm=0"}), shapes, fresh); }),
+  CHECK(contains(error_of([&] {
+                   train(tiny_config({"train.lr=1e30", "train.clip_norm=0"}), shapes, fresh);
+                 }),
                  "no checkpoint had been saved yet"));
+}
+
+TEST_CASE("a broken picture is skipped in training and an error in evaluation") {
+  const test::ShapesOnDisk shapes("trainer_broken");
+  const std::string folder = shapes.folder / "run";
+  std::ofstream(shapes.train.images[4].file) << "no picture";
+  std::ofstream(shapes.validation.images[3].file) << "no picture";
+  std::vector<std::string> messages;
+  TrainerCallbacks callbacks;
+  callbacks.message = [&](const std::string& message) { messages.push_back(message); };
+  const std::string message = error_of([&] { train(tiny_config(), shapes, folder, callbacks); });
+  CHECK(message.starts_with(shapes.validation.images[3].file + ": "));
+  REQUIRE(messages.size() == 1);
+  CHECK(messages[0].starts_with("skipped " + shapes.train.images[4].file + ": "));
+  CHECK(load_checkpoint(last_checkpoint(folder)).metadata.at("iteration") == "20");
 }
 
 TEST_CASE("a run may start from the weights of another") {
@@ -335,7 +356,8 @@ TEST_CASE("a run may start from the weights of another") {
   for (ImageRecord& record : two.images) {
     std::erase_if(record.annotations, [](const Annotation& a) { return a.category == 2; });
   }
-  Trainer other(tiny_config({setting, "train.lr=0", "train.stop_at=1", "train.seed=9"}), two, {}, shapes.folder / "other");
+  Trainer other(tiny_config({setting, "train.lr=0", "train.stop_at=1", "train.seed=9"}), two, {},
+                shapes.folder / "other");
   const RetinaNet fresh(tiny_config({"train.seed=9"}), 2);
   CHECK((weights_of(other.model(), "cls_logits") == weights_of(fresh, "cls_logits")));
   CHECK((weights_of(other.model(), "bbox_reg") != weights_of(fresh, "bbox_reg")));
@@ -347,9 +369,13 @@ TEST_CASE("a run may start from the weights of another") {
   CHECK(contains(messages[0], weights + ": has other classes"));
 
   const std::string wrong = shapes.folder / "wrong";
-  CHECK(contains(error_of([&] { train(tiny_config({setting, "model.fpn_channels=16"}), shapes, wrong); }),
+  CHECK(contains(error_of([&] {
+                   train(tiny_config({setting, "model.fpn_channels=16"}), shapes, wrong);
+                 }),
                  weights + ": tensor backbone.fpn."));
-  CHECK(contains(error_of([&] { train(tiny_config({setting, "model.head_depth=0"}), shapes, wrong); }),
+  CHECK(contains(error_of([&] {
+                   train(tiny_config({setting, "model.head_depth=0"}), shapes, wrong);
+                 }),
                  "has no place in the model"));
   CHECK(contains(error_of([&] { train(tiny_config({"model.weights=/none.safetensors"}), shapes, wrong); }),
                  "/none.safetensors: "));
@@ -418,7 +444,8 @@ TEST_CASE("accumulated batches are one larger batch") {
     trainer.run({});
     return trainer.losses();
   };
-  const auto one = losses("one", {"train.batch_size=4"}), two = losses("two", {"train.batch_size=2", "train.accumulate=2"});
+  const auto one = losses("one", {"train.batch_size=4"}),
+             two = losses("two", {"train.batch_size=2", "train.accumulate=2"});
   REQUIRE(one.size() == 3);
   for (int i = 0; i < 3; ++i) {
     CHECK(one[i][0] == Approx(two[i][0]).epsilon(1e-4));
@@ -428,8 +455,9 @@ TEST_CASE("accumulated batches are one larger batch") {
 
 TEST_CASE("clipping limits a step, frozen stages stay") {
   const test::ShapesOnDisk shapes("trainer_clip");
-  const Config config = tiny_config({"train.clip_norm=0.001", "train.momentum=0", "train.weight_decay=0", "train.lr=0.5",
-                                     "train.warmup_iterations=0", "train.stop_at=1", "model.freeze_stages=2"});
+  const Config config =
+      tiny_config({"train.clip_norm=0.001", "train.momentum=0", "train.weight_decay=0", "train.lr=0.5",
+                   "train.warmup_iterations=0", "train.stop_at=1", "model.freeze_stages=2"});
   Trainer trainer(config, shapes.train, {}, shapes.folder / "run");
   const std::vector<float> before = weights_of(trainer.model()), stem = weights_of(trainer.model(), "body.conv1"),
                            layer = weights_of(trainer.model(), "body.layer1");
