@@ -17,7 +17,8 @@ namespace diopter {
 template <class T>
 struct ClassificationLossArgs {
   HeadLevels<T> logits;         // channels = classes >= 1; gradient may be null everywhere: values only
-  const std::int32_t* labels;   // [images, logits.anchors()]: class < channels, kBackground or kIgnore
+  const std::int32_t* labels;   // [images, logits.anchors()]: class < channels, kBackground or kIgnore;
+                                // anything else: the CPU throws Error
   const float* scale;           // [images], in device memory; not read without gradients
   float* losses;                // [images], overwritten
 };

@@ -83,10 +83,9 @@ void check(const Conv2dShape& s) {
     const LevelShape& level = s.in.level[l];
     DIOPTER_CHECK(level.n >= 0 && level.h >= 0 && level.w >= 0, "conv2d: level of ", level.n, " images of ", level.w,
                   "x", level.h);
-    DIOPTER_CHECK(level.n == 0 || (std::min(level.h, level.w) >= 1 &&
-                                   std::min(level.h, level.w) + 2 * s.padding >= s.kernel),
-                  "conv2d: kernel ", s.kernel, " does not fit an image of ", level.w, "x", level.h, " with padding ",
-                  s.padding);
+    DIOPTER_CHECK(
+        level.n == 0 || (std::min(level.h, level.w) >= 1 && std::min(level.h, level.w) + 2 * s.padding >= s.kernel),
+        "conv2d: kernel ", s.kernel, " does not fit an image of ", level.w, "x", level.h, " with padding ", s.padding);
   }
 }
 
@@ -161,11 +160,12 @@ struct Blocks {
   int channels, channel_blocks;
 };
 
-/// `depth` is the length of the inner products. Blocks of rows fill about half of a second-level cache, and there are
-/// enough blocks for some threads; small maps with many channels are cut by output channels, too.
+/// `depth` is the length of the inner products. A block's columns should stay in the second-level cache, but sgemm
+/// repacks the weights for every block, so that very short ones do not pay. There are enough blocks for some threads;
+/// small maps with many channels are cut by output channels, too.
 Blocks cut(std::int64_t rows, std::int64_t depth, int channels) {
-  constexpr std::int64_t kColumnFloats = 1 << 17, kFewestRows = 128, kWantedBlocks = 8;
-  const std::int64_t largest = std::max(kFewestRows, kColumnFloats / depth);
+  constexpr std::int64_t kColumnFloats = 1 << 17, kEnoughRows = 384, kFewestRows = 64, kWantedBlocks = 8;
+  const std::int64_t largest = std::max(kEnoughRows, kColumnFloats / depth);
   const std::int64_t wanted = std::max(divide_up(rows, largest), std::min(kWantedBlocks, rows / kFewestRows));
   Blocks blocks{};
   blocks.rows = divide_up(divide_up(rows, std::max<std::int64_t>(wanted, 1)), 16) * 16;
@@ -299,31 +299,30 @@ void conv2d_forward(const Conv2dForwardArgs<T>& args) {
 template <class T>
 void conv2d_epilogue_backward(const Conv2dEpilogueBackwardArgs<T>& args) {
   const int channels = args.channels;
-  const auto sums = row_sums(
-      args.rows, row_grain(args.rows, channels), args.dbias ? channels : 0,
-      [args, channels](std::int64_t begin, std::int64_t end, double* dbias) {
-        std::vector<float> masked(channels);
-        float* g = masked.data();
-        for (std::int64_t row = begin; row < end; ++row) {
-          const std::int64_t at = row * channels;
-          convert(channels, args.dy + at, g);
-          if (const T* y = args.y) {
-            for (int c = 0; c < channels; ++c) g[c] = float(y[at + c]) > 0.0f ? g[c] : 0.0f;
-          }
-          if (args.dbias) {
-            for (int c = 0; c < channels; ++c) dbias[c] += g[c];
-          }
-          if (T* dresidual = args.dresidual) {
-            for (int c = 0; c < channels; ++c) dresidual[at + c] = T(g[c]);
-          }
-          if (const float* scale = args.scale; args.dz && scale) {
-            for (int c = 0; c < channels; ++c) g[c] *= scale[c];
-          }
-          if (T* dz = args.dz) {
-            for (int c = 0; c < channels; ++c) dz[at + c] = T(g[c]);
-          }
-        }
-      });
+  const auto sums = row_sums(args.rows, row_grain(args.rows, channels), args.dbias ? channels : 0,
+                             [args, channels](std::int64_t begin, std::int64_t end, double* dbias) {
+                               std::vector<float> masked(channels);
+                               float* g = masked.data();
+                               for (std::int64_t row = begin; row < end; ++row) {
+                                 const std::int64_t at = row * channels;
+                                 convert(channels, args.dy + at, g);
+                                 if (const T* y = args.y) {
+                                   for (int c = 0; c < channels; ++c) g[c] = float(y[at + c]) > 0.0f ? g[c] : 0.0f;
+                                 }
+                                 if (args.dbias) {
+                                   for (int c = 0; c < channels; ++c) dbias[c] += g[c];
+                                 }
+                                 if (T* dresidual = args.dresidual) {
+                                   for (int c = 0; c < channels; ++c) dresidual[at + c] = T(g[c]);
+                                 }
+                                 if (const float* scale = args.scale; args.dz && scale) {
+                                   for (int c = 0; c < channels; ++c) g[c] *= scale[c];
+                                 }
+                                 if (T* dz = args.dz) {
+                                   for (int c = 0; c < channels; ++c) dz[at + c] = T(g[c]);
+                                 }
+                               }
+                             });
   std::copy(sums.begin(), sums.end(), args.dbias);
 }
 
@@ -349,8 +348,10 @@ void conv2d_backward_data(const Conv2dShape& s, const T* dz, const T* w, T* dx) 
         return dx + (s.in.offset(l) + line * level.w + x0 + x * stride) * ins;
       };
       if (py.taps == 0 || px.taps == 0) {
-        for_each_pixel(grid, 0, grid.rows(), [&](std::int64_t, int l, int n, int y, int x) {
-          std::fill_n(place(l, n, y, x), ins, T(0.0f));
+        parallel_for(grid.rows(), (1 << 15) / ins + 1, [&](std::int64_t begin, std::int64_t end) {
+          for_each_pixel(grid, begin, end, [&](std::int64_t, int l, int n, int y, int x) {
+            std::fill_n(place(l, n, y, x), ins, T(0.0f));
+          });
         });
         continue;
       }
@@ -381,11 +382,13 @@ void conv2d_backward_weight(const Conv2dShape& s, const T* dz, const T* x, float
     std::fill_n(dw, size, 0.0f);
     return;
   }
-  // Groups of consecutive rows have a sum of their own, added in order at the end. Where the weights are many, units
-  // of work are the rows of the kernel instead, so that there are few such sums.
-  constexpr std::int64_t kLargest = 1 << 16, kWantedUnits = 8, kFewestRows = 256;
-  const int parts = size > kLargest ? s.kernel : 1;
-  const std::int64_t groups = std::clamp<std::int64_t>(rows / kFewestRows, 1, divide_up(kWantedUnits, parts));
+  // Units of work are the rows of the kernel, and groups of consecutive rows of pixels with a partial sum each, which
+  // are added in order at the end. Small weights need no cut by kernel rows, large ones leave room for few partial
+  // sums.
+  constexpr std::int64_t kSmall = 1 << 14, kPartialFloats = 1 << 22, kWantedUnits = 8, kFewestRows = 256;
+  const int parts = size > kSmall ? s.kernel : 1;
+  const std::int64_t groups =
+      std::clamp<std::int64_t>(std::min(rows / kFewestRows, kPartialFloats / size), 1, divide_up(kWantedUnits, parts));
   const std::int64_t group_rows = divide_up(rows, groups), part = depth / parts;
   const bool is_float = std::is_same_v<T, float>;
   const bool identity = is_float && is_identity(s.in, out, {s.stride, -s.padding, s.kernel, -s.padding, s.kernel});

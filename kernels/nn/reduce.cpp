@@ -35,13 +35,13 @@ void sum(std::int64_t n, const T* x, float* result) {
 
 template <class T>
 void column_sum(std::int64_t rows, int channels, const T* x, float* result) {
-  const auto sums = row_sums(rows, row_grain(rows, channels), channels,
-                             [=](std::int64_t begin, std::int64_t end, double* partial) {
-                               for (std::int64_t row = begin; row < end; ++row) {
-                                 const T* values = x + row * channels;
-                                 for (int c = 0; c < channels; ++c) partial[c] += float(values[c]);
-                               }
-                             });
+  const auto sums =
+      row_sums(rows, row_grain(rows, channels), channels, [=](std::int64_t begin, std::int64_t end, double* partial) {
+        for (std::int64_t row = begin; row < end; ++row) {
+          const T* values = x + row * channels;
+          for (int c = 0; c < channels; ++c) partial[c] += float(values[c]);
+        }
+      });
   std::copy(sums.begin(), sums.end(), result);
 }
 

@@ -20,9 +20,8 @@ inline std::int64_t row_grain(std::int64_t rows, int channels) {
 template <class Body>
 std::vector<double> row_sums(std::int64_t rows, std::int64_t grain, int width, Body&& body) {
   std::vector<double> partial((rows + grain - 1) / grain * width), sums(width);
-  parallel_for(rows, grain, [&](std::int64_t begin, std::int64_t end) {
-    body(begin, end, partial.data() + begin / grain * width);
-  });
+  parallel_for(rows, grain,
+               [&](std::int64_t begin, std::int64_t end) { body(begin, end, partial.data() + begin / grain * width); });
   for (std::size_t i = 0; i < partial.size(); i += width) {
     for (int j = 0; j < width; ++j) sums[j] += partial[i + j];
   }

@@ -22,7 +22,7 @@ void with_thread_counts(F f) {
   set_thread_count(before);
 }
 
-TEST_CASE("parallel_for: covers [0, n) once, in pieces that depend on n and grain only") {
+TEST_CASE("parallel_for: covers every index once, in pieces that depend on n and grain only") {
   with_thread_counts([] {
     for (auto [n, grain] : {std::pair<std::int64_t, std::int64_t>{0, 4}, {-3, 4}, {1, 4}, {4, 4}, {5, 4}, {1000, 7}}) {
       std::mutex mutex;
@@ -45,16 +45,18 @@ TEST_CASE("parallel_sum: the same bits for any number of threads, added in order
     return sum;
   };
   float expected = 0;
-  for (std::int64_t begin = 0; begin < 123456; begin += 100) expected += piece(begin, std::min<std::int64_t>(begin + 100, 123456));
+  for (std::int64_t begin = 0; begin < 123456; begin += 100)
+    expected += piece(begin, std::min<std::int64_t>(begin + 100, 123456));
   with_thread_counts([&] { CHECK(parallel_sum<float>(123456, 100, piece) == expected); });
   CHECK(parallel_sum<float>(0, 100, piece) == 0.0f);
 }
 
 TEST_CASE("parallel_for: an exception of a body is rethrown, and the next loop runs") {
   with_thread_counts([] {
-    CHECK_THROWS_AS(parallel_for(100, 1, [](std::int64_t begin, std::int64_t) {
-                      if (begin == 57) throw Error("piece 57");
-                    }),
+    CHECK_THROWS_AS(parallel_for(100, 1,
+                                 [](std::int64_t begin, std::int64_t) {
+                                   if (begin == 57) throw Error("piece 57");
+                                 }),
                     Error);
     std::atomic<int> count = 0;
     parallel_for(100, 1, [&](std::int64_t, std::int64_t) { ++count; });

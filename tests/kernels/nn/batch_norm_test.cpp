@@ -33,12 +33,21 @@ struct Forward {
   std::vector<T> y;
   std::vector<float> mean, rstd, running_mean, running_var;
   Forward(const std::vector<T>& x, int channels, const std::vector<float>& gamma, const std::vector<float>& beta)
-      : y(garbage<T>(x.size())), mean(garbage(channels)), rstd(garbage(channels)),
-        running_mean(channels, 1.0f), running_var(channels, 2.0f) {
-    cpu::batch_norm_forward(BatchNormForwardArgs<T>{
-        .rows = static_cast<std::int64_t>(x.size()) / channels, .channels = channels, .x = x.data(),
-        .gamma = gamma.data(), .beta = beta.data(), .running_mean = running_mean.data(),
-        .running_var = running_var.data(), .y = y.data(), .mean = mean.data(), .rstd = rstd.data()});
+      : y(garbage<T>(x.size())),
+        mean(garbage(channels)),
+        rstd(garbage(channels)),
+        running_mean(channels, 1.0f),
+        running_var(channels, 2.0f) {
+    cpu::batch_norm_forward(BatchNormForwardArgs<T>{.rows = static_cast<std::int64_t>(x.size()) / channels,
+                                                    .channels = channels,
+                                                    .x = x.data(),
+                                                    .gamma = gamma.data(),
+                                                    .beta = beta.data(),
+                                                    .running_mean = running_mean.data(),
+                                                    .running_var = running_var.data(),
+                                                    .y = y.data(),
+                                                    .mean = mean.data(),
+                                                    .rstd = rstd.data()});
   }
 };
 
@@ -81,13 +90,21 @@ TEMPLATE_TEST_CASE("batch norm: backward equals central differences of the formu
   const Forward<TestType> forward(x, channels, gamma, beta);
   auto dx = dy;  // in place
   auto dgamma = garbage(channels), dbeta = garbage(channels);
-  cpu::batch_norm_backward(BatchNormBackwardArgs<TestType>{
-      .rows = 7, .channels = channels, .x = x.data(), .dy = dx.data(), .gamma = gamma.data(),
-      .mean = forward.mean.data(), .rstd = forward.rstd.data(), .dx = dx.data(), .dgamma = dgamma.data(),
-      .dbeta = dbeta.data()});
+  cpu::batch_norm_backward(BatchNormBackwardArgs<TestType>{.rows = 7,
+                                                           .channels = channels,
+                                                           .x = x.data(),
+                                                           .dy = dx.data(),
+                                                           .gamma = gamma.data(),
+                                                           .mean = forward.mean.data(),
+                                                           .rstd = forward.rstd.data(),
+                                                           .dx = dx.data(),
+                                                           .dgamma = dgamma.data(),
+                                                           .dbeta = dbeta.data()});
   const auto of_x = central_differences(x64, [&](const auto& v) { return loss(plain(v, channels, gamma64, beta64)); });
-  const auto of_gamma = central_differences(gamma64, [&](const auto& v) { return loss(plain(x64, channels, v, beta64)); });
-  const auto of_beta = central_differences(beta64, [&](const auto& v) { return loss(plain(x64, channels, gamma64, v)); });
+  const auto of_gamma =
+      central_differences(gamma64, [&](const auto& v) { return loss(plain(x64, channels, v, beta64)); });
+  const auto of_beta =
+      central_differences(beta64, [&](const auto& v) { return loss(plain(x64, channels, gamma64, v)); });
   require_close(to_float(dx), of_x, tolerance<TestType>(Tolerance::sum));
   require_close(dgamma, of_gamma, Tolerance::sum);
   require_close(dbeta, of_beta, Tolerance::sum);
@@ -115,9 +132,7 @@ TEMPLATE_TEST_CASE("batch norm: fixed statistics", "", float, bf16) {
   }
 }
 
-TEST_CASE("batch norm: no rows is an error") {
-  CHECK_THROWS_AS(Forward<float>({}, 2, {1, 1}, {0, 0}), Error);
-}
+TEST_CASE("batch norm: no rows is an error") { CHECK_THROWS_AS(Forward<float>({}, 2, {1, 1}, {0, 0}), Error); }
 
 TEST_CASE("batch norm: bits do not depend on the number of threads") {
   const int channels = 24;
@@ -127,10 +142,16 @@ TEST_CASE("batch norm: bits do not depend on the number of threads") {
   const Forward<float> forward(x, channels, gamma, beta);
   require_same_bits_for_any_thread_count([&] {
     auto dx = garbage(x.size()), dgamma = garbage(channels), dbeta = garbage(channels);
-    cpu::batch_norm_backward(BatchNormBackwardArgs<float>{
-        .rows = 20000, .channels = channels, .x = x.data(), .dy = dy.data(), .gamma = gamma.data(),
-        .mean = forward.mean.data(), .rstd = forward.rstd.data(), .dx = dx.data(), .dgamma = dgamma.data(),
-        .dbeta = dbeta.data()});
+    cpu::batch_norm_backward(BatchNormBackwardArgs<float>{.rows = 20000,
+                                                          .channels = channels,
+                                                          .x = x.data(),
+                                                          .dy = dy.data(),
+                                                          .gamma = gamma.data(),
+                                                          .mean = forward.mean.data(),
+                                                          .rstd = forward.rstd.data(),
+                                                          .dx = dx.data(),
+                                                          .dgamma = dgamma.data(),
+                                                          .dbeta = dbeta.data()});
     return dx;
   });
 }

@@ -34,8 +34,8 @@ std::vector<Conv2dShape> shapes() {
       shape({{2, 7, 5}, {2, 3, 2}, {0, 4, 4}, {2, 1, 1}}, 17, 5, 3, 1, 1),
       shape({{1, 8, 6}, {0, 0, 0}, {3, 4, 3}}, 4, 6, 3, 2, 1),
       shape({{0, 8, 8}}, 3, 4, 3, 1, 1),
-      shape({{1, 40, 41}}, 5, 7, 3, 1, 1),               // several blocks of rows
-      shape({{3, 4, 4}}, 70, 130, 3, 1, 1),              // blocks of channels, weights by rows of the kernel
+      shape({{1, 40, 41}}, 5, 7, 3, 1, 1),   // several blocks of rows
+      shape({{3, 4, 4}}, 70, 130, 3, 1, 1),  // blocks of channels, weights by rows of the kernel
       shape({{2, 24, 24}, {2, 12, 12}}, 33, 36, 1, 1, 0),
   };
 }
@@ -65,7 +65,8 @@ void for_each_product(const Conv2dShape& s, Body body) {
               const std::int64_t out_row = out_levels.offset(l) + (std::int64_t{n} * out.h + oy) * out.w + ox;
               for (int o = 0; o < s.out_channels; ++o)
                 for (int i = 0; i < s.in_channels; ++i)
-                  body(in_row * s.in_channels + i, ((std::int64_t{o} * s.kernel + ky) * s.kernel + kx) * s.in_channels + i,
+                  body(in_row * s.in_channels + i,
+                       ((std::int64_t{o} * s.kernel + ky) * s.kernel + kx) * s.in_channels + i,
                        out_row * s.out_channels + o);
             }
   }
@@ -81,8 +82,8 @@ template <class T>
 std::vector<T> forward(const Conv2dShape& s, const std::vector<T>& x, const std::vector<T>& w,
                        const Conv2dEpilogue<T>& epilogue = {}) {
   auto y = garbage<T>(Data(s).y);
-  cpu::conv2d_forward(Conv2dForwardArgs<T>{.shape = s, .x = x.data(), .w = w.data(), .y = y.data(),
-                                           .epilogue = epilogue});
+  cpu::conv2d_forward(
+      Conv2dForwardArgs<T>{.shape = s, .x = x.data(), .w = w.data(), .y = y.data(), .epilogue = epilogue});
   return y;
 }
 
@@ -173,8 +174,8 @@ TEMPLATE_TEST_CASE("conv2d: every part of the epilogue", "", float, bf16) {
     auto y = residual;
     auto in_place = epilogue;
     in_place.residual = y.data();
-    cpu::conv2d_forward(Conv2dForwardArgs<TestType>{.shape = s, .x = x.data(), .w = w.data(), .y = y.data(),
-                                                    .epilogue = in_place});
+    cpu::conv2d_forward(
+        Conv2dForwardArgs<TestType>{.shape = s, .x = x.data(), .w = w.data(), .y = y.data(), .epilogue = in_place});
     require_close(to_float(y), expected, tolerance<TestType>(Tolerance::matrix));
   }
 }
@@ -204,10 +205,14 @@ TEMPLATE_TEST_CASE("conv2d: gradient through the epilogue", "", float, bf16) {
         auto actual_dz = dy;  // in place
         auto dresidual = garbage<TestType>(n);
         auto actual_dbias = garbage(channels);
-        cpu::conv2d_epilogue_backward(Conv2dEpilogueBackwardArgs<TestType>{
-            .rows = rows, .channels = channels, .y = relu ? y.data() : nullptr,
-            .scale = scaled ? scale.data() : nullptr, .dy = actual_dz.data(), .dz = actual_dz.data(),
-            .dresidual = dresidual.data(), .dbias = actual_dbias.data()});
+        cpu::conv2d_epilogue_backward(Conv2dEpilogueBackwardArgs<TestType>{.rows = rows,
+                                                                           .channels = channels,
+                                                                           .y = relu ? y.data() : nullptr,
+                                                                           .scale = scaled ? scale.data() : nullptr,
+                                                                           .dy = actual_dz.data(),
+                                                                           .dz = actual_dz.data(),
+                                                                           .dresidual = dresidual.data(),
+                                                                           .dbias = actual_dbias.data()});
         require_close(to_float(actual_dz), dz, tolerance<TestType>(Tolerance::elementwise));
         require_close(to_float(dresidual), masked, Tolerance::copy);
         require_close(actual_dbias, dbias, Tolerance::sum);
@@ -223,8 +228,8 @@ TEST_CASE("conv2d: gradient through the epilogue with only some outputs") {
       .rows = 2, .channels = 2, .y = y.data(), .dy = dy.data(), .dresidual = dresidual.data()});
   CHECK(dresidual == std::vector<float>{1, 0, 3, 4});
   auto dbias = garbage(2);
-  cpu::conv2d_epilogue_backward(
-      Conv2dEpilogueBackwardArgs<float>{.rows = 2, .channels = 2, .y = y.data(), .dy = dy.data(), .dbias = dbias.data()});
+  cpu::conv2d_epilogue_backward(Conv2dEpilogueBackwardArgs<float>{
+      .rows = 2, .channels = 2, .y = y.data(), .dy = dy.data(), .dbias = dbias.data()});
   CHECK(dbias == std::vector<float>{4, 4});
 }
 
@@ -250,7 +255,9 @@ TEST_CASE("conv2d: bits do not depend on the number of threads") {
 
 TEST_CASE("conv2d: impossible shapes are errors") {
   const std::vector<float> x(64), w(64);
-  const auto run = [&](const Conv2dShape& s) { cpu::conv2d_forward(Conv2dForwardArgs<float>{s, x.data(), w.data(), {}}); };
+  const auto run = [&](const Conv2dShape& s) {
+    cpu::conv2d_forward(Conv2dForwardArgs<float>{s, x.data(), w.data(), {}});
+  };
   CHECK_THROWS_AS(run({Levels({1, 2, 8}), 1, 1, 3, 1, 0}), Error);
   CHECK_THROWS_AS(run({Levels({1, 1, 1}), 1, 1, 2, 2, 0}), Error);
   CHECK_THROWS_AS(run({Levels({1, 0, 4}), 1, 1, 3, 1, 2}), Error);

@@ -48,7 +48,8 @@ TEMPLATE_TEST_CASE("elementwise: every operation at many sizes", "", float, bf16
     require_elements<float>(
         n, Tolerance::copy, [&](float* y) { cpu::cast(n, a.data(), y); }, x);
     require_elements<bf16>(
-        n, Tolerance::copy, [&](bf16* y) { cpu::cast(n, a.data(), y); }, [&](int i) { return float(bf16(float(a[i]))); });
+        n, Tolerance::copy, [&](bf16* y) { cpu::cast(n, a.data(), y); },
+        [&](int i) { return float(bf16(float(a[i]))); });
   }
 }
 

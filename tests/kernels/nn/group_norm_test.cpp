@@ -60,9 +60,15 @@ struct Forward {
   Forward(const Levels& levels, const std::vector<T>& x, int channels, int groups, const std::vector<float>& gamma,
           const std::vector<float>& beta)
       : y(garbage<T>(x.size())), mean(garbage(images_of(levels) * groups)), rstd(mean) {
-    cpu::group_norm_forward(GroupNormForwardArgs<T>{
-        .levels = levels, .channels = channels, .groups = groups, .x = x.data(), .gamma = gamma.data(),
-        .beta = beta.data(), .y = y.data(), .mean = mean.data(), .rstd = rstd.data()});
+    cpu::group_norm_forward(GroupNormForwardArgs<T>{.levels = levels,
+                                                    .channels = channels,
+                                                    .groups = groups,
+                                                    .x = x.data(),
+                                                    .gamma = gamma.data(),
+                                                    .beta = beta.data(),
+                                                    .y = y.data(),
+                                                    .mean = mean.data(),
+                                                    .rstd = rstd.data()});
   }
 };
 
@@ -73,10 +79,17 @@ struct Backward {
   Backward(const Levels& levels, const std::vector<T>& x, const std::vector<T>& dy, int channels, int groups,
            const std::vector<float>& gamma, const Forward<T>& forward)
       : dx(dy), dgamma(garbage(channels)), dbeta(garbage(channels)) {  // in place
-    cpu::group_norm_backward(GroupNormBackwardArgs<T>{
-        .levels = levels, .channels = channels, .groups = groups, .x = x.data(), .dy = dx.data(),
-        .gamma = gamma.data(), .mean = forward.mean.data(), .rstd = forward.rstd.data(), .dx = dx.data(),
-        .dgamma = dgamma.data(), .dbeta = dbeta.data()});
+    cpu::group_norm_backward(GroupNormBackwardArgs<T>{.levels = levels,
+                                                      .channels = channels,
+                                                      .groups = groups,
+                                                      .x = x.data(),
+                                                      .dy = dx.data(),
+                                                      .gamma = gamma.data(),
+                                                      .mean = forward.mean.data(),
+                                                      .rstd = forward.rstd.data(),
+                                                      .dx = dx.data(),
+                                                      .dgamma = dgamma.data(),
+                                                      .dbeta = dbeta.data()});
   }
 };
 
@@ -88,8 +101,7 @@ TEMPLATE_TEST_CASE("group norm: forward equals the formula in double", "", float
       const auto x = random_array<TestType>(levels.rows() * 12, 1);
       const auto gamma = random_array(12, 2), beta = random_array(12, 3);
       const Forward<TestType> actual(levels, x, 12, groups, gamma, beta);
-      require_close(to_float(actual.y),
-                    plain(levels, doubles(to_float(x)), 12, groups, doubles(gamma), doubles(beta)),
+      require_close(to_float(actual.y), plain(levels, doubles(to_float(x)), 12, groups, doubles(gamma), doubles(beta)),
                     tolerance<TestType>(Tolerance::matrix));
     }
   }

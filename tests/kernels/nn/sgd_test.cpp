@@ -13,8 +13,12 @@ struct Step {
   std::int32_t skip = 0;
 
   void operator()(const std::vector<SgdSegment>& segments) const {
-    cpu::sgd_step(SgdArgs{.segments = segments.data(), .segment_count = static_cast<int>(segments.size()), .lr = &lr,
-                          .gradient_scale = &gradient_scale, .skip = &skip, .momentum = momentum,
+    cpu::sgd_step(SgdArgs{.segments = segments.data(),
+                          .segment_count = static_cast<int>(segments.size()),
+                          .lr = &lr,
+                          .gradient_scale = &gradient_scale,
+                          .skip = &skip,
+                          .momentum = momentum,
                           .nesterov = nesterov});
   }
 };
@@ -51,8 +55,8 @@ TEST_CASE("sgd: three steps by hand") {
   }
   SECTION("gradient scale, which does not touch the weight decay") {
     // g = 0.35, -0.0285, 0.593635;  v = 0.35, 0.2865, 0.851485
-    require_close(three_steps({.gradient_scale = 0.5f}, 1, 0.1f),
-                  std::vector<double>{0.965, 0.93635, 0.8512015}, Tolerance::elementwise);
+    require_close(three_steps({.gradient_scale = 0.5f}, 1, 0.1f), std::vector<double>{0.965, 0.93635, 0.8512015},
+                  Tolerance::elementwise);
   }
   SECTION("no momentum") {
     require_close(three_steps({.momentum = 0.0f}, 1, 0), std::vector<double>{0.95, 0.975, 0.875},
@@ -70,8 +74,8 @@ TEST_CASE("sgd: a skipped step changes nothing, a null skip flag never skips") {
   CHECK(velocity == std::vector<float>{3, 4});
   CHECK(float(copy[0]) == 7.0f);
   const float lr = 1, scale = 1;
-  cpu::sgd_step(SgdArgs{.segments = segments.data(), .segment_count = 1, .lr = &lr, .gradient_scale = &scale,
-                        .skip = nullptr});
+  cpu::sgd_step(
+      SgdArgs{.segments = segments.data(), .segment_count = 1, .lr = &lr, .gradient_scale = &scale, .skip = nullptr});
   CHECK(std::isnan(w[0]));
   CHECK(w[1] == Approx(2 - (0.9 * 4 + 1 + 0.5 * 2)));
 }
@@ -89,8 +93,8 @@ TEST_CASE("sgd: many segments of any size, with rounded copies, for any number o
     std::size_t at = 0;
     for (std::size_t s = 0; s < counts.size(); ++s) {
       const float lr_factor = 1.0f + static_cast<float>(s), weight_decay = 0.01f * static_cast<float>(s);
-      segments.push_back({w.data() + at, gradient.data() + at, velocity.data() + at,
-                          s % 2 ? copy.data() + at : nullptr, counts[s], lr_factor, weight_decay});
+      segments.push_back({w.data() + at, gradient.data() + at, velocity.data() + at, s % 2 ? copy.data() + at : nullptr,
+                          counts[s], lr_factor, weight_decay});
       for (std::int64_t i = 0; i < counts[s]; ++i, ++at) {
         expected[at] = start[at] - 0.1 * lr_factor * (gradient[at] + static_cast<double>(weight_decay) * start[at]);
       }

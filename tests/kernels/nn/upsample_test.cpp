@@ -13,8 +13,8 @@ TEMPLATE_TEST_CASE("upsample: forward and backward equal plain loops, also at no
     LevelShape in;
     int channels, h, w;
   };
-  const Case cases[] = {{{2, 4, 3}, 5, 8, 6}, {{1, 3, 5}, 33, 7, 8}, {{2, 1, 1}, 2, 5, 4}, {{1, 7, 25}, 3, 13, 50},
-                        {{1, 4, 4}, 3, 4, 4}, {{0, 3, 3}, 2, 6, 6}};
+  const Case cases[] = {{{2, 4, 3}, 5, 8, 6},    {{1, 3, 5}, 33, 7, 8}, {{2, 1, 1}, 2, 5, 4},
+                        {{1, 7, 25}, 3, 13, 50}, {{1, 4, 4}, 3, 4, 4},  {{0, 3, 3}, 2, 6, 6}};
   for (const Case& c : cases) {
     INFO(c.in.h << "x" << c.in.w << " to " << c.h << "x" << c.w);
     const std::size_t inputs = c.in.rows() * c.channels, outputs = std::size_t(c.in.n) * c.h * c.w * c.channels;
