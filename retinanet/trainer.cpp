@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cmath>
 #include <filesystem>
+#include <utility>
 
 #include "engine/checkpoint.h"
 #include "kernels/common/atomic_file.h"
@@ -17,6 +18,21 @@ namespace diopter {
 namespace {
 
 constexpr float kPictureScore = 0.4f;
+
+/// The model has its averaged weights, if there are any, while this is alive: also when an evaluation throws.
+class Averaged {
+ public:
+  explicit Averaged(WeightAverage* average) : average_(average) {
+    if (average_) average_->swap();
+  }
+  ~Averaged() {
+    if (average_) average_->swap();
+  }
+  Averaged(const Averaged&) = delete;
+
+ private:
+  WeightAverage* average_;
+};
 
 double peak_resident_mib() {
   rusage usage{};
@@ -58,21 +74,22 @@ RunState fresh_state(const Config& config, const Dataset& train) {
 }  // namespace
 
 std::string start_from(const RetinaNet& model, const std::string& file) {
-  const Checkpoint checkpoint = load_checkpoint(file);
+  Checkpoint checkpoint = load_checkpoint(file);
+  // PyTorch's batch norms count their batches; nothing here needs the number.
+  std::erase_if(checkpoint.tensors, [](const auto& t) { return t.first.ends_with(".num_batches_tracked"); });
   std::vector<NamedBuffer> wanted;
-  Checkpoint used{file, {}, {}};
   bool other_classes = false;
   for (const NamedBuffer& t : model_state(model)) {
     const bool class_layer = t.name.find("cls_logits") != std::string::npos;
     const auto found = checkpoint.tensors.find(t.name);
     if (class_layer && found != checkpoint.tensors.end() && found->second.shape()[0] != t.tensor.shape()[0]) {
+      checkpoint.tensors.erase(found);
       other_classes = true;
-      continue;
+    } else {
+      wanted.push_back(t);
     }
-    wanted.push_back(t);
-    if (found != checkpoint.tensors.end()) used.tensors.insert(*found);
   }
-  get_tensors(used, "", wanted);
+  get_tensors(checkpoint, "", wanted);
   return other_classes ? file + ": has other classes; the last classification layer starts afresh" : "";
 }
 
@@ -85,7 +102,7 @@ Trainer::Trainer(const Config& config, const Dataset& train, const Dataset& vali
     messages_.push_back("model.weights is empty, but model.freeze_stages or model.norm keeps parts of the backbone as they "
                         "were initialised");
   }
-  if (average_) average_ = std::make_unique<WeightAverage>(*model_, static_cast<float>(config.train.average));
+  start_average();
   create_run_folder(folder);
   write_file_atomically(folder + "/config.toml", format_config(config));
 }
@@ -100,15 +117,19 @@ Trainer::Trainer(const RunState& state, const Dataset& train, const Dataset& val
   const Config& config = state_.config;
   check_config(config);
   DIOPTER_CHECK(!train_.categories.empty(), "the training set has no classes");
+  DIOPTER_CHECK(validation_.images.empty() || class_names(validation_) == state_.classes,
+                "the validation set has other classes than the training set");
   model_ = std::make_unique<RetinaNet>(config, static_cast<int>(train_.categories.size()));
   optimizer_ = std::make_unique<Sgd>(
       group_by_decay(model_->parameters(), static_cast<float>(config.train.weight_decay),
                      static_cast<float>(config.train.norm_and_bias_decay)),
       Sgd::Options{static_cast<float>(config.train.momentum), config.train.nesterov});
-  if (config.train.average > 0) {
-    average_ = std::make_unique<WeightAverage>(*model_, static_cast<float>(config.train.average));
-  }
   loader_ = std::make_unique<Loader>(train_, loader_options(config), state_.iteration * config.train.accumulate);
+}
+
+void Trainer::start_average() {
+  const double decay = config().train.average;
+  if (decay > 0) average_ = std::make_unique<WeightAverage>(*model_, static_cast<float>(decay));
 }
 
 std::unique_ptr<Trainer> Trainer::resume(const std::string& folder, const std::vector<std::string>& settings,
@@ -123,7 +144,8 @@ std::unique_ptr<Trainer> Trainer::resume(const std::string& folder, const std::v
   get_tensors(checkpoint, "", model_state(*trainer->model_));
   get_tensors(checkpoint, kVelocityPrefix, trainer->optimizer_->velocities());
   trainer->normaliser_.set_average(state.normaliser);
-  if (trainer->average_) {
+  trainer->start_average();
+  if (trainer->average_ && state.average_updates > 0) {
     get_tensors(checkpoint, kAveragePrefix, trainer->average_->averages());
     trainer->average_->set_updates(state.average_updates);
   }
@@ -187,12 +209,13 @@ void Trainer::explain_non_finite(const Batch& batch, const char* what) {
 }
 
 CocoMetrics Trainer::evaluate(const TrainerCallbacks& callbacks) {
-  if (average_) average_->swap();
-  model_->set_training(false);
   std::vector<std::int64_t> ids;
   for (const Category& c : validation_.categories) ids.push_back(c.id);
-  const std::vector<Detection> detections = detect_all(*model_, validation_, ids, callbacks.evaluation);
-  if (average_) average_->swap();
+  model_->set_training(false);
+  const std::vector<Detection> detections = [&] {
+    const Averaged averaged(average_.get());
+    return detect_all(*model_, validation_, ids, callbacks.evaluation);
+  }();
   draw_pictures(detections);
   CocoMetrics metrics = coco_metrics(validation_, detections);
   append_evaluation(folder_, state_.iteration, metrics);
@@ -224,11 +247,9 @@ void Trainer::save(const std::string& file, bool with_optimizer) {
   Checkpoint checkpoint;
   put_tensors(checkpoint, "", model_state(*model_));
   if (with_optimizer) put_tensors(checkpoint, kVelocityPrefix, optimizer_->velocities());
+  if (average_) put_tensors(checkpoint, kAveragePrefix, average_->averages());
   state_.normaliser = normaliser_.average();
-  if (average_) {
-    put_tensors(checkpoint, kAveragePrefix, average_->averages());
-    state_.average_updates = average_->updates();
-  }
+  state_.average_updates = average_ ? average_->updates() : 0;
   put_run_state(checkpoint, state_);
   save_checkpoint(file, checkpoint);
 }
@@ -242,9 +263,9 @@ Trainer::Result Trainer::run(const TrainerCallbacks& callbacks) {
   const auto due = [&](std::int64_t every) { return every > 0 && state_.iteration % every == 0; };
   const bool evaluates = !validation_.images.empty();
   double training_seconds = 0;
-  std::int64_t first = state_.iteration;
+  const std::int64_t first = state_.iteration;
+  std::int64_t saved = std::filesystem::exists(last_checkpoint(folder_)) ? first : -1;
   Result result{state_.iteration, state_.iteration >= t.iterations, false, {}};
-
   for (const std::string& message : messages_) {
     if (callbacks.message) callbacks.message(message);
   }
@@ -264,14 +285,16 @@ Trainer::Result Trainer::run(const TrainerCallbacks& callbacks) {
 
     result.finished = state_.iteration >= t.iterations;
     result.evaluated = evaluates && (due(t.evaluate_every) || result.finished);
-    // Saved before the evaluation too, which may fail on a picture.
-    if (due(t.save_every) || result.evaluated) save(last_checkpoint(folder_), true);
+    if (due(t.save_every) || result.evaluated) {  // first of all: an evaluation may be interrupted or fail
+      save(last_checkpoint(folder_), true);
+      saved = state_.iteration;
+    }
     if (result.evaluated) {
       result.metrics = evaluate(callbacks);
-      save(last_checkpoint(folder_), true);
+      save(last_checkpoint(folder_), true);  // it knows the best AP now
     }
   }
-  if (state_.iteration > first) save(last_checkpoint(folder_), true);
+  if (saved != state_.iteration) save(last_checkpoint(folder_), true);
   result.iteration = state_.iteration;
   return result;
 }

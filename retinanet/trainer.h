@@ -28,7 +28,7 @@ struct StepReport {
 
 /// What a training run tells and asks its caller; any may be empty.
 struct TrainerCallbacks {
-  std::function<bool()> stop_requested;                       // polled after every step
+  std::function<bool()> stop_requested;                       // polled before every step
   std::function<void(const StepReport&)> step;
   std::function<void(std::int64_t done, std::int64_t total)> evaluation;
   std::function<void(const std::string&)> message;            // warnings, one line each
@@ -74,6 +74,8 @@ class Trainer {
  private:
   Trainer(const RunState& state, const Dataset& train, const Dataset& validation, const std::string& folder);
 
+  /// From the weights that the model has now.
+  void start_average();
   StepReport step();
   void explain_non_finite(const Batch& batch, const char* what);
   CocoMetrics evaluate(const TrainerCallbacks& callbacks);
