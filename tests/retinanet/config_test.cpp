@@ -132,7 +132,7 @@ TEST_CASE("an unknown preset names the nearest one and lists all") {
   CHECK(!contains(error_of([] { preset("xyz"); }), "nearest"));
 }
 
-TEST_CASE("--set takes every type") {
+TEST_CASE("set_config takes every type") {
   Config config = preset("small");
   const auto set = [&](const std::string& assignment) { set_config(config, assignment); };
   set("train.lr=0.02");

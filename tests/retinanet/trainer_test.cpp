@@ -326,11 +326,11 @@ TEST_CASE("a broken picture is skipped in training and an error in evaluation") 
   std::ofstream(shapes.validation.images[3].file) << "no picture";
   std::vector<std::string> messages;
   TrainerCallbacks callbacks;
-  callbacks.message = [&](const std::string& message) { messages.push_back(message); };
+  callbacks.skipped = [&](const std::string& reason) { messages.push_back(reason); };
   const std::string message = error_of([&] { train(tiny_config(), shapes, folder, callbacks); });
   CHECK(message.starts_with(shapes.validation.images[3].file + ": "));
   REQUIRE(messages.size() == 1);
-  CHECK(messages[0].starts_with("skipped " + shapes.train.images[4].file + ": "));
+  CHECK(messages[0].starts_with(shapes.train.images[4].file + ": "));
   CHECK(load_checkpoint(last_checkpoint(folder)).metadata.at("iteration") == "20");
 }
 
