@@ -12,7 +12,9 @@ namespace diopter {
 namespace {
 
 constexpr double kEnough = 0.95;      // share of the boxes at which the search ends
-constexpr double kWorthwhile = 0.02;  // gain that justifies one more change
+constexpr double kWorthwhile = 0.02;  // gain that justifies a change that costs nothing
+constexpr double kWorthCost = 0.1;    // gain that justifies one that costs time and memory
+constexpr int kLargestGrowth = 2;     // an input more than so many times as large as the pictures shows nothing new
 constexpr std::int64_t kSearchPictures = 400;
 constexpr double kFactors[] = {1, 1.25, 1.5, 1.75, 2, 2.5, 3, 3.5, 4, 5, 6, 7, 8, 10, 12};
 
@@ -94,7 +96,8 @@ class Search {
   Dataset sample_;
 };
 
-/// Settings that make the input `factor` times as large; pictures are enlarged only where that is what it takes.
+/// Settings that make the input `factor` times as large; none when that is far beyond the pictures' own size. Pictures
+/// are enlarged only where that is what it takes.
 std::vector<std::string> enlarged_input(const Config& config, const Dataset& dataset, double factor) {
   int longest_input = 0, longest = 0;
   for (const ImageRecord& record : dataset.images) {
@@ -103,6 +106,7 @@ std::vector<std::string> enlarged_input(const Config& config, const Dataset& dat
     longest = std::max({longest, record.width, record.height});
   }
   const auto scaled = [factor](int size) { return static_cast<int>(std::lround(factor * size)); };
+  if (scaled(longest_input) > kLargestGrowth * longest) return {};
   const int now = config.input.resize == "shorter_side" ? config.input.max_size : longest_input;
   std::vector<std::string> settings{"input.max_size=" + std::to_string(scaled(now))};
   if (config.input.resize == "shorter_side") {
@@ -130,8 +134,9 @@ std::vector<AnchorAdvice> advise_anchors(const Config& config, const Dataset& da
   std::vector<std::vector<std::string>> changes{{}};  // the cheapest first
   const std::vector<std::string> finer{"model.min_level=" + std::to_string(config.model.min_level - 1)};
   if (config.model.min_level > 2) changes.push_back(finer);
-  for (double factor : {1.5, 2.0, 3.0}) {
+  for (double factor : {1.5, 2.0, 3.0, 4.0, 6.0, 8.0}) {
     const std::vector<std::string> larger = enlarged_input(config, dataset, factor);
+    if (larger.empty()) break;
     changes.push_back(larger);
     if (config.model.min_level > 2) changes.push_back(joined(larger, finer));
   }
@@ -141,10 +146,11 @@ std::vector<AnchorAdvice> advise_anchors(const Config& config, const Dataset& da
   std::vector<AnchorAdvice> advice;
   for (const std::vector<std::string>& change : changes) {
     if (reached >= kEnough) break;
+    const double wanted = reached + (change.empty() ? kWorthwhile : kWorthCost);
     const Candidate candidate = search.tune(config, change);
-    if (candidate.settings.empty() || candidate.coverage - reached < kWorthwhile) continue;
+    if (candidate.coverage < std::min(wanted, kEnough)) continue;
     const Coverage verified = anchor_coverage(candidate.config, dataset);
-    if (verified.all.foreground_share() - reached < kWorthwhile) continue;
+    if (verified.all.foreground_share() < std::min(wanted, kEnough)) continue;
     reached = verified.all.foreground_share();
     advice.push_back({candidate.settings, reached, verified.anchors_per_picture / now.anchors_per_picture});
   }

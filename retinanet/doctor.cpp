@@ -44,12 +44,13 @@ class Warnings {
     lines_.push_back(text(parts...));
   }
 
+  /// "WHAT: 12 (first; second; third; ...)"
   void found(const Findings& findings, const char* what) {
     if (findings.count == 0) return;
-    std::string line = text(findings.count, " ", what, ": ");
+    std::string line = text(what, ": ", findings.count, " (");
     for (const std::string& example : findings.examples) line += (&example == &findings.examples[0] ? "" : "; ") + example;
-    if (findings.count > static_cast<std::int64_t>(findings.examples.size())) line += "; ...";
-    lines_.push_back(line);
+    const bool more = findings.count > static_cast<std::int64_t>(findings.examples.size());
+    lines_.push_back(line + (more ? "; ...)" : ")"));
   }
 
  private:
@@ -59,21 +60,21 @@ class Warnings {
 void warn_of_files(const Dataset& dataset, const PictureCheck& pictures, Warnings& warnings) {
   Findings reader;
   for (const std::string& warning : dataset.warnings) reader.add(warning);
-  warnings.found(reader, "annotations were repaired or dropped while reading");
-  warnings.found(pictures.missing, "pictures do not exist");
-  warnings.found(pictures.undecodable, "pictures cannot be decoded");
-  warnings.found(pictures.other_size, "pictures have another size than the annotations say (turned, or scaled later?)");
-  warnings.found(pictures.unknown_size, "pictures are left out, because the annotations do not say their size");
+  warnings.found(reader, "annotations that were repaired or dropped while reading");
+  warnings.found(pictures.missing, "pictures that do not exist");
+  warnings.found(pictures.undecodable, "pictures that cannot be decoded");
+  warnings.found(pictures.other_size, "pictures of another size than the annotations say");
+  warnings.found(pictures.unknown_size, "pictures left out because the annotations do not say their size");
 }
 
 void warn_of_boxes(const DatasetReport& data, Warnings& warnings) {
-  warnings.found(data.degenerate, "boxes have no width or height, training drops them");
-  warnings.found(data.outside, "boxes lie outside their picture, training drops them");
-  warnings.found(data.partly_outside, "boxes reach beyond their picture's border, training clips them");
-  warnings.found(data.vanishing, "boxes are less than a pixel wide or high at the network's input, training drops them");
-  warnings.found(data.duplicates, "boxes are there twice");
-  warnings.found(data.contradictions, "boxes are there with two classes");
-  warnings.found(data.crowded, "pictures have more objects than detect.max_detections, which limits recall");
+  warnings.found(data.degenerate, "boxes without width or height, which training drops");
+  warnings.found(data.outside, "boxes outside their picture, which training drops");
+  warnings.found(data.partly_outside, "boxes across their picture's border, which training clips");
+  warnings.found(data.vanishing, "boxes less than a pixel wide or high at the network's input, which training drops");
+  warnings.found(data.duplicates, "boxes that are there twice");
+  warnings.found(data.contradictions, "boxes that are there with two classes");
+  warnings.found(data.crowded, "pictures with more objects than detect.max_detections, which limits the recall");
   const double empty = share(data.empty_pictures, data.pictures);
   if (empty > kManyEmpty) warnings.add(percent(empty), " of the pictures have no objects");
 }
@@ -101,10 +102,11 @@ void warn_of_anchors(const DoctorReport& report, const Config& config, Warnings&
     warnings.add(percent(small), " of the objects are smaller at the network's input than its finest stride of ",
                  1 << config.model.min_level, " pixels: cut the pictures into tiles or raise input.max_size");
   }
-  if (report.coverage.all.foreground_share() < kPoorCoverage) {
-    warnings.add("only ", percent(report.coverage.all.foreground_share()), " of the objects have an anchor with IoU >= ",
-                 config.match.foreground_iou,
-                 report.advice.empty() ? "" : ": see the settings above that would change it");
+  const double covered = report.coverage.all.foreground_share();
+  if (covered < kPoorCoverage) {
+    warnings.add("only ", percent(covered), " of the objects have an anchor with IoU >= ", config.match.foreground_iou,
+                 report.advice.empty() ? ""
+                                       : "; with the settings above up to " + percent(report.advice.back().coverage));
   }
   const double weak = share(report.matches.low_quality, objects);
   if (weak > kManyWeak) {

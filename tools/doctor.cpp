@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "data/dataset.h"
+#include "data/reader_support.h"
 #include "kernels/common/atomic_file.h"
 #include "tools/command.h"
 #include "tools/doctor_report.h"
@@ -18,13 +19,14 @@ namespace diopter {
 namespace {
 
 struct Request {
-  std::string annotations, images, format, preset = "small", json;
+  std::string annotations, images, format, preset = "small", config, json;
   std::vector<std::string> settings;
   bool no_images = false;
 };
 
 void examine(const Request& request) {
   Config config = preset(request.preset);
+  if (!request.config.empty()) override_config(config, read_text(request.config), request.config);
   for (const std::string& setting : request.settings) set_config(config, setting);
   const DatasetFormat format =
       request.format.empty() ? recognise_format(request.annotations) : format_from_name(request.format);
@@ -59,6 +61,7 @@ void add_doctor_command(CLI::App& app) {
   command.add_option("--format", request->format, "coco, voc, csv or yolo; recognised from the files when not given")
       ->type_name("NAME");
   command.add_option("--preset", request->preset, "Configuration to look with")->type_name("NAME");
+  command.add_option("--config", request->config, "TOML file that overrides keys of the preset")->type_name("FILE");
   command.add_option("--set", request->settings, "Overrides one key, may be repeated")
       ->type_name("KEY=VALUE")
       ->expected(1)

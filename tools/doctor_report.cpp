@@ -76,11 +76,16 @@ void print_anchors(const DoctorReport& report, const Config& config) {
   print_bin(report.coverage.all);
   for (const CoverageBin& bin : report.coverage.by_size) print_bin(bin);
   for (const CoverageBin& bin : report.coverage.by_ratio) print_bin(bin);
+  const auto [smallest, largest] = std::minmax_element(config.anchors.scales.begin(), config.anchors.scales.end());
+  std::printf("  anchor sizes            %.4g to %.4g pixels at the input, levels %d to %d\n",
+              config.anchors.size_factor * std::ldexp(*smallest, config.model.min_level),
+              config.anchors.size_factor * std::ldexp(*largest, config.model.max_level), config.model.min_level,
+              config.model.max_level);
   std::printf("  positive anchors        %.0f to %.0f a picture, median %.0f; foreground : background 1 : %.0f%s\n",
               m.positives_per_picture.min, m.positives_per_picture.max, m.positives_per_picture.median,
               static_cast<double>(m.background) / static_cast<double>(std::max<std::int64_t>(m.positives, 1)),
               m.pictures < report.data.pictures ? (" (" + std::to_string(m.pictures) + " pictures)").c_str() : "");
-  std::printf("  objects with weaker anchors only %lld, with none %lld\n", count(m.low_quality), count(m.unmatched));
+  std::printf("  weaker anchors only     %lld objects, no anchor at all %lld\n", count(m.low_quality), count(m.unmatched));
   if (!report.advice.empty()) std::printf("  settings that would change it:\n");
   for (const AnchorAdvice& advice : report.advice) {
     std::printf("   ");
@@ -94,9 +99,9 @@ void print_anchors(const DoctorReport& report, const Config& config) {
 
 void print_start(const DoctorReport& report, const Config& config) {
   const StepMemory& m = report.memory;
-  std::printf("\nstart of training\n  classification loss     %.4g expected from model.prior, %.4g measured on %d %s\n",
+  std::printf("\nstart of training\n  classification loss     %.4g expected from model.prior, %.4g measured on %d %s%s\n",
               report.loss.expected, report.loss.measured, report.loss.pictures,
-              report.pictures.opened ? "pictures" : "blank pictures");
+              report.pictures.opened ? "picture" : "blank picture", report.loss.pictures == 1 ? "" : "s");
   std::printf("  parameters              %lld\n", count(m.parameters));
   std::printf("  memory                  %.0f MiB for a step with %d pictures padded to %d x %d, at most %.0f MiB for loading\n",
               mib(m.predicted), config.train.batch_size, m.width, m.height, mib(m.loader));
