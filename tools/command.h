@@ -9,6 +9,7 @@
 namespace diopter {
 
 void add_detect_command(CLI::App& app);
+void add_doctor_command(CLI::App& app);
 void add_evaluate_command(CLI::App& app);
 void add_info_command(CLI::App& app);
 void add_shapes_command(CLI::App& app);

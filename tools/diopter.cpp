@@ -47,6 +47,7 @@ int main(int argc, char** argv) {
   app.footer("Help on a command:\n  diopter evaluate --help");
   app.require_subcommand(1);
   diopter::add_shapes_command(app);
+  diopter::add_doctor_command(app);
   diopter::add_train_command(app);
   diopter::add_evaluate_command(app);
   diopter::add_detect_command(app);
