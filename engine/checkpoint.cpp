@@ -66,8 +66,8 @@ std::vector<std::uint64_t> unsigned_list(const nlohmann::json& list) {
   return values;
 }
 
-/// Whether a tensor with these sizes and element_size bytes an element takes `bytes` bytes. Sizes come from the file: their
-/// product may overflow.
+/// Whether a tensor with these sizes and element_size bytes an element takes `bytes` bytes. Sizes come from the file:
+/// their product may overflow.
 bool takes_bytes(const std::vector<std::uint64_t>& sizes, std::uint64_t element_size, std::uint64_t bytes) {
   constexpr std::uint64_t kLargest = std::numeric_limits<std::int64_t>::max();
   std::uint64_t product = element_size;
@@ -149,8 +149,9 @@ Checkpoint load_checkpoint(const std::string& file) {
       const std::vector<std::uint64_t> range = unsigned_list(entry.at("data_offsets"));
       DIOPTER_CHECK(sizes.size() <= Shape::kMaxRank, file, ": tensor ", name, " has ", sizes.size(), " dimensions");
       DIOPTER_CHECK(stored_size(type) > 0, file, ": tensor ", name, " has type ", type, ", which is not supported");
-      DIOPTER_CHECK(range.size() == 2 && range[0] <= range[1] && takes_bytes(sizes, stored_size(type), range[1] - range[0]),
-                    file, ": tensor ", name, ": offsets do not fit its shape ", entry.at("shape").dump());
+      const bool fits = range.size() == 2 && range[0] <= range[1] &&
+                        takes_bytes(sizes, stored_size(type), range[1] - range[0]);
+      DIOPTER_CHECK(fits, file, ": tensor ", name, ": offsets do not fit its shape ", entry.at("shape").dump());
       DIOPTER_CHECK(range[1] <= bytes.size() - base, file, ": truncated at offset ", bytes.size(), ", within tensor ", name);
       const Shape shape(std::vector<std::int64_t>(sizes.begin(), sizes.end()));
       checkpoint.tensors[name] = read_tensor(type, shape, bytes.data() + base + range[0]);

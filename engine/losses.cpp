@@ -87,7 +87,8 @@ Variable classification_loss(const Pyramid& logits, int classes, const AnchorTar
 
 Variable box_loss(const Pyramid& deltas, const AnchorTargets& targets, const Tensor& scale, const BoxLossParams& params) {
   check_head(deltas, 4, targets, scale);
-  return fused_loss("box_loss", deltas, targets.grid.cells * 4, scale, [&](const Tensor& gradient, const Tensor& losses) {
+  const int values = targets.grid.cells * 4;
+  return fused_loss("box_loss", deltas, values, scale, [&](const Tensor& gradient, const Tensor& losses) {
     with_dtype(deltas.rows.value().dtype(), [&](auto t) {
       using T = decltype(t);
       DIOPTER_DISPATCH(scale.device(), box_loss,

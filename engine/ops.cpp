@@ -37,7 +37,8 @@ T* data_or_null(const Tensor& x) {
 }
 
 void check_part(const char* name, const Tensor& part, const Shape& expected, const Shape& y) {
-  DIOPTER_CHECK(!part.defined() || part.shape() == expected, "conv2d to ", y.str(), " with ", name, " ", part.shape().str());
+  DIOPTER_CHECK(!part.defined() || part.shape() == expected, "conv2d to ", y.str(), " with ", name, " ",
+                part.shape().str());
 }
 
 /// The convolution of both overloads: rows in, rows out; y has the shape that the caller gives.

@@ -104,8 +104,9 @@ void Tape::backward(const std::vector<Variable>& losses) {
 }
 
 void Tape::backward(const Variable& y, const Tensor& dy) {
-  DIOPTER_CHECK(dy.shape() == y.shape() && dy.dtype() == y.value().dtype(), "backward from a tensor ", y.shape().str(), " ",
-                name_of(y.value().dtype()), " with a gradient ", dy.shape().str(), " ", name_of(dy.dtype()));
+  DIOPTER_CHECK(dy.shape() == y.shape() && dy.dtype() == y.value().dtype(), "backward from a tensor ",
+                y.shape().str(), " ", name_of(y.value().dtype()), " with a gradient ", dy.shape().str(), " ",
+                name_of(dy.dtype()));
   if (y.requires_gradient()) y.gradient()->accumulate(dy);
   run();
 }

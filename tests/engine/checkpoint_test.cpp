@@ -75,7 +75,7 @@ TEST_CASE("Checkpoint: what is saved comes back bit for bit") {
   CHECK(load_checkpoint(folder.path("empty")).tensors.empty());
 }
 
-TEST_CASE("Checkpoint: weights are stored as [out, in, kh, kw]") {
+TEST_CASE("Checkpoint: weights are stored with the inputs before the kernel") {
   // Each value tells its place: 1000 out + 100 y + 10 x + in.
   const Tensor w = Tensor::empty({2, 3, 2, 4});
   float* values = w.data<float>();
@@ -146,11 +146,16 @@ TEST_CASE("Checkpoint: what was put does not change with the model") {
 
 TEST_CASE("Checkpoint: types of other writers are converted") {
   const TemporaryFolder folder("checkpoint_types");
-  const std::string data = bytes_of(std::vector<std::uint16_t>{0x3c00, 0xc000, 0x0001, 0x7bff, 0x7c00, 0x8000, 0x3555}) +
-                           bytes_of(std::vector<double>{0.1}) + bytes_of(std::vector<std::int64_t>{-5, 1 << 20});
-  const std::string file = folder.write("x", file_of(
-      R"({"f16":{"dtype":"F16","shape":[7],"data_offsets":[0,14]},"f64":{"dtype":"F64","shape":[1],"data_offsets":[14,22]},)"
-      R"("i64":{"dtype":"I64","shape":[2],"data_offsets":[22,38]}})", data));
+  const std::string data =
+      bytes_of(std::vector<std::uint16_t>{0x3c00, 0xc000, 0x0001, 0x7bff, 0x7c00, 0x8000, 0x3555}) +
+      bytes_of(std::vector<double>{0.1}) + bytes_of(std::vector<std::int64_t>{-5, 1 << 20});
+  const std::string file = folder.write(
+      "x",
+      file_of(
+          R"({"f16":{"dtype":"F16","shape":[7],"data_offsets":[0,14]},)"
+          R"("f64":{"dtype":"F64","shape":[1],"data_offsets":[14,22]},)"
+          R"("i64":{"dtype":"I64","shape":[2],"data_offsets":[22,38]}})",
+          data));
   const Checkpoint checkpoint = load_checkpoint(file);
   CHECK(checkpoint.tensors.at("f16").to_vector<float>() ==
         std::vector<float>{1, -2, 0x1p-24f, 65504, INFINITY, -0.0f, 0.333251953125f});
@@ -188,9 +193,10 @@ TEST_CASE("Checkpoint: files that are something else are errors") {
   const std::string no_json = "not a safetensors file (its header is no JSON of tensors)";
   CHECK(error("PK\x03\x04 this is a zip file, as torch.save writes it") == "not a safetensors file");
   CHECK(error(std::string(100, '\xff')) == "not a safetensors file");
-  for (const char* header : {"", "{", "null", "[]", "5", "\"x\"", "{} {}", "\xff\xfe", R"({"w":5})", R"({"w":[]})", R"({"w":{}})",
-                             R"({"w":{"dtype":5,"shape":[2],"data_offsets":[0,8]}})", R"({"__metadata__":{"a":1}})",
-                             R"({"__metadata__":["a"]})", R"({"w":{"dtype":"F32","shape":2,"data_offsets":[0,8]}})"}) {
+  for (const char* header :
+       {"", "{", "null", "[]", "5", "\"x\"", "{} {}", "\xff\xfe", R"({"w":5})", R"({"w":[]})", R"({"w":{}})",
+        R"({"w":{"dtype":5,"shape":[2],"data_offsets":[0,8]}})", R"({"__metadata__":{"a":1}})",
+        R"({"__metadata__":["a"]})", R"({"w":{"dtype":"F32","shape":2,"data_offsets":[0,8]}})"}) {
     INFO(header);
     CHECK(header_error(header) == no_json);
   }
@@ -198,7 +204,8 @@ TEST_CASE("Checkpoint: files that are something else are errors") {
     INFO(shape);
     CHECK(tensor_error("F32", shape, "[0,8]") == no_json);
   }
-  for (const char* offsets : {"[0.0,8]", "[-8,0]", "{\"a\":0,\"b\":8}"}) CHECK(tensor_error("F32", "[2]", offsets) == no_json);
+  for (const char* offsets : {"[0.0,8]", "[-8,0]", "{\"a\":0,\"b\":8}"})
+    CHECK(tensor_error("F32", "[2]", offsets) == no_json);
 
   CHECK(tensor_error("F32", "[2]", "[0,8]").rfind("unnamed", 0) == 0);  // this one is right
   CHECK(tensor_error("C64", "[1]", "[0,8]") == "tensor w has type C64, which is not supported");
@@ -211,7 +218,8 @@ TEST_CASE("Checkpoint: files that are something else are errors") {
         "tensor w: offsets do not fit its shape [4294967296,4294967296]");
   CHECK(tensor_error("F32", "[9223372036854775807,2]", "[0,8]") ==
         "tensor w: offsets do not fit its shape [9223372036854775807,2]");
-  CHECK(tensor_error("F32", "[2]", "[18446744073709551600,18446744073709551608]").rfind("truncated at offset ", 0) == 0);
+  CHECK(tensor_error("F32", "[2]", "[18446744073709551600,18446744073709551608]").rfind("truncated at offset ", 0) ==
+        0);
   CHECK(tensor_error("F32", "[1]", "[0,4]") == "4 bytes after the last tensor, at offset 66");
 }
 
@@ -248,8 +256,9 @@ TEST_CASE("Checkpoint: missing, surplus and differing tensors are named, and not
   CHECK(error_with([](Checkpoint& c) { c.tensors.erase("scalar"); }) == "old.safetensors: tensor scalar is missing");
   CHECK(error_with([](Checkpoint& c) { c.tensors["zz"] = Tensor::zeros({1}); }) ==
         "old.safetensors: tensor zz has no place in the model");
-  CHECK(error_with([](Checkpoint& c) { c.tensors["conv.weight"] = Tensor::zeros({2, 3, 3, 2}); }) ==
-        "old.safetensors: tensor conv.weight is f32 [2, 3, 3, 2], the model has f32 [2, 2, 3, 3]");
+  CHECK(error_with([](Checkpoint& c) {
+          c.tensors["conv.weight"] = Tensor::zeros({2, 3, 3, 2});
+        }) == "old.safetensors: tensor conv.weight is f32 [2, 3, 3, 2], the model has f32 [2, 2, 3, 3]");
   CHECK(error_with([](Checkpoint& c) { c.tensors["scalar"] = Tensor::zeros({}, DType::bf16); }) ==
         "old.safetensors: tensor scalar is bf16 [], the model has f32 []");
 }
@@ -270,7 +279,8 @@ TEST_CASE("Checkpoint: each prefix has its own tensors") {
   checkpoint.tensors["average.v"] = Tensor::zeros({1});
   CHECK_NOTHROW(get_tensors(checkpoint, "", one(0)));
   CHECK_NOTHROW(get_tensors(checkpoint, kVelocityPrefix, one(0)));
-  CHECK(error_of([&] { get_tensors(checkpoint, kAveragePrefix, one(0)); }) == ": tensor average.v has no place in the model");
+  CHECK(error_of([&] { get_tensors(checkpoint, kAveragePrefix, one(0)); }) ==
+        ": tensor average.v has no place in the model");
 }
 
 TEST_CASE("Checkpoint: a module's state is its parameters and buffers") {
@@ -311,7 +321,9 @@ TEST_CASE("Checkpoint: paths that cannot be read or written") {
   CHECK(error_of([&] { save_checkpoint(nowhere, some_checkpoint()); }) ==
         nowhere + ": cannot write: No such file or directory");
   std::filesystem::create_directory(folder.path("folder"));
-  CHECK(error_of([&] { save_checkpoint(folder.path("folder"), some_checkpoint()); }).rfind(folder.path("folder") + ": ", 0) == 0);
+  CHECK(error_of([&] {
+          save_checkpoint(folder.path("folder"), some_checkpoint());
+        }).rfind(folder.path("folder") + ": ", 0) == 0);
   CHECK(std::distance(std::filesystem::directory_iterator(folder.path()), {}) == 1);
 }
 

@@ -11,13 +11,14 @@ struct OperationCase {
   const char* name;
   Operation operation;
   std::vector<Tensor> inputs;
-  std::size_t stored = 1;  // the first inputs are activations or weights, bf16 where the network is; the rest stay float
+  std::size_t stored = 1;  // the first inputs are activations or weights, stored as bf16 or float; the rest stay float
   bool relu_output = false;
 };
 
 Levels three_levels() {
   Levels levels;
-  for (LevelShape level : {LevelShape{2, 4, 5}, LevelShape{2, 2, 3}, LevelShape{2, 1, 1}}) levels.level[levels.count++] = level;
+  for (LevelShape level : {LevelShape{2, 4, 5}, LevelShape{2, 2, 3}, LevelShape{2, 1, 1}})
+    levels.level[levels.count++] = level;
   return levels;
 }
 
@@ -31,7 +32,8 @@ Tensor distinct_values(const Shape& shape, Device device) {
 std::vector<OperationCase> convolutions(Device device) {
   const auto random = [device](const Shape& shape, std::uint64_t seed) { return random_tensor(shape, seed, device); };
   const Tensor x = random({2, 5, 6, 3}, 1), w = random({4, 3, 3, 3}, 2), pointwise = random({4, 1, 1, 3}, 3);
-  const Tensor bias = random({4}, 4), scale = random({4}, 5), same = random({2, 5, 6, 4}, 6), half = random({2, 3, 3, 4}, 7);
+  const Tensor bias = random({4}, 4), scale = random({4}, 5), same = random({2, 5, 6, 4}, 6),
+               half = random({2, 3, 3, 4}, 7);
   const Levels levels = three_levels();
   const Tensor rows = random({levels.rows(), 3}, 8);
   using V = std::vector<Variable>;
@@ -41,24 +43,39 @@ std::vector<OperationCase> convolutions(Device device) {
       {"conv2d stride 2", [](const V& v) { return conv2d(v[0], v[1], {.stride = 2, .padding = 1}); }, {x, w}, 2},
       {"conv2d bias", [](const V& v) { return conv2d(v[0], v[1], {.padding = 1, .bias = v[2]}); }, {x, w, bias}, 2},
       {"conv2d scale", [=](const V& v) { return conv2d(v[0], v[1], {.padding = 1, .scale = scale}); }, {x, w}, 2},
-      {"conv2d residual", [](const V& v) { return conv2d(v[0], v[1], {.padding = 1, .residual = v[2]}); }, {x, w, same}, 3},
+      {"conv2d residual",
+       [](const V& v) { return conv2d(v[0], v[1], {.padding = 1, .residual = v[2]}); },
+       {x, w, same},
+       3},
       {"conv2d relu", [](const V& v) { return conv2d(v[0], v[1], {.padding = 1, .relu = true}); }, {x, w}, 2, true},
       {"conv2d with all parts",
        [=](const V& v) {
-         return conv2d(v[0], v[1], {.stride = 2, .padding = 1, .bias = v[3], .scale = scale, .residual = v[2], .relu = true});
+         return conv2d(v[0], v[1],
+                       {.stride = 2, .padding = 1, .bias = v[3], .scale = scale, .residual = v[2], .relu = true});
        },
-       {x, w, half, bias}, 3, true},
+       {x, w, half, bias},
+       3,
+       true},
       {"conv2d of a pyramid",
-       [=](const V& v) { return conv2d(Pyramid{v[0], levels}, v[1], {.padding = 1, .bias = v[2], .relu = true}).rows; },
-       {rows, w, bias}, 2, true},
+       [=](const V& v) {
+         return conv2d(Pyramid{v[0], levels}, v[1], {.padding = 1, .bias = v[2], .relu = true}).rows;
+       },
+       {rows, w, bias},
+       2,
+       true},
       {"conv2d of a pyramid, stride 2",
-       [=](const V& v) { return conv2d(Pyramid{v[0], levels}, v[1], {.stride = 2, .padding = 1}).rows; }, {rows, w}, 2},
+       [=](const V& v) {
+         return conv2d(Pyramid{v[0], levels}, v[1], {.stride = 2, .padding = 1}).rows;
+       },
+       {rows, w},
+       2},
   };
 }
 
 std::vector<OperationCase> other_operations(Device device) {
   const auto random = [device](const Shape& shape, std::uint64_t seed) { return random_tensor(shape, seed, device); };
-  const Tensor x = random({2, 5, 6, 4}, 11), other = random({2, 5, 6, 4}, 12), gamma = random({4}, 13), beta = random({4}, 14);
+  const Tensor x = random({2, 5, 6, 4}, 11), other = random({2, 5, 6, 4}, 12), gamma = random({4}, 13),
+               beta = random({4}, 14);
   const RunningStatistics running{Tensor::zeros({4}, DType::f32, device), Tensor::full({4}, 1, device)};
   const Levels levels = three_levels();
   const Tensor rows = random({levels.rows(), 4}, 15);
@@ -68,17 +85,30 @@ std::vector<OperationCase> other_operations(Device device) {
       {"channel_affine", [=](const V& v) { return channel_affine(v[0], gamma, beta); }, {x}},
       {"group_norm", [](const V& v) { return group_norm(v[0], v[1], v[2], 2, 1e-5f); }, {x, gamma, beta}},
       {"group_norm of a pyramid",
-       [=](const V& v) { return group_norm(Pyramid{v[0], levels}, v[1], v[2], 2, 1e-5f).rows; }, {rows, gamma, beta}},
+       [=](const V& v) {
+         return group_norm(Pyramid{v[0], levels}, v[1], v[2], 2, 1e-5f).rows;
+       },
+       {rows, gamma, beta}},
       {"relu", [](const V& v) { return relu(v[0]); }, {x}, 1, true},
-      {"relu of a pyramid", [=](const V& v) { return relu(Pyramid{v[0], levels}).rows; }, {rows}, 1, true},
+      {"relu of a pyramid",
+       [=](const V& v) {
+         return relu(Pyramid{v[0], levels}).rows;
+       },
+       {rows},
+       1,
+       true},
       {"sigmoid", [](const V& v) { return sigmoid(v[0]); }, {x}},
       {"add", [](const V& v) { return add(v[0], v[1]); }, {x, other}, 2},
       {"add to itself", [](const V& v) { return add(v[0], v[0]); }, {x}},
       {"max_pool", [](const V& v) { return max_pool(v[0], 3, 2, 1); }, {distinct_values({2, 7, 6, 3}, device)}},
-      {"max_pool, no overlap", [](const V& v) { return max_pool(v[0], 2, 2, 0); }, {distinct_values({2, 7, 6, 3}, device)}},
+      {"max_pool, no overlap",
+       [](const V& v) { return max_pool(v[0], 2, 2, 0); },
+       {distinct_values({2, 7, 6, 3}, device)}},
       {"upsample", [](const V& v) { return upsample(v[0], 7, 11); }, {x}},
-      {"concat_levels", [](const V& v) { return concat_levels(v).rows; },
-       {random({2, 4, 5, 3}, 16), random({2, 2, 3, 3}, 17), random({2, 1, 1, 3}, 18)}, 3},
+      {"concat_levels",
+       [](const V& v) { return concat_levels(v).rows; },
+       {random({2, 4, 5, 3}, 16), random({2, 2, 3, 3}, 17), random({2, 1, 1, 3}, 18)},
+       3},
       {"sum", [](const V& v) { return sum(v[0]); }, {x}},
   };
 }
@@ -119,8 +149,8 @@ struct Results {
   std::vector<std::vector<float>> gradients;
 };
 
-/// Runs forward and backward. dy is a fixed random gradient that bf16 holds exactly, 0 where y of the float run (`mask`,
-/// unless empty) is so close to a relu's kink that rounding may move it across.
+/// Runs forward and backward. dy is a fixed random gradient that bf16 holds exactly, 0 where y of the float run
+/// (`mask`, unless empty) is so close to a relu's kink that rounding may move it across.
 Results run(const OperationCase& c, const std::vector<Tensor>& inputs, const std::vector<float>& mask) {
   Tape tape;
   const std::vector<Variable> x = variables(inputs, [](std::size_t) { return true; });
@@ -147,7 +177,8 @@ TEST_CASE("Operations on bf16 agree with float to its precision") {
         floats.push_back(i < c.stored ? rounded_to_bf16(c.inputs[i]) : c.inputs[i]);
         stored.push_back(i < c.stored ? to_bf16(c.inputs[i]) : c.inputs[i]);
       }
-      const std::vector<float> y = c.operation(variables(floats, [](std::size_t) { return false; })).value().to_vector<float>();
+      const std::vector<float> y =
+          c.operation(variables(floats, [](std::size_t) { return false; })).value().to_vector<float>();
       const std::vector<float> mask = c.relu_output ? y : std::vector<float>();
       const Results expected = run(c, floats, mask), actual = run(c, stored, mask);
       require_close(actual.y, expected.y, Tolerance::bf16);

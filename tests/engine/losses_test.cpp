@@ -34,8 +34,9 @@ Levels levels_of(const AnchorTargets& targets) {
 Pyramid random_head(const AnchorTargets& targets, int channels, std::uint64_t seed, float low, float high,
                     bool requires_gradient = false) {
   const Levels levels = levels_of(targets);
-  return {Variable(random_tensor({levels.rows(), channels}, seed, targets.boxes.device(), low, high), requires_gradient),
-          levels};
+  return {
+      Variable(random_tensor({levels.rows(), channels}, seed, targets.boxes.device(), low, high), requires_gradient),
+      levels};
 }
 
 /// Position in a head's matrix of the first value of an anchor, `values` values an anchor and `channels` a pixel.
@@ -45,7 +46,8 @@ std::size_t first_value(const AnchorTargets& targets, int image, std::int64_t an
   while (anchor >= targets.grid.level_offset(l + 1)) ++l;
   anchor -= targets.grid.level_offset(l);
   const std::int64_t pixels = std::int64_t{levels.level[l].h} * levels.level[l].w, cells = targets.grid.cells;
-  return static_cast<std::size_t>((levels.offset(l) + image * pixels + anchor / cells) * channels + anchor % cells * values);
+  return static_cast<std::size_t>((levels.offset(l) + image * pixels + anchor / cells) * channels +
+                                  anchor % cells * values);
 }
 
 std::int64_t count(const AnchorTargets& targets, std::int32_t label) {
@@ -102,9 +104,11 @@ TEST_CASE("classification_loss: gradients") {
     const Tensor scale = Tensor::from({2}, std::vector<float>{0.5f, 2}, device);
     for (float gamma : {0.0f, 0.5f, 2.0f}) {
       INFO("gamma " << gamma << " on " << device_name(device));
-      check_gradients([&](const std::vector<Variable>& v) {
-        return classification_loss({v[0], logits.levels}, kClasses, targets, scale, {.gamma = gamma});
-      }, {logits.rows.value()});
+      check_gradients(
+          [&](const std::vector<Variable>& v) {
+            return classification_loss({v[0], logits.levels}, kClasses, targets, scale, {.gamma = gamma});
+          },
+          {logits.rows.value()});
     }
   }
 }
@@ -139,9 +143,11 @@ TEST_CASE("box_loss: gradients of all kinds") {
     for (BoxLoss kind : {BoxLoss::l1, BoxLoss::smooth_l1, BoxLoss::giou, BoxLoss::diou, BoxLoss::ciou}) {
       INFO("kind " << static_cast<int>(kind) << " on " << device_name(device));
       const Pyramid deltas = random_head(targets, 3 * 4, 7, -1, 1);
-      check_gradients([&](const std::vector<Variable>& v) {
-        return box_loss({v[0], deltas.levels}, targets, scale, {.kind = kind, .beta = 0.5f, .coder = coder});
-      }, {deltas.rows.value()});
+      check_gradients(
+          [&](const std::vector<Variable>& v) {
+            return box_loss({v[0], deltas.levels}, targets, scale, {.kind = kind, .beta = 0.5f, .coder = coder});
+          },
+          {deltas.rows.value()});
     }
   }
 }
@@ -201,10 +207,12 @@ TEST_CASE("Fused losses: a gradient that is not one scales theirs") {
       std::vector<float> three = one, four = one;
       for (float& g : three) g *= -3;
       for (float& g : four) g *= 4;
-      require_close(gradient([&](Tape& tape, const Variable& y) { tape.backward(y, Tensor::full({1}, -3, device)); }), three,
-                    Tolerance::elementwise);
-      require_close(gradient([](Tape& tape, const Variable& y) { tape.backward({add(add(y, y), y), y}); }), four,
-                    Tolerance::elementwise);
+      require_close(gradient([&](Tape& tape, const Variable& y) { tape.backward(y, Tensor::full({1}, -3, device)); }),
+                    three, Tolerance::elementwise);
+      require_close(gradient([](Tape& tape, const Variable& y) {
+                      tape.backward({add(add(y, y), y), y});
+                    }),
+                    four, Tolerance::elementwise);
     }
   }
 }

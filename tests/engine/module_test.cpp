@@ -47,12 +47,13 @@ std::vector<std::string> names_of(const std::vector<Named>& named) {
 TEST_CASE("Module: names of parameters and buffers are joined") {
   InitRandom random(1);
   Net net(random);
-  CHECK(names_of(net.parameters()) ==
-        std::vector<std::string>{"scale", "body.0.conv.weight", "body.0.norm.weight", "body.0.norm.bias", "body.1.conv.weight",
-                                 "body.1.norm.weight", "body.1.norm.bias", "last.weight", "last.bias"});
-  CHECK(names_of(net.buffers()) ==
-        std::vector<std::string>{"counter", "body.0.norm.running_mean", "body.0.norm.running_var", "body.1.norm.running_mean",
-                                 "body.1.norm.running_var"});
+  CHECK(names_of(net.parameters()) == std::vector<std::string>{"scale", "body.0.conv.weight", "body.0.norm.weight",
+                                                               "body.0.norm.bias", "body.1.conv.weight",
+                                                               "body.1.norm.weight", "body.1.norm.bias", "last.weight",
+                                                               "last.bias"});
+  CHECK(names_of(net.buffers()) == std::vector<std::string>{"counter", "body.0.norm.running_mean",
+                                                            "body.0.norm.running_var", "body.1.norm.running_mean",
+                                                            "body.1.norm.running_var"});
   CHECK(net.parameters()[1].variable.name() == "weight");
   net.name_parameters();
   for (const NamedParameter& p : net.parameters()) CHECK(p.variable.name() == p.name);
@@ -99,7 +100,8 @@ TEST_CASE("Module: frozen parameters require no gradient, frozen norms stay fixe
 
 TEST_CASE("Norm: what each kind holds and does") {
   const Variable x(random_tensor({2, 3, 4, 4}, 1, Device::cpu));
-  Norm none(NormKind::none, 4), batch(NormKind::batch, 4), group(NormKind::group, 4, 2), zero(NormKind::group, 4, 2, true);
+  Norm none(NormKind::none, 4), batch(NormKind::batch, 4), group(NormKind::group, 4, 2),
+      zero(NormKind::group, 4, 2, true);
   CHECK(none.parameters().empty());
   CHECK(none(x).value().raw() == x.value().raw());
   CHECK_FALSE(none.fixed());
@@ -128,7 +130,8 @@ TEST_CASE("Norm: what each kind holds and does") {
 /// Gives the parameters and running statistics of a norm values that are not those of the start.
 void randomise(const Norm& norm) {
   std::uint64_t seed = 50;
-  for (const NamedParameter& p : norm.parameters()) p.variable.value().copy_from(random_tensor({4}, seed++, Device::cpu));
+  for (const NamedParameter& p : norm.parameters())
+    p.variable.value().copy_from(random_tensor({4}, seed++, Device::cpu));
   norm.buffers()[0].tensor.copy_from(random_tensor({4}, seed++, Device::cpu));
   norm.buffers()[1].tensor.copy_from(random_tensor({4}, seed++, Device::cpu, 0.5f, 2));
 }
@@ -148,7 +151,8 @@ TEST_CASE("conv_norm: fused with a fixed norm it equals convolution, norm, sum a
         INFO("frozen " << frozen << ", relu " << relu_after << ", residual " << with_residual);
         const auto run = [&](bool fused) {
           const Variable x(random_tensor({2, 5, 6, 4}, 7, Device::cpu), true);
-          const Variable residual(with_residual ? random_tensor({2, 5, 6, 4}, 8, Device::cpu) : Tensor(), with_residual);
+          const Variable residual(with_residual ? random_tensor({2, 5, 6, 4}, 8, Device::cpu) : Tensor(),
+                                  with_residual);
           const Variable weight = block.conv.parameters()[0].variable;
           weight.gradient()->clear();
           Tape tape;

@@ -37,8 +37,8 @@ TEST_CASE("conv2d: literal values with every part of the epilogue") {
 
     const Variable bias = map({1}, {-40}, device);
     const Variable residual = map({1, 3, 3, 1}, {0, 0, 40, 0, 0, 0, 0, 0, 0.5f}, device);
-    const Conv2dParams params{.padding = 1, .bias = bias, .scale = Tensor::full({1}, 2, device), .residual = residual,
-                              .relu = true};
+    const Conv2dParams params{
+        .padding = 1, .bias = bias, .scale = Tensor::full({1}, 2, device), .residual = residual, .relu = true};
     CHECK(values_of(conv2d(x, w, params)) == std::vector<float>{0, 0, 6, 2, 10, 0, 0, 0, 0});
   }
 }
@@ -77,7 +77,8 @@ TEST_CASE("group_norm: each image of each level by itself") {
 
 TEST_CASE("group_norm: literal values") {
   for (Device device : devices()) {
-    const Variable x = map({1, 1, 2, 2}, {1, 10, 3, 30}, device), gamma = map({2}, {2, 3}, device), beta = map({2}, {0, 1}, device);
+    const Variable x = map({1, 1, 2, 2}, {1, 10, 3, 30}, device), gamma = map({2}, {2, 3}, device),
+                   beta = map({2}, {0, 1}, device);
     // Groups of one channel: means 2 and 20, deviations 1 and 10. One group: mean 11, variance 131.5.
     require_close(values_of(group_norm(x, gamma, beta, 2, 0)), std::vector<double>{-2, -2, 2, 4}, Tolerance::sum);
     const double rstd = 1 / std::sqrt(131.5 + 0.5);
@@ -88,7 +89,8 @@ TEST_CASE("group_norm: literal values") {
 
 TEST_CASE("batch_norm: literal values and running statistics") {
   for (Device device : devices()) {
-    const Variable x = map({2, 1, 2, 1}, {1, 2, 3, 4}, device), gamma = map({1}, {2}, device), beta = map({1}, {1}, device);
+    const Variable x = map({2, 1, 2, 1}, {1, 2, 3, 4}, device), gamma = map({1}, {2}, device),
+                   beta = map({1}, {1}, device);
     const RunningStatistics running{Tensor::full({1}, 5, device), Tensor::full({1}, 1, device)};
     const double step = 2 / std::sqrt(1.25 + 0.25);
     require_close(values_of(batch_norm(x, gamma, beta, running, 0.1f, 0.25f)),
@@ -103,7 +105,8 @@ TEST_CASE("Elementwise operations: literal values") {
     const Variable x = map({1, 1, 2, 2}, {-1, 2, 0, -3}, device);
     CHECK(values_of(relu(x)) == std::vector<float>{0, 2, 0, 0});
     CHECK(values_of(add(x, x)) == std::vector<float>{-2, 4, 0, -6});
-    require_close(values_of(sigmoid(x)), std::vector<double>{0.2689414213699951, 0.8807970779778823, 0.5, 0.04742587317756678},
+    require_close(values_of(sigmoid(x)),
+                  std::vector<double>{0.2689414213699951, 0.8807970779778823, 0.5, 0.04742587317756678},
                   Tolerance::elementwise);
     const Tensor scale = Tensor::from({2}, std::vector<float>{2, 3}, device), shift = Tensor::full({2}, 1, device);
     CHECK(values_of(channel_affine(x, scale, shift)) == std::vector<float>{-1, 7, 1, -8});
@@ -138,8 +141,11 @@ TEST_CASE("concat_levels: level after level") {
 
 TEST_CASE("Operations on no images") {
   for (Device device : devices()) {
-    const auto none = [device](int channels) { return Variable(Tensor::zeros({0, 4, 4, channels}, DType::f32, device), true); };
-    const Variable x = none(4), w(random_tensor({4, 3, 3, 4}, 1, device), true), gamma(Tensor::full({4}, 1, device), true);
+    const auto none = [device](int channels) {
+      return Variable(Tensor::zeros({0, 4, 4, channels}, DType::f32, device), true);
+    };
+    const Variable x = none(4), w(random_tensor({4, 3, 3, 4}, 1, device), true),
+                   gamma(Tensor::full({4}, 1, device), true);
     Tape tape;
     Variable y = conv2d(x, w, {.padding = 1, .bias = gamma, .residual = x, .relu = true});
     y = group_norm(add(relu(y), sigmoid(y)), gamma, gamma, 2, 1e-5f);
@@ -178,7 +184,8 @@ TEST_CASE("Shapes that do not fit are errors") {
   CHECK(norm(four, zeros({5})) == "a norm of 4 channels with weight [4] and bias [5]");
   CHECK(error_of([&] { group_norm(zeros({2, 5, 6, 4}), four, four, 3, 0); }) == "3 groups do not divide 4 channels");
   const RunningStatistics running{Tensor::zeros({4}), Tensor::zeros({4})};
-  CHECK(error_of([&] { batch_norm(x, four, four, running, 0, 1); }) == "a norm of 3 channels with weight [4] and bias [4]");
+  CHECK(error_of([&] { batch_norm(x, four, four, running, 0, 1); }) ==
+        "a norm of 3 channels with weight [4] and bias [4]");
   CHECK(error_of([&] { channel_affine(x, four.value(), four.value()); }) ==
         "a norm of 3 channels with weight [4] and bias [4]");
 

@@ -23,7 +23,8 @@ void set_gradient(const NamedParameter& p, const std::vector<float>& values) {
 }
 
 /// The weight after each step with the given gradients, from 1.
-std::vector<float> path(Sgd::Options options, float lr, float weight_decay, const std::vector<float>& gradients, Device device) {
+std::vector<float> path(Sgd::Options options, float lr, float weight_decay, const std::vector<float>& gradients,
+                        Device device) {
   const NamedParameter w = parameter("w", {1}, {1}, device);
   Sgd sgd({{{w}, 1, weight_decay}}, options);
   std::vector<float> weights;
@@ -39,7 +40,8 @@ std::vector<float> path(Sgd::Options options, float lr, float weight_decay, cons
 TEST_CASE("Sgd: one parameter, as in PyTorch") {
   const std::vector<float> gradients{0.5f, -0.2f, 0.3f};
   for (Device device : devices()) {
-    require_close(path({0, false}, 0.1f, 0, gradients, device), std::vector<double>{0.95, 0.97, 0.94}, Tolerance::elementwise);
+    require_close(path({0, false}, 0.1f, 0, gradients, device), std::vector<double>{0.95, 0.97, 0.94},
+                  Tolerance::elementwise);
     require_close(path({0.9f, false}, 0.1f, 0.1f, gradients, device), std::vector<double>{0.94, 0.8966, 0.818574},
                   Tolerance::elementwise);
     require_close(path({0.9f, true}, 0.1f, 0.1f, gradients, device), std::vector<double>{0.886, 0.858566, 0.750536646},
@@ -137,7 +139,8 @@ TEST_CASE("Sgd: many parameters of odd sizes") {
   std::vector<NamedParameter> parameters;
   for (int i = 0; i < 40; ++i) {
     const std::int64_t n = 1 + 571 * i;
-    parameters.push_back(parameter(std::to_string(i), {n}, std::vector<float>(static_cast<std::size_t>(n), 1), Device::cpu));
+    parameters.push_back(
+        parameter(std::to_string(i), {n}, std::vector<float>(static_cast<std::size_t>(n), 1), Device::cpu));
   }
   Sgd sgd({{parameters, 1, 0}}, {.momentum = 0});
   double squared = 0;

@@ -6,7 +6,10 @@ namespace diopter {
 namespace {
 
 TEST_CASE("Schedule: linear warm-up") {
-  const Schedule schedule{.kind = Schedule::Kind::constant, .base = 0.01, .milestones = {}, .warmup_iterations = 500,
+  const Schedule schedule{.kind = Schedule::Kind::constant,
+                          .base = 0.01,
+                          .milestones = {},
+                          .warmup_iterations = 500,
                           .warmup_factor = 0.001};
   CHECK(schedule.at(0) == Approx(1e-5));
   CHECK(schedule.at(1) == Approx(1e-5 + 0.00999 / 500));
@@ -27,8 +30,12 @@ TEST_CASE("Schedule: steps at the milestones") {
 }
 
 TEST_CASE("Schedule: a milestone within the warm-up") {
-  const Schedule schedule{.kind = Schedule::Kind::multistep, .base = 1, .milestones = {5}, .gamma = 0.5,
-                          .warmup_iterations = 10, .warmup_factor = 0};
+  const Schedule schedule{.kind = Schedule::Kind::multistep,
+                          .base = 1,
+                          .milestones = {5},
+                          .gamma = 0.5,
+                          .warmup_iterations = 10,
+                          .warmup_factor = 0};
   CHECK(schedule.at(4) == Approx(0.4));
   CHECK(schedule.at(5) == Approx(0.25));
   CHECK(schedule.at(10) == Approx(0.5));

@@ -141,7 +141,7 @@ TEST_CASE("Tape: backward with a gradient of the output") {
   Tape tape;
   const Variable y = relu(x);
   CHECK(error_of([&] { tape.backward({y}); }) == "backward from a tensor [3] without its gradient");
-  CHECK(error_of([&] { tape.backward(y, Tensor::full({2}, 1)); }) == 
+  CHECK(error_of([&] { tape.backward(y, Tensor::full({2}, 1)); }) ==
         "backward from a tensor [3] f32 with a gradient [2] f32");
 }
 
@@ -304,9 +304,7 @@ TEST_CASE("FiniteCheck: names the operation and its parameter") {
             "the first non-finite output is that of conv2d with head.weight: 1 of 3 values");
       const Variable bad(Tensor::from({2}, std::vector<float>{NAN, -infinity}, device));
       CHECK(error_of([&] { add(bad, bad); }) == "the first non-finite output is that of add: 2 of 2 values");
-      {
-        const FiniteCheck nested;
-      }
+      { const FiniteCheck nested; }
       CHECK_THROWS_AS(add(bad, bad), Error);
     }
     CHECK_NOTHROW(conv2d(x, w, {}));

@@ -88,8 +88,9 @@ TEST_CASE("Tensor: copies need the same shape and type") {
     target.copy_from(source);
     CHECK(target.to_vector<float>() == counting(6));
     CHECK(error_of([&] { target.copy_from(source.reshape({3, 2})); }) == "copy of [3, 2] f32 to [2, 3] f32");
-    CHECK(error_of([&] { target.copy_from(Tensor::zeros({2, 3}, DType::i32, device)); }) ==
-          "copy of [2, 3] i32 to [2, 3] f32");
+    CHECK(error_of([&] {
+            target.copy_from(Tensor::zeros({2, 3}, DType::i32, device));
+          }) == "copy of [2, 3] i32 to [2, 3] f32");
   }
 }
 

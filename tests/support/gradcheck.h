@@ -84,8 +84,10 @@ inline void check_gradients(const Operation& operation, const std::vector<Tensor
                             const GradientCheck& check = {}) {
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     const std::uint64_t seed = 1000 + 10 * i;
-    check_direction(operation, inputs, i, [](std::size_t) { return true; }, seed, check);
-    check_direction(operation, inputs, i, [i](std::size_t j) { return i == j; }, seed + 5, check);
+    check_direction(
+        operation, inputs, i, [](std::size_t) { return true; }, seed, check);
+    check_direction(
+        operation, inputs, i, [i](std::size_t j) { return i == j; }, seed + 5, check);
   }
 }
 
