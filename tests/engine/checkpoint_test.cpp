@@ -8,7 +8,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
-#include "tests/data/files.h"
+#include "tests/support/files.h"
 #include "tests/support/devices.h"
 
 namespace diopter {
@@ -59,7 +59,7 @@ Checkpoint some_checkpoint() {
 }
 
 TEST_CASE("Checkpoint: what is saved comes back bit for bit") {
-  const TemporaryFolder folder("checkpoint_round_trip");
+  const TemporaryFolder folder;
   const std::string file = folder.path("model.safetensors");
   save_checkpoint(file, some_checkpoint());
   const Checkpoint loaded = load_checkpoint(file);
@@ -100,7 +100,7 @@ TEST_CASE("Checkpoint: weights are stored with the inputs before the kernel") {
 }
 
 TEST_CASE("Checkpoint: the file is a safetensors file") {
-  const TemporaryFolder folder("checkpoint_format");
+  const TemporaryFolder folder;
   const std::string file = folder.path("model.safetensors");
   save_checkpoint(file, some_checkpoint());
   const std::string bytes = read_bytes(file);
@@ -145,7 +145,7 @@ TEST_CASE("Checkpoint: what was put does not change with the model") {
 }
 
 TEST_CASE("Checkpoint: types of other writers are converted") {
-  const TemporaryFolder folder("checkpoint_types");
+  const TemporaryFolder folder;
   const std::string data =
       bytes_of(std::vector<std::uint16_t>{0x3c00, 0xc000, 0x0001, 0x7bff, 0x7c00, 0x8000, 0x3555}) +
       bytes_of(std::vector<double>{0.1}) + bytes_of(std::vector<std::int64_t>{-5, 1 << 20});
@@ -165,7 +165,7 @@ TEST_CASE("Checkpoint: types of other writers are converted") {
 }
 
 TEST_CASE("Checkpoint: truncated files are errors that name file and offset") {
-  const TemporaryFolder folder("checkpoint_truncated");
+  const TemporaryFolder folder;
   const std::string file = folder.path("model.safetensors");
   save_checkpoint(file, some_checkpoint());
   const std::string bytes = read_bytes(file);
@@ -180,7 +180,7 @@ TEST_CASE("Checkpoint: truncated files are errors that name file and offset") {
 }
 
 TEST_CASE("Checkpoint: files that are something else are errors") {
-  const TemporaryFolder folder("checkpoint_garbage");
+  const TemporaryFolder folder;
   const auto error = [&](const std::string& bytes) {
     const std::string file = folder.write("x", bytes);
     const std::string text = error_of([&] { load_checkpoint(file); });
@@ -224,7 +224,7 @@ TEST_CASE("Checkpoint: files that are something else are errors") {
 }
 
 TEST_CASE("Checkpoint: a header with any byte changed is read or refused") {
-  const TemporaryFolder folder("checkpoint_fuzz");
+  const TemporaryFolder folder;
   const std::string file = folder.path("model.safetensors");
   save_checkpoint(file, some_checkpoint());
   const std::string bytes = read_bytes(file);
@@ -306,7 +306,7 @@ TEST_CASE("Checkpoint: a module's state is its parameters and buffers") {
 }
 
 TEST_CASE("Checkpoint: text that is not UTF-8 can be saved") {
-  const TemporaryFolder folder("checkpoint_text");
+  const TemporaryFolder folder;
   Checkpoint checkpoint;
   checkpoint.metadata["classes"] = "caf\xe9";
   save_checkpoint(folder.path("x"), checkpoint);
@@ -314,7 +314,7 @@ TEST_CASE("Checkpoint: text that is not UTF-8 can be saved") {
 }
 
 TEST_CASE("Checkpoint: paths that cannot be read or written") {
-  const TemporaryFolder folder("checkpoint_paths");
+  const TemporaryFolder folder;
   const std::string nowhere = folder.path("none/model.safetensors");
   CHECK(error_of([&] { load_checkpoint(nowhere); }) == nowhere + ": cannot be opened");
   CHECK(error_of([&] { load_checkpoint(folder.path()); }) == folder.path() + ": cannot be opened");
@@ -347,7 +347,7 @@ class FileSizeLimit {
 };
 
 TEST_CASE("Checkpoint: when writing fails the old file stays and nothing else is left") {
-  const TemporaryFolder folder("checkpoint_atomic");
+  const TemporaryFolder folder;
   const std::string file = folder.path("model.safetensors");
   save_checkpoint(file, some_checkpoint());
   const std::string before = read_bytes(file);

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "tests/data/files.h"
+#include "tests/support/files.h"
 #include "tests/kernels/detection/support.h"
 #include "tests/support/gradcheck.h"
 

@@ -3,7 +3,7 @@
 
 #include <cmath>
 
-#include "tests/data/files.h"
+#include "tests/support/files.h"
 #include "tests/support/compare.h"
 #include "tests/support/devices.h"
 

@@ -4,7 +4,7 @@
 #include <thread>
 
 #include "engine/ops.h"
-#include "tests/data/files.h"
+#include "tests/support/files.h"
 #include "tests/support/compare.h"
 #include "tests/support/devices.h"
 

@@ -1,6 +1,6 @@
 #include "engine/tensor.h"
 
-#include "tests/data/files.h"
+#include "tests/support/files.h"
 #include "tests/support/compare.h"
 #include "tests/support/devices.h"
 

@@ -146,7 +146,7 @@ TEST_CASE("pictures of a batch do not mix") {
 }
 
 TEST_CASE("detect_all visits every picture in order and names categories by their ids") {
-  const test::ShapesOnDisk shapes("detect_all");
+  const test::ShapesOnDisk shapes;
   const Fixture f({kNever, logit(0.9)}, {0, 0, 0, 0}, {"detect.batch_size=2"});
   std::vector<std::int64_t> done;
   const auto detections = detect_all(f.model, shapes.validation, {7, 40}, [&](std::int64_t n, std::int64_t total) {

@@ -1,13 +1,12 @@
 #include "retinanet/lint.h"
 
-#include <unistd.h>
-
 #include <filesystem>
 #include <fstream>
 
 #include "data/image.h"
 #include "tests/retinanet/annotated.h"
 #include "tests/support/catch.h"
+#include "tests/support/files.h"
 
 using namespace diopter;
 using namespace diopter::test;
@@ -47,18 +46,16 @@ void require(const Findings& findings, std::int64_t count, const std::string& fi
 /// A folder with good.png (8 x 6), cut.png (truncated) and nothing else.
 class Pictures {
  public:
-  Pictures() : folder_(fs::temp_directory_path() / ("diopter_lint_" + std::to_string(getpid()))) {
-    fs::create_directories(folder_);
+  Pictures() {
     Image image{8, 6, std::vector<std::uint8_t>(8 * 6 * 3, 90)};
     write_image(file("good.png"), image);
     fs::copy_file(file("good.png"), file("cut.png"), fs::copy_options::overwrite_existing);
     fs::resize_file(file("cut.png"), 40);
   }
-  ~Pictures() { fs::remove_all(folder_); }
   std::string file(const std::string& name) const { return folder_ / name; }
 
  private:
-  fs::path folder_;
+  test::TemporaryFolder folder_;
 };
 
 }  // namespace

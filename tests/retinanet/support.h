@@ -1,8 +1,6 @@
 // What the detector's tests share: small configurations, data sets on disk and error messages.
 #pragma once
 
-#include <unistd.h>
-
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -11,36 +9,9 @@
 #include "data/shapes.h"
 #include "kernels/common/check.h"
 #include "retinanet/config.h"
+#include "tests/support/files.h"
 
 namespace diopter::test {
-
-/// Message of the Error that `body` throws; "" without one.
-template <class Body>
-std::string error_of(Body body) {
-  try {
-    body();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "";
-}
-
-inline bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
-
-/// A folder of its own, removed afterwards.
-struct TemporaryFolder {
-  std::filesystem::path path;
-
-  explicit TemporaryFolder(const std::string& name)
-      : path(std::filesystem::temp_directory_path() / ("diopter_" + name + "_" + std::to_string(getpid()))) {
-    std::filesystem::remove_all(path);
-    std::filesystem::create_directories(path);
-  }
-  ~TemporaryFolder() { std::filesystem::remove_all(path); }
-  TemporaryFolder(const TemporaryFolder&) = delete;
-
-  std::string operator/(const std::string& name) const { return path / name; }
-};
 
 /// The preset with overrides.
 inline Config configured(const std::string& name, const std::vector<std::string>& settings) {
@@ -68,7 +39,7 @@ struct ShapesOnDisk {
   TemporaryFolder folder;
   Dataset train, validation;
 
-  explicit ShapesOnDisk(const std::string& name) : folder(name) {
+  ShapesOnDisk() {
     ShapesOptions options;
     options.size = 32;
     options.min_object_size = 0.3f;

@@ -91,7 +91,7 @@ struct ThreadCount {
 }  // namespace
 
 TEST_CASE("training reproduces its losses") {
-  const test::ShapesOnDisk shapes("trainer_losses");
+  const test::ShapesOnDisk shapes;
   Trainer trainer(tiny_config({"train.stop_at=5"}), shapes.train, {}, shapes.folder / "run");
   trainer.run({});
   // Classification and box loss of each step as first printed by this test.
@@ -106,7 +106,7 @@ TEST_CASE("training reproduces its losses") {
 }
 
 TEST_CASE("losses are finite and fall") {
-  const test::ShapesOnDisk shapes("trainer_fall");
+  const test::ShapesOnDisk shapes;
   Trainer trainer(tiny_config({"train.iterations=40"}), shapes.train, {}, shapes.folder / "run");
   double first = 0, last = 0;
   TrainerCallbacks callbacks;
@@ -130,7 +130,7 @@ TEST_CASE("losses are finite and fall") {
 }
 
 TEST_CASE("a run that was stopped and resumed gives the bits of the unbroken one") {
-  const test::ShapesOnDisk shapes("trainer_resume");
+  const test::ShapesOnDisk shapes;
   const ThreadCount restore;
   for (const char* norm : {"group", "batch"}) {
     INFO("norm " << norm);
@@ -161,7 +161,7 @@ TEST_CASE("a run that was stopped and resumed gives the bits of the unbroken one
 }
 
 TEST_CASE("a crash costs the steps since the last checkpoint and leaves no double lines") {
-  const test::ShapesOnDisk shapes("trainer_crash");
+  const test::ShapesOnDisk shapes;
   const Config config = tiny_config({"train.evaluate_every=10", "train.save_every=6", "train.log_every=4"});
   const std::string whole = shapes.folder / "whole", broken = shapes.folder / "broken";
   train(config, shapes, whole);
@@ -182,7 +182,7 @@ TEST_CASE("a crash costs the steps since the last checkpoint and leaves no doubl
 }
 
 TEST_CASE("an interrupted evaluation loses no step and leaves the weights alone") {
-  const test::ShapesOnDisk shapes("trainer_evaluation");
+  const test::ShapesOnDisk shapes;
   const Config config = tiny_config({"train.evaluate_every=4", "train.average=0.9", "train.stop_at=4"});
   Trainer trainer(config, shapes.train, shapes.validation, shapes.folder / "run");
   TrainerCallbacks callbacks;
@@ -198,7 +198,7 @@ TEST_CASE("an interrupted evaluation loses no step and leaves the weights alone"
 }
 
 TEST_CASE("a request to stop ends the run after the step and saves") {
-  const test::ShapesOnDisk shapes("trainer_stop");
+  const test::ShapesOnDisk shapes;
   const std::string folder = shapes.folder / "run";
   const Trainer::Result result = train(tiny_config(), shapes, folder, stop_after(3));
   CHECK(result.iteration == 3);
@@ -220,7 +220,7 @@ TEST_CASE("a request to stop ends the run after the step and saves") {
 }
 
 TEST_CASE("a run folder holds configuration, metrics, checkpoints and pictures") {
-  const test::ShapesOnDisk shapes("trainer_folder");
+  const test::ShapesOnDisk shapes;
   const std::string folder = shapes.folder / "deep/run";
   const Config config = tiny_config();
   const Trainer::Result result = train(config, shapes, folder);
@@ -244,7 +244,7 @@ TEST_CASE("a run folder holds configuration, metrics, checkpoints and pictures")
 }
 
 TEST_CASE("a folder with a run is not overwritten, and only a run of the same classes is resumed") {
-  const test::ShapesOnDisk shapes("trainer_refuse");
+  const test::ShapesOnDisk shapes;
   const std::string folder = shapes.folder / "run";
   train(tiny_config({"train.stop_at=2"}), shapes, folder);
   const std::string before = text_of(last_checkpoint(folder));
@@ -270,7 +270,7 @@ TEST_CASE("a folder with a run is not overwritten, and only a run of the same cl
 }
 
 TEST_CASE("settings may change when a run is resumed") {
-  const test::ShapesOnDisk shapes("trainer_settings");
+  const test::ShapesOnDisk shapes;
   const std::string folder = shapes.folder / "run";
   train(tiny_config({"train.stop_at=4", "train.average=0.9"}), shapes, folder);
   Trainer::resume(folder, {"train.iterations=6", "train.average=0"}, shapes.train, shapes.validation)->run({});
@@ -284,7 +284,7 @@ TEST_CASE("settings may change when a run is resumed") {
 }
 
 TEST_CASE("one picture is learned by heart") {
-  const test::TemporaryFolder folder("trainer_overfit");
+  const test::TemporaryFolder folder;
   ShapesOptions options;
   options.min_objects = options.max_objects = 2;
   options.empty = 0;
@@ -300,7 +300,7 @@ TEST_CASE("one picture is learned by heart") {
 }
 
 TEST_CASE("a loss that is not finite stops the run, names layer and pictures and keeps the checkpoint") {
-  const test::ShapesOnDisk shapes("trainer_nan");
+  const test::ShapesOnDisk shapes;
   const std::string folder = shapes.folder / "run";
   train(tiny_config({"train.stop_at=2"}), shapes, folder);
   const std::string before = text_of(last_checkpoint(folder));
@@ -320,7 +320,7 @@ TEST_CASE("a loss that is not finite stops the run, names layer and pictures and
 }
 
 TEST_CASE("a broken picture is skipped in training and an error in evaluation") {
-  const test::ShapesOnDisk shapes("trainer_broken");
+  const test::ShapesOnDisk shapes;
   const std::string folder = shapes.folder / "run";
   std::ofstream(shapes.train.images[4].file) << "no picture";
   std::ofstream(shapes.validation.images[3].file) << "no picture";
@@ -335,7 +335,7 @@ TEST_CASE("a broken picture is skipped in training and an error in evaluation") 
 }
 
 TEST_CASE("a run may start from the weights of another") {
-  const test::ShapesOnDisk shapes("trainer_start");
+  const test::ShapesOnDisk shapes;
   const std::string first = shapes.folder / "first";
   train(tiny_config({"train.stop_at=3", "train.average=0.9"}), shapes, first);
   const std::string weights = last_checkpoint(first), setting = "model.weights=" + weights;
@@ -383,7 +383,7 @@ TEST_CASE("a run may start from the weights of another") {
 }
 
 TEST_CASE("a loaded model is the one that was evaluated") {
-  const test::ShapesOnDisk shapes("trainer_load");
+  const test::ShapesOnDisk shapes;
   const std::string folder = shapes.folder / "run";
   Trainer trainer(tiny_config({"train.average=0.8", "model.norm=batch"}), shapes.train, shapes.validation, folder);
   std::vector<float> evaluated;
@@ -401,7 +401,7 @@ TEST_CASE("a loaded model is the one that was evaluated") {
 }
 
 TEST_CASE("a checkpoint that cannot be used is refused") {
-  const test::ShapesOnDisk shapes("trainer_checkpoint");
+  const test::ShapesOnDisk shapes;
   const std::string folder = shapes.folder / "run", file = last_checkpoint(folder);
   train(tiny_config({"train.stop_at=1"}), shapes, folder);
   const std::string whole = text_of(file);
@@ -436,7 +436,7 @@ TEST_CASE("a checkpoint that cannot be used is refused") {
 }
 
 TEST_CASE("accumulated batches are one larger batch") {
-  const test::ShapesOnDisk shapes("trainer_accumulate");
+  const test::ShapesOnDisk shapes;
   const auto losses = [&](const std::string& name, const std::vector<std::string>& settings) {
     std::vector<std::string> all{"loss.normaliser=image", "train.stop_at=3"};
     all.insert(all.end(), settings.begin(), settings.end());
@@ -454,7 +454,7 @@ TEST_CASE("accumulated batches are one larger batch") {
 }
 
 TEST_CASE("clipping limits a step, frozen stages stay") {
-  const test::ShapesOnDisk shapes("trainer_clip");
+  const test::ShapesOnDisk shapes;
   const Config config =
       tiny_config({"train.clip_norm=0.001", "train.momentum=0", "train.weight_decay=0", "train.lr=0.5",
                    "train.warmup_iterations=0", "train.stop_at=1", "model.freeze_stages=2"});
@@ -471,7 +471,7 @@ TEST_CASE("clipping limits a step, frozen stages stay") {
 }
 
 TEST_CASE("steps leave no memory behind") {
-  const test::ShapesOnDisk shapes("trainer_memory");
+  const test::ShapesOnDisk shapes;
   Trainer trainer(tiny_config({"train.stop_at=6", "train.average=0.9"}), shapes.train, {}, shapes.folder / "run");
   std::vector<std::size_t> bytes;
   TrainerCallbacks callbacks;

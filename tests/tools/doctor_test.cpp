@@ -14,11 +14,11 @@ struct Shapes {
   TemporaryFolder folder;
   std::string annotations = folder / "instances_train.json", images = folder / "images", out = folder / "out.json";
 
-  Shapes() { REQUIRE(run_diopter("shapes --train 24 --val 2 --out '" + (folder / "").string() + "'").exit_code == 0); }
+  Shapes() { REQUIRE(run_diopter("shapes --train 24 --val 2 --out '" + (folder / "") + "'").exit_code == 0); }
   Outcome doctor(const std::string& more = "") const {
     return run_diopter("doctor --annotations '" + annotations + "' --images '" + images + "' --json '" + out + "' " + more);
   }
-  json result() const { return json::parse(read_file(out)); }
+  json result() const { return json::parse(read_bytes(out)); }
 };
 
 }  // namespace
@@ -77,7 +77,7 @@ TEST_CASE("doctor refuses what cannot be trained") {
   const Shapes shapes;
   require_refused(run_diopter("doctor --annotations '" + shapes.annotations + "' --no-images --preset smal"), "small");
   require_refused(shapes.doctor("--no-images --set train.batch_size=0"), "train.batch_size");
-  write_file(shapes.annotations, R"({"images": [{"id": 1, "width": 64, "height": 64, "file_name": "a.png"}],
+  write_bytes(shapes.annotations, R"({"images": [{"id": 1, "width": 64, "height": 64, "file_name": "a.png"}],
     "annotations": [], "categories": [{"id": 1, "name": "cat"}]})");
   require_refused(shapes.doctor("--no-images"), "no object to learn from");
 }

@@ -21,12 +21,12 @@ class FakeSystem {
   }
 
   void add(const std::string& name, const std::string& script) {
-    write_file(folder_ / name, "#!/bin/sh\n" + script + "\n");
+    write_bytes(folder_ / name, "#!/bin/sh\n" + script + "\n");
     fs::permissions(folder_ / name, fs::perms::owner_all);
   }
 
   Outcome setup(const std::string& installed, const std::string& arguments = "") const {
-    return run_shell("INSTALLED='" + installed + "' PATH='" + (folder_ / "").string() +
+    return run_shell("INSTALLED='" + installed + "' PATH='" + (folder_ / "") +
                      "' /bin/bash '" DIOPTER_SOURCE_DIR "/tools/setup.sh' " + arguments);
   }
 
