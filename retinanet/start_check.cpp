@@ -86,7 +86,8 @@ Batch empty_batch(int images, int width, int height) {
 
 }  // namespace
 
-double expected_classification_loss(const Config& config, int classes, const AnchorTargets& targets, const Tensor& scale) {
+double expected_classification_loss(const Config& config, int classes, const AnchorTargets& targets,
+                                    const Tensor& scale) {
   const FocalLoss focal{static_cast<float>(config.loss.gamma), static_cast<float>(config.loss.alpha)};
   const double logit = static_cast<double>(prior_bias(config.model.prior));
   const double positive = focal(logit, true).value, negative = focal(logit, false).value;
@@ -123,7 +124,8 @@ StepMemory step_memory(const Config& config, const Dataset& dataset, std::int64_
   RetinaNet model(config, static_cast<int>(dataset.categories.size()));
   Sgd optimizer(group_by_decay(model.parameters(), 0, 0), {});
   std::unique_ptr<WeightAverage> average;
-  if (config.train.average > 0) average = std::make_unique<WeightAverage>(model, static_cast<float>(config.train.average));
+  const float decay = static_cast<float>(config.train.average);
+  if (decay > 0) average = std::make_unique<WeightAverage>(model, decay);
 
   StepMemory memory;
   for (const NamedParameter& p : model.parameters()) memory.parameters += p.variable.value().size();

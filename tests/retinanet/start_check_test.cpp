@@ -51,7 +51,8 @@ TEST_CASE("the expected loss follows from prior, gamma and alpha") {
   config.loss.gamma = 0;
   config.loss.alpha = -1;
   config.loss.classification_weight = 2;
-  const double entropy = 0.25 * (-4 * std::log(p) - ((anchors - 10) * 3 - 4) * std::log(1 - p)) - 0.5 * anchors * 3 * std::log(1 - p);
+  const double entropy =
+      0.25 * (-4 * std::log(p) - ((anchors - 10) * 3 - 4) * std::log(1 - p)) - 0.5 * anchors * 3 * std::log(1 - p);
   REQUIRE(expected_classification_loss(config, 3, targets, scale) == Approx(2 * entropy).epsilon(1e-4));
 }
 
