@@ -27,7 +27,7 @@ InitialLoss initial_loss(const Config& config, const Dataset& dataset, bool open
 /// Memory of tensors in a training step, in bytes: parameters, gradients, velocities, activations and their gradients.
 struct StepMemory {
   std::int64_t parameters = 0;  // how many
-  std::int64_t fixed = 0;       // whatever the batch: weights, optimizer, work space
+  std::int64_t fixed = 0;       // whatever the batch: weights, optimizer, work space of all threads
   double per_pixel = 0;         // of the padded input, all pictures of the batch together
   int width = 0, height = 0;    // of the largest padded batch that the set can give
   std::int64_t predicted = 0;   // peak of a step with train.batch_size such pictures
