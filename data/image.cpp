@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstring>
 #include <filesystem>
+#include <cstdlib>
 #include <fstream>
 #include <memory>
 #include <string_view>
@@ -16,6 +17,10 @@
 // The only place that compiles stb's decoders and encoders; static, so that no other library's copy is linked instead.
 #define STB_IMAGE_IMPLEMENTATION
 #define STB_IMAGE_STATIC
+// A file that leaves coefficients out must not decode to what the memory held before.
+#define STBI_MALLOC(size) std::calloc(1, size)
+#define STBI_REALLOC(memory, size) std::realloc(memory, size)
+#define STBI_FREE(memory) std::free(memory)
 #define STBI_NO_STDIO
 #define STBI_NO_HDR
 #define STBI_NO_LINEAR

@@ -28,17 +28,18 @@ struct StepReport {
 
 /// What a training run tells and asks its caller; any may be empty.
 struct TrainerCallbacks {
-  std::function<bool()> stop_requested;                       // polled after every step
+  std::function<bool()> stop_requested;                       // polled before every step
   std::function<void(const StepReport&)> step;
   std::function<void(std::int64_t done, std::int64_t total)> evaluation;
-  std::function<void(const std::string&)> message;            // warnings and events, one line each
+  std::function<void(const std::string&)> message;            // warnings, one line each
+  std::function<void(const std::string&)> skipped;            // "FILE: reason": a training picture that cannot be used
 };
 
 /// A run folder holds
 ///   config.toml                    everything, resolved
 ///   metrics.csv                    one line every log_every steps, and one for each evaluation
 ///   checkpoints/last.safetensors   all that is needed to go on: weights, velocities, averages, state
-///   checkpoints/best.safetensors   the weights with the best AP so far
+///   checkpoints/best.safetensors   the weights with the best AP so far, without what only training needs
 ///   pictures/                      validation pictures with their detections
 /// The same configuration and data give the same weights, bit for bit, whether interrupted and resumed or not, and for
 /// any number of threads and loader workers.
@@ -73,10 +74,12 @@ class Trainer {
  private:
   Trainer(const RunState& state, const Dataset& train, const Dataset& validation, const std::string& folder);
 
+  /// From the weights that the model has now.
+  void start_average();
   StepReport step();
   void explain_non_finite(const Batch& batch, const char* what);
   CocoMetrics evaluate(const TrainerCallbacks& callbacks);
-  void save(const std::string& name);
+  void save(const std::string& file, bool with_optimizer);
   void draw_pictures(const std::vector<Detection>& detections);
 
   RunState state_;
@@ -89,6 +92,7 @@ class Trainer {
   Normaliser normaliser_;
   std::unique_ptr<Loader> loader_;
   std::vector<std::array<double, 2>> losses_;
+  std::vector<std::string> messages_;  // for run() to tell
 };
 
 /// Copies the weights of a checkpoint into a model that may have other classes: then the last classification layer keeps

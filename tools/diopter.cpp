@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "kernels/common/check.h"
+#include "retinanet/nearest.h"
 #include "tools/command.h"
-#include "tools/nearest.h"
 
 namespace {
 

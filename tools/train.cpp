@@ -90,13 +90,14 @@ int train(const Request& request) {
                   step.classification_loss, step.box_loss);
     progress.update(step.iteration, text);
   };
-  callbacks.message = [&](const std::string& message) {
+  callbacks.message = [&](const std::string& message) { progress.print("diopter: warning: " + message); };
+  callbacks.skipped = [&](const std::string& reason) {
     ++skipped;
-    progress.print("diopter: warning: " + message);
+    progress.print("diopter: warning: skipped " + reason);
   };
   const Trainer::Result result = trainer->run(callbacks);
 
-  if (skipped > 0) std::fprintf(stderr, "diopter: warning: %lld pictures were skipped\n", static_cast<long long>(skipped));
+  if (skipped > 0) std::fprintf(stderr, "diopter: warning: %lld of the training pictures skipped\n", static_cast<long long>(skipped));
   if (result.evaluated) std::printf("%s", format_coco_metrics(result.metrics).c_str());
   std::printf("%s at iteration %lld after %s; %.0f MiB of memory at most; %s\n", result.finished ? "finished" : "stopped",
               static_cast<long long>(result.iteration), format_duration(last.seconds).c_str(), last.peak_memory_mib,

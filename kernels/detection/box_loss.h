@@ -8,7 +8,8 @@
 //   U: union, C: area of the smallest enclosing box, c: its diagonal, rho: distance of the centres; denominators
 //   get kIouEpsilon as in torchvision. The IoU family compares decoded boxes; its gradient goes through decode_box.
 //
-//   losses[image] = sum over anchors with label >= 0 (not scaled);  gradient = scale[image] * dloss/ddeltas, 0 elsewhere
+//   losses[image] = sum over anchors with label >= 0 (not scaled)
+//   gradient      = scale[image] * dloss/ddeltas; 0 for all other anchors
 #pragma once
 
 #include "kernels/detection/head_levels.h"

@@ -22,7 +22,7 @@ void with_thread_counts(F f) {
   set_thread_count(before);
 }
 
-TEST_CASE("parallel_for: covers [0, n) once, in pieces that depend on n and grain only") {
+TEST_CASE("parallel_for: covers every index once, in pieces that depend on n and grain only") {
   with_thread_counts([] {
     for (auto [n, grain] : {std::pair<std::int64_t, std::int64_t>{0, 4}, {-3, 4}, {1, 4}, {4, 4}, {5, 4}, {1000, 7}}) {
       std::mutex mutex;

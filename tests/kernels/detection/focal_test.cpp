@@ -52,6 +52,15 @@ TEST_CASE("focal: finite for logits up to 1e4") {
   }
 }
 
+TEST_CASE("focal: NaN stays NaN, so that a broken model is noticed") {
+  for (float gamma : kGammas) {
+    for (bool positive : {false, true}) {
+      CHECK(std::isnan(FocalLoss{gamma, 0.25f}(NAN, positive).value));
+      CHECK(std::isnan(FocalLoss{gamma, 0.25f}(NAN, positive).derivative));
+    }
+  }
+}
+
 // Computed from equations 5 and 10 of the paper.
 TEST_CASE("focal: values at alpha 0.25, gamma 2") {
   const struct {
