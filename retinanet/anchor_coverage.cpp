@@ -23,13 +23,16 @@ std::pair<int, int> neighbours(float box_centre, float cell_centre, float stride
 
 /// Empty bins, each up to (but without) its end.
 std::vector<CoverageBin> size_bins() {
-  return {{"below 8 px", 8},        {"8 to 16 px", 16},      {"16 to 32 px", 32},    {"32 to 64 px", 64},
-          {"64 to 128 px", 128},    {"128 to 256 px", 256},  {"256 to 512 px", 512}, {"512 px and more", HUGE_VAL}};
+  return {{"below 8 px", 8},     {"8 to 16 px", 16},     {"16 to 32 px", 32},    {"32 to 64 px", 64},
+          {"64 to 128 px", 128}, {"128 to 256 px", 256}, {"256 to 512 px", 512}, {"512 px and more", HUGE_VAL}};
 }
 
 std::vector<CoverageBin> ratio_bins() {
-  return {{"h:w below 1:3", 1 / 3.0}, {"h:w 1:3 to 2:3", 2 / 3.0}, {"h:w 2:3 to 3:2", 1.5},
-          {"h:w 3:2 to 3:1", 3},      {"h:w 3:1 and more", HUGE_VAL}};
+  return {{"h:w below 1:3", 1 / 3.0},
+          {"h:w 1:3 to 2:3", 2 / 3.0},
+          {"h:w 2:3 to 3:2", 1.5},
+          {"h:w 3:2 to 3:1", 3},
+          {"h:w 3:1 and more", HUGE_VAL}};
 }
 
 CoverageBin& bin_of(std::vector<CoverageBin>& bins, double value) {
@@ -116,7 +119,8 @@ Coverage anchor_coverage(const Config& config, const Dataset& dataset) {
     for (const TargetBox& target : input_targets(record, size)) {
       if (target.label >= 0) placed.push_back({target.box, &grid->second});
     }
-    coverage.anchors_per_picture += static_cast<double>(grid->second.size()) / static_cast<double>(dataset.images.size());
+    coverage.anchors_per_picture +=
+        static_cast<double>(grid->second.size()) / static_cast<double>(dataset.images.size());
   }
 
   std::vector<float> best(placed.size());

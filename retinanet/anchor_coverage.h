@@ -32,8 +32,8 @@ struct CoverageBin {
   double background_share() const { return boxes ? static_cast<double>(background) / static_cast<double>(boxes) : 0; }
 };
 
-/// Over all objects of the set. Bins are by sqrt(area) at the network's input and by height / width; empty ones are left
-/// out.
+/// Over all objects of the set. Bins are by sqrt(area) at the network's input and by height / width; empty ones are
+/// left out.
 struct Coverage {
   CoverageBin all;
   std::vector<CoverageBin> by_size, by_ratio;
@@ -46,7 +46,7 @@ Coverage anchor_coverage(const Config& config, const Dataset& dataset);
 
 /// What the matching makes of the anchors, picture by picture.
 struct AnchorMatches {
-  std::int64_t pictures = 0;                            // that were looked at
+  std::int64_t pictures = 0;                                // that were looked at
   std::int64_t positives = 0, ignored = 0, background = 0;  // anchors
   Spread positives_per_picture;
   std::int64_t objects = 0;

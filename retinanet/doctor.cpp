@@ -12,10 +12,10 @@ namespace diopter {
 
 namespace {
 
-constexpr double kImbalance = 20;     // commonest class : rarest class
-constexpr double kManyEmpty = 0.5;    // share of pictures without objects
-constexpr double kManySmall = 0.1;    // share of objects that are smaller than the finest stride
-constexpr double kManyWeak = 0.1;     // share of objects with low-quality anchors only
+constexpr double kImbalance = 20;   // commonest class : rarest class
+constexpr double kManyEmpty = 0.5;  // share of pictures without objects
+constexpr double kManySmall = 0.1;  // share of objects that are smaller than the finest stride
+constexpr double kManyWeak = 0.1;   // share of objects with low-quality anchors only
 constexpr double kLossTolerance = 0.2;
 
 template <class... Parts>
@@ -48,7 +48,9 @@ class Warnings {
   void found(const Findings& findings, const char* what) {
     if (findings.count == 0) return;
     std::string line = text(what, ": ", findings.count, " (");
-    for (const std::string& example : findings.examples) line += (&example == &findings.examples[0] ? "" : "; ") + example;
+    for (const std::string& example : findings.examples) {
+      line += (&example == &findings.examples[0] ? "" : "; ") + example;
+    }
     const bool more = findings.count > static_cast<std::int64_t>(findings.examples.size());
     lines_.push_back(line + (more ? "; ...)" : ")"));
   }
@@ -90,8 +92,8 @@ void warn_of_classes(const DatasetReport& data, Warnings& warnings) {
     if (!commonest || c.boxes > commonest->boxes) commonest = &c;
   }
   if (static_cast<double>(commonest->boxes) >= kImbalance * static_cast<double>(rarest->boxes)) {
-    warnings.add("classes are uneven: ", commonest->boxes, " objects of '", commonest->name, "', ", rarest->boxes, " of '",
-                 rarest->name, "'");
+    warnings.add("classes are uneven: ", commonest->boxes, " objects of '", commonest->name, "', ", rarest->boxes,
+                 " of '", rarest->name, "'");
   }
 }
 
@@ -104,9 +106,9 @@ void warn_of_anchors(const DoctorReport& report, const Config& config, Warnings&
   }
   const double covered = report.coverage.all.foreground_share();
   if (covered < kPoorCoverage) {
-    warnings.add("only ", percent(covered), " of the objects have an anchor with IoU >= ", config.match.foreground_iou,
-                 report.advice.empty() ? ""
-                                       : "; with the settings above up to " + percent(report.advice.back().coverage));
+    warnings.add(
+        "only ", percent(covered), " of the objects have an anchor with IoU >= ", config.match.foreground_iou,
+        report.advice.empty() ? "" : "; with the settings above up to " + percent(report.advice.back().coverage));
   }
   const double weak = share(report.matches.low_quality, objects);
   if (weak > kManyWeak) {
@@ -123,8 +125,9 @@ void warn_of_start(const DoctorReport& report, const Config& config, std::int64_
   const double expected = report.loss.expected, measured = report.loss.measured;
   // Trained weights do not start at the prior.
   if (config.model.weights.empty() && !(std::fabs(measured - expected) <= kLossTolerance * expected)) {
-    warnings.add("the untrained network's classification loss is ", measured, " where model.prior lets expect ", expected,
-                 config.model.norm == "frozen_batch" ? ": model.norm = frozen_batch needs pretrained model.weights" : "");
+    warnings.add(
+        "the untrained network's classification loss is ", measured, " where model.prior predicts ", expected,
+        config.model.norm == "frozen_batch" ? ": model.norm = frozen_batch needs pretrained model.weights" : "");
   }
   const std::int64_t needed = report.memory.predicted + report.memory.loader;
   if (system_memory > 0 && needed > system_memory) {

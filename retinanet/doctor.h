@@ -27,13 +27,13 @@ struct DoctorReport {
 };
 
 struct DoctorOptions {
-  bool open_pictures = true;  // decode every picture; false: the annotations' sizes are believed
+  bool open_pictures = true;       // decode every picture; false: the annotations' sizes are believed
   std::int64_t system_memory = 0;  // bytes; 0: unknown
   std::function<void(std::int64_t done, std::int64_t total)> progress;  // of decoding; may be empty
 };
 
-/// Examines a set for training with `config`. Throws Error when there is nothing to train on: no classes, no picture that
-/// can be used, no object.
+/// Examines a set for training with `config`. Throws Error when there is nothing to train on: no classes, no picture
+/// that can be used, no object.
 DoctorReport examine(Dataset dataset, const Config& config, const DoctorOptions& options);
 
 }  // namespace diopter

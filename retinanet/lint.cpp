@@ -53,8 +53,8 @@ bool check_picture(ImageRecord& record, const Decoded& decoded, PictureCheck& ch
 
 std::string describe(const Dataset& dataset, const ImageRecord& record, const Annotation& a) {
   std::ostringstream text;
-  text << record.name << " annotation " << a.id << " (" << dataset.categories[a.category].name << " [" << a.rect.x << ", "
-       << a.rect.y << ", " << a.rect.w << ", " << a.rect.h << "])";
+  text << record.name << " annotation " << a.id << " (" << dataset.categories[a.category].name << " [" << a.rect.x
+       << ", " << a.rect.y << ", " << a.rect.w << ", " << a.rect.h << "])";
   return text.str();
 }
 
@@ -125,7 +125,8 @@ PictureCheck check_pictures(Dataset& dataset, bool open,
   std::vector<Decoded> decoded(dataset.images.size());
   for (std::int64_t first = 0; first < count; first += kAtOnce) {
     const std::int64_t n = std::min(kAtOnce, count - first);
-    parallel_for(n, 1, [&](std::int64_t i, std::int64_t) { decoded[first + i] = decode(dataset.images[first + i].file); });
+    parallel_for(n, 1,
+                 [&](std::int64_t i, std::int64_t) { decoded[first + i] = decode(dataset.images[first + i].file); });
     if (progress) progress(first + n, count);
   }
   std::vector<ImageRecord> usable;

@@ -30,16 +30,17 @@ struct Spread {
 Spread spread_of(std::vector<double> values);
 
 struct PictureCheck {
-  bool opened = false;    // false: the pictures were not looked at
-  Findings missing;       // no such file
+  bool opened = false;  // false: the pictures were not looked at
+  Findings missing;     // no such file
   Findings undecodable;
-  Findings other_size;    // the annotations state another one; the decoded picture's counts
-  Findings unknown_size;  // not opened, and the annotations state none
+  Findings other_size;     // the annotations state another one; the decoded picture's counts
+  Findings unknown_size;   // not opened, and the annotations state none
   std::int64_t bytes = 0;  // of the decoded pictures, 8-bit RGB
 };
 
-/// Decodes every picture (when `open`) and sets each ImageRecord's size to the true one. Pictures that training could not
-/// use are removed from the set. `progress(done, total)` is called now and then and may throw to stop; may be empty.
+/// Decodes every picture (when `open`) and sets each ImageRecord's size to the true one. Pictures that training could
+/// not use are removed from the set. `progress(done, total)` is called now and then and may throw to stop; may be
+/// empty.
 PictureCheck check_pictures(Dataset& dataset, bool open,
                             const std::function<void(std::int64_t done, std::int64_t total)>& progress);
 
@@ -48,8 +49,8 @@ struct ClassCount {
   std::int64_t boxes = 0, pictures = 0;
 };
 
-/// Sizes are square roots of areas, in pixels. An object is a box that training learns from: neither crowd nor difficult,
-/// and at least one pixel wide and high at the network's input.
+/// Sizes are square roots of areas, in pixels. An object is a box that training learns from: neither crowd nor
+/// difficult, and at least one pixel wide and high at the network's input.
 struct DatasetReport {
   std::int64_t pictures = 0, empty_pictures = 0;  // empty: without objects
   std::int64_t boxes = 0, crowd = 0, difficult = 0, objects = 0;

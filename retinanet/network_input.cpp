@@ -19,7 +19,8 @@ InputSize input_size(const Config& config, int width, int height) {
 Box input_box(const Rect& rect, int width, int height, const InputSize& size) {
   const auto inside = [](const Box& b, int right, int bottom) {
     const float w = static_cast<float>(right), h = static_cast<float>(bottom);
-    return Box{std::clamp(b.x1, 0.0f, w), std::clamp(b.y1, 0.0f, h), std::clamp(b.x2, 0.0f, w), std::clamp(b.y2, 0.0f, h)};
+    return Box{std::clamp(b.x1, 0.0f, w), std::clamp(b.y1, 0.0f, h), std::clamp(b.x2, 0.0f, w),
+               std::clamp(b.y2, 0.0f, h)};
   };
   const Box box = inside(rect.box(), width, height);
   const float sx = static_cast<float>(size.width) / static_cast<float>(width);
@@ -31,7 +32,8 @@ std::vector<TargetBox> input_targets(const ImageRecord& record, const InputSize&
   std::vector<TargetBox> targets;
   for (const Annotation& a : record.annotations) {
     const Box box = input_box(a.rect, record.width, record.height, size);
-    if (is_kept(box)) targets.push_back({box, a.crowd || a.difficult ? kIgnore : static_cast<std::int32_t>(a.category)});
+    const std::int32_t label = a.crowd || a.difficult ? kIgnore : static_cast<std::int32_t>(a.category);
+    if (is_kept(box)) targets.push_back({box, label});
   }
   return targets;
 }

@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <future>
 #include <memory>
 
 #include "engine/optimizer.h"
 #include "kernels/common/memory.h"
+#include "kernels/common/parallel.h"
 #include "retinanet/anchor_coverage.h"
 #include "retinanet/detect.h"
 #include "retinanet/network_input.h"
@@ -19,7 +21,7 @@ namespace {
 
 constexpr std::int64_t kLossPictures = 8;
 constexpr std::int64_t kLossPixels = 2'000'000;  // what a large network on two cores does in some ten seconds
-constexpr int kMeasuredSide = 320;               // of the pictures of a measured step, at most
+constexpr int kMeasuredSide = 256;               // of the pictures of a measured step, at most
 
 InputSize largest_input(const Config& config, const Dataset& dataset) {
   InputSize largest{};
@@ -84,9 +86,59 @@ Batch empty_batch(int images, int width, int height) {
   return batch;
 }
 
+/// One thread while it lives. Which of several take part, and so get work space of their own, is chance.
+class OneThread {
+ public:
+  OneThread() { set_thread_count(1); }
+  ~OneThread() { set_thread_count(usual_); }
+  OneThread(const OneThread&) = delete;
+  int usual() const { return usual_; }
+
+ private:
+  int usual_ = thread_count();
+};
+
+/// Bytes of tensors in a step.
+struct Measured {
+  std::int64_t parameters;                 // how many
+  std::int64_t state;                      // weights, gradients, velocities, averages
+  std::int64_t work_space;                 // of one thread, kept from step to step
+  std::int64_t one_picture, two_pictures;  // everything else at its peak
+};
+
+/// To be called from a fresh thread, which has no work space yet.
+Measured measure_steps(const Config& config, int classes, int width, int height) {
+  const auto allocated = [] { return static_cast<std::int64_t>(cpu::allocated_bytes()); };
+  const std::int64_t before = allocated();
+  RetinaNet model(config, classes);
+  Sgd optimizer(group_by_decay(model.parameters(), 0, 0), {});
+  std::unique_ptr<WeightAverage> average;
+  const float decay = static_cast<float>(config.train.average);
+  if (decay > 0) average = std::make_unique<WeightAverage>(model, decay);
+
+  Measured measured{};
+  for (const NamedParameter& p : model.parameters()) measured.parameters += p.variable.value().size();
+  measured.state = allocated() - before;
+  const auto peak = [&](int images) {
+    const std::int64_t resting = allocated();
+    cpu::reset_peak_bytes();
+    optimizer.zero_gradients();
+    Tape tape;
+    const Step step = forward(model, empty_batch(images, width, height));
+    tape.backward({step.losses.classification, step.losses.box});
+    return static_cast<std::int64_t>(cpu::peak_bytes()) - resting;
+  };
+  peak(2);  // the work space grows to its size
+  measured.work_space = allocated() - before - measured.state;
+  measured.one_picture = peak(1);
+  measured.two_pictures = peak(2);
+  return measured;
+}
+
 }  // namespace
 
-double expected_classification_loss(const Config& config, int classes, const AnchorTargets& targets, const Tensor& scale) {
+double expected_classification_loss(const Config& config, int classes, const AnchorTargets& targets,
+                                    const Tensor& scale) {
   const FocalLoss focal{static_cast<float>(config.loss.gamma), static_cast<float>(config.loss.alpha)};
   const double logit = static_cast<double>(prior_bias(config.model.prior));
   const double positive = focal(logit, true).value, negative = focal(logit, false).value;
@@ -119,34 +171,23 @@ InitialLoss initial_loss(const Config& config, const Dataset& dataset, bool open
 }
 
 StepMemory step_memory(const Config& config, const Dataset& dataset, std::int64_t decoded_bytes) {
-  const std::int64_t before = static_cast<std::int64_t>(cpu::allocated_bytes());
-  RetinaNet model(config, static_cast<int>(dataset.categories.size()));
-  Sgd optimizer(group_by_decay(model.parameters(), 0, 0), {});
-  std::unique_ptr<WeightAverage> average;
-  if (config.train.average > 0) average = std::make_unique<WeightAverage>(model, static_cast<float>(config.train.average));
-
   StepMemory memory;
-  for (const NamedParameter& p : model.parameters()) memory.parameters += p.variable.value().size();
   const InputSize largest = largest_input(config, dataset);
   memory.width = largest.padded_width;
   memory.height = largest.padded_height;
-
   const int divisor = config.input.size_divisor;
   const auto limited = [divisor](int side) {
     return std::min(side, std::max(kMeasuredSide / divisor, 1) * divisor);  // a multiple, as `side` is
   };
   const int width = limited(memory.width), height = limited(memory.height);
-  const auto peak = [&](int images) {
-    cpu::reset_peak_bytes();
-    optimizer.zero_gradients();
-    Tape tape;
-    const Step step = forward(model, empty_batch(images, width, height));
-    tape.backward({step.losses.classification, step.losses.box});
-    return static_cast<std::int64_t>(cpu::peak_bytes()) - before;
-  };
-  const std::int64_t one = peak(1), two = peak(2);
-  memory.per_pixel = static_cast<double>(two - one) / (static_cast<double>(width) * height);
-  memory.fixed = 2 * one - two;
+
+  const OneThread one;
+  const int classes = static_cast<int>(dataset.categories.size());
+  const Measured m =
+      std::async(std::launch::async, [&] { return measure_steps(config, classes, width, height); }).get();
+  memory.parameters = m.parameters;
+  memory.per_pixel = static_cast<double>(m.two_pictures - m.one_picture) / (static_cast<double>(width) * height);
+  memory.fixed = m.state + one.usual() * m.work_space + 2 * m.one_picture - m.two_pictures;
   const double pixels = static_cast<double>(memory.width) * memory.height * config.train.batch_size;
   memory.predicted = memory.fixed + std::llround(memory.per_pixel * pixels);
   const std::int64_t batch_bytes = std::llround(pixels) * 3 * static_cast<std::int64_t>(sizeof(float));

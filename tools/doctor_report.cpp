@@ -39,8 +39,8 @@ void print_data(const PictureCheck& pictures, const DatasetReport& d) {
               pictures.opened ? "" : " (not opened)");
   if (unusable > 0) std::printf("  unusable      %8lld\n", count(unusable));
   std::printf("  empty         %8lld  pictures without objects\n", count(d.empty_pictures));
-  std::printf("  boxes         %8lld  of them %lld crowd, %lld difficult, %lld unusable\n", count(d.boxes), count(d.crowd),
-              count(d.difficult), count(d.degenerate.count + d.outside.count + d.vanishing.count));
+  std::printf("  boxes         %8lld  of them %lld crowd, %lld difficult, %lld unusable\n", count(d.boxes),
+              count(d.crowd), count(d.difficult), count(d.degenerate.count + d.outside.count + d.vanishing.count));
   std::printf("  objects       %8lld  boxes to learn from; %.0f to %.0f a picture, median %.0f\n", count(d.objects),
               d.objects_per_picture.min, d.objects_per_picture.max, d.objects_per_picture.median);
   std::printf("                          small %lld (below 32^2), medium %lld, large %lld (96^2 and more)\n",
@@ -71,8 +71,9 @@ void print_bin(const CoverageBin& bin) {
 
 void print_anchors(const DoctorReport& report, const Config& config) {
   const AnchorMatches& m = report.matches;
-  std::printf("\nanchors                    objects  IoU>=%.2g  IoU>=%.2g   of the best anchor; %.0f anchors a picture\n",
-              config.match.foreground_iou, config.match.background_iou, report.coverage.anchors_per_picture);
+  std::printf(
+      "\nanchors                    objects  IoU>=%.2g  IoU>=%.2g   of the best anchor; %.0f anchors a picture\n",
+      config.match.foreground_iou, config.match.background_iou, report.coverage.anchors_per_picture);
   print_bin(report.coverage.all);
   for (const CoverageBin& bin : report.coverage.by_size) print_bin(bin);
   for (const CoverageBin& bin : report.coverage.by_ratio) print_bin(bin);
@@ -85,7 +86,8 @@ void print_anchors(const DoctorReport& report, const Config& config) {
               m.positives_per_picture.min, m.positives_per_picture.max, m.positives_per_picture.median,
               static_cast<double>(m.background) / static_cast<double>(std::max<std::int64_t>(m.positives, 1)),
               m.pictures < report.data.pictures ? (" (" + std::to_string(m.pictures) + " pictures)").c_str() : "");
-  std::printf("  weaker anchors only     %lld objects, no anchor at all %lld\n", count(m.low_quality), count(m.unmatched));
+  std::printf("  weaker anchors only     %lld objects, no anchor at all %lld\n", count(m.low_quality),
+              count(m.unmatched));
   if (!report.advice.empty()) std::printf("  settings that would change it:\n");
   for (const AnchorAdvice& advice : report.advice) {
     std::printf("   ");
@@ -99,19 +101,24 @@ void print_anchors(const DoctorReport& report, const Config& config) {
 
 void print_start(const DoctorReport& report, const Config& config) {
   const StepMemory& m = report.memory;
-  std::printf("\nstart of training\n  classification loss     %.4g expected from model.prior, %.4g measured on %d %s%s\n",
-              report.loss.expected, report.loss.measured, report.loss.pictures,
-              report.pictures.opened ? "picture" : "blank picture", report.loss.pictures == 1 ? "" : "s");
+  std::printf(
+      "\nstart of training\n  classification loss     %.4g expected from model.prior, %.4g measured on %d %s%s\n",
+      report.loss.expected, report.loss.measured, report.loss.pictures,
+      report.pictures.opened ? "picture" : "blank picture", report.loss.pictures == 1 ? "" : "s");
   std::printf("  parameters              %lld\n", count(m.parameters));
-  std::printf("  memory                  %.0f MiB for a step with %d pictures padded to %d x %d, at most %.0f MiB for loading\n",
-              mib(m.predicted), config.train.batch_size, m.width, m.height, mib(m.loader));
+  std::printf(
+      "  memory                  %.0f MiB for a step with %d pictures padded to %d x %d, at most %.0f MiB for "
+      "loading\n",
+      mib(m.predicted), config.train.batch_size, m.width, m.height, mib(m.loader));
 }
 
 // ---- JSON
 
 Json json_of(const Findings& findings) { return {{"count", findings.count}, {"examples", findings.examples}}; }
 
-Json json_of(const Spread& s) { return {{"min", s.min}, {"p5", s.p5}, {"median", s.median}, {"p95", s.p95}, {"max", s.max}}; }
+Json json_of(const Spread& s) {
+  return {{"min", s.min}, {"p5", s.p5}, {"median", s.median}, {"p95", s.p95}, {"max", s.max}};
+}
 
 Json json_of(const CoverageBin& bin) {
   return {{"name", bin.name},
@@ -193,8 +200,8 @@ Json json_of(const InitialLoss& l) {
 }
 
 Json json_of(const StepMemory& m) {
-  return {{"parameters", m.parameters}, {"fixed_bytes", m.fixed},         {"bytes_per_pixel", m.per_pixel},
-          {"width", m.width},           {"height", m.height},             {"predicted_bytes", m.predicted},
+  return {{"parameters", m.parameters}, {"fixed_bytes", m.fixed}, {"bytes_per_pixel", m.per_pixel},
+          {"width", m.width},           {"height", m.height},     {"predicted_bytes", m.predicted},
           {"loader_bytes", m.loader}};
 }
 
@@ -206,7 +213,8 @@ void print_report(const DoctorReport& report, const Config& config) {
   print_anchors(report, config);
   print_start(report, config);
   std::printf(report.warnings.empty() ? "\nno warnings\n" : "\nwarnings\n");
-  for (std::size_t i = 0; i < report.warnings.size(); ++i) std::printf("  %zu. %s\n", i + 1, report.warnings[i].c_str());
+  int number = 0;
+  for (const std::string& warning : report.warnings) std::printf("  %d. %s\n", ++number, warning.c_str());
 }
 
 nlohmann::ordered_json json_of(const DoctorReport& report) {

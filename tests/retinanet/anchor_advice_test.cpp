@@ -1,5 +1,7 @@
 #include "retinanet/anchor_advice.h"
 
+#include <algorithm>
+
 #include "retinanet/anchor_coverage.h"
 #include "tests/retinanet/annotated.h"
 #include "tests/support/catch.h"
@@ -21,7 +23,8 @@ double coverage_of(const Config& config, const Dataset& dataset) {
 }
 
 /// Each piece of advice reaches what it says, the later ones more, the last one `enough`.
-void require_good(const std::vector<AnchorAdvice>& advice, const Config& config, const Dataset& dataset, double enough) {
+void require_good(const std::vector<AnchorAdvice>& advice, const Config& config, const Dataset& dataset,
+                  double enough) {
   REQUIRE_FALSE(advice.empty());
   double reached = coverage_of(config, dataset);
   for (const AnchorAdvice& a : advice) {
@@ -80,7 +83,9 @@ TEST_CASE("boxes that vanish in small inputs get a finer level or a larger input
   REQUIRE(advice.back().anchors > 2);
 
   Config coarse = config;
-  for (const char* setting : {"input.max_size=640", "model.min_level=4", "model.max_level=6"}) set_config(coarse, setting);
+  for (const char* setting : {"input.max_size=640", "model.min_level=4", "model.max_level=6"}) {
+    set_config(coarse, setting);
+  }
   const std::vector<AnchorAdvice> finer = advise_anchors(coarse, dataset);
   require_good(finer, coarse, dataset, 0.7);
   REQUIRE(std::any_of(finer.begin(), finer.end(), [](const AnchorAdvice& a) { return changes(a, "model.min_level"); }));

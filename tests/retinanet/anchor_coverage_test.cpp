@@ -32,8 +32,9 @@ Dataset set_of(const std::vector<Rect>& rects) {
 }  // namespace
 
 TEST_CASE("the best anchor is that of brute force") {
-  for (const std::string setting : {"anchors.offset=0", "anchors.offset=0.5", "anchors.stride=grid", "anchors.round=torchvision",
-                                    "model.max_level=6", "anchors.size_factor=1.3", "input.size_divisor=1"}) {
+  for (const std::string setting :
+       {"anchors.offset=0", "anchors.offset=0.5", "anchors.stride=grid", "anchors.round=torchvision",
+        "model.max_level=6", "anchors.size_factor=1.3", "input.size_divisor=1"}) {
     Config config = preset("small");
     set_config(config, setting);
     const int width = config.input.size_divisor == 1 ? 157 : 160, height = config.input.size_divisor == 1 ? 101 : 112;
@@ -52,12 +53,12 @@ TEST_CASE("the best anchor is that of brute force") {
 
 TEST_CASE("coverage counts objects by size and shape") {
   // Anchors of preset small: 12 to 76 pixels, h:w 0.5, 1 and 2, every 4 pixels on the finest level.
-  Dataset dataset = set_of({{10, 10, 12, 12},      // an anchor itself
-                            {66, 60, 3, 3},        // too small
-                            {20, 100, 100, 6},     // too flat
+  Dataset dataset = set_of({{10, 10, 12, 12},   // an anchor itself
+                            {66, 60, 3, 3},     // too small
+                            {20, 100, 100, 6},  // too flat
                             {0, 0, 160, 128},
                             {30, 30, 40, 40}});
-  dataset.images[0].annotations[3].crowd = true;   // no object
+  dataset.images[0].annotations[3].crowd = true;  // no object
   const Config config = preset("small");
   const Coverage coverage = anchor_coverage(config, dataset);
   REQUIRE(coverage.all.boxes == 4);

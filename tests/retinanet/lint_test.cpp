@@ -18,16 +18,17 @@ namespace {
 Dataset hand_made() {
   Dataset dataset;
   dataset.categories = {{1, "cat"}, {2, "dog"}, {5, "cow"}};
-  ImageRecord a = annotated("a", 320, 160, {{10, 10, 20, 20},       // 1: small
-                                            {50, 10, 40, 60},       // 2: medium
-                                            {100, 20, 120, 130},    // 3: large
-                                            {200, 20, 0, 10},       // 4: no width
-                                            {20, 200, 10, 10},      // 5: below the picture
-                                            {300, 100, 40, 20},     // 6: beyond the right border
-                                            {-1, 50, 30, 30},       // 7: by one pixel only: tolerated
-                                            {150, 5, 1.5, 40},      // 8: 0.75 pixels wide at the input
-                                            {10, 10, 20, 20},       // 9: 1 again
-                                            {50, 10, 40, 60}});     // 10: 2 as another class
+  ImageRecord a = annotated("a", 320, 160,
+                            {{10, 10, 20, 20},     // 1: small
+                             {50, 10, 40, 60},     // 2: medium
+                             {100, 20, 120, 130},  // 3: large
+                             {200, 20, 0, 10},     // 4: no width
+                             {20, 200, 10, 10},    // 5: below the picture
+                             {300, 100, 40, 20},   // 6: beyond the right border
+                             {-1, 50, 30, 30},     // 7: by one pixel only: tolerated
+                             {150, 5, 1.5, 40},    // 8: 0.75 pixels wide at the input
+                             {10, 10, 20, 20},     // 9: 1 again
+                             {50, 10, 40, 60}});   // 10: 2 as another class
   a.annotations[9].category = 1;
   ImageRecord b = annotated("b", 320, 160, {{0, 0, 300, 150}, {10, 10, 50, 50}});
   b.annotations[0].crowd = true;

@@ -16,7 +16,8 @@ struct Shapes {
 
   Shapes() { REQUIRE(run_diopter("shapes --train 24 --val 2 --out '" + (folder / "") + "'").exit_code == 0); }
   Outcome doctor(const std::string& more = "") const {
-    return run_diopter("doctor --annotations '" + annotations + "' --images '" + images + "' --json '" + out + "' " + more);
+    return run_diopter("doctor --annotations '" + annotations + "' --images '" + images + "' --json '" + out + "' " +
+                       more);
   }
   json result() const { return json::parse(read_bytes(out)); }
 };
@@ -71,6 +72,20 @@ TEST_CASE("doctor reports broken pictures, and does not open them when told so")
   REQUIRE(shapes.doctor("--no-images").exit_code == 0);
   REQUIRE(shapes.result().at("warnings").empty());
   REQUIRE(shapes.result().at("data").at("pictures") == 24);
+}
+
+TEST_CASE("doctor names the blood cells' box without area") {
+  if (test_data_folder().empty()) return skip("DIOPTER_TEST_DATA is not set");
+  const TemporaryFolder folder;
+  const std::string set = test_data_folder() + "/datasets/bccd", out = folder / "out.json";
+  const Outcome outcome = run_diopter("doctor --no-images --annotations '" + set +
+                                      "/instances_train_with_degenerate.json' --json '" + out + "'");
+  INFO(outcome.out << outcome.err);
+  REQUIRE(outcome.exit_code == 0);
+  REQUIRE(contains(outcome.out, "without width or height, which training drops: 1 (BloodImage_00343.jpg annotation "));
+  const json data = json::parse(read_file(out)).at("data");
+  REQUIRE(data.at("pictures") == 205);
+  REQUIRE(data.at("boxes").get<int>() == data.at("objects").get<int>() + 1);
 }
 
 TEST_CASE("doctor refuses what cannot be trained") {
