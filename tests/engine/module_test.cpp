@@ -238,7 +238,7 @@ TEST_CASE("Init: bounds and deviations") {
   const Moments fan_out = moments_of(random.draw(shape, Init::kaiming_normal_fan_out()));
   CHECK(fan_out.deviation == Approx(std::sqrt(2.0 / 576)).epsilon(0.03));
 
-  for (float a : {0.0f, 1.0f}) {
+  for (float a : {0.0f, 1.0f, 2.0f}) {
     const double bound = std::sqrt(6 / ((1 + a * a) * 288.0));
     const Moments uniform = moments_of(random.draw(shape, Init::kaiming_uniform(a)));
     CHECK(uniform.largest <= bound * (1 + 1e-6));

@@ -68,7 +68,9 @@ void check_direction(const Operation& operation, const std::vector<Tensor>& inpu
   Tape tape;
   const std::vector<Variable> x = variables(inputs, wanted);
   const Variable y = operation(x);
-  tape.backward(y, Tensor::from(y.shape(), projection, y.value().device()));
+  const Tensor dy = Tensor::from(y.shape(), projection, y.value().device());
+  tape.backward(y, dy);
+  CHECK(dy.to_vector<float>() == projection);  // others may hold it
   const Tensor& gradient = x[i].gradient()->tensor();
   REQUIRE(gradient.defined());
   REQUIRE(gradient.shape() == x[i].shape());

@@ -83,7 +83,7 @@ TEST_CASE("doctor names the blood cells' box without area") {
   INFO(outcome.out << outcome.err);
   REQUIRE(outcome.exit_code == 0);
   REQUIRE(contains(outcome.out, "without width or height, which training drops: 1 (BloodImage_00343.jpg annotation "));
-  const json data = json::parse(read_file(out)).at("data");
+  const json data = json::parse(read_bytes(out)).at("data");
   REQUIRE(data.at("pictures") == 205);
   REQUIRE(data.at("boxes").get<int>() == data.at("objects").get<int>() + 1);
 }
