@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <cstdlib>
+#include <cstring>
 
 #include "kernels/common/check.h"
 
@@ -44,6 +45,17 @@ void deallocate(void* memory) noexcept {
   allocated -= *static_cast<std::size_t*>(block);
   std::free(block);
 }
+
+void zero(void* memory, std::size_t bytes) {
+  if (bytes > 0) std::memset(memory, 0, bytes);
+}
+
+void copy(void* to, const void* from, std::size_t bytes) {
+  if (bytes > 0) std::memcpy(to, from, bytes);
+}
+
+void copy_from_host(void* to, const void* from, std::size_t bytes) { copy(to, from, bytes); }
+void copy_to_host(void* to, const void* from, std::size_t bytes) { copy(to, from, bytes); }
 
 std::size_t allocated_bytes() { return allocated; }
 std::size_t peak_bytes() { return peak; }
