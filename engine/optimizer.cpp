@@ -50,6 +50,7 @@ Sgd::Sgd(const std::vector<ParameterGroup>& groups, const Options& options) : op
     }
   }
   segment_count_ = static_cast<int>(segments.size());
+  chunks_ = number_chunks(segments);
   segments_ = Tensor::empty({static_cast<std::int64_t>(segments.size() * sizeof(SgdSegment))}, DType::u8, device);
   segments_.copy_from_host(segments.data());
   lr_ = Tensor::empty({1}, DType::f32, device);
@@ -69,7 +70,7 @@ void Sgd::step(float lr, float gradient_scale) {
   gradient_scale_.copy_from_host(&gradient_scale);
   DIOPTER_DISPATCH(gradients_.device(), sgd_step,
                    SgdArgs{.segments = reinterpret_cast<const SgdSegment*>(segments_.data<std::uint8_t>()),
-                           .segment_count = segment_count_, .lr = lr_.data<float>(),
+                           .segment_count = segment_count_, .chunks = chunks_, .lr = lr_.data<float>(),
                            .gradient_scale = gradient_scale_.data<float>(), .skip = nullptr,
                            .momentum = options_.momentum, .nesterov = options_.nesterov});
 }

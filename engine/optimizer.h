@@ -46,6 +46,7 @@ class Sgd {
   std::vector<NamedBuffer> velocities_;
   Tensor segments_;                   // SgdSegment table as bytes
   int segment_count_;
+  std::int64_t chunks_;
   Tensor lr_, gradient_scale_;
 };
 

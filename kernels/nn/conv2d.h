@@ -34,6 +34,9 @@ struct Conv2dShape {
   }
 };
 
+/// Throws Error for a shape that makes no sense.
+void validate(const Conv2dShape& shape);
+
 /// What happens to z before it is stored; null pointers leave a part out.
 template <class T>
 struct Conv2dEpilogue {
