@@ -12,7 +12,7 @@
 
 namespace diopter::test {
 
-/// The devices that this build can run kernels on: pass them to GENERATE, or loop over them.
+/// The devices that this build can run kernels on: const Device device = GENERATE(from_range(devices()));
 inline std::vector<Device> devices() {
 #ifdef DIOPTER_WITH_CUDA
   return {Device::cpu, Device::cuda};
@@ -118,8 +118,8 @@ class DeviceArrays {
 /// Calls body(arrays) on a device and copies back what it wrote:
 ///   on(device, [&](auto& at) { DIOPTER_DISPATCH(device, add, n, at(a), at(b), at(y)); });
 template <class Body>
-void on(Device device, Body body) {
-  DeviceArrays arrays(device);
+void on(Device device, Body body, std::size_t offset = 0) {
+  DeviceArrays arrays(device, offset);
   body(arrays);
   arrays.download();
 }
