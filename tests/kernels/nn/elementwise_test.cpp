@@ -1,7 +1,6 @@
 #include "kernels/nn/elementwise.h"
 
 #include "tests/kernels/nn/arrays.h"
-#include "tests/support/device_buffer.h"
 
 namespace diopter {
 namespace {
