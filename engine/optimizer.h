@@ -37,11 +37,12 @@ class Sgd {
 
   /// The velocity of each parameter, named "NAME", for checkpoints.
   std::vector<NamedBuffer> velocities() const { return velocities_; }
-  std::int64_t parameter_count() const { return gradients_.size(); }
+  std::int64_t parameter_count() const { return parameter_count_; }
 
  private:
   Options options_;
   std::vector<NamedParameter> parameters_;
+  std::int64_t parameter_count_ = 0;
   Tensor gradients_, velocity_;       // flat
   std::vector<NamedBuffer> velocities_;
   Tensor segments_;                   // SgdSegment table as bytes

@@ -191,6 +191,35 @@ TEMPLATE_TEST_CASE("conv2d: every part of the epilogue", "", float, bf16) {
   }
 }
 
+#ifdef DIOPTER_WITH_CUDA
+TEMPLATE_TEST_CASE("conv2d: the epilogue by itself", "", float, bf16) {
+  for (const auto& [rows, channels] : std::vector<std::pair<std::int64_t, int>>{{0, 8}, {1, 1}, {33, 7}, {257, 264}}) {
+    const std::size_t n = rows * channels;
+    const auto z = random_array<TestType>(n, 1), residual = random_array<TestType>(n, 2);
+    const auto scale = random_array(channels, 3), bias = random_array(channels, 4);
+    for (int parts = 0; parts < 16; ++parts) {
+      const bool has_scale = parts & 1, has_bias = parts & 2, has_residual = parts & 4, relu = parts & 8;
+      INFO(rows << " rows, " << channels << " channels, parts " << parts);
+      std::vector<double> expected(n);
+      for (std::size_t i = 0; i < n; ++i) {
+        expected[i] = float(z[i]) * (has_scale ? scale[i % channels] : 1.0) + (has_bias ? bias[i % channels] : 0.0) +
+                      (has_residual ? float(residual[i]) : 0.0);
+        if (relu) expected[i] = std::max(expected[i], 0.0);
+      }
+      auto y = z;  // in place
+      on(Device::cuda, [&, row_count = rows, channel_count = channels](auto& at) {
+        const Conv2dEpilogue<TestType> epilogue{.scale = has_scale ? at(scale) : nullptr,
+                                                .bias = has_bias ? at(bias) : nullptr,
+                                                .residual = has_residual ? at(residual) : nullptr,
+                                                .relu = relu};
+        cuda::conv2d_epilogue<TestType>(row_count, channel_count, at(y), epilogue, at(y));
+      });
+      require_close(to_float(y), expected, tolerance<TestType>(Tolerance::elementwise));
+    }
+  }
+}
+#endif
+
 TEST_CASE("conv2d: a NaN passes through the relu of the epilogue") {
   const Device device = GENERATE(from_range(devices()));
   INFO(device_name(device));
