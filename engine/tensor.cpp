@@ -1,7 +1,6 @@
 #include "engine/tensor.h"
 
 #include <algorithm>
-#include <cstring>
 
 #include "engine/dispatch.h"
 #include "kernels/nn/elementwise.h"
@@ -99,27 +98,25 @@ Tensor Tensor::clone() const {
   return result;
 }
 
-void Tensor::zero() const {
-  require_device(device());
-  if (bytes() > 0) std::memset(raw(), 0, bytes());
-}
+void Tensor::zero() const { DIOPTER_DISPATCH(device(), zero, raw(), bytes()); }
 
 void Tensor::copy_from(const Tensor& source) const {
   DIOPTER_CHECK(source.shape_ == shape_ && source.dtype_ == dtype_, "copy of ", source.shape_.str(), " ",
                 name_of(source.dtype_), " to ", shape_.str(), " ", name_of(dtype_));
-  require_device(source.device());
-  copy_from_host(source.raw());
+  if (source.device() == device()) {
+    DIOPTER_DISPATCH(device(), copy, raw(), source.raw(), bytes());
+  } else if (source.device() == Device::cpu) {
+    copy_from_host(source.raw());
+  } else {
+    source.copy_to_host(raw());
+  }
 }
 
 void Tensor::copy_from_host(const void* values) const {
-  require_device(device());
-  if (bytes() > 0) std::memcpy(raw(), values, bytes());
+  DIOPTER_DISPATCH(device(), copy_from_host, raw(), values, bytes());
 }
 
-void Tensor::copy_to_host(void* values) const {
-  require_device(device());
-  if (bytes() > 0) std::memcpy(values, raw(), bytes());
-}
+void Tensor::copy_to_host(void* values) const { DIOPTER_DISPATCH(device(), copy_to_host, values, raw(), bytes()); }
 
 float Tensor::item() const {
   DIOPTER_CHECK(size() == 1, "item() of a tensor ", shape_.str());

@@ -89,7 +89,7 @@ class Tensor {
   /// A copy with memory of its own.
   Tensor clone() const;
   void zero() const;
-  /// Copies all elements of `source`, which has the same shape and type.
+  /// Copies all elements of `source`, which has the same shape and type and may be on the other device.
   void copy_from(const Tensor& source) const;
   void copy_from_host(const void* values) const;
 

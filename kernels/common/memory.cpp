@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <cstdlib>
+#include <cstring>
 
 #include "kernels/common/check.h"
 
@@ -39,6 +40,17 @@ void deallocate(void* memory) noexcept {
   allocated -= malloc_usable_size(memory);
   std::free(memory);
 }
+
+void zero(void* memory, std::size_t bytes) {
+  if (bytes > 0) std::memset(memory, 0, bytes);
+}
+
+void copy(void* to, const void* from, std::size_t bytes) {
+  if (bytes > 0) std::memcpy(to, from, bytes);
+}
+
+void copy_from_host(void* to, const void* from, std::size_t bytes) { copy(to, from, bytes); }
+void copy_to_host(void* to, const void* from, std::size_t bytes) { copy(to, from, bytes); }
 
 std::size_t allocated_bytes() { return allocated; }
 std::size_t peak_bytes() { return peak; }

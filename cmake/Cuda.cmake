@@ -1,0 +1,82 @@
+# The CUDA side, by DIOPTER_CUDA:
+#   on    nvcc compiles the .cu files; cuDNN must be there
+#   host  the host executor runs them on the CPU; needs nothing of CUDA but its headers
+#   off   no CUDA
+#   auto  on where nvcc and cuDNN are found, otherwise off
+# Headers and libraries come from a toolkit or from NVIDIA's wheels (pip: nvidia-cuda-runtime, nvidia-cudnn-cu13, ...),
+# whose folders nvidia/*/{include,lib} are searched below DIOPTER_CUDA_WHEELS.
+# Sets DIOPTER_CUDA_KIND to on, host or off, and makes the target diopter_cuda, which carries what .cu files and
+# *_cuda.cpp need.
+set(DIOPTER_CUDA auto CACHE STRING "CUDA side: on, host (executor on the CPU), off, or auto")
+set_property(CACHE DIOPTER_CUDA PROPERTY STRINGS auto on host off)
+set(DIOPTER_CUDA_WHEELS "" CACHE PATH "Folder that holds NVIDIA's Python wheels (with a folder nvidia/), if any")
+if(NOT DIOPTER_CUDA MATCHES "^(auto|on|host|off)$")
+  message(FATAL_ERROR "DIOPTER_CUDA is '${DIOPTER_CUDA}', must be auto, on, host or off")
+endif()
+
+file(GLOB wheel_includes ${DIOPTER_CUDA_WHEELS}/nvidia/*/include)
+file(GLOB wheel_libraries ${DIOPTER_CUDA_WHEELS}/nvidia/*/lib)
+set(cuda_places $ENV{CUDA_HOME} $ENV{CUDA_PATH} /usr/local/cuda)
+add_library(diopter_cuda INTERFACE)
+
+# Sets `missing` to a sentence about the first part that a build with nvcc lacks, or to nothing.
+function(find_cuda_parts missing)
+  set(${missing} "" PARENT_SCOPE)
+  find_program(CMAKE_CUDA_COMPILER nvcc HINTS ENV CUDACXX PATHS ${cuda_places} PATH_SUFFIXES bin)
+  if(NOT CMAKE_CUDA_COMPILER)
+    set(${missing} "nvcc is not found: install the CUDA Toolkit 12.8 or newer, or name it with -DCMAKE_CUDA_COMPILER"
+        PARENT_SCOPE)
+    return()
+  endif()
+  get_filename_component(toolkit ${CMAKE_CUDA_COMPILER} DIRECTORY)
+  find_path(CUDNN_INCLUDE_DIR cudnn.h HINTS ${wheel_includes} ${toolkit}/.. ${cuda_places} PATH_SUFFIXES include)
+  find_library(CUDNN_LIBRARY NAMES cudnn libcudnn.so.9 HINTS ${wheel_libraries} ${toolkit}/.. ${cuda_places}
+               PATH_SUFFIXES lib64 lib lib/x86_64-linux-gnu)
+  if(NOT CUDNN_INCLUDE_DIR OR NOT CUDNN_LIBRARY)
+    set(${missing} "cuDNN 9 is not found: install it beside the toolkit, or pip install nvidia-cudnn-cu13 and name the\
+ folder that holds nvidia/ with -DDIOPTER_CUDA_WHEELS" PARENT_SCOPE)
+  endif()
+endfunction()
+
+set(DIOPTER_CUDA_KIND ${DIOPTER_CUDA})
+if(DIOPTER_CUDA MATCHES "^(on|auto)$")
+  find_cuda_parts(missing)
+  if(missing AND DIOPTER_CUDA STREQUAL "on")
+    message(FATAL_ERROR "DIOPTER_CUDA=on, but ${missing}")
+  elseif(missing)
+    set(DIOPTER_CUDA_KIND off)
+    message(STATUS "CUDA: off (${missing})")
+  else()
+    set(DIOPTER_CUDA_KIND on)
+  endif()
+endif()
+
+if(DIOPTER_CUDA_KIND STREQUAL "on")
+  if(NOT CMAKE_CUDA_ARCHITECTURES)
+    set(CMAKE_CUDA_ARCHITECTURES 80-real 86-real 89-real 90-real 100-real 120)
+  endif()
+  set(CMAKE_CUDA_ARCHITECTURES "${CMAKE_CUDA_ARCHITECTURES}" CACHE STRING "Architectures to compile kernels for")
+  set(CMAKE_CUDA_HOST_COMPILER ${CMAKE_CXX_COMPILER} CACHE FILEPATH "Host compiler of nvcc")
+  if(CCACHE)
+    set(CMAKE_CUDA_COMPILER_LAUNCHER ${CCACHE})
+  endif()
+  enable_language(CUDA)
+  # CMake 3.25 does not know that nvcc has C++20.
+  set(CMAKE_CUDA20_STANDARD_COMPILE_OPTION -std=c++20)
+  set(CMAKE_CUDA20_EXTENSION_COMPILE_OPTION -std=c++20)
+  set(CMAKE_CUDA_STANDARD 20)
+  set(CMAKE_CUDA_STANDARD_REQUIRED ON)
+  set(CMAKE_CUDA_EXTENSIONS OFF)
+  find_package(CUDAToolkit 12.8 REQUIRED)
+  target_include_directories(diopter_cuda SYSTEM INTERFACE ${CUDNN_INCLUDE_DIR})
+  target_link_libraries(diopter_cuda INTERFACE CUDA::cudart_static ${CUDNN_LIBRARY})
+  message(STATUS "CUDA: nvcc ${CMAKE_CUDA_COMPILER_VERSION}, architectures ${CMAKE_CUDA_ARCHITECTURES}, ${CUDNN_LIBRARY}")
+elseif(DIOPTER_CUDA_KIND STREQUAL "host")
+  find_path(CUDA_HEADERS cuda_runtime.h HINTS ${wheel_includes} ${cuda_places} PATH_SUFFIXES include)
+  if(NOT CUDA_HEADERS)
+    message(FATAL_ERROR "DIOPTER_CUDA=host needs CUDA's headers: install a toolkit, or pip install nvidia-cuda-runtime and\
+ name the folder that holds nvidia/ with -DDIOPTER_CUDA_WHEELS")
+  endif()
+  target_include_directories(diopter_cuda SYSTEM INTERFACE ${CUDA_HEADERS} ${wheel_includes})
+  message(STATUS "CUDA: host executor, headers in ${CUDA_HEADERS}")
+endif()

@@ -1,0 +1,13 @@
+// Errors of the CUDA runtime become exceptions that name the call, the file and the line.
+#pragma once
+
+#include <cuda_runtime_api.h>
+
+namespace diopter::cuda {
+
+/// Throws Error unless `status` is cudaSuccess: check(cudaMemsetAsync(...), "cudaMemsetAsync").
+/// `call` is what the message names; without it, file and line have to do.
+void check(cudaError_t status, const char* call = nullptr, const char* file = __builtin_FILE(),
+           int line = __builtin_LINE());
+
+}  // namespace diopter::cuda

@@ -1,0 +1,86 @@
+#include "kernels/host_executor/device_memory.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+
+#include "kernels/host_executor/address_sanitizer.h"
+#include "kernels/host_executor/options.h"
+
+namespace diopter::host_executor {
+
+namespace {
+
+using Pieces = std::map<const char*, std::size_t>;
+
+/// The piece that p lies in, or the end.
+Pieces::const_iterator piece_of(const Pieces& pieces, const void* p) {
+  auto next = pieces.upper_bound(static_cast<const char*>(p));
+  if (next == pieces.begin()) return pieces.end();
+  --next;
+  return static_cast<const char*>(p) < next->first + next->second ? next : pieces.end();
+}
+
+void* allocate_aligned(std::size_t bytes) {
+  void* memory = nullptr;
+  return posix_memalign(&memory, 256, std::max<std::size_t>(bytes, 1)) == 0 ? memory : nullptr;
+}
+
+}  // namespace
+
+void* DeviceMemory::allocate(std::size_t bytes) {
+  if (bytes > free()) return nullptr;
+  void* memory = allocate_aligned(bytes);
+  if (!memory) return nullptr;
+  fill_fresh(memory, bytes);
+  pieces_[static_cast<const char*>(memory)] = bytes;
+  used_ += bytes;
+  if (accesses_ == 0) address_sanitizer::forbid(memory, bytes);
+  return memory;
+}
+
+bool DeviceMemory::release(void* memory) {
+  const auto piece = pieces_.find(static_cast<const char*>(memory));
+  if (piece == pieces_.end()) return false;
+  address_sanitizer::allow(memory, piece->second);
+  used_ -= piece->second;
+  pieces_.erase(piece);
+  std::free(memory);
+  return true;
+}
+
+bool DeviceMemory::holds(const void* p, std::size_t bytes) const {
+  const auto piece = piece_of(pieces_, p);
+  return piece != pieces_.end() && static_cast<const char*>(p) + bytes <= piece->first + piece->second;
+}
+
+bool DeviceMemory::contains(const void* p) const { return piece_of(pieces_, p) != pieces_.end(); }
+
+std::size_t DeviceMemory::total() const {
+  return static_cast<std::size_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+}
+
+std::size_t DeviceMemory::free() const { return total() > used_ ? total() - used_ : 0; }
+
+void DeviceMemory::set_accessible(bool accessible) {
+  for (const auto& [start, bytes] : pieces_) {
+    accessible ? address_sanitizer::allow(start, bytes) : address_sanitizer::forbid(start, bytes);
+  }
+}
+
+void* PinnedMemory::allocate(std::size_t bytes) {
+  void* memory = allocate_aligned(bytes);
+  if (memory) pieces_[static_cast<const char*>(memory)] = bytes;
+  return memory;
+}
+
+bool PinnedMemory::release(void* memory) {
+  if (pieces_.erase(static_cast<const char*>(memory)) == 0) return false;
+  std::free(memory);
+  return true;
+}
+
+bool PinnedMemory::contains(const void* p) const { return piece_of(pieces_, p) != pieces_.end(); }
+
+}  // namespace diopter::host_executor

@@ -1,0 +1,57 @@
+// The memory of the device that is not there: host memory in exactly sized pieces, with a register of what lies where.
+// Under AddressSanitizer host code may not touch it.
+#pragma once
+
+#include <cstddef>
+#include <map>
+
+namespace diopter::host_executor {
+
+class DeviceMemory {
+ public:
+  /// Null when there is none left. Filled as the options say.
+  void* allocate(std::size_t bytes);
+  /// False when `memory` is not the start of a piece.
+  bool release(void* memory);
+  /// Whether [p, p + bytes) lies in one piece.
+  bool holds(const void* p, std::size_t bytes) const;
+  /// Whether p lies in any piece.
+  bool contains(const void* p) const;
+  std::size_t total() const;
+  std::size_t free() const;
+
+  /// While one lives, the device works: its memory may be touched.
+  class Access {
+   public:
+    explicit Access(DeviceMemory& memory) : memory_(memory) {
+      if (memory_.accesses_++ == 0) memory_.set_accessible(true);
+    }
+    ~Access() {
+      if (--memory_.accesses_ == 0) memory_.set_accessible(false);
+    }
+    Access(const Access&) = delete;
+
+   private:
+    DeviceMemory& memory_;
+  };
+
+ private:
+  void set_accessible(bool accessible);
+
+  std::map<const char*, std::size_t> pieces_;  // start, bytes
+  std::size_t used_ = 0;
+  int accesses_ = 0;
+};
+
+/// Page-locked host memory.
+class PinnedMemory {
+ public:
+  void* allocate(std::size_t bytes);
+  bool release(void* memory);
+  bool contains(const void* p) const;
+
+ private:
+  std::map<const char*, std::size_t> pieces_;
+};
+
+}  // namespace diopter::host_executor

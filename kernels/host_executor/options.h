@@ -1,0 +1,21 @@
+// What the environment asks of the host executor.
+#pragma once
+
+namespace diopter::host_executor {
+
+enum class Order { forward, reverse, shuffle };
+
+struct Options {
+  Order order = Order::forward;  // DIOPTER_EXECUTOR_ORDER=forward|reverse|shuffle: of threads and blocks
+  unsigned seed = 1;             // DIOPTER_EXECUTOR_SEED: of the shuffle
+  int fill = 0xff;               // DIOPTER_EXECUTOR_FILL: byte of fresh memory (0xff: NaN, -1), or "none": as it comes
+  bool lazy = false;             // DIOPTER_EXECUTOR_LAZY=1: a stream works only when something waits for it
+};
+
+/// Read once; exits with a message for a value that means nothing.
+const Options& options();
+
+/// Fills fresh memory as the options say.
+void fill_fresh(void* memory, unsigned long bytes);
+
+}  // namespace diopter::host_executor

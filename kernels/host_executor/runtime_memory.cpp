@@ -1,0 +1,142 @@
+// CUDA runtime calls for memory.
+#include <cstring>
+#include <functional>
+
+#include "kernels/host_executor/runtime.h"
+
+using namespace diopter::host_executor;
+
+namespace {
+
+/// Whether a call is one that no graph can hold; then the capture is spoilt, as on a GPU.
+bool spoils_capture(Runtime& runtime) {
+  Capture* capture = runtime.forbidding_capture();
+  if (capture) capture->valid = false;
+  return capture != nullptr;
+}
+
+bool to_device(cudaMemcpyKind kind) { return kind == cudaMemcpyHostToDevice || kind == cudaMemcpyDeviceToDevice; }
+bool from_device(cudaMemcpyKind kind) { return kind == cudaMemcpyDeviceToHost || kind == cudaMemcpyDeviceToDevice; }
+
+/// Whether [p, p + bytes) is what the direction of a copy says: one piece of device memory, or none of it.
+bool is_side(const Runtime& runtime, const void* p, std::size_t bytes, bool device) {
+  return device ? runtime.device.holds(p, bytes) : !runtime.device.contains(p);
+}
+
+}  // namespace
+
+extern "C" {
+
+cudaError_t cudaMalloc(void** p, std::size_t bytes) {
+  Call call;
+  if (spoils_capture(call.runtime)) return result(cudaErrorStreamCaptureUnsupported);
+  *p = call.runtime.device.allocate(bytes);
+  return result(*p ? cudaSuccess : cudaErrorMemoryAllocation);
+}
+
+cudaError_t cudaFree(void* p) {
+  Call call;
+  if (spoils_capture(call.runtime)) return result(cudaErrorStreamCaptureUnsupported);
+  call.runtime.work_on_all();
+  return result(!p || call.runtime.device.release(p) ? cudaSuccess : cudaErrorInvalidValue);
+}
+
+cudaError_t cudaMallocAsync(void** p, std::size_t bytes, cudaStream_t handle) {
+  Call call;
+  const auto stream = call.runtime.find(handle);
+  if (!stream) return result(cudaErrorInvalidResourceHandle);
+  *p = call.runtime.device.allocate(bytes);
+  if (!*p) return result(cudaErrorMemoryAllocation);
+  if (stream->capture) stream->capture->graph->memory.push_back(*p);
+  return cudaSuccess;
+}
+
+cudaError_t cudaFreeAsync(void* p, cudaStream_t handle) {
+  Call call;
+  const auto stream = call.runtime.find(handle);
+  if (!stream) return result(cudaErrorInvalidResourceHandle);
+  if (!p) return cudaSuccess;
+  if (!call.runtime.device.holds(p, 0)) return result(cudaErrorInvalidValue);
+  // What a graph allocates stays until the graph is destroyed: each launch uses the same addresses again.
+  if (stream->capture) return cudaSuccess;
+  call.runtime.give(*stream, [&device = call.runtime.device, p] { device.release(p); });
+  return cudaSuccess;
+}
+
+cudaError_t cudaMallocHost(void** p, std::size_t bytes) {
+  Call call;
+  if (spoils_capture(call.runtime)) return result(cudaErrorStreamCaptureUnsupported);
+  *p = call.runtime.pinned.allocate(bytes);
+  return result(*p ? cudaSuccess : cudaErrorMemoryAllocation);
+}
+
+cudaError_t cudaHostAlloc(void** p, std::size_t bytes, unsigned) { return cudaMallocHost(p, bytes); }
+
+cudaError_t cudaFreeHost(void* p) {
+  Call call;
+  if (spoils_capture(call.runtime)) return result(cudaErrorStreamCaptureUnsupported);
+  call.runtime.work_on_all();
+  return result(!p || call.runtime.pinned.release(p) ? cudaSuccess : cudaErrorInvalidValue);
+}
+
+cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind, cudaStream_t handle) {
+  Call call;
+  Runtime& runtime = call.runtime;
+  const auto stream = runtime.find(handle);
+  if (!stream) return result(cudaErrorInvalidResourceHandle);
+  if (bytes == 0) return cudaSuccess;
+  const bool to_device_side = kind == cudaMemcpyDefault ? runtime.device.contains(to) : to_device(kind);
+  const bool from_device_side = kind == cudaMemcpyDefault ? runtime.device.contains(from) : from_device(kind);
+  if (!is_side(runtime, to, bytes, to_device_side) || !is_side(runtime, from, bytes, from_device_side)) {
+    return result(cudaErrorInvalidValue);
+  }
+  // Host memory that is not page-locked is read, or written, before the call returns.
+  const bool captured = stream->capture != nullptr;
+  if (!captured && !from_device_side && !runtime.pinned.contains(from)) {
+    const auto* bytes_of_host = static_cast<const char*>(from);
+    runtime.give(*stream, [to, staged = std::vector<char>(bytes_of_host, bytes_of_host + bytes)] {
+      std::memcpy(to, staged.data(), staged.size());
+    });
+    return cudaSuccess;
+  }
+  runtime.give(*stream, [to, from, bytes] { std::memmove(to, from, bytes); });
+  if (!captured && !to_device_side && !runtime.pinned.contains(to)) runtime.work(*stream);
+  return cudaSuccess;
+}
+
+cudaError_t cudaMemcpy(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind) {
+  Call call;
+  if (spoils_capture(call.runtime)) return result(cudaErrorStreamCaptureUnsupported);
+  const cudaError_t status = cudaMemcpyAsync(to, from, bytes, kind, nullptr);
+  if (status == cudaSuccess) call.runtime.work(*call.runtime.find(nullptr));
+  return status;
+}
+
+cudaError_t cudaMemsetAsync(void* p, int value, std::size_t bytes, cudaStream_t handle) {
+  Call call;
+  const auto stream = call.runtime.find(handle);
+  if (!stream) return result(cudaErrorInvalidResourceHandle);
+  if (bytes == 0) return cudaSuccess;
+  if (!call.runtime.device.holds(p, bytes)) return result(cudaErrorInvalidValue);
+  call.runtime.give(*stream, [p, value, bytes] { std::memset(p, value, bytes); });
+  return cudaSuccess;
+}
+
+cudaError_t cudaMemset(void* p, int value, std::size_t bytes) { return cudaMemsetAsync(p, value, bytes, nullptr); }
+
+cudaError_t cudaMemGetInfo(std::size_t* free, std::size_t* total) {
+  Call call;
+  *free = call.runtime.device.free();
+  *total = call.runtime.device.total();
+  return cudaSuccess;
+}
+
+// Memory pools: allocations go straight to the host's allocator, so there is nothing to set.
+cudaError_t cudaDeviceGetDefaultMemPool(cudaMemPool_t* pool, int) {
+  *pool = reinterpret_cast<cudaMemPool_t>(&Runtime::get().device);
+  return cudaSuccess;
+}
+cudaError_t cudaMemPoolSetAttribute(cudaMemPool_t, cudaMemPoolAttr, void*) { return cudaSuccess; }
+cudaError_t cudaMemPoolTrimTo(cudaMemPool_t, std::size_t) { return cudaSuccess; }
+
+}  // extern "C"
