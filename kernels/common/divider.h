@@ -22,7 +22,7 @@ class Divider {
   DIOPTER_HD std::uint32_t quotient(std::uint32_t n) const {
     return static_cast<std::uint32_t>(std::uint64_t{n + n} * multiplier_ >> 32) >> shift_;
   }
-  DIOPTER_HD std::uint32_t remainder(std::uint32_t n) const { return n - quotient(n) * divisor_; }
+  DIOPTER_HD std::uint32_t divisor() const { return divisor_; }
 
  private:
   std::uint32_t divisor_ = 1, multiplier_ = 1u << 31;

@@ -10,111 +10,71 @@ namespace {
 constexpr int kThreads = 256;
 constexpr int kPacks = 4;  // 16-byte packs a thread: that many loads are under way at once
 
-/// What the elements of a pack are, one bit each. An element with no bit is a negative logit, as almost all are.
-struct Roles {
-  unsigned positive = 0;  // the class of its anchor
-  unsigned ignored = 0;   // logit of an ignored anchor: not read, gradient 0
-  unsigned absent = 0;    // padding, or behind the level's end: neither read nor written
-};
-
-/// Roles of the kSize elements from `first` on: goes through the anchors, usually one, whose rows the pack touches.
-template <int kSize, class T>
-__device__ Roles roles_of(const HeadLevels<T>& heads, const HeadTiles& tiles, int l, const std::int32_t* labels,
-                          std::uint32_t first) {
-  const HeadLevel<T>& level = heads.level[l];
-  const int classes = heads.channels, padding = static_cast<int>(level.pixel_stride) - heads.cells * classes;
-  auto [pixel, channel] = tiles.place(l, first);
-  int cell = static_cast<int>(tiles.channels.quotient(channel));
-  if (cell > heads.cells) cell = heads.cells;  // the padding counts as one more cell
-  int skipped = channel - cell * classes;
-  Roles roles;
-  for (int i = 0; i < kSize;) {
-    const int left = (cell < heads.cells ? classes : padding) - skipped, n = min(left, kSize - i);
-    const unsigned run = ((1u << n) - 1) << i;
-    if (cell == heads.cells || pixel >= level.pixels) {
-      roles.absent |= run;
-    } else {
-      const std::int32_t label = labels[std::int64_t{pixel} * heads.cells + cell];
-      if (label == kIgnore) {
-        roles.ignored |= run;
-      } else if (label >= skipped && label < skipped + n) {
-        roles.positive |= 1u << (i + label - skipped);
-      }
-    }
-    i += n;
-    skipped = 0;
-    if (++cell > heads.cells) {
-      cell = 0;
-      ++pixel;
-    }
-  }
-  return roles;
-}
-
-/// A thread takes kPacks packs of 16 bytes, kThreads packs apart, so that a warp reads and writes 512 bytes in a row;
-/// a block takes kThreads * kPacks packs of one level of one image (blockIdx.y). Losses are added per thread in the order
-/// of the elements, then over the block in a fixed order: block_losses [images, blocks]. Shared memory: block_sum's.
+/// A thread takes kPacks packs of 16 bytes, kThreads packs apart, so that a warp reads and writes 512 bytes in a row; a
+/// block takes kThreads * kPacks packs of one level of one image (blockIdx.y). Almost all packs are plain: negative logits
+/// and nothing else. A pack with a positive or an ignored logit, with padding or the end of the level, and every pack
+/// where memory is not aligned, is gone through element by element.
+/// Losses are added per thread in a fixed order, then over the block in a fixed order, into block_losses [images, blocks].
+/// Shared memory: that of block_sum, 32 bytes.
 template <class T, class Loss>
 __global__ void __launch_bounds__(kThreads)
     classification_loss_kernel(const __grid_constant__ ClassificationLossArgs<T> args,
-                               const __grid_constant__ HeadTiles tiles, const __grid_constant__ Loss loss,
-                               float* block_losses) {
+                               const __grid_constant__ HeadTiles tiles, Divider by_classes,
+                               const __grid_constant__ Loss loss, float* block_losses) {
   constexpr int kSize = kPack<T>;
-  constexpr unsigned kAll = (1u << kSize) - 1;
-  const int image = blockIdx.y, l = tiles.level_of(blockIdx.x);
+  const int image = blockIdx.y, l = tiles.level_of(blockIdx.x), classes = args.logits.channels;
+  const HeadRuns runs = tiles.level[l];
   const HeadLevel<T>& level = args.logits.level[l];
-  const std::int64_t start = image * level.pixels * level.pixel_stride;
-  const T* x = level.values + start;
-  T* dx = level.gradient ? level.gradient + start : nullptr;
-  const bool packed = aligned(x, dx);
+  const T* x = level.values + std::int64_t{image} * runs.size;
+  T* dx = level.gradient ? level.gradient + std::int64_t{image} * runs.size : nullptr;
   const float scale = dx ? args.scale[image] : 0.0f;
-  const std::int32_t* labels = args.labels + image * tiles.anchors + tiles.first_anchor[l];
-  const auto first = [&](int p) {
-    return (((blockIdx.x - tiles.first_block[l]) * kPacks + p) * kThreads + threadIdx.x) * kSize;
-  };
+  const std::int32_t* labels = args.labels + image * tiles.anchors + runs.first_anchor;
+  const bool packed = aligned(x, dx) && kSize <= classes;  // then a pack touches at most two anchors
+  const std::uint32_t first = ((blockIdx.x - runs.first_block) * kPacks * kThreads + threadIdx.x) * kSize;
+  const auto place = [&](int p) { return first + p * kThreads * kSize; };
 
-  Roles roles[kPacks];
-  Pack<T> logits[kPacks];
-#pragma unroll
-  for (int p = 0; p < kPacks; ++p) roles[p] = roles_of<kSize>(args.logits, tiles, l, labels, first(p));
+  unsigned plain = 0;  // a bit for each pack
 #pragma unroll
   for (int p = 0; p < kPacks; ++p) {
-    const unsigned read = ~(roles[p].ignored | roles[p].absent);
-    if ((read & kAll) == kAll && packed) {
-      logits[p] = load(x + first(p));
-    } else {
-      for (int i = 0; i < kSize; ++i) logits[p][i] = read >> i & 1 ? static_cast<float>(x[first(p) + i]) : 0.0f;
-    }
+    const HeadValue value = runs.value(place(p));
+    const bool whole = packed && place(p) < runs.size && value.left >= kSize;
+    const int anchor = whole ? static_cast<int>(by_classes.quotient(value.index)) : 0;
+    const int k = static_cast<int>(value.index) - anchor * classes, next = classes - k;  // the next anchor's class 0
+    const std::int32_t label = labels[anchor], next_label = labels[whole && next < kSize ? anchor + 1 : anchor];
+    const bool positive = static_cast<unsigned>(label - k) < kSize || (next_label >= 0 && next_label + next < kSize);
+    if (whole && !positive && label != kIgnore && next_label != kIgnore) plain |= 1u << p;
+  }
+  Pack<T> logits[kPacks];
+#pragma unroll
+  for (int p = 0; p < kPacks; ++p) {
+    if (plain >> p & 1) logits[p] = load(x + place(p));
   }
 
   float sum = 0;
 #pragma unroll
   for (int p = 0; p < kPacks; ++p) {
-    Pack<T>& v = logits[p];  // becomes the gradient
-    const unsigned absent = roles[p].absent, unread = roles[p].ignored | absent;
-    if ((roles[p].positive | unread) == 0) {
+    if (!(plain >> p & 1)) continue;
 #pragma unroll
-      for (int i = 0; i < kSize; ++i) {
-        const ValueAndDerivative<float> element = loss(v[i], false);
-        sum += element.value;
-        v[i] = scale * element.derivative;
-      }
-    } else {
-#pragma unroll
-      for (int i = 0; i < kSize; ++i) {
-        const ValueAndDerivative<float> element = loss(v[i], roles[p].positive >> i & 1);
-        sum += unread >> i & 1 ? 0.0f : element.value;
-        v[i] = unread >> i & 1 ? 0.0f : scale * element.derivative;
-      }
+    for (int i = 0; i < kSize; ++i) {
+      const ValueAndDerivative<float> element = loss(logits[p][i], false);
+      sum += element.value;
+      logits[p][i] = scale * element.derivative;
     }
-    if (!dx) continue;
-    if (absent == 0 && packed) {
-      store(dx + first(p), v);
-    } else {
-      for (int i = 0; i < kSize; ++i) {
-        if (!(absent >> i & 1)) dx[first(p) + i] = to<T>(v[i]);
-      }
+    if (dx) store(dx + place(p), logits[p]);
+  }
+  for (int i = 0; i < kPacks * kSize && plain != (1u << kPacks) - 1; ++i) {
+    const std::uint32_t e = place(i / kSize) + i % kSize;
+    const HeadValue value = runs.value(e);
+    if (plain >> i / kSize & 1 || e >= runs.size || value.left <= 0) continue;
+    const std::uint32_t anchor = by_classes.quotient(value.index);
+    const std::int32_t label = labels[anchor], k = static_cast<std::int32_t>(value.index - anchor * classes);
+    float gradient = 0;
+    if (label != kIgnore) {
+      const ValueAndDerivative<float> element = loss(static_cast<float>(x[e]), label == k);
+      sum += element.value;
+      gradient = scale * element.derivative;
     }
+    if (dx) dx[e] = to<T>(gradient);
   }
   sum = block_sum<kThreads>(sum);
   if (threadIdx.x == 0) block_losses[std::int64_t{image} * tiles.blocks + blockIdx.x] = sum;
@@ -126,11 +86,12 @@ template <class T, class Loss>
 void classification_loss(const ClassificationLossArgs<T>& args, const Loss& loss) {
   const int images = args.logits.images;
   const HeadTiles tiles(args.logits, kThreads * kPacks * kPack<T>);
+  const Divider by_classes(static_cast<std::uint32_t>(args.logits.channels));
   const Scratch<float> block_losses(std::int64_t{images} * tiles.blocks);
   with_fastest_form(loss, [&](const auto& form) {
     launch(classification_loss_kernel<T, std::decay_t<decltype(form)>>,
            {.grid = {static_cast<unsigned>(tiles.blocks), static_cast<unsigned>(images)}, .block = kThreads}, args, tiles,
-           form, block_losses.get());
+           by_classes, form, block_losses.get());
   });
   sum_blocks(images, tiles.blocks, block_losses.get(), args.losses);
 }

@@ -11,44 +11,55 @@
 
 namespace diopter::cuda {
 
-/// Where a value lies that is the e-th of its level and image, padding counted.
-struct HeadPlace {
-  int pixel, channel;  // channel >= cells * channels in the padding
+/// A value of a level, found from its place in memory.
+struct HeadValue {
+  std::uint32_t index;  // within the level of an image, padding not counted
+  int left;             // values from this one on before padding begins; none or less: this is padding
 };
 
-/// One-dimensional pieces of all levels of an image. Levels share one launch: block b of an image belongs to the level
-/// with first_block[l] <= b < first_block[l + 1]. The pieces depend on shapes only.
-struct HeadTiles {
-  int blocks = 0;                             // of an image
-  int first_block[kMaxLevels + 1] = {};
-  std::int64_t anchors = 0;                   // of an image
-  std::int64_t first_anchor[kMaxLevels] = {};
-  Divider stride[kMaxLevels], channels;
+/// A level of one image as it lies in memory: runs of `length` values, each `stride` after the last. Runs are pixels
+/// where channels are padded; otherwise the whole level is one.
+struct HeadRuns {
+  std::uint32_t size, length;  // of the level, padding counted; of a run
+  Divider stride;
+  std::int64_t first_anchor;   // of the level, within the image
+  int first_block;
 
-  /// Pieces of `tile` values, padding counted. Throws Error when a level has 2^31 values an image or more.
+  /// The value at place e of the level.
+  __device__ HeadValue value(std::uint32_t e) const {
+    const std::uint32_t run = stride.quotient(e), offset = e - run * stride.divisor();
+    return {run * length + offset, static_cast<int>(length - offset)};
+  }
+};
+
+/// Pieces of `tile` values of all levels of an image, padding counted. Levels share one launch: block b of an image
+/// belongs to the last level with first_block <= b. The pieces depend on shapes only.
+struct HeadTiles {
+  int count = 0, blocks = 0;  // levels; blocks of an image
+  std::int64_t anchors = 0;   // of an image
+  HeadRuns level[kMaxLevels] = {};
+
+  /// Throws Error when a level has 2^31 values an image or more.
   template <class T>
-  HeadTiles(const HeadLevels<T>& heads, int tile) : channels(heads.channels > 0 ? heads.channels : 1) {
-    for (int l = 0; l < heads.count; ++l) {
-      const HeadLevel<T>& level = heads.level[l];
-      const std::int64_t size = level.pixels * level.pixel_stride;
+  HeadTiles(const HeadLevels<T>& heads, int tile) : count(heads.count) {
+    for (int l = 0; l < count; ++l) {
+      const HeadLevel<T>& head = heads.level[l];
+      const std::int64_t size = head.pixels * head.pixel_stride, pixel_size = heads.cells * heads.channels;
       DIOPTER_CHECK(size <= std::numeric_limits<std::int32_t>::max() - tile, "level ", l,
                     " has 2^31 values an image or more");
-      first_block[l] = blocks;
-      first_anchor[l] = anchors;
-      stride[l] = Divider(static_cast<std::uint32_t>(level.pixel_stride > 0 ? level.pixel_stride : 1));
+      const std::int64_t length = head.pixel_stride == pixel_size ? size : pixel_size;
+      const std::int64_t stride = head.pixel_stride == pixel_size ? size : head.pixel_stride;
+      level[l] = {static_cast<std::uint32_t>(size), static_cast<std::uint32_t>(length),
+                  Divider(static_cast<std::uint32_t>(stride > 0 ? stride : 1)), anchors, blocks};
       blocks += static_cast<int>((size + tile - 1) / tile);
-      anchors += level.pixels * heads.cells;
+      anchors += head.pixels * heads.cells;
     }
-    for (int l = heads.count; l <= kMaxLevels; ++l) first_block[l] = blocks;
   }
 
   __device__ int level_of(int block) const {
-    int l = 0;
-    while (block >= first_block[l + 1]) ++l;
+    int l = count - 1;
+    while (level[l].first_block > block) --l;
     return l;
-  }
-  __device__ HeadPlace place(int l, std::uint32_t e) const {
-    return {static_cast<int>(stride[l].quotient(e)), static_cast<int>(stride[l].remainder(e))};
   }
 };
 

@@ -96,7 +96,7 @@ struct Logistic {
 /// For any z; NaN gives NaN.
 template <class T>
 DIOPTER_HD inline Logistic<T> logistic(T z) {
-  const T e = exp_negative(z < T(0) ? z : -z), l = log1p_unit(e);
+  const T e = exp_negative(-std::fabs(z)), l = log1p_unit(e);
   return {quotient(z < T(0) ? e : T(1), T(1) + e), (z < T(0) ? z : T(0)) - l, (z < T(0) ? T(0) : z) + l};
 }
 

@@ -111,9 +111,9 @@ void match_anchors(const MatchArgs& args) {
   const LaunchConfig config{.grid = {blocks_for(anchors, kThreads), static_cast<unsigned>(args.truth.images)},
                             .block = kThreads};
   const Scratch<std::int32_t> largest(args.rule.low_quality ? args.truth.total : 0);
-  set_zero(args.positives, args.truth.images);
+  zero(args.positives, args.truth.images * sizeof(std::int32_t));
   if (args.rule.low_quality) {
-    set_zero(largest.get(), args.truth.total);
+    largest.set_zero();
     launch(largest_iou_kernel, config, args, anchors, largest.get());
   }
   launch(label_kernel, config, args, anchors, largest.get());

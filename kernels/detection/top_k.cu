@@ -38,12 +38,6 @@ struct Candidates {
   unsigned* histogram;      // [segments, kBins] of the first launch
 };
 
-/// Index of the logit at `place` within its level.
-template <class T>
-__device__ std::uint32_t index_of(const HeadLevels<T>& heads, const HeadPlace& place) {
-  return static_cast<std::uint32_t>(place.pixel) * (heads.cells * heads.channels) + place.channel;
-}
-
 /// Appends the keys of the lanes with `chosen` to a segment's buffer: one atomic operation a warp.
 __device__ void append(const Candidates& out, unsigned* count, std::uint64_t* keys, bool chosen, std::uint64_t key) {
   const unsigned lanes = __ballot_sync(kAllLanes, chosen), lane = threadIdx.x % 32;
@@ -75,25 +69,22 @@ __global__ void __launch_bounds__(kThreads)
   }
   __syncthreads();
 
-  const HeadLevel<T>& level = heads.level[l];
-  const int pixel_size = heads.cells * heads.channels;
-  const bool padded = level.pixel_stride != pixel_size;
-  const std::uint32_t size = static_cast<std::uint32_t>(level.pixels * level.pixel_stride);
-  const T* x = level.values + std::int64_t{image} * size;
+  const HeadRuns runs = tiles.level[l];
+  const T* x = heads.level[l].values + std::int64_t{image} * runs.size;
   const bool packed = aligned(x);
-  const auto first = [&](int p) {
-    return (((blockIdx.x - tiles.first_block[l]) * kPacks + p) * kThreads + thread) * kSize;
-  };
+  const std::uint32_t first = ((blockIdx.x - runs.first_block) * kPacks * kThreads + thread) * kSize;
+  const auto place = [&](int p) { return first + p * kThreads * kSize; };
 
   Pack<T> logits[kPacks];
 #pragma unroll
   for (int p = 0; p < kPacks; ++p) {
-    const std::uint32_t e = first(p);
-    if (packed && e + kSize <= size && (!padded || tiles.place(l, e).channel + kSize <= pixel_size)) {
+    const std::uint32_t e = place(p);
+    if (packed && e < runs.size && runs.value(e).left >= kSize) {
       logits[p] = load(x + e);
     } else {
+#pragma unroll
       for (int i = 0; i < kSize; ++i) {
-        const bool exists = e + i < size && (!padded || tiles.place(l, e + i).channel < pixel_size);
+        const bool exists = e + i < runs.size && runs.value(e + i).left > 0;
         logits[p][i] = exists ? static_cast<float>(x[e + i]) : NAN;  // never above the threshold
       }
     }
@@ -101,8 +92,10 @@ __global__ void __launch_bounds__(kThreads)
 #pragma unroll
   for (int p = 0; p < kPacks; ++p) {
     bool any = false;
+#pragma unroll
     for (int i = 0; i < kSize; ++i) any |= logits[p][i] > args.min_logit;
     if (!__any_sync(kAllLanes, any)) continue;
+#pragma unroll
     for (int i = 0; i < kSize; ++i) {
       const float logit = logits[p][i];
       bool chosen = logit > args.min_logit;
@@ -112,7 +105,7 @@ __global__ void __launch_bounds__(kThreads)
         atomicAdd(&histogram[bin_of(logit)], 1u);
       }
       append(out, out.counts + (kAgain ? segments + segment : segment), out.keys + segment * out.room, chosen,
-             key_of(logit, index_of(heads, tiles.place(l, first(p) + i))));
+             key_of(logit, runs.value(place(p) + i).index));
     }
   }
   if constexpr (!kAgain) {
@@ -128,19 +121,18 @@ __device__ void for_each_candidate(const TopKArgs<T>& args, const HeadTiles& til
                                    int segment, unsigned count, const F& f) {
   const HeadLevels<T>& heads = args.logits;
   const int l = segment % heads.count;
-  const HeadLevel<T>& level = heads.level[l];
   if (count <= candidates.room) {
     const std::uint64_t* keys = candidates.keys + segment * candidates.room;
     for (unsigned i = threadIdx.x; i < count; i += blockDim.x) f(keys[i]);
     return;
   }
-  const std::uint32_t size = static_cast<std::uint32_t>(level.pixels * level.pixel_stride);
-  const T* x = level.values + std::int64_t{segment / heads.count} * size;
-  for (std::uint32_t e = threadIdx.x; e < size; e += blockDim.x) {
-    const HeadPlace place = tiles.place(l, e);
-    if (place.channel >= heads.cells * heads.channels) continue;
+  const HeadRuns runs = tiles.level[l];
+  const T* x = heads.level[l].values + std::int64_t{segment / heads.count} * runs.size;
+  for (std::uint32_t e = threadIdx.x; e < runs.size; e += blockDim.x) {
+    const HeadValue value = runs.value(e);
+    if (value.left <= 0) continue;
     const float logit = static_cast<float>(x[e]);
-    if (logit > args.min_logit) f(key_of(logit, index_of(heads, place)));
+    if (logit > args.min_logit) f(key_of(logit, value.index));
   }
 }
 
@@ -254,8 +246,8 @@ void top_k(const TopKArgs<T>& args) {
   const std::int64_t room = args.k > kRoom / 2 ? std::int64_t{args.k} * 2 : kRoom;
   const Scratch<std::uint64_t> keys(segments * room), best(segments * args.k);
   const Scratch<unsigned> counts(segments * (2 + kBins));
+  counts.set_zero();
   const Candidates candidates{keys.get(), room, counts.get(), counts.get() + 2 * segments};
-  set_zero(counts.get(), segments * (2 + kBins));
   const LaunchConfig config{.grid = {static_cast<unsigned>(tiles.blocks), images}, .block = kThreads};
   launch(filter_kernel<T, false>, config, args, tiles, candidates);
   launch(filter_kernel<T, true>, config, args, tiles, candidates);

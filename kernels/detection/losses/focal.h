@@ -37,7 +37,7 @@ struct FocalLoss {
     const T q = l.sigmoid, s = l.softplus;
     const T a = alpha < 0 ? T(1) : positive ? T(alpha) : T(1) - T(alpha);
     const T w = a * power;
-    const T dz = w * (T(gamma) * (T(1) - q) * s + q);
+    const T dz = w * ((T(gamma) - T(gamma) * q) * s + q);
     return {w * s, positive ? -dz : dz};
   }
 
