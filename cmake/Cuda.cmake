@@ -10,6 +10,8 @@
 set(DIOPTER_CUDA auto CACHE STRING "CUDA side: on, host (executor on the CPU), off, or auto")
 set_property(CACHE DIOPTER_CUDA PROPERTY STRINGS auto on host off)
 set(DIOPTER_CUDA_WHEELS "" CACHE PATH "Folder that holds NVIDIA's Python wheels (with a folder nvidia/), if any")
+option(DIOPTER_EXECUTOR_CHECK "With DIOPTER_CUDA=host: one block at a time, shared memory that sanitizers see; kernels only"
+       OFF)
 if(NOT DIOPTER_CUDA MATCHES "^(auto|on|host|off)$")
   message(FATAL_ERROR "DIOPTER_CUDA is '${DIOPTER_CUDA}', must be auto, on, host or off")
 endif()
@@ -78,5 +80,17 @@ elseif(DIOPTER_CUDA_KIND STREQUAL "host")
  name the folder that holds nvidia/ with -DDIOPTER_CUDA_WHEELS")
   endif()
   target_include_directories(diopter_cuda SYSTEM INTERFACE ${CUDA_HEADERS} ${wheel_includes})
+  target_compile_definitions(diopter_cuda INTERFACE $<$<BOOL:${DIOPTER_EXECUTOR_CHECK}>:DIOPTER_EXECUTOR_CHECK>
+    $<$<STREQUAL:${DIOPTER_SANITIZE},thread>:DIOPTER_EXECUTOR_TSAN>)
   message(STATUS "CUDA: host executor, headers in ${CUDA_HEADERS}")
 endif()
+
+# How .cu files are compiled for the host executor: as C++, which casts between float* and float4*. In check flavours
+# clang asks the executor where each __shared__ variable of a block lies.
+function(executor_sources)
+  set(options -xc++ -fno-strict-aliasing -Wno-unknown-pragmas)
+  if(DIOPTER_EXECUTOR_CHECK AND CMAKE_CXX_COMPILER_ID MATCHES "Clang")
+    list(APPEND options -femulated-tls)
+  endif()
+  set_source_files_properties(${ARGN} PROPERTIES LANGUAGE CXX COMPILE_OPTIONS "${options}")
+endfunction()

@@ -66,17 +66,21 @@ std::string device_problem() {
   int driver = 0, runtime = 0;
   cudaDriverGetVersion(&driver);
   cudaRuntimeGetVersion(&runtime);
-  const auto version = [](int number) { return std::to_string(number / 1000) + "." + std::to_string(number % 1000 / 10); };
+  const auto version = [](int number) {
+    return std::to_string(number / 1000) + "." + std::to_string(number % 1000 / 10);
+  };
   if (driver == 0) return "no NVIDIA driver is installed";
   if (status == cudaErrorInsufficientDriver) {
-    return "the NVIDIA driver is too old: it supports CUDA " + version(driver) + ", this build needs " + version(runtime);
+    return "the NVIDIA driver is too old: it supports CUDA " + version(driver) + ", this build needs " +
+           version(runtime);
   }
   if (status == cudaSuccess || status == cudaErrorNoDevice) return "there is no CUDA device";
   return std::string("CUDA cannot be used: ") + cudaGetErrorString(status);
 }
 
 void set_device(int ordinal) {
-  DIOPTER_CHECK(!in_use || ordinal == chosen_device, "GPU ", chosen_device.load(), " is already in use by this process");
+  DIOPTER_CHECK(!in_use || ordinal == chosen_device, "GPU ", chosen_device.load(),
+                " is already in use by this process");
   chosen_device = ordinal;
 }
 

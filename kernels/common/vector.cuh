@@ -1,4 +1,5 @@
-// 16-byte loads and stores: the widest that one thread can issue, 4 floats or 8 bf16. In registers all numbers are float.
+// 16-byte loads and stores: the widest that one thread can issue, 4 floats or 8 bf16. In registers all numbers are
+// float.
 #pragma once
 
 #include "kernels/common/bf16.h"

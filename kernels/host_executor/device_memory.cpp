@@ -14,12 +14,12 @@ namespace {
 
 using Pieces = std::map<const char*, std::size_t>;
 
-/// The piece that p lies in, or the end.
+/// The piece that p lies in or just behind, or the end.
 Pieces::const_iterator piece_of(const Pieces& pieces, const void* p) {
   auto next = pieces.upper_bound(static_cast<const char*>(p));
   if (next == pieces.begin()) return pieces.end();
   --next;
-  return static_cast<const char*>(p) < next->first + next->second ? next : pieces.end();
+  return static_cast<const char*>(p) <= next->first + next->second ? next : pieces.end();
 }
 
 void* allocate_aligned(std::size_t bytes) {

@@ -9,7 +9,7 @@ struct Fibre {
   void* stack_pointer = nullptr;  // while it does not run
   const void* stack = nullptr;    // lowest address
   std::size_t stack_bytes = 0;
-  void* fake_stack = nullptr;     // AddressSanitizer's
+  void* fake_stack = nullptr;  // AddressSanitizer's
 };
 
 /// A fibre with a stack of its own, which calls entry() when first switched to. entry must not return.

@@ -39,13 +39,15 @@ WorkerPool& pool() {
 /// Which block comes i-th.
 std::uint64_t block_at(std::uint64_t i, std::uint64_t blocks) {
   switch (options().order) {
-    case Order::reverse: return blocks - 1 - i;
+    case Order::reverse:
+      return blocks - 1 - i;
     case Order::shuffle: {
       std::uint64_t stride = blocks * 5 / 8 + options().seed % 64 + 1;
       while (std::gcd(stride, blocks) != 1) ++stride;
       return i * (stride % blocks) % blocks;
     }
-    default: return i;
+    default:
+      return i;
   }
 }
 
@@ -53,12 +55,14 @@ std::uint64_t block_at(std::uint64_t i, std::uint64_t blocks) {
 
 void run_grid(const Grid& grid) {
   const auto blocks = static_cast<std::int64_t>(grid.blocks());
+  const GridOrder order;
+  order.begin.release();
   const auto run = [&](std::int64_t begin, std::int64_t end) {
+    race_detector::As as(race_detector::executor());
     Worker* worker = pool().take();
     for (std::int64_t i = begin; i < end; ++i) {
-      worker->run_block(grid, block_at(static_cast<std::uint64_t>(i), static_cast<std::uint64_t>(blocks)));
+      worker->run_block(grid, order, block_at(static_cast<std::uint64_t>(i), static_cast<std::uint64_t>(blocks)));
     }
-    worker->grid_ends();
     pool().give_back(worker);
   };
 #ifdef DIOPTER_EXECUTOR_CHECK
@@ -68,11 +72,10 @@ void run_grid(const Grid& grid) {
   constexpr std::int64_t kChunks = 16, kSmall = 16384;
   parallel_for(blocks, blocks * grid.threads() < kSmall ? blocks : (blocks + kChunks - 1) / kChunks, run);
 #endif
+  order.end.acquire();
 }
 
-int barrier(BarrierKind kind, bool predicate, Site site) {
-  return Worker::current()->barrier(kind, predicate, site);
-}
+int barrier(BarrierKind kind, bool predicate, Site site) { return Worker::current()->barrier(kind, predicate, site); }
 
 std::uint64_t warp_operation(const WarpRequest& request) { return Worker::current()->warp_operation(request); }
 
@@ -82,9 +85,9 @@ void* dynamic_shared() { return Worker::current()->dynamic_shared(); }
 
 void fence() {
   std::atomic_thread_fence(std::memory_order_seq_cst);
-  alignas(8) static race_detector::Clock order;  // of all fences of all threads
-  race_detector::release(&order);
-  race_detector::acquire(&order);
+  static const race_detector::Clock order;  // of all fences of all threads
+  order.release();
+  order.acquire();
 }
 
 void trap(Site site) { Worker::current()->fail("__trap", site); }

@@ -61,8 +61,21 @@ enum class BarrierKind { plain, count, all, any };
 int barrier(BarrierKind kind, bool predicate, Site site);
 
 enum class WarpOperation {
-  sync, ballot, match, shuffle, shuffle_up, shuffle_down, shuffle_xor,
-  add, minimum, maximum, signed_minimum, signed_maximum, bit_and, bit_or, bit_xor
+  sync,
+  ballot,
+  match,
+  shuffle,
+  shuffle_up,
+  shuffle_down,
+  shuffle_xor,
+  add,
+  minimum,
+  maximum,
+  signed_minimum,
+  signed_maximum,
+  bit_and,
+  bit_or,
+  bit_xor
 };
 
 /// What one lane brings to an operation of the lanes named in `mask`.
@@ -98,9 +111,20 @@ struct LaunchShape {
 cudaError_t enqueue_grid(const LaunchShape& shape, cudaStream_t stream, void (*run)(const void* arguments),
                          std::shared_ptr<const void> arguments);
 
+/// Reports a pointer that a kernel cannot use. Null is fine, and so is page-locked host memory.
+void require_device_pointer(const void* p, int argument, const LaunchShape& shape);
+
+template <class T>
+void check_argument([[maybe_unused]] const T& value, [[maybe_unused]] int argument,
+                    [[maybe_unused]] const LaunchShape& shape) {
+  if constexpr (std::is_pointer_v<T>) require_device_pointer(value, argument, shape);
+}
+
 template <class... Parameters>
 cudaError_t launch(void (*kernel)(Parameters...), const LaunchShape& shape, cudaStream_t stream,
                    const std::type_identity_t<Parameters>&... values) {
+  int argument = 0;
+  (check_argument(values, ++argument, shape), ...);
   using KernelCall = std::pair<void (*)(Parameters...), std::tuple<Parameters...>>;
   return enqueue_grid(
       shape, stream,

@@ -1,12 +1,14 @@
-// ThreadSanitizer as a race detector for CUDA threads: each CUDA thread is one of its fibres, and barriers, __syncwarp and
-// fences are told to it as what they order. A race is then two accesses that nothing orders, whatever order the executor
-// happened to run them in: in shared and in global memory, within a block and between blocks.
+// ThreadSanitizer as a race detector for CUDA: each CUDA thread and each stream is one of its fibres, called an actor
+// here, and barriers, __syncwarp, fences, launches and events are told to it as what they order. A race is then a pair
+// of accesses that nothing orders, whatever order the executor happened to run them in: in shared and in global memory,
+// within a block, between blocks, between streams, and between a stream and the host.
 //
-// The executor's own work runs as the fibre of the host thread; its files are compiled without -fsanitize=thread.
-// Everything here is empty in other builds.
+// The executor's own work is done by an actor whose accesses are ignored; its files are compiled without
+// -fsanitize=thread. In other builds everything here is empty.
 #pragma once
 
 #include <cstddef>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -14,105 +16,121 @@
 extern "C" {  // declared here because not every compiler installs sanitizer/tsan_interface.h
 void* __tsan_get_current_fiber();
 void* __tsan_create_fiber(unsigned flags);
+void __tsan_destroy_fiber(void* fiber);
 void __tsan_switch_to_fiber(void* fiber, unsigned flags);
 void __tsan_set_fiber_name(void* fiber, const char* name);
 void __tsan_acquire(void* address);
 void __tsan_release(void* address);
+void AnnotateIgnoreReadsBegin(const char* file, int line);
+void AnnotateIgnoreWritesBegin(const char* file, int line);
 void AnnotateBenignRaceSized(const char* file, int line, void* address, std::size_t size, const char* description);
 }
 #endif
 
 namespace diopter::host_executor::race_detector {
 
-/// An address that stands for an order: who acquires comes after all who released before.
-using Clock = char;
+using Actor = void*;
 
 #ifdef DIOPTER_EXECUTOR_TSAN
 
-inline void acquire(Clock* clock) { __tsan_acquire(clock); }
-inline void release(Clock* clock) { __tsan_release(clock); }
+inline Actor current_actor() { return __tsan_get_current_fiber(); }
+inline void become(Actor actor) {
+  constexpr unsigned kNoOrder = 1;  // without it every switch would order what comes after behind what came before
+  __tsan_switch_to_fiber(actor, kNoOrder);
+}
+inline Actor make_actor(const std::string& name) {
+  Actor actor = __tsan_create_fiber(0);
+  __tsan_set_fiber_name(actor, name.c_str());
+  return actor;
+}
+inline void end_actor(Actor actor) { __tsan_destroy_fiber(actor); }
+
+/// Who does the executor's own work.
+inline Actor executor() {
+  static const Actor actor = [] {
+    const Actor caller = current_actor(), made = make_actor("host executor");
+    become(made);
+    AnnotateIgnoreReadsBegin(__FILE__, __LINE__);
+    AnnotateIgnoreWritesBegin(__FILE__, __LINE__);
+    become(caller);
+    return made;
+  }();
+  return actor;
+}
+
+/// Stands for an order: who acquires comes after all who released before.
+class Clock {
+ public:
+  void acquire() const { __tsan_acquire(address_.get()); }
+  void release() const { __tsan_release(address_.get()); }
+
+ private:
+  // On the heap, because ThreadSanitizer forgets what it knows of an address when it is freed.
+  std::unique_ptr<long> address_ = std::make_unique<long>();
+};
 
 /// Accesses to this memory by one CUDA thread after another are no races.
 inline void stack_is_reused(const void* stack, std::size_t bytes) {
   AnnotateBenignRaceSized(__FILE__, __LINE__, const_cast<void*>(stack), bytes, "stacks are reused by CUDA threads");
 }
 
-/// The identities of the CUDA threads of one worker, and the orders within the block that it runs.
-class Threads {
+#else
+
+inline Actor current_actor() { return nullptr; }
+inline void become(Actor) {}
+inline Actor make_actor(const std::string&) { return nullptr; }
+inline void end_actor(Actor) {}
+inline Actor executor() { return nullptr; }
+struct Clock {
+  void acquire() const {}
+  void release() const {}
+};
+inline void stack_is_reused(const void*, std::size_t) {}
+
+#endif
+
+/// While it lives, the given actor acts.
+class As {
+ public:
+  explicit As(Actor actor) : before_(current_actor()) { become(actor); }
+  ~As() { become(before_); }
+  As(const As&) = delete;
+
+ private:
+  Actor before_;
+};
+
+/// The actors of a worker's CUDA threads, and the orders within the block that it runs.
+class BlockActors {
  public:
   /// name(i) describes thread i in reports.
   template <class Name>
-  void block_begins(unsigned threads, Name name) {
-    runtime_ = __tsan_get_current_fiber();
-    // Thread i of one block is another thread than thread i of the next.
+  void block_begins([[maybe_unused]] unsigned threads, [[maybe_unused]] Name name) {
+#ifdef DIOPTER_EXECUTOR_TSAN
+    // Thread i of one block is another actor than thread i of the next.
     set_ ^= 1;
-    for (auto& set = sets_[set_]; set.size() < threads;) {
-      set.push_back(__tsan_create_fiber(0));
-      __tsan_set_fiber_name(set.back(), name(static_cast<unsigned>(set.size() - 1)).c_str());
-    }
-    clocks_ = new Clocks;  // fresh addresses: nothing is ordered by what an earlier block did
-    release(&begin_);
+    for (auto& set = sets_[set_]; set.size() < threads;)
+      set.push_back(make_actor(name(static_cast<unsigned>(set.size()))));
+    orders_ = std::make_unique<Orders>();
+#endif
   }
-  /// Calls free_memory() ordered after all of the block, and before nothing else.
-  template <class Free>
-  void block_ends(Free free_memory) {
-    if (!janitor_) janitor_ = __tsan_create_fiber(0);
-    __tsan_switch_to_fiber(janitor_, kNoOrder);
-    acquire(&end_);
-    free_memory();
-    delete clocks_;
-    run_as_executor();
+  void run_as([[maybe_unused]] unsigned thread) {
+#ifdef DIOPTER_EXECUTOR_TSAN
+    become(sets_[set_][thread]);
+#endif
   }
-  /// All blocks of a grid come before what the host thread does next, and in no order among themselves.
-  void grid_ends() { acquire(&end_); }
 
-  void thread_begins() { acquire(&begin_); }
-  void thread_ends() { release(&end_); }
-  void run_as(unsigned thread) { __tsan_switch_to_fiber(sets_[set_][thread], kNoOrder); }
-  void run_as_executor() { __tsan_switch_to_fiber(runtime_, kNoOrder); }
-
-  /// Two in turn, so that a late reader of one barrier is not ordered by the next.
-  Clock* barrier(unsigned turn) { return clocks_->barrier[turn % 2]; }
-  Clock* warp(unsigned warp, unsigned turn) { return clocks_->warp[warp][turn % 2]; }
-  Clock* variable(std::size_t index) { return clocks_->variable[index % 8]; }
+  /// Of the turn-th barrier. Two in turn, so that a late thread of one barrier is not ordered by the next.
+  const Clock& barrier(unsigned turn) const { return orders_->barrier[turn % 2]; }
+  const Clock& warp(unsigned warp, unsigned turn) const { return orders_->warp[warp][turn % 2]; }
 
  private:
-  static constexpr unsigned kNoOrder = 1;  // of __tsan_switch_to_fiber
-  struct Clocks {
-    alignas(8) Clock barrier[2][8], warp[32][2][8], variable[8][8];
+  struct Orders {
+    Clock barrier[2], warp[32][2];
   };
-  std::vector<void*> sets_[2];
+  std::vector<Actor> sets_[2];
   int set_ = 0;
-  void* runtime_ = nullptr;
-  void* janitor_ = nullptr;
-  Clocks* clocks_ = nullptr;
-  alignas(8) Clock begin_, end_;
+  std::unique_ptr<Orders> orders_ = std::make_unique<Orders>();  // fresh for each block
 };
-
-#else
-
-inline void acquire(Clock*) {}
-inline void release(Clock*) {}
-inline void stack_is_reused(const void*, std::size_t) {}
-
-class Threads {
- public:
-  template <class Name>
-  void block_begins(unsigned, Name) {}
-  template <class Free>
-  void block_ends(Free free_memory) {
-    free_memory();
-  }
-  void grid_ends() {}
-  void thread_begins() {}
-  void thread_ends() {}
-  void run_as(unsigned) {}
-  void run_as_executor() {}
-  Clock* barrier(unsigned) { return nullptr; }
-  Clock* warp(unsigned, unsigned) { return nullptr; }
-  Clock* variable(std::size_t) { return nullptr; }
-};
-
-#endif
 
 }  // namespace diopter::host_executor::race_detector

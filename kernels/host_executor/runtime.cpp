@@ -1,6 +1,8 @@
 #include "kernels/host_executor/runtime.h"
 
 #include <algorithm>
+#include <cstdio>
+#include <cstdlib>
 
 #include "kernels/host_executor/options.h"
 #include "kernels/host_executor/worker.h"
@@ -19,13 +21,12 @@ Runtime& Runtime::get() {
 }
 
 std::shared_ptr<Stream> Runtime::create_stream(bool blocking) {
-  streams_.push_back(std::make_shared<Stream>());
-  streams_.back()->blocking = blocking;
+  streams_.push_back(std::make_shared<Stream>(blocking));
   return streams_.back();
 }
 
 void Runtime::destroy_stream(const std::shared_ptr<Stream>& stream) {
-  work(*stream);
+  work(*stream, stream->given);
   std::erase(streams_, stream);
 }
 
@@ -39,12 +40,13 @@ std::shared_ptr<Stream> Runtime::find(cudaStream_t handle) const {
 void Runtime::give(Stream& stream, Operation operation) {
   if (stream.capture) {
     stream.capture->graph->operations.push_back(std::move(operation));
+    ++stream.capture->covered[&stream][&stream];
     return;
   }
   order_with_default_stream(stream);
   ++stream.given;
   stream.queue.push_back(std::move(operation));
-  if (!options().lazy) work(stream);
+  if (!options().lazy) work(stream, stream.given);
 }
 
 void Runtime::work(Stream& stream, std::uint64_t place) {
@@ -53,29 +55,45 @@ void Runtime::work(Stream& stream, std::uint64_t place) {
     stream.queue.pop_front();
     {
       DeviceMemory::Access access(device);
+      race_detector::As as(stream.actor);
+      given_.acquire();
       operation();
+      stream.order.release();
     }
     ++stream.done;
   }
 }
 
-void Runtime::work_on_all() {
-  for (const auto& stream : std::vector(streams_)) work(*stream);
-}
-
-void Runtime::order_with_default_stream(const Stream& stream) {
+void Runtime::order_with_default_stream(Stream& stream) {
   if (!stream.blocking) return;
+  const auto come_after = [this](Stream& later, Stream& earlier) {
+    work(earlier, earlier.given);
+    race_detector::As as(later.actor);
+    earlier.order.acquire();
+  };
   Stream& default_stream = *streams_.front();
-  if (&stream != &default_stream) return work(default_stream);
+  if (&stream != &default_stream) return come_after(stream, default_stream);
   for (const auto& other : std::vector(streams_)) {
-    if (other->blocking && other.get() != &default_stream) work(*other);
+    if (other->blocking && other.get() != &default_stream) come_after(default_stream, *other);
   }
 }
 
-void Runtime::end_capture(const std::shared_ptr<Capture>& capture) {
+void Runtime::begin_capture(Stream& origin, cudaStreamCaptureMode mode) {
+  origin.capture = std::make_shared<Capture>();
+  origin.capture->origin = &origin;
+  origin.capture->mode = mode;
+  origin.capture->thread = std::this_thread::get_id();
+}
+
+cudaError_t Runtime::end_capture(Capture& capture) {
   for (const auto& stream : streams_) {
-    if (stream->capture == capture) stream->capture = nullptr;
+    if (stream->capture.get() == &capture) stream->capture = nullptr;
   }
+  if (!capture.valid) return cudaErrorStreamCaptureInvalidated;
+  for (const auto& [stream, covered] : capture.covered) {
+    if (covered.at(stream) > capture.covered[capture.origin][stream]) return cudaErrorStreamCaptureUnjoined;
+  }
+  return cudaSuccess;
 }
 
 Capture* Runtime::forbidding_capture() const {
@@ -85,6 +103,34 @@ Capture* Runtime::forbidding_capture() const {
     if (capture->mode == cudaStreamCaptureModeGlobal || capture->thread == std::this_thread::get_id()) return capture;
   }
   return nullptr;
+}
+
+Call::Call() {
+  runtime.given_.release();
+  race_detector::become(race_detector::executor());
+}
+
+void Call::wait_for(Stream& stream) {
+  runtime.work(stream, stream.given);
+  race_detector::As as(host_);
+  stream.order.acquire();
+}
+
+void Call::wait_for(const Event& event) {
+  if (!event.stream) return;  // never recorded
+  runtime.work(*event.stream, event.place);
+  race_detector::As as(host_);
+  event.reached->order.acquire();
+}
+
+void Call::wait_for_all() {
+  for (const auto& stream : std::vector(runtime.streams_)) wait_for(*stream);
+}
+
+bool Call::spoils_capture() {
+  Capture* capture = runtime.forbidding_capture();
+  if (capture) capture->valid = false;
+  return capture != nullptr;
 }
 
 cudaError_t result(cudaError_t status) {
@@ -110,6 +156,16 @@ cudaError_t enqueue_grid(const LaunchShape& shape, cudaStream_t stream, void (*r
                      shape.block.z <= 64 && shape.shared <= kMostShared;
   if (!valid) return result(cudaErrorInvalidConfiguration);
   return enqueue(stream, [grid] { run_grid(grid); });
+}
+
+void require_device_pointer(const void* p, int argument, const LaunchShape& shape) {
+  Call call;
+  if (!p || call.runtime.device.contains(p) || call.runtime.pinned.contains(p)) return;
+  std::fprintf(stderr,
+               "host executor: kernel launched at %s:%d: its argument %d points to host memory, or to memory that was "
+               "freed\n",
+               shape.file, shape.line, argument);
+  std::abort();
 }
 
 }  // namespace diopter::host_executor

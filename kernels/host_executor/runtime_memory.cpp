@@ -8,13 +8,6 @@ using namespace diopter::host_executor;
 
 namespace {
 
-/// Whether a call is one that no graph can hold; then the capture is spoilt, as on a GPU.
-bool spoils_capture(Runtime& runtime) {
-  Capture* capture = runtime.forbidding_capture();
-  if (capture) capture->valid = false;
-  return capture != nullptr;
-}
-
 bool to_device(cudaMemcpyKind kind) { return kind == cudaMemcpyHostToDevice || kind == cudaMemcpyDeviceToDevice; }
 bool from_device(cudaMemcpyKind kind) { return kind == cudaMemcpyDeviceToHost || kind == cudaMemcpyDeviceToDevice; }
 
@@ -23,21 +16,43 @@ bool is_side(const Runtime& runtime, const void* p, std::size_t bytes, bool devi
   return device ? runtime.device.holds(p, bytes) : !runtime.device.contains(p);
 }
 
+cudaError_t copy(Call& call, void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind, cudaStream_t handle) {
+  Runtime& runtime = call.runtime;
+  const auto stream = runtime.find(handle);
+  if (!stream) return cudaErrorInvalidResourceHandle;
+  if (bytes == 0) return cudaSuccess;
+  const bool to_gpu = kind == cudaMemcpyDefault ? runtime.device.contains(to) : to_device(kind);
+  const bool from_gpu = kind == cudaMemcpyDefault ? runtime.device.contains(from) : from_device(kind);
+  if (!is_side(runtime, to, bytes, to_gpu) || !is_side(runtime, from, bytes, from_gpu)) return cudaErrorInvalidValue;
+  // Host memory that is not page-locked is read, or written, before the call returns.
+  const bool captured = stream->capture != nullptr;
+  if (!captured && !from_gpu && !runtime.pinned.contains(from)) {
+    const auto* begin = static_cast<const char*>(from);
+    runtime.give(*stream, [to, staged = std::vector<char>(begin, begin + bytes)] {
+      std::memcpy(to, staged.data(), staged.size());
+    });
+    return cudaSuccess;
+  }
+  runtime.give(*stream, [to, from, bytes] { std::memmove(to, from, bytes); });
+  if (!captured && !to_gpu && !runtime.pinned.contains(to)) call.wait_for(*stream);
+  return cudaSuccess;
+}
+
 }  // namespace
 
 extern "C" {
 
 cudaError_t cudaMalloc(void** p, std::size_t bytes) {
   Call call;
-  if (spoils_capture(call.runtime)) return result(cudaErrorStreamCaptureUnsupported);
+  if (call.spoils_capture()) return result(cudaErrorStreamCaptureUnsupported);
   *p = call.runtime.device.allocate(bytes);
   return result(*p ? cudaSuccess : cudaErrorMemoryAllocation);
 }
 
 cudaError_t cudaFree(void* p) {
   Call call;
-  if (spoils_capture(call.runtime)) return result(cudaErrorStreamCaptureUnsupported);
-  call.runtime.work_on_all();
+  if (call.spoils_capture()) return result(cudaErrorStreamCaptureUnsupported);
+  call.wait_for_all();
   return result(!p || call.runtime.device.release(p) ? cudaSuccess : cudaErrorInvalidValue);
 }
 
@@ -65,7 +80,7 @@ cudaError_t cudaFreeAsync(void* p, cudaStream_t handle) {
 
 cudaError_t cudaMallocHost(void** p, std::size_t bytes) {
   Call call;
-  if (spoils_capture(call.runtime)) return result(cudaErrorStreamCaptureUnsupported);
+  if (call.spoils_capture()) return result(cudaErrorStreamCaptureUnsupported);
   *p = call.runtime.pinned.allocate(bytes);
   return result(*p ? cudaSuccess : cudaErrorMemoryAllocation);
 }
@@ -74,42 +89,22 @@ cudaError_t cudaHostAlloc(void** p, std::size_t bytes, unsigned) { return cudaMa
 
 cudaError_t cudaFreeHost(void* p) {
   Call call;
-  if (spoils_capture(call.runtime)) return result(cudaErrorStreamCaptureUnsupported);
-  call.runtime.work_on_all();
+  if (call.spoils_capture()) return result(cudaErrorStreamCaptureUnsupported);
+  call.wait_for_all();
   return result(!p || call.runtime.pinned.release(p) ? cudaSuccess : cudaErrorInvalidValue);
 }
 
 cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind, cudaStream_t handle) {
   Call call;
-  Runtime& runtime = call.runtime;
-  const auto stream = runtime.find(handle);
-  if (!stream) return result(cudaErrorInvalidResourceHandle);
-  if (bytes == 0) return cudaSuccess;
-  const bool to_device_side = kind == cudaMemcpyDefault ? runtime.device.contains(to) : to_device(kind);
-  const bool from_device_side = kind == cudaMemcpyDefault ? runtime.device.contains(from) : from_device(kind);
-  if (!is_side(runtime, to, bytes, to_device_side) || !is_side(runtime, from, bytes, from_device_side)) {
-    return result(cudaErrorInvalidValue);
-  }
-  // Host memory that is not page-locked is read, or written, before the call returns.
-  const bool captured = stream->capture != nullptr;
-  if (!captured && !from_device_side && !runtime.pinned.contains(from)) {
-    const auto* bytes_of_host = static_cast<const char*>(from);
-    runtime.give(*stream, [to, staged = std::vector<char>(bytes_of_host, bytes_of_host + bytes)] {
-      std::memcpy(to, staged.data(), staged.size());
-    });
-    return cudaSuccess;
-  }
-  runtime.give(*stream, [to, from, bytes] { std::memmove(to, from, bytes); });
-  if (!captured && !to_device_side && !runtime.pinned.contains(to)) runtime.work(*stream);
-  return cudaSuccess;
+  return result(copy(call, to, from, bytes, kind, handle));
 }
 
 cudaError_t cudaMemcpy(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind) {
   Call call;
-  if (spoils_capture(call.runtime)) return result(cudaErrorStreamCaptureUnsupported);
-  const cudaError_t status = cudaMemcpyAsync(to, from, bytes, kind, nullptr);
-  if (status == cudaSuccess) call.runtime.work(*call.runtime.find(nullptr));
-  return status;
+  if (call.spoils_capture()) return result(cudaErrorStreamCaptureUnsupported);
+  const cudaError_t status = copy(call, to, from, bytes, kind, nullptr);
+  if (status == cudaSuccess) call.wait_for(*call.runtime.find(nullptr));
+  return result(status);
 }
 
 cudaError_t cudaMemsetAsync(void* p, int value, std::size_t bytes, cudaStream_t handle) {

@@ -1,4 +1,5 @@
 // CUDA runtime calls for streams, events and graphs.
+#include <algorithm>
 #include <chrono>
 
 #include "kernels/host_executor/runtime.h"
@@ -21,7 +22,7 @@ bool spoils_capture(Stream& stream) {
   return stream.capture != nullptr;
 }
 
-/// Does one piece of the stream's pending work, so that a loop that asks again and again comes to an end.
+/// For queries. Does one piece of the stream's pending work, so that a loop that asks again and again comes to an end.
 bool finished(Runtime& runtime, Stream& stream, std::uint64_t place) {
   if (stream.done >= place) return true;
   runtime.work(stream, stream.done + 1);
@@ -52,7 +53,7 @@ cudaError_t cudaStreamSynchronize(cudaStream_t handle) {
   const auto stream = call.runtime.find(handle);
   if (!stream) return result(cudaErrorInvalidResourceHandle);
   if (spoils_capture(*stream)) return result(cudaErrorStreamCaptureUnsupported);
-  call.runtime.work(*stream);
+  call.wait_for(*stream);
   return cudaSuccess;
 }
 
@@ -61,16 +62,15 @@ cudaError_t cudaStreamQuery(cudaStream_t handle) {
   const auto stream = call.runtime.find(handle);
   if (!stream) return result(cudaErrorInvalidResourceHandle);
   if (spoils_capture(*stream)) return result(cudaErrorStreamCaptureUnsupported);
-  return finished(call.runtime, *stream, stream->given) ? cudaSuccess : cudaErrorNotReady;
+  if (!finished(call.runtime, *stream, stream->given)) return cudaErrorNotReady;
+  call.wait_for(*stream);
+  return cudaSuccess;
 }
 
 cudaError_t cudaDeviceSynchronize() {
   Call call;
-  if (Capture* capture = call.runtime.forbidding_capture()) {
-    capture->valid = false;
-    return result(cudaErrorStreamCaptureUnsupported);
-  }
-  call.runtime.work_on_all();
+  if (call.spoils_capture()) return result(cudaErrorStreamCaptureUnsupported);
+  call.wait_for_all();
   return cudaSuccess;
 }
 
@@ -82,13 +82,17 @@ cudaError_t cudaStreamWaitEvent(cudaStream_t handle, cudaEvent_t event_handle, u
   if (const auto capture = event.capture.lock()) {
     if (stream->capture && stream->capture != capture) return result(cudaErrorStreamCaptureMerge);
     stream->capture = capture;  // from here on the stream takes part in the capture
+    Covered& covered = capture->covered[stream.get()];
+    for (const auto& [other, operations] : event.covered) covered[other] = std::max(covered[other], operations);
     return cudaSuccess;
   }
   if (stream->capture) return result(cudaErrorStreamCaptureIsolation);
   if (!event.stream) return cudaSuccess;  // never recorded
-  call.runtime.give(*stream, [&runtime = call.runtime, other = event.stream, place = event.place] {
-    runtime.work(*other, place);
-  });
+  call.runtime.give(*stream,
+                    [&runtime = call.runtime, other = event.stream, place = event.place, reached = event.reached] {
+                      runtime.work(*other, place);
+                      reached->order.acquire();
+                    });
   return cudaSuccess;
 }
 
@@ -114,8 +118,15 @@ cudaError_t cudaEventRecord(cudaEvent_t handle, cudaStream_t stream_handle) {
   if (!stream) return result(cudaErrorInvalidResourceHandle);
   Event& event = event_of(handle);
   event.capture = stream->capture;
-  if (stream->capture) return cudaSuccess;
-  call.runtime.give(*stream, [milliseconds = event.milliseconds] { *milliseconds = now(); });
+  if (stream->capture) {
+    event.covered = stream->capture->covered[stream.get()];
+    return cudaSuccess;
+  }
+  event.reached = std::make_shared<Event::Reached>();
+  call.runtime.give(*stream, [reached = event.reached] {
+    reached->milliseconds = now();
+    reached->order.release();
+  });
   event.stream = stream;
   event.place = stream->given;
   return cudaSuccess;
@@ -125,7 +136,7 @@ cudaError_t cudaEventSynchronize(cudaEvent_t handle) {
   Call call;
   const Event& event = event_of(handle);
   if (!event.capture.expired()) return result(cudaErrorCapturedEvent);
-  if (event.stream) call.runtime.work(*event.stream, event.place);
+  call.wait_for(event);
   return cudaSuccess;
 }
 
@@ -133,7 +144,9 @@ cudaError_t cudaEventQuery(cudaEvent_t handle) {
   Call call;
   const Event& event = event_of(handle);
   if (!event.capture.expired()) return result(cudaErrorCapturedEvent);
-  return !event.stream || finished(call.runtime, *event.stream, event.place) ? cudaSuccess : cudaErrorNotReady;
+  if (event.stream && !finished(call.runtime, *event.stream, event.place)) return cudaErrorNotReady;
+  call.wait_for(event);
+  return cudaSuccess;
 }
 
 cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t start, cudaEvent_t end) {
@@ -141,7 +154,7 @@ cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t start, cudaEve
   const Event &from = event_of(start), &to = event_of(end);
   if (!from.stream || !to.stream) return result(cudaErrorInvalidResourceHandle);
   if (from.stream->done < from.place || to.stream->done < to.place) return cudaErrorNotReady;
-  *milliseconds = static_cast<float>(*to.milliseconds - *from.milliseconds);
+  *milliseconds = static_cast<float>(to.reached->milliseconds - from.reached->milliseconds);
   return cudaSuccess;
 }
 
@@ -151,10 +164,7 @@ cudaError_t cudaStreamBeginCapture(cudaStream_t handle, cudaStreamCaptureMode mo
   if (!stream) return result(cudaErrorInvalidResourceHandle);
   if (!handle) return result(cudaErrorStreamCaptureUnsupported);
   if (stream->capture) return result(cudaErrorIllegalState);
-  stream->capture = std::make_shared<Capture>();
-  stream->capture->origin = stream.get();
-  stream->capture->mode = mode;
-  stream->capture->thread = std::this_thread::get_id();
+  call.runtime.begin_capture(*stream, mode);
   return cudaSuccess;
 }
 
@@ -162,9 +172,9 @@ cudaError_t cudaStreamIsCapturing(cudaStream_t handle, cudaStreamCaptureStatus* 
   Call call;
   const auto stream = call.runtime.find(handle);
   if (!stream) return result(cudaErrorInvalidResourceHandle);
-  *status = !stream->capture          ? cudaStreamCaptureStatusNone
+  *status = !stream->capture         ? cudaStreamCaptureStatusNone
             : stream->capture->valid ? cudaStreamCaptureStatusActive
-                                      : cudaStreamCaptureStatusInvalidated;
+                                     : cudaStreamCaptureStatusInvalidated;
   return cudaSuccess;
 }
 
@@ -176,8 +186,7 @@ cudaError_t cudaStreamEndCapture(cudaStream_t handle, cudaGraph_t* graph) {
   const auto capture = stream->capture;
   if (!capture) return result(cudaErrorIllegalState);
   if (capture->origin != stream.get()) return result(cudaErrorStreamCaptureUnmatched);
-  call.runtime.end_capture(capture);
-  if (!capture->valid) return result(cudaErrorStreamCaptureInvalidated);
+  if (const cudaError_t status = call.runtime.end_capture(*capture)) return result(status);
   *graph = reinterpret_cast<cudaGraph_t>(new GraphHandle(capture->graph));
   return cudaSuccess;
 }

@@ -18,18 +18,11 @@ void* Worker::fresh_shared(const void* key, std::size_t bytes, std::size_t align
 }
 
 void* Worker::shared_variable(const void* key, std::size_t bytes, std::size_t alignment) {
-  for (std::size_t i = 0; i < shared_.size(); ++i) {
-    if (shared_[i].key != key) continue;
-    race_detector::acquire(detector_.variable(i));
-    return shared_[i].memory;
+  for (const SharedVariable& variable : shared_) {
+    if (variable.key == key) return variable.memory;
   }
-  detector_.run_as_executor();
-  void* memory = fresh_shared(key, bytes, alignment);
-  race_detector::Clock* clock = detector_.variable(shared_.size() - 1);
-  race_detector::release(clock);
-  detector_.run_as(thread_);
-  race_detector::acquire(clock);
-  return memory;
+  race_detector::As as(race_detector::executor());
+  return fresh_shared(key, bytes, alignment);
 }
 
 void Worker::free_shared() {
@@ -39,7 +32,7 @@ void Worker::free_shared() {
 
 }  // namespace diopter::host_executor
 
-#ifdef DIOPTER_EXECUTOR_EMUTLS
+#if defined(DIOPTER_EXECUTOR_CHECK) && defined(__clang__)
 /// What clang -femulated-tls calls for each access to a thread-local variable; .cu files have no other such variables
 /// than __shared__ ones. The control block begins with size and alignment.
 extern "C" void* __emutls_get_address(void* control) {

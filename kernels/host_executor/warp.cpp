@@ -40,9 +40,9 @@ std::uint64_t combine(WarpOperation operation, std::uint64_t a, std::uint64_t b)
 std::uint64_t Worker::warp_operation(const WarpRequest& request) {
   const unsigned thread = thread_, warp = thread / kWarp, lane = thread % kWarp, mask = request.mask;
   const bool orders_memory = request.operation == WarpOperation::sync;
-  race_detector::Clock* clock = detector_.warp(warp, warps_[warp].turn);
-  if (orders_memory) race_detector::release(clock);
-  detector_.run_as_executor();
+  const race_detector::Clock& order = actors_.warp(warp, warps_[warp].turn);
+  if (orders_memory) order.release();
+  race_detector::become(race_detector::executor());
 
   Thread* lanes = &threads_[warp * kWarp];
   lanes[lane].request = request;
@@ -66,7 +66,7 @@ std::uint64_t Worker::warp_operation(const WarpRequest& request) {
   } else {
     wait(thread);
   }
-  if (orders_memory) race_detector::acquire(clock);
+  if (orders_memory) order.acquire();
   return lanes[lane].result;
 }
 

@@ -26,9 +26,10 @@ Worker::~Worker() {
   for (Fibre* fibre : fibres_) destroy_fibre(fibre);
 }
 
-void Worker::run_block(const Grid& grid, std::uint64_t block) {
+void Worker::run_block(const Grid& grid, const GridOrder& order, std::uint64_t block) {
   current() = this;
   grid_ = &grid;
+  grid_order_ = &order;
   const dim3 size = grid.shape.grid;
   current_grid_size = size;
   current_block_size = grid.shape.block;
@@ -40,12 +41,12 @@ void Worker::run_block(const Grid& grid, std::uint64_t block) {
   arrange_threads(block);
   const std::size_t bytes = grid.shape.shared;
   dynamic_shared_ = bytes > 0 ? fresh_shared(&dynamic_shared_, bytes, 16) : nullptr;
-  detector_.block_begins(count_, [this](unsigned thread) { return name(thread); });
+  actors_.block_begins(count_, [this](unsigned thread) { return name(thread); });
 
   switch_to(next_fibre());
   if (unfinished_ > 0) fail_deadlock();
 
-  detector_.block_ends([this] { free_shared(); });
+  free_shared();
   current() = nullptr;
 }
 
@@ -73,10 +74,10 @@ void Worker::run_threads() {
     while (ready_begin_ == ready_end_ && started_ < count_) {
       const unsigned thread = order_[started_++];
       run_as(thread);
-      detector_.thread_begins();
+      grid_order_->begin.acquire();
       grid_->run(grid_->arguments.get());
-      detector_.thread_ends();
-      detector_.run_as_executor();
+      grid_order_->end.release();
+      race_detector::become(race_detector::executor());
       thread_returned(thread);
     }
     idle_.push_back(running_);
@@ -95,7 +96,7 @@ void Worker::run_threads() {
   thread_ = thread;
   current_thread = size.y * size.z == 1 ? uint3{thread, 0, 0}
                                         : uint3{thread % size.x, thread / size.x % size.y, thread / (size.x * size.y)};
-  detector_.run_as(thread);
+  actors_.run_as(thread);
 }
 
 void Worker::switch_to(Fibre* fibre) {
@@ -143,9 +144,9 @@ void Worker::thread_returned(unsigned thread) {
 
 int Worker::barrier(BarrierKind kind, bool predicate, Site site) {
   const unsigned thread = thread_;
-  race_detector::Clock* clock = detector_.barrier(barriers_);
-  race_detector::release(clock);
-  detector_.run_as_executor();
+  const race_detector::Clock& order = actors_.barrier(barriers_);
+  order.release();
+  race_detector::become(race_detector::executor());
 
   Thread& me = threads_[thread];
   me.site = site;
@@ -172,7 +173,7 @@ int Worker::barrier(BarrierKind kind, bool predicate, Site site) {
     ++barriers_;
   }
   wait(thread);
-  race_detector::acquire(clock);
+  order.acquire();
   return static_cast<int>(me.result);
 }
 
@@ -186,9 +187,9 @@ std::string Worker::name(unsigned thread) const {
 
 void Worker::fail(const std::string& what, Site site) const {
   std::fflush(stdout);
-  std::fprintf(stderr, "host executor: kernel launched at %s:%d, block (%u,%u,%u): %s, at %s:%d\n",
-               grid_->shape.file, grid_->shape.line, current_block.x, current_block.y, current_block.z, what.c_str(),
-               site.file, site.line);
+  std::fprintf(stderr, "host executor: kernel launched at %s:%d, block (%u,%u,%u): %s, at %s:%d\n", grid_->shape.file,
+               grid_->shape.line, current_block.x, current_block.y, current_block.z, what.c_str(), site.file,
+               site.line);
   std::abort();
 }
 
@@ -200,7 +201,8 @@ void Worker::fail_deadlock() const {
     const unsigned lane = 1u << thread % kWarp;
     if (!(warp.waiting & lane) && (arrived_ == 0 || warp.returned & lane)) continue;
     if (site.file && what.size() < 2000) {
-      what += " " + name(thread) + " at " + threads_[thread].site.file + ":" + std::to_string(threads_[thread].site.line) + ",";
+      what += " " + name(thread) + " at " + threads_[thread].site.file + ":" +
+              std::to_string(threads_[thread].site.line) + ",";
     }
     site = threads_[thread].site;
   }

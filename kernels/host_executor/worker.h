@@ -25,6 +25,11 @@ struct Grid {
   unsigned threads() const { return shape.block.x * shape.block.y * shape.block.z; }
 };
 
+/// All threads of a grid run after what released `begin` and before what acquires `end`.
+struct GridOrder {
+  race_detector::Clock begin, end;
+};
+
 class Worker {
  public:
   Worker() = default;
@@ -34,8 +39,7 @@ class Worker {
   /// The one whose block the calling host thread runs now; null outside of kernels.
   static Worker*& current();
 
-  void run_block(const Grid& grid, std::uint64_t block);
-  void grid_ends() { detector_.grid_ends(); }
+  void run_block(const Grid& grid, const GridOrder& order, std::uint64_t block);
 
   // What kernels call; the caller is the CUDA thread that runs now.
   int barrier(BarrierKind kind, bool predicate, Site site);
@@ -86,7 +90,8 @@ class Worker {
   [[noreturn]] void fail_deadlock() const;
 
   const Grid* grid_ = nullptr;
-  unsigned count_ = 0;    // threads of the block
+  const GridOrder* grid_order_ = nullptr;
+  unsigned count_ = 0;  // threads of the block
   unsigned started_ = 0, unfinished_ = 0;
   unsigned order_[kMaxThreads];
   unsigned arranged_ = 0;  // for how many threads order_ is valid
@@ -103,7 +108,7 @@ class Worker {
 
   void* dynamic_shared_ = nullptr;
   std::vector<SharedVariable> shared_;
-  race_detector::Threads detector_;
+  race_detector::BlockActors actors_;
 };
 
 /// Runs all blocks of the grid.
