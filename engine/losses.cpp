@@ -51,7 +51,7 @@ Variable fused_loss(const char* name, const Pyramid& head, int values, const Ten
 }  // namespace
 
 GroundTruth AnchorTargets::truth() const {
-  return {images(), boxes.data<float>(), box_labels.data<std::int32_t>(), offsets.data<std::int32_t>()};
+  return {images(), static_cast<std::int32_t>(box_labels.size()), boxes.data<float>(), box_labels.data<std::int32_t>(), offsets.data<std::int32_t>()};
 }
 
 AnchorTargets match_anchors(const AnchorGrid& grid, const Tensor& boxes, const Tensor& box_labels, const Tensor& offsets,

@@ -1,26 +1,28 @@
-// Device memory for the duration of one call.
+// Device memory that a kernel call needs for itself.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 #include "kernels/common/memory.h"
 
 namespace diopter::cuda {
 
-/// n uninitialised elements until the end of the scope. The memory is taken and given back in the order of the stream, so
-/// that kernels launched in the scope may still be running when it ends.
+/// n uninitialised elements; allocated and freed in the order of stream(), so nothing waits for the kernels.
 template <class T>
 class Scratch {
  public:
-  explicit Scratch(std::int64_t n) : data_(static_cast<T*>(allocate(static_cast<std::size_t>(n) * sizeof(T)))) {}
+  explicit Scratch(std::int64_t n)
+      : bytes_(static_cast<std::size_t>(n) * sizeof(T)), memory_(static_cast<T*>(allocate(bytes_))) {}
+  ~Scratch() { deallocate(memory_); }
   Scratch(const Scratch&) = delete;
   Scratch& operator=(const Scratch&) = delete;
-  ~Scratch() { deallocate(data_); }
-
-  T* data() const { return data_; }
+  T* get() const { return memory_; }
+  void set_zero() const { zero(memory_, bytes_); }
 
  private:
-  T* data_;
+  std::size_t bytes_;
+  T* memory_;
 };
 
 }  // namespace diopter::cuda
