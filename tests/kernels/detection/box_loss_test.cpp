@@ -250,6 +250,45 @@ TEST_CASE("box loss: same bits for any number of threads and every time") {
   });
 }
 
+TEST_CASE("box loss: any number of anchors") {
+  const Device device = GENERATE(from_range(test::devices()));
+  for (int n : {1, 31, 32, 33, 255, 256, 257, 1000}) {
+    AnchorGrid grid;
+    grid.levels = 1;
+    grid.cells = 1;
+    grid.level[0] = {1, n, 1, 1, {{0, 0, 10, 10}}};
+    const std::vector<float> boxes = {0, 0, 20, 5}, scale = {1};
+    const std::vector<std::int32_t> classes = {0}, offsets = {0, 1}, matches(n, 0);
+    std::vector<std::int32_t> labels(n, 0);  // all are positive but every fifth
+    for (int i = 0; i < n; i += 5) labels[i] = kIgnore;
+    Head<float> head(1, 1, 4, {n});
+    head.fill(std::vector<float>(n * 4, 0));
+    std::vector<float> losses(1, NAN);
+    test::on(device, [&](auto& at) {
+      BoxLossArgs<float> args;
+      args.grid = grid;
+      args.truth = {1, 1, at(boxes), at(classes), at(offsets)};
+      args.deltas = head.levels(at);
+      args.labels = at(labels);
+      args.matches = at(matches);
+      args.scale = at(scale);
+      args.losses = at(losses);
+      DIOPTER_DISPATCH(device, box_loss, args);
+    });
+    double expected = 0;
+    for (int i = 0; i < n; ++i) {
+      const bool positive = i % 5 != 0;
+      if (positive) expected += std::fabs(0.5 - i / 10.0) + 0.25 + 2 * std::log(2.0);
+      const double dx = !positive || i == 5 ? 0 : i < 5 ? -1 : 1;
+      CHECK(head.gradient(0, i, 0) == dx);
+      CHECK(head.gradient(0, i, 1) == (positive ? 1 : 0));
+      CHECK(head.gradient(0, i, 2) == (positive ? -1 : 0));
+      CHECK(head.gradient(0, i, 3) == (positive ? 1 : 0));
+    }
+    CHECK(losses[0] == Approx(expected).epsilon(1e-5));
+  }
+}
+
 TEST_CASE("box loss: no images") {
   const Device device = GENERATE(from_range(test::devices()));
   const std::vector<std::int32_t> offsets = {0};

@@ -87,7 +87,8 @@ void require_plain_sum(Device device, const Case& c, const FocalLoss& loss, doub
 TEST_CASE("classification loss: equals a plain sum in double") {
   const Device device = GENERATE(from_range(test::devices()));
   const std::vector<Case> cases = {
-      {2, 9, 7, {37, 12, 4, 1}, 0}, {2, 9, 7, {37, 12, 4, 1}, 5}, {1, 1, 1, {1}, 0},      {3, 1, 1, {31, 32, 33}, 0},
+      {2, 9, 7, {37, 12, 4, 1}, 0}, {2, 9, 7, {37, 12, 4, 1}, 5}, {1, 1, 1, {1}, 0},
+      {3, 1, 1, {0, 1, 31, 32, 33, 255, 256, 257}, 0},
       {1, 3, 1, {257, 16}, 1},      {2, 1, 80, {255, 256}, 0},    {1, 9, 3, {3000, 1}, 0}, {1, 2, 80, {33}, 8},
       {2, 1, 10000, {3}, 0},        {0, 9, 3, {5}, 0},            {2, 9, 3, {}, 0},
       {1, 2, 4, {31, 32}, 4},       {1, 3, 91, {257}, 7}};

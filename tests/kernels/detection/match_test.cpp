@@ -115,6 +115,22 @@ TEST_CASE("match: equals the plain rule on random scenes") {
   }
 }
 
+TEST_CASE("match: any number of anchors and boxes") {
+  const Device device = GENERATE(from_range(test::devices()));
+  for (int anchors : {0, 1, 31, 32, 33, 255, 256, 257, 1000}) {
+    AnchorGrid grid;
+    grid.levels = 1;
+    grid.cells = 1;
+    grid.level[0] = {1, anchors, 0.25f, 1, {{0, 0, 24, 20}}};
+    for (int boxes : {1, 31, 32, 33, 255, 256, 257}) {
+      const Scene scene = random_scene(2, boxes, 100, boxes);
+      const MatchRule rule{0.4f, 0.3f, boxes % 2 == 0, 0.5f};
+      INFO(anchors << " anchors, " << boxes << " boxes");
+      REQUIRE(match(device, grid, scene, rule) == match_plainly(grid, scene, rule));
+    }
+  }
+}
+
 TEST_CASE("match: more than a thousand boxes") {
   const Device device = GENERATE(from_range(test::devices()));
   const AnchorGrid grid = test::small_grid(2, 12, 12, 8);

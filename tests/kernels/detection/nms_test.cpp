@@ -97,11 +97,11 @@ Candidates random_candidates(int images, int n, int classes, float extent, std::
 
 TEST_CASE("nms: equals one greedy pass") {
   const Device device = GENERATE(from_range(test::devices()));
-  for (int n : {1, 2, 31, 32, 33, 64, 65, 300}) {
+  for (int n : {1, 31, 32, 33, 65, 300}) {
     for (int classes : {1, 4}) {
       const Candidates c = random_candidates(3, n, classes, 60, 40 + n);
       for (bool class_aware : {true, false}) {
-        for (float threshold : {0.0f, 0.3f, 0.5f, 0.99f, 1.0f}) {
+        for (float threshold : {0.0f, 0.5f, 1.0f}) {
           for (int max_kept : {1, 20, 1000}) {
             INFO(n << " boxes, " << classes << " classes, threshold " << threshold << ", at most " << max_kept);
             REQUIRE(nms(device, c, threshold, class_aware, max_kept) == nms_plainly(c, threshold, class_aware, max_kept));
