@@ -67,7 +67,7 @@ struct Step {
 Step forward(const RetinaNet& model, const Batch& batch) {
   const Config& config = model.config();
   const RetinaNet::Output output =
-      model(Variable(Tensor::from({batch.images, batch.height, batch.width, 3}, batch.pixels)));
+      model(input_of(batch));
   Step step;
   step.targets = make_targets(config, output.grid, batch);
   step.scale = Normaliser(config.loss).scale(step.targets);

@@ -93,8 +93,9 @@ std::string start_from(const RetinaNet& model, const std::string& file) {
   return other_classes ? file + ": has other classes; the last classification layer starts afresh" : "";
 }
 
-Trainer::Trainer(const Config& config, const Dataset& train, const Dataset& validation, const std::string& folder)
-    : Trainer(fresh_state(config, train), train, validation, folder) {
+Trainer::Trainer(const Config& config, const Dataset& train, const Dataset& validation, const std::string& folder,
+                 Device device)
+    : Trainer(fresh_state(config, train), train, validation, folder, device) {
   if (!config.model.weights.empty()) {
     const std::string message = start_from(*model_, config.model.weights);
     if (!message.empty()) messages_.push_back(message);
@@ -107,11 +108,13 @@ Trainer::Trainer(const Config& config, const Dataset& train, const Dataset& vali
   write_file_atomically(folder + "/config.toml", format_config(config));
 }
 
-Trainer::Trainer(const RunState& state, const Dataset& train, const Dataset& validation, const std::string& folder)
+Trainer::Trainer(const RunState& state, const Dataset& train, const Dataset& validation, const std::string& folder,
+                 Device device)
     : state_(state),
       train_(train),
       validation_(validation),
       folder_(folder),
+      device_(device),
       schedule_(schedule_of(state.config.train)),
       normaliser_(state.config.loss) {
   const Config& config = state_.config;
@@ -120,6 +123,7 @@ Trainer::Trainer(const RunState& state, const Dataset& train, const Dataset& val
   DIOPTER_CHECK(validation_.images.empty() || class_names(validation_) == state_.classes,
                 "the validation set has other classes than the training set");
   model_ = std::make_unique<RetinaNet>(config, static_cast<int>(train_.categories.size()));
+  model_->move_to(device);
   optimizer_ = std::make_unique<Sgd>(
       group_by_decay(model_->parameters(), static_cast<float>(config.train.weight_decay),
                      static_cast<float>(config.train.norm_and_bias_decay)),
@@ -133,14 +137,14 @@ void Trainer::start_average() {
 }
 
 std::unique_ptr<Trainer> Trainer::resume(const std::string& folder, const std::vector<std::string>& settings,
-                                         const Dataset& train, const Dataset& validation) {
+                                         const Dataset& train, const Dataset& validation, Device device) {
   const Checkpoint checkpoint = load_checkpoint(last_checkpoint(folder));
   RunState state = parse_run_state(checkpoint);
   DIOPTER_CHECK(state.classes == class_names(train), checkpoint.file, ": was trained on other classes than the training set's");
   state.config.train.stop_at = 0;
   for (const std::string& setting : settings) set_config(state.config, setting);
 
-  std::unique_ptr<Trainer> trainer(new Trainer(state, train, validation, folder));
+  std::unique_ptr<Trainer> trainer(new Trainer(state, train, validation, folder, device));
   get_tensors(checkpoint, "", model_state(*trainer->model_));
   get_tensors(checkpoint, kVelocityPrefix, trainer->optimizer_->velocities());
   trainer->normaliser_.set_average(state.normaliser);
@@ -165,9 +169,8 @@ StepReport Trainer::step() {
   for (int i = 0; i < accumulate; ++i) {
     batch = loader_->next();
     Tape tape;
-    const RetinaNet::Output output =
-        (*model_)(Variable(Tensor::from({batch.images, batch.height, batch.width, 3}, batch.pixels)));
-    const AnchorTargets targets = make_targets(config, output.grid, batch);
+    const RetinaNet::Output output = (*model_)(input_of(batch, device_));
+    const AnchorTargets targets = make_targets(config, output.grid, batch, device_);
     const Tensor scale = normaliser_.scale(targets);
     const Losses losses = detection_losses(config, model_->classes(), output.logits, output.deltas, targets, scale);
     const float classification = losses.classification.value().item(), box = losses.box.value().item();
@@ -196,7 +199,7 @@ void Trainer::explain_non_finite(const Batch& batch, const char* what) {
   std::string cause = "every output of the network is finite";
   try {
     FiniteCheck check;
-    (*model_)(Variable(Tensor::from({batch.images, batch.height, batch.width, 3}, batch.pixels)));
+    (*model_)(input_of(batch, device_));
   } catch (const Error& error) {
     cause = error.what();
   }

@@ -47,12 +47,14 @@ class Trainer {
  public:
   /// A new run; throws Error when the folder holds a run already, or the configuration does not fit the data.
   /// `validation` may have no images: then there is no evaluation. It has the classes of `train`.
-  Trainer(const Config& config, const Dataset& train, const Dataset& validation, const std::string& folder);
+  Trainer(const Config& config, const Dataset& train, const Dataset& validation, const std::string& folder,
+          Device device = Device::cpu);
 
   /// Goes on from the folder's last checkpoint; its configuration is overridden with `settings` ("key=value").
   /// train.stop_at of the checkpoint is forgotten.
   static std::unique_ptr<Trainer> resume(const std::string& folder, const std::vector<std::string>& settings,
-                                         const Dataset& train, const Dataset& validation);
+                                         const Dataset& train, const Dataset& validation,
+                                         Device device = Device::cpu);
 
   struct Result {
     std::int64_t iteration;
@@ -72,7 +74,8 @@ class Trainer {
   const std::vector<std::array<double, 2>>& losses() const { return losses_; }
 
  private:
-  Trainer(const RunState& state, const Dataset& train, const Dataset& validation, const std::string& folder);
+  Trainer(const RunState& state, const Dataset& train, const Dataset& validation, const std::string& folder,
+          Device device);
 
   /// From the weights that the model has now.
   void start_average();
@@ -85,6 +88,7 @@ class Trainer {
   RunState state_;
   Dataset train_, validation_;
   std::string folder_;
+  Device device_;
   std::unique_ptr<RetinaNet> model_;
   std::unique_ptr<Sgd> optimizer_;
   std::unique_ptr<WeightAverage> average_;

@@ -19,6 +19,9 @@ void add_train_command(CLI::App& app);
 CLI::App& add_command(CLI::App& app, const std::string& name, const std::string& description,
                       const std::string& example);
 
+/// Adds --device, which names where the arithmetic is done: see device_from_name.
+void add_device_option(CLI::App& command, std::string& device);
+
 /// Adds --threads, which limits the threads of parallel loops.
 void add_thread_option(CLI::App& command);
 

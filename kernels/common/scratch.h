@@ -17,7 +17,7 @@ class Scratch {
   ~Scratch() { deallocate(memory_); }
   Scratch(const Scratch&) = delete;
   Scratch& operator=(const Scratch&) = delete;
-  T* get() const { return memory_; }
+  T* data() const { return memory_; }
   void set_zero() const { zero(memory_, bytes_); }
 
  private:

@@ -70,8 +70,8 @@ void box_loss(const BoxLossArgs<T>& args) {
   const unsigned blocks = blocks_for(anchors, kThreads);
   const Scratch<float> block_losses(std::int64_t{images} * blocks);
   launch(box_loss_kernel<T>, {.grid = {blocks, static_cast<unsigned>(images)}, .block = kThreads}, args, anchors,
-         block_losses.get());
-  sum_blocks(images, static_cast<int>(blocks), block_losses.get(), args.losses);
+         block_losses.data());
+  sum_blocks(images, static_cast<int>(blocks), block_losses.data(), args.losses);
 }
 
 template void box_loss(const BoxLossArgs<float>&);

@@ -91,9 +91,9 @@ void classification_loss(const ClassificationLossArgs<T>& args, const Loss& loss
   with_fastest_form(loss, [&](const auto& form) {
     launch(classification_loss_kernel<T, std::decay_t<decltype(form)>>,
            {.grid = {static_cast<unsigned>(tiles.blocks), static_cast<unsigned>(images)}, .block = kThreads}, args, tiles,
-           by_classes, form, block_losses.get());
+           by_classes, form, block_losses.data());
   });
-  sum_blocks(images, tiles.blocks, block_losses.get(), args.losses);
+  sum_blocks(images, tiles.blocks, block_losses.data(), args.losses);
 }
 
 template void classification_loss(const ClassificationLossArgs<float>&, const FocalLoss&);

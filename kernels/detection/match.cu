@@ -114,9 +114,9 @@ void match_anchors(const MatchArgs& args) {
   zero(args.positives, args.truth.images * sizeof(std::int32_t));
   if (args.rule.low_quality) {
     largest.set_zero();
-    launch(largest_iou_kernel, config, args, anchors, largest.get());
+    launch(largest_iou_kernel, config, args, anchors, largest.data());
   }
-  launch(label_kernel, config, args, anchors, largest.get());
+  launch(label_kernel, config, args, anchors, largest.data());
 }
 
 }  // namespace diopter::cuda

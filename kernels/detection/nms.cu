@@ -130,7 +130,7 @@ void batched_nms(const NmsArgs& args) {
   const Scratch<std::uint64_t> keys(places);
   const Scratch<std::int32_t> order(places), survives(places);
   const Scratch<Box> kept(places);
-  const Workspace work{keys.get(), order.get(), survives.get(), kept.get()};
+  const Workspace work{keys.data(), order.data(), survives.data(), kept.data()};
   launch(order_kernel, {.grid = images, .block = kImageThreads, .shared = block_sort_bytes(args.capacity)}, args, work);
   launch(suppress_kernel, {.grid = {blocks_for(args.capacity, 32), images}, .block = kThreads}, args, work);
   launch(collect_kernel, {.grid = images, .block = kImageThreads}, args, work);

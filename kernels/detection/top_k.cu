@@ -247,13 +247,13 @@ void top_k(const TopKArgs<T>& args) {
   const Scratch<std::uint64_t> keys(segments * room), best(segments * args.k);
   const Scratch<unsigned> counts(segments * (2 + kBins));
   counts.set_zero();
-  const Candidates candidates{keys.get(), room, counts.get(), counts.get() + 2 * segments};
+  const Candidates candidates{keys.data(), room, counts.data(), counts.data() + 2 * segments};
   const LaunchConfig config{.grid = {static_cast<unsigned>(tiles.blocks), images}, .block = kThreads};
   launch(filter_kernel<T, false>, config, args, tiles, candidates);
   launch(filter_kernel<T, true>, config, args, tiles, candidates);
   launch(select_kernel<T>, {.grid = static_cast<unsigned>(segments), .block = kSelectThreads,
                             .shared = block_sort_bytes(args.k)},
-         args, tiles, candidates, best.get());
+         args, tiles, candidates, best.data());
 }
 
 template <class T>
