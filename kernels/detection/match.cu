@@ -21,9 +21,10 @@ __device__ Box thread_anchor(const AnchorGrid& grid, std::int64_t anchors) {
   return grid.box(l, i);
 }
 
-/// Calls visit(b, box, label), in order, for the boxes of an image that meet an anchor of this warp, and for all ignored
-/// regions. The 32 anchors of a warp are neighbours: 32 boxes at a time are compared with their hull, a box per lane,
-/// and most are done with. Boxes pass through shared memory in tiles, so there may be any number. The whole block calls.
+/// Calls visit(b, box, label), in order, for the boxes of an image that meet an anchor of this warp, and for all
+/// ignored regions. The 32 anchors of a warp are neighbours: 32 boxes at a time are compared with their hull, a box per
+/// lane, and most are done with. Boxes pass through shared memory in tiles, so there may be any number. The whole block
+/// must call.
 template <class Visit>
 __device__ void visit_boxes(const GroundTruth& truth, int image, const Box& anchor, const Visit& visit) {
   __shared__ Box boxes[kThreads];
