@@ -9,8 +9,8 @@ namespace {
 constexpr int kThreads = 256;
 
 /// One thread per anchor of an image. No shared memory; every box is computed by itself.
-__global__ void __launch_bounds__(kThreads) anchors_kernel(const __grid_constant__ AnchorGrid grid, std::int64_t anchors,
-                                                           float* boxes) {
+__global__ void __launch_bounds__(kThreads)
+    anchors_kernel(const __grid_constant__ AnchorGrid grid, std::int64_t anchors, float* boxes) {
   std::int64_t i = thread_index();
   if (i >= anchors) return;
   float* out = boxes + i * 4;

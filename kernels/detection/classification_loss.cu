@@ -11,10 +11,10 @@ constexpr int kThreads = 256;
 constexpr int kPacks = 4;  // 16-byte packs a thread: that many loads are under way at once
 
 /// A thread takes kPacks packs of 16 bytes, kThreads packs apart, so that a warp reads and writes 512 bytes in a row; a
-/// block takes kThreads * kPacks packs of one level of one image (blockIdx.y). Almost all packs are plain: negative logits
-/// and nothing else. A pack with a positive or an ignored logit, with padding or the end of the level, and every pack
-/// where memory is not aligned, is gone through element by element.
-/// Losses are added per thread in a fixed order, then over the block in a fixed order, into block_losses [images, blocks].
+/// block takes kThreads * kPacks packs of one level of one image (blockIdx.y). Almost all packs are plain: negative
+/// logits and nothing else. A pack with a positive or an ignored logit, with padding or the end of the level, and every
+/// pack where memory is not aligned, is gone through element by element.
+/// Losses are added in a fixed order, first per thread, then over the block, into block_losses [images, blocks].
 /// Shared memory: that of block_sum, 32 bytes.
 template <class T, class Loss>
 __global__ void __launch_bounds__(kThreads)
@@ -90,8 +90,8 @@ void classification_loss(const ClassificationLossArgs<T>& args, const Loss& loss
   const Scratch<float> block_losses(std::int64_t{images} * tiles.blocks);
   with_fastest_form(loss, [&](const auto& form) {
     launch(classification_loss_kernel<T, std::decay_t<decltype(form)>>,
-           {.grid = {static_cast<unsigned>(tiles.blocks), static_cast<unsigned>(images)}, .block = kThreads}, args, tiles,
-           by_classes, form, block_losses.data());
+           {.grid = {static_cast<unsigned>(tiles.blocks), static_cast<unsigned>(images)}, .block = kThreads}, args,
+           tiles, by_classes, form, block_losses.data());
   });
   sum_blocks(images, tiles.blocks, block_losses.data(), args.losses);
 }

@@ -75,7 +75,8 @@ __global__ void __launch_bounds__(kThreads) sum_blocks_kernel(int blocks, const 
 
 inline void sum_blocks(int images, int blocks, const float* block_sums, float* sums) {
   constexpr int kThreads = 256;
-  launch(sum_blocks_kernel<kThreads>, {.grid = static_cast<unsigned>(images), .block = kThreads}, blocks, block_sums, sums);
+  launch(sum_blocks_kernel<kThreads>, {.grid = static_cast<unsigned>(images), .block = kThreads}, blocks, block_sums,
+         sums);
 }
 
 }  // namespace diopter::cuda

@@ -4,9 +4,9 @@
 //   softplus(z) = log(1 + exp(z)) = max(z, 0) + log1p(e),  log sigmoid(z) = min(z, 0) - log1p(e)
 //
 // Neither overflows nor cancels. In float on the CPU both transcendental functions are short series without branches or
-// calls (relative error below 4e-7), so that loops over logits vectorise. On the GPU the exponential and the reciprocals
-// come from the special-function unit: three such operations in all, relative error below (|z| + 8) 2^-23. Other types
-// take the functions of the standard library.
+// calls (relative error below 4e-7), so that loops over logits vectorise. On the GPU exponential and reciprocals come
+// from the special-function unit: three such operations in all, relative error below (|z| + 8) 2^-23. Other types take
+// the functions of the standard library.
 #pragma once
 
 #include <cmath>

@@ -21,9 +21,10 @@ __device__ Box thread_anchor(const AnchorGrid& grid, std::int64_t anchors) {
   return grid.box(l, i);
 }
 
-/// Calls visit(b, box, label) in order for those boxes of an image that meet an anchor of this warp, and for all ignored
-/// regions. The 32 anchors of a warp are neighbours: 32 boxes at a time are compared with their hull, a box per lane, and
-/// most are done with. Boxes pass through shared memory in tiles, so there may be any number. The whole block must call.
+/// Calls visit(b, box, label), in order, for the boxes of an image that meet an anchor of this warp, and for all
+/// ignored regions. The 32 anchors of a warp are neighbours: 32 boxes at a time are compared with their hull, a box per
+/// lane, and most are done with. Boxes pass through shared memory in tiles, so there may be any number. The whole block
+/// must call.
 template <class Visit>
 __device__ void visit_boxes(const GroundTruth& truth, int image, const Box& anchor, const Visit& visit) {
   __shared__ Box boxes[kThreads];
@@ -50,8 +51,9 @@ __device__ void visit_boxes(const GroundTruth& truth, int image, const Box& anch
   }
 }
 
-/// One thread per anchor of image blockIdx.y. largest[box], zero before, becomes the bits of the box's largest IoU with an
-/// anchor. IoUs are >= 0 and so order as their bits do; a maximum of integers does not depend on the order of the atomics.
+/// One thread per anchor of image blockIdx.y. largest[box], zero before, becomes the bits of the box's largest IoU with
+/// an anchor. IoUs are >= 0 and so order as their bits do; a maximum of integers does not depend on the order of the
+/// atomics. Shared memory: a tile of boxes, 5 KB.
 __global__ void __launch_bounds__(kThreads)
     largest_iou_kernel(const __grid_constant__ MatchArgs args, std::int64_t anchors, std::int32_t* largest) {
   const Box anchor = thread_anchor(args.grid, anchors);
@@ -62,9 +64,10 @@ __global__ void __launch_bounds__(kThreads)
   });
 }
 
-/// One thread per anchor of image blockIdx.y: its best box, the first on ties, and what follows from the IoU. `largest` is
-/// null without the low-quality rule; with it, equality of recomputed IoUs is exact, because no compiler contracts them.
-/// positives[image], zero before, is counted with integer atomics.
+/// One thread per anchor of image blockIdx.y: its best box, the first on ties, and what follows from the IoU. `largest`
+/// is null without the low-quality rule; with it, recomputed IoUs equal those of the first kernel bit for bit, because
+/// no compiler contracts them. positives[image], zero before, is counted with integer atomics. Shared memory: a tile of
+/// boxes, 5 KB.
 __global__ void __launch_bounds__(kThreads)
     label_kernel(const __grid_constant__ MatchArgs args, std::int64_t anchors, const std::int32_t* largest) {
   const GroundTruth& truth = args.truth;

@@ -47,9 +47,9 @@ __global__ void __launch_bounds__(kImageThreads) order_kernel(const __grid_const
 }
 
 /// One block per 32 places of an image's keys (image blockIdx.y): it handles, one after another, the classes that begin
-/// there. It goes through a class 32 boxes at a time. Every warp holds the same 32, a box per lane, and tests them against
-/// every kWarps-th box kept so far and every kWarps-th of the 32; the results meet in 1 KB of shared memory, and every
-/// warp then settles the 32 for itself. No order of threads can change the result.
+/// there. It goes through a class 32 boxes at a time. Every warp holds the same 32, a box per lane, and tests them
+/// against every kWarps-th box kept so far and every kWarps-th of the 32; the results meet in 1 KB of shared memory,
+/// and every warp then settles the 32 for itself. No order of threads can change the result.
 __global__ void __launch_bounds__(kThreads) suppress_kernel(const __grid_constant__ NmsArgs args, Workspace work) {
   __shared__ unsigned blockers_of_warp[kWarps][32];
   const int image = blockIdx.y, lane = threadIdx.x % 32, warp = threadIdx.x / 32;

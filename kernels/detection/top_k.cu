@@ -11,8 +11,8 @@ namespace {
 // Three launches for the whole batch. The first reads every logit once and puts those above the threshold into a buffer
 // for each image and level. Where they are too many for it, a histogram taken on the way says which can be among the k
 // best, and the second launch reads again and keeps only those; else it does nothing. The third picks and sorts.
-// A candidate is a 64-bit key whose order is the total order: the smaller the better, and no two are equal. So the order
-// in which threads append does not show in the result.
+// A candidate is a 64-bit key whose order is the total order: the smaller the better, and no two are equal. So the
+// order in which threads append does not show in the result.
 
 constexpr int kThreads = 256;
 constexpr int kPacks = 4;
@@ -114,8 +114,8 @@ __global__ void __launch_bounds__(kThreads)
   }
 }
 
-/// Calls f(key) once for each candidate of a segment, in any order, with the threads of the block taking turns: those in
-/// the buffer or, where even the second launch found too many (all logits nearly equal), all logits.
+/// Calls f(key) once for each candidate of a segment, in any order, with the threads of the block taking turns: those
+/// in the buffer or, where even the second launch found too many (all logits nearly equal), all logits.
 template <class T, class F>
 __device__ void for_each_candidate(const TopKArgs<T>& args, const HeadTiles& tiles, const Candidates& candidates,
                                    int segment, unsigned count, const F& f) {
@@ -136,8 +136,8 @@ __device__ void for_each_candidate(const TopKArgs<T>& args, const HeadTiles& til
   }
 }
 
-/// Smallest bound such that at least `wanted` candidates are <= bound, and exactly so many: digit by digit of 8 bits, from
-/// the highest, until all candidates with the digits found so far are wanted. visit(f) calls f for all candidates.
+/// A bound that exactly `wanted` candidates do not exceed: found digit by digit of 8 bits, from the highest, until all
+/// candidates with the digits found so far are wanted. visit(f) calls f for all candidates.
 template <class Visit>
 __device__ std::uint64_t kth_smallest(unsigned wanted, const Visit& visit) {
   constexpr int kDigits = 256;

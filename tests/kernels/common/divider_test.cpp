@@ -12,7 +12,9 @@ void require_exact(std::uint32_t divisor) {
   const Divider divider(divisor);
   INFO("divisor " << divisor);
   REQUIRE(divider.divisor() == divisor);
-  for (std::uint32_t n : {0u, 1u, divisor - 1, divisor, kLargest - 1, kLargest}) REQUIRE(divider.quotient(n) == n / divisor);
+  for (std::uint32_t n : {0u, 1u, divisor - 1, divisor, kLargest - 1, kLargest}) {
+    REQUIRE(divider.quotient(n) == n / divisor);
+  }
   Philox random(divisor, 3);
   for (int i = 0; i < 20; ++i) {  // where a rounding error would show: on both sides of a multiple
     const std::uint32_t multiple = random.below(kLargest / divisor) * divisor;

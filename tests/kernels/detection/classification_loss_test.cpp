@@ -31,11 +31,11 @@ struct Case {
   int padding;
 };
 
-/// Sums over the images, and the gradient in `head` when there is a scale. `shift`: elements by which arrays are off the
-/// addresses that allow wide accesses.
+/// Sums over the images, and the gradient in `head` when there is a scale. `shift`: elements by which arrays are off
+/// the addresses that allow wide accesses.
 template <class T>
-std::vector<float> losses_of(Device device, Head<T>& head, const std::vector<std::int32_t>& labels, const FocalLoss& loss,
-                             const std::vector<float>& scale, std::size_t shift = 0) {
+std::vector<float> losses_of(Device device, Head<T>& head, const std::vector<std::int32_t>& labels,
+                             const FocalLoss& loss, const std::vector<float>& scale, std::size_t shift = 0) {
   std::vector<float> losses(head.images(), NAN);
   test::DeviceArrays at(device, shift);
   const bool with_gradient = !scale.empty();

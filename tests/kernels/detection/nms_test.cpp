@@ -37,8 +37,8 @@ Kept nms(Device device, const Candidates& c, float threshold, bool class_aware, 
   std::vector<std::int32_t> keep(images * max_kept, -7), kept(images, -7);
   test::on(device, [&](auto& at) {
     DIOPTER_DISPATCH(device, batched_nms,
-                     NmsArgs{images, c.capacity, test::coordinates(at(c.boxes)), at(c.scores), at(c.labels), at(c.counts),
-                             threshold, class_aware, max_kept, at(keep), at(kept)});
+                     NmsArgs{images, c.capacity, test::coordinates(at(c.boxes)), at(c.scores), at(c.labels),
+                             at(c.counts), threshold, class_aware, max_kept, at(keep), at(kept)});
   });
   Kept result;
   for (int i = 0; i < images; ++i) {
@@ -104,7 +104,8 @@ TEST_CASE("nms: equals one greedy pass") {
         for (float threshold : {0.0f, 0.5f, 1.0f}) {
           for (int max_kept : {1, 20, 1000}) {
             INFO(n << " boxes, " << classes << " classes, threshold " << threshold << ", at most " << max_kept);
-            REQUIRE(nms(device, c, threshold, class_aware, max_kept) == nms_plainly(c, threshold, class_aware, max_kept));
+            REQUIRE(nms(device, c, threshold, class_aware, max_kept) ==
+                    nms_plainly(c, threshold, class_aware, max_kept));
           }
         }
       }

@@ -113,7 +113,8 @@ TEST_CASE("top-k: the order is that of numbers, over their whole range") {
   const Device device = GENERATE(from_range(test::devices()));
   const float largest = std::numeric_limits<float>::max(), smallest = std::numeric_limits<float>::denorm_min();
   Head<float> head(1, 1, 1, {11});
-  head.fill({-smallest, -largest, -0.0f, smallest, 1, 0.0f, -1, largest, INFINITY, std::nextafter(1.0f, 2.0f), -INFINITY});
+  head.fill({-smallest, -largest, -0.0f, smallest, 1, 0.0f, -1, largest, INFINITY, std::nextafter(1.0f, 2.0f),
+             -INFINITY});
   const Selected s = select(device, head, -INFINITY, 11);
   CHECK(s.counts[0] == 10);
   CHECK(s.indices == std::vector<std::int32_t>{8, 7, 9, 4, 3, 2, 5, 0, 6, 1, -7});
