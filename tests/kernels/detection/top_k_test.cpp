@@ -102,6 +102,20 @@ TEST_CASE("top-k: levels of many chunks") {
   if (device == Device::cpu) test::with_thread_counts([&] { REQUIRE(select(device, head, -1, 500) == expected); });
 }
 
+template <class T>
+void require_selection_of_equals(Device device, float low, float high) {
+  Head<T> head(1, 5, 4, {1000});
+  head.fill(test::uniform(20000, low, high, 12));
+  for (int k : {1, 700}) REQUIRE(select(device, head, -5, k) == select_plainly(head, -5, k));
+}
+
+TEST_CASE("top-k: 20,000 logits that are equal or nearly so, as before training") {
+  const Device device = GENERATE(from_range(test::devices()));
+  require_selection_of_equals<float>(device, -4.6f, -4.6f);
+  require_selection_of_equals<float>(device, -4.61f, -4.6f);
+  require_selection_of_equals<bf16>(device, -4.61f, -4.55f);
+}
+
 TEST_CASE("top-k: any number of logits") {
   const Device device = GENERATE(from_range(test::devices()));
   Head<float> head(1, 1, 1, {1, 31, 32, 33, 255, 256, 257, 5000});
