@@ -3,7 +3,6 @@
 
 #include <cstddef>
 #include <functional>
-#include <iostream>
 #include <map>
 #include <memory>
 #include <string>
@@ -11,30 +10,9 @@
 
 #include "engine/dispatch.h"
 #include "kernels/common/memory.h"
-#include "kernels/common/stream.h"
+#include "tests/support/devices.h"
 
 namespace diopter::test {
-
-/// Whether kernels can run on the cuda device. Says so where the build has one but the machine has not.
-inline bool has_cuda() {
-#ifdef DIOPTER_WITH_CUDA
-  static const std::string problem = cuda::device_problem();
-  static const bool said = !problem.empty() && std::cout << "cuda is not tested: " << problem << std::endl;
-  static_cast<void>(said);
-  return problem.empty();
-#else
-  return false;
-#endif
-}
-
-/// The devices that kernels can run on: const Device device = GENERATE(from_range(devices()));
-inline std::vector<Device> devices() {
-  std::vector<Device> all{Device::cpu};
-  if (has_cuda()) all.push_back(Device::cuda);
-  return all;
-}
-
-inline const char* device_name(Device device) { return device == Device::cuda ? "cuda" : "cpu"; }
 
 /// An array in the memory of a device, of exactly its size.
 template <class T>
