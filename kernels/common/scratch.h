@@ -7,8 +7,8 @@
 
 namespace diopter::cuda {
 
-/// n uninitialised elements until the end of the scope. The memory is taken and given back in the order of the stream, so
-/// that kernels launched in the scope may still be running when it ends.
+/// n uninitialised elements until the end of the scope. The memory is taken and given back in the order of the stream,
+/// so that kernels launched in the scope may still be running when it ends.
 template <class T>
 class Scratch {
  public:
