@@ -5,9 +5,16 @@
 
 namespace diopter {
 
-void set_thread_count(int n) { DIOPTER_CHECK(n >= 1, "number of threads is ", n, ", must be at least 1"); }
+namespace {
+int limit = 1;
+}  // namespace
 
-int thread_count() { return 1; }
+void set_thread_count(int n) {
+  DIOPTER_CHECK(n >= 1, "number of threads is ", n, ", must be at least 1");
+  limit = n;
+}
+
+int thread_count() { return limit; }
 
 void detail::run_chunks(std::int64_t chunks, void (*body)(void*, std::int64_t), void* context) {
   for (std::int64_t chunk = 0; chunk < chunks; ++chunk) body(context, chunk);

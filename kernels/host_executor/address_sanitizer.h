@@ -22,6 +22,8 @@ namespace diopter::host_executor::address_sanitizer {
 
 #ifdef DIOPTER_EXECUTOR_ASAN
 
+inline constexpr bool kPresent = true;
+
 /// The fibre that was left by the switch now under way.
 inline thread_local Fibre* left = nullptr;
 
@@ -40,6 +42,7 @@ inline void allow(const void* memory, std::size_t bytes) { __asan_unpoison_memor
 
 #else
 
+inline constexpr bool kPresent = false;
 inline void leave(Fibre&, Fibre&) {}
 inline void entered(Fibre&) {}
 inline void forbid(const void*, std::size_t) {}

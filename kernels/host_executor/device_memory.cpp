@@ -2,7 +2,6 @@
 
 #include <unistd.h>
 
-#include <algorithm>
 #include <cstdlib>
 
 #include "kernels/host_executor/address_sanitizer.h"
@@ -14,17 +13,20 @@ namespace {
 
 using Pieces = std::map<const char*, std::size_t>;
 
-/// The piece that p lies in or just behind, or the end.
+/// The piece that p lies in, or the end.
 Pieces::const_iterator piece_of(const Pieces& pieces, const void* p) {
   auto next = pieces.upper_bound(static_cast<const char*>(p));
   if (next == pieces.begin()) return pieces.end();
   --next;
-  return static_cast<const char*>(p) <= next->first + next->second ? next : pieces.end();
+  return static_cast<const char*>(p) < next->first + next->second ? next : pieces.end();
 }
 
 void* allocate_aligned(std::size_t bytes) {
+  // One byte more, so that the end of a piece is not the start of other memory. AddressSanitizer has gaps of its own,
+  // and shall know the exact size.
+  const std::size_t gap = address_sanitizer::kPresent && bytes > 0 ? 0 : 1;
   void* memory = nullptr;
-  return posix_memalign(&memory, 256, std::max<std::size_t>(bytes, 1)) == 0 ? memory : nullptr;
+  return posix_memalign(&memory, 256, bytes + gap) == 0 ? memory : nullptr;
 }
 
 }  // namespace
@@ -44,6 +46,7 @@ bool DeviceMemory::release(void* memory) {
   const auto piece = pieces_.find(static_cast<const char*>(memory));
   if (piece == pieces_.end()) return false;
   address_sanitizer::allow(memory, piece->second);
+  if (options().lazy) fill_fresh(memory, piece->second);  // for work on another stream that comes too late
   used_ -= piece->second;
   pieces_.erase(piece);
   std::free(memory);

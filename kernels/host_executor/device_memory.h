@@ -15,7 +15,7 @@ class DeviceMemory {
   bool release(void* memory);
   /// Whether [p, p + bytes) lies in one piece.
   bool holds(const void* p, std::size_t bytes) const;
-  /// Whether p lies in any piece, or just behind its end, as the address of no element may.
+  /// Whether p lies in any piece.
   bool contains(const void* p) const;
   std::size_t total() const;
   std::size_t free() const;
@@ -48,7 +48,6 @@ class PinnedMemory {
  public:
   void* allocate(std::size_t bytes);
   bool release(void* memory);
-  /// As DeviceMemory::contains.
   bool contains(const void* p) const;
 
  private:

@@ -94,9 +94,7 @@ void trap(Site site) { Worker::current()->fail("__trap", site); }
 
 void require_alignment(const void* p, std::size_t bytes, Site site) {
   if (reinterpret_cast<std::uintptr_t>(p) % bytes == 0) return;
-  Worker::current()->fail("misaligned address: " + std::to_string(bytes) + " bytes at an address that is " +
-                              std::to_string(reinterpret_cast<std::uintptr_t>(p) % bytes) + " above a multiple",
-                          site);
+  Worker::current()->fail(text("misaligned address: ", bytes, " bytes at ", p), site);
 }
 
 }  // namespace diopter::host_executor

@@ -31,6 +31,7 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <tuple>
 #include <type_traits>
@@ -119,6 +120,10 @@ void check_argument([[maybe_unused]] const T& value, [[maybe_unused]] int argume
                     [[maybe_unused]] const LaunchShape& shape) {
   if constexpr (std::is_pointer_v<T>) require_device_pointer(value, argument, shape);
 }
+
+/// Gives a host function to the stream, like a kernel: how the host twin of a library call (cuDNN, CUB) takes its place
+/// in the order of streams and in captured graphs. It may touch device memory, use threads, and must not throw.
+cudaError_t enqueue(cudaStream_t stream, std::function<void()> function);
 
 template <class... Parameters>
 cudaError_t launch(void (*kernel)(Parameters...), const LaunchShape& shape, cudaStream_t stream,

@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #ifdef DIOPTER_EXECUTOR_TSAN
@@ -74,6 +75,29 @@ inline void stack_is_reused(const void* stack, std::size_t bytes) {
   AnnotateBenignRaceSized(__FILE__, __LINE__, const_cast<void*>(stack), bytes, "stacks are reused by CUDA threads");
 }
 
+/// The actors of a worker's CUDA threads, and the orders within the block that it runs.
+class BlockActors {
+ public:
+  void block_begins(unsigned threads) {
+    // Thread i of one block is another actor than thread i of the next.
+    std::swap(actors_, others_);
+    while (actors_.size() < threads) actors_.push_back(make_actor("CUDA thread " + std::to_string(actors_.size())));
+    orders_ = std::make_unique<Orders>();
+  }
+  void run_as(unsigned thread) const { become(actors_[thread]); }
+
+  /// Of the turn-th barrier. Two in turn, so that a late thread of one barrier is not ordered by the next.
+  const Clock& barrier(unsigned turn) const { return orders_->barrier[turn % 2]; }
+  const Clock& warp(unsigned warp, unsigned turn) const { return orders_->warp[warp][turn % 2]; }
+
+ private:
+  struct Orders {
+    Clock barrier[2], warp[32][2];
+  };
+  std::vector<Actor> actors_, others_;
+  std::unique_ptr<Orders> orders_;  // fresh for each block
+};
+
 #else
 
 inline Actor current_actor() { return nullptr; }
@@ -86,6 +110,12 @@ struct Clock {
   void release() const {}
 };
 inline void stack_is_reused(const void*, std::size_t) {}
+struct BlockActors {
+  void block_begins(unsigned) {}
+  void run_as(unsigned) const {}
+  Clock barrier(unsigned) const { return {}; }
+  Clock warp(unsigned, unsigned) const { return {}; }
+};
 
 #endif
 
@@ -98,39 +128,6 @@ class As {
 
  private:
   Actor before_;
-};
-
-/// The actors of a worker's CUDA threads, and the orders within the block that it runs.
-class BlockActors {
- public:
-  /// name(i) describes thread i in reports.
-  template <class Name>
-  void block_begins([[maybe_unused]] unsigned threads, [[maybe_unused]] Name name) {
-#ifdef DIOPTER_EXECUTOR_TSAN
-    // Thread i of one block is another actor than thread i of the next.
-    set_ ^= 1;
-    for (auto& set = sets_[set_]; set.size() < threads;)
-      set.push_back(make_actor(name(static_cast<unsigned>(set.size()))));
-    orders_ = std::make_unique<Orders>();
-#endif
-  }
-  void run_as([[maybe_unused]] unsigned thread) {
-#ifdef DIOPTER_EXECUTOR_TSAN
-    become(sets_[set_][thread]);
-#endif
-  }
-
-  /// Of the turn-th barrier. Two in turn, so that a late thread of one barrier is not ordered by the next.
-  const Clock& barrier(unsigned turn) const { return orders_->barrier[turn % 2]; }
-  const Clock& warp(unsigned warp, unsigned turn) const { return orders_->warp[warp][turn % 2]; }
-
- private:
-  struct Orders {
-    Clock barrier[2], warp[32][2];
-  };
-  std::vector<Actor> sets_[2];
-  int set_ = 0;
-  std::unique_ptr<Orders> orders_ = std::make_unique<Orders>();  // fresh for each block
 };
 
 }  // namespace diopter::host_executor::race_detector

@@ -50,6 +50,7 @@ void Runtime::give(Stream& stream, Operation operation) {
 }
 
 void Runtime::work(Stream& stream, std::uint64_t place) {
+  race_detector::As self(race_detector::executor());  // one stream's wait may be what makes another work
   while (stream.done < place && !stream.queue.empty()) {
     const Operation operation = std::move(stream.queue.front());
     stream.queue.pop_front();
@@ -149,18 +150,21 @@ cudaError_t enqueue(cudaStream_t handle, Operation operation) {
 cudaError_t enqueue_grid(const LaunchShape& shape, cudaStream_t stream, void (*run)(const void*),
                          std::shared_ptr<const void> arguments) {
   constexpr std::size_t kMostShared = 227 << 10;
-  const Grid grid{shape, run, std::move(arguments)};
+  Grid grid{shape, run, std::move(arguments)};
   const bool valid = grid.blocks() > 0 && shape.grid.x <= 0x7fffffffu && shape.grid.y <= 65535 &&
                      shape.grid.z <= 65535 && shape.block.x > 0 && shape.block.y > 0 && shape.block.z > 0 &&
                      std::uint64_t{shape.block.x} * shape.block.y * shape.block.z <= kMaxThreads &&
                      shape.block.z <= 64 && shape.shared <= kMostShared;
   if (!valid) return result(cudaErrorInvalidConfiguration);
-  return enqueue(stream, [grid] { run_grid(grid); });
+  // Moved, so that the arguments die with the operation, after the kernel, and not here.
+  return enqueue(stream, [grid = std::move(grid)] { run_grid(grid); });
 }
 
 void require_device_pointer(const void* p, int argument, const LaunchShape& shape) {
   Call call;
-  if (!p || call.runtime.device.contains(p) || call.runtime.pinned.contains(p)) return;
+  const auto usable = [&](const void* q) { return call.runtime.device.contains(q) || call.runtime.pinned.contains(q); };
+  // The end of an array is the address of no element, and fine where there is none to touch.
+  if (!p || usable(p) || usable(static_cast<const char*>(p) - 1)) return;
   std::fprintf(stderr,
                "host executor: kernel launched at %s:%d: its argument %d points to host memory, or to memory that was "
                "freed\n",

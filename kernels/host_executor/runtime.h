@@ -11,7 +11,6 @@
 #include <memory>
 #include <mutex>
 #include <thread>
-#include <unordered_set>
 #include <vector>
 
 #include "kernels/host_executor/device_memory.h"
@@ -128,9 +127,5 @@ class Call {
 
 /// Remembers an error for cudaGetLastError and yields it.
 cudaError_t result(cudaError_t status);
-
-/// Gives the function to a stream, like a kernel: how a host twin of a library call (cuDNN, CUB) takes part in the
-/// order of streams and in captures. Device memory may be touched while it runs.
-cudaError_t enqueue(cudaStream_t stream, Operation operation);
 
 }  // namespace diopter::host_executor

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "kernels/host_executor/language.h"
 #include "kernels/host_executor/runtime.h"
 
 using namespace diopter::host_executor;

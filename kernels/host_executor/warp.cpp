@@ -2,7 +2,6 @@
 #include <algorithm>
 #include <bit>
 #include <cstdio>
-#include <string_view>
 
 #include "kernels/host_executor/options.h"
 #include "kernels/host_executor/worker.h"
@@ -47,17 +46,16 @@ std::uint64_t Worker::warp_operation(const WarpRequest& request) {
   Thread* lanes = &threads_[warp * kWarp];
   lanes[lane].request = request;
   lanes[lane].site = request.site;
-  if (!(mask >> lane & 1)) fail(name(thread) + " is not in its own mask " + hexadecimal(mask), request.site);
-  if (const unsigned others = warps_[warp].waiting & mask; others != 0) {
-    const unsigned other = std::countr_zero(others);
+  if (!(mask >> lane & 1)) fail(text(name(thread), " is not in its own mask ", hexadecimal(mask)), request.site);
+  for (unsigned other = 0; other < kWarp; ++other) {
     const WarpRequest& theirs = lanes[other].request;
-    if (theirs.operation != request.operation || theirs.mask != mask || theirs.site.line != request.site.line ||
-        std::string_view(theirs.site.file) != std::string_view(request.site.file)) {
-      fail("divergent warp operation: " + name(warp * kWarp + other) + " waits at " + theirs.site.file + ":" +
-               std::to_string(theirs.site.line) + " with mask " + hexadecimal(theirs.mask) + ", but " + name(thread) +
-               " arrives with mask " + hexadecimal(mask),
-           request.site);
+    const bool concerned = warps_[warp].waiting >> other & 1 && (mask >> other & 1 || theirs.mask >> lane & 1);
+    if (!concerned || (theirs.operation == request.operation && theirs.mask == mask && same(theirs.site, request.site))) {
+      continue;
     }
+    fail(text("divergent warp operation: ", name(warp * kWarp + other), " waits at ", theirs.site, " with mask ",
+              hexadecimal(theirs.mask), ", but ", name(thread), " arrives with mask ", hexadecimal(mask)),
+         request.site);
   }
   warps_[warp].waiting |= 1u << lane;
   if (complete(warp, mask)) {
@@ -140,9 +138,7 @@ std::uint64_t Worker::shuffled(const Thread* lanes, unsigned lane, unsigned taki
     default: source = (lane ^ argument) < end ? lane ^ argument : lane;
   }
   if (!(taking_part >> source & 1)) {
-    fail("lane " + std::to_string(lane) + " reads lane " + std::to_string(source) +
-             ", which does not take part in the shuffle",
-         request.site);
+    fail(text("lane ", lane, " reads lane ", source, ", which does not take part in the shuffle"), request.site);
   }
   return lanes[source].request.value;
 }

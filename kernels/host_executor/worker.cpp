@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
-#include <string_view>
 
 #include "kernels/host_executor/options.h"
 
@@ -41,7 +40,7 @@ void Worker::run_block(const Grid& grid, const GridOrder& order, std::uint64_t b
   arrange_threads(block);
   const std::size_t bytes = grid.shape.shared;
   dynamic_shared_ = bytes > 0 ? fresh_shared(&dynamic_shared_, bytes, 16) : nullptr;
-  actors_.block_begins(count_, [this](unsigned thread) { return name(thread); });
+  actors_.block_begins(count_);
 
   switch_to(next_fibre());
   if (unfinished_ > 0) fail_deadlock();
@@ -129,7 +128,7 @@ void Worker::wait(unsigned thread) {
 void Worker::thread_returned(unsigned thread) {
   --unfinished_;
   if (arrived_ > 0) {
-    fail(name(thread) + " returned while " + name(first_arrived_) + " waits at the barrier",
+    fail(text(name(thread), " returned while ", name(first_arrived_), " waits at the barrier"),
          threads_[first_arrived_].site);
   }
   // Lanes that wait for this one wait no longer: a lane that has returned takes part in nothing.
@@ -154,14 +153,12 @@ int Worker::barrier(BarrierKind kind, bool predicate, Site site) {
   if (arrived_ == 0) {
     first_arrived_ = thread;
     votes_ = 0;
-  } else if (const Thread& first = threads_[first_arrived_];
-             first.barrier != kind || first.site.line != site.line ||
-             std::string_view(first.site.file) != std::string_view(site.file)) {
-    fail("divergent barrier: " + name(first_arrived_) + " waits at " + first.site.file + ":" +
-             std::to_string(first.site.line) + ", but " + name(thread) + " arrives at another",
+  } else if (const Thread& first = threads_[first_arrived_]; first.barrier != kind || !same(first.site, site)) {
+    fail(text("divergent barrier: ", name(first_arrived_), " waits at ", first.site, ", but ", name(thread),
+              " arrives at another"),
          site);
   }
-  if (unfinished_ < count_) fail(name(thread) + " is at a barrier that another thread has returned before", site);
+  if (unfinished_ < count_) fail(text(name(thread), " is at a barrier that another thread has returned before"), site);
   votes_ += predicate;
   if (++arrived_ == count_) {
     const bool yes = kind == BarrierKind::all ? votes_ == count_ : votes_ > 0;
@@ -179,34 +176,32 @@ int Worker::barrier(BarrierKind kind, bool predicate, Site site) {
 
 std::string Worker::name(unsigned thread) const {
   const dim3 size = grid_->shape.block;
-  char text[64];
-  std::snprintf(text, sizeof text, "thread (%u,%u,%u)", thread % size.x, thread / size.x % size.y,
-                thread / size.x / size.y);
-  return text;
+  return text("thread (", thread % size.x, ",", thread / size.x % size.y, ",", thread / size.x / size.y, ")");
 }
 
 void Worker::fail(const std::string& what, Site site) const {
   std::fflush(stdout);
-  std::fprintf(stderr, "host executor: kernel launched at %s:%d, block (%u,%u,%u): %s, at %s:%d\n", grid_->shape.file,
-               grid_->shape.line, current_block.x, current_block.y, current_block.z, what.c_str(), site.file,
-               site.line);
+  std::fprintf(stderr, "host executor: kernel launched at %s:%d, block (%u,%u,%u): %s, at %s:%d\n",
+               grid_->shape.file, grid_->shape.line, current_block.x, current_block.y, current_block.z, what.c_str(),
+               site.file, site.line);
   std::abort();
 }
 
 void Worker::fail_deadlock() const {
-  std::string what = "deadlock: these threads wait for others that never come:";
+  constexpr int kMostNamed = 20;
+  std::string waiting;
   Site site{};
+  int named = 0;
   for (unsigned thread = 0; thread < count_; ++thread) {
     const Warp& warp = warps_[thread / kWarp];
     const unsigned lane = 1u << thread % kWarp;
-    if (!(warp.waiting & lane) && (arrived_ == 0 || warp.returned & lane)) continue;
-    if (site.file && what.size() < 2000) {
-      what += " " + name(thread) + " at " + threads_[thread].site.file + ":" +
-              std::to_string(threads_[thread].site.line) + ",";
-    }
+    const bool at_barrier = arrived_ > 0 && !(warp.returned & lane);
+    if (!at_barrier && !(warp.waiting & lane)) continue;
     site = threads_[thread].site;
+    if (++named <= kMostNamed) waiting += text(" ", name(thread), " at ", site, ",");
   }
-  fail(what, site);
+  fail("deadlock: these threads wait for others that never come:" + waiting + (named > kMostNamed ? " and more" : ""),
+       site);
 }
 
 }  // namespace diopter::host_executor

@@ -4,6 +4,8 @@
 #pragma once
 
 #include <cstdint>
+#include <cstring>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -14,6 +16,17 @@
 namespace diopter::host_executor {
 
 inline constexpr unsigned kMaxThreads = 1024, kWarp = 32;
+
+inline std::ostream& operator<<(std::ostream& out, Site site) { return out << site.file << ':' << site.line; }
+inline bool same(Site a, Site b) { return a.line == b.line && std::strcmp(a.file, b.file) == 0; }
+
+/// The parts written one after another.
+template <class... Parts>
+std::string text(const Parts&... parts) {
+  std::ostringstream out;
+  (out << ... << parts);
+  return out.str();
+}
 
 /// One launch.
 struct Grid {

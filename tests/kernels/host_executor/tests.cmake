@@ -1,0 +1,22 @@
+# What the CUDA side has beside the tests of its kernels. language_*.cu runs on a GPU too: the executor and the GPU must
+# mean the same by barriers, shuffles and streams.
+set(here ${CMAKE_CURRENT_LIST_DIR})
+if(NOT DIOPTER_CUDA_KIND STREQUAL "off")
+  target_sources(kernels_tests PRIVATE ${here}/language_kernels.cu ${here}/language_test.cpp ${here}/streams_test.cpp)
+endif()
+if(DIOPTER_CUDA_KIND STREQUAL "host")
+  executor_sources(${here}/language_kernels.cu ${here}/planted_bugs.cu)
+  add_executable(planted_bugs ${here}/planted_bugs.cu)
+  target_link_libraries(planted_bugs PRIVATE diopter_kernels)
+  if(DIOPTER_SANITIZE STREQUAL "thread")
+    set(flavour tsan)
+  elseif(DIOPTER_SANITIZE)
+    string(TOLOWER asan-${CMAKE_CXX_COMPILER_ID} flavour)
+  else()
+    set(flavour fast)
+  endif()
+  target_sources(kernels_tests PRIVATE ${here}/planted_bugs_test.cpp)
+  target_compile_definitions(kernels_tests PRIVATE DIOPTER_FLAVOUR="${flavour}"
+                             DIOPTER_PLANTED_BUGS="$<TARGET_FILE:planted_bugs>")
+  add_dependencies(kernels_tests planted_bugs)
+endif()
