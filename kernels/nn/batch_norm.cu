@@ -20,7 +20,7 @@ struct Coefficients {
 /// threads of a block at the end.
 template <class T>
 __global__ void __launch_bounds__(kRowThreads)
-moments_kernel(BatchNormForwardArgs<T> args, std::int64_t chunk, Moments<float>* partial) {
+    moments_kernel(BatchNormForwardArgs<T> args, std::int64_t chunk, Moments<float>* partial) {
   constexpr int N = kPack<T>;
   const std::int64_t begin = blockIdx.x * chunk, end = min(begin + chunk, args.rows);
   Moments<float> mine[N] = {};
@@ -36,8 +36,8 @@ moments_kernel(BatchNormForwardArgs<T> args, std::int64_t chunk, Moments<float>*
 /// A channel's statistics from its partial results, in double, and from them all that is stored a channel.
 template <class T>
 __global__ void __launch_bounds__(kRowThreads)
-forward_statistics_kernel(BatchNormForwardArgs<T> args, std::int64_t chunks, const Moments<float>* partial,
-                          float* scale, float* shift) {
+    forward_statistics_kernel(BatchNormForwardArgs<T> args, std::int64_t chunks, const Moments<float>* partial,
+                              float* scale, float* shift) {
   const auto moments = column_total<Moments<double>>(chunks, args.channels, partial);
   const int c = total_column();
   if (threadIdx.y != 0 || c >= args.channels) return;
@@ -54,8 +54,8 @@ forward_statistics_kernel(BatchNormForwardArgs<T> args, std::int64_t chunks, con
 /// y = x scale[c] + shift[c]. Each element stands alone: x may be y.
 template <class T>
 __global__ void __launch_bounds__(kRowThreads)
-channel_affine_kernel(std::int64_t rows, std::int64_t chunk, int channels, const float* scale, const float* shift,
-                      const T* x, T* y) {
+    channel_affine_kernel(std::int64_t rows, std::int64_t chunk, int channels, const float* scale, const float* shift,
+                          const T* x, T* y) {
   constexpr int N = kPack<T>;
   const std::int64_t begin = blockIdx.x * chunk, end = min(begin + chunk, rows);
   const int c = first_channel<N>();
@@ -72,7 +72,7 @@ channel_affine_kernel(std::int64_t rows, std::int64_t chunk, int channels, const
 /// partial[chunk, channel] = sums of dy and of dy (x - mean) over the rows of a chunk.
 template <class T>
 __global__ void __launch_bounds__(kRowThreads)
-products_kernel(BatchNormBackwardArgs<T> args, std::int64_t chunk, Pair<float>* partial) {
+    products_kernel(BatchNormBackwardArgs<T> args, std::int64_t chunk, Pair<float>* partial) {
   constexpr int N = kPack<T>;
   const std::int64_t begin = blockIdx.x * chunk, end = min(begin + chunk, args.rows);
   const int c = first_channel<N>();
@@ -89,8 +89,8 @@ products_kernel(BatchNormBackwardArgs<T> args, std::int64_t chunk, Pair<float>* 
 /// A channel's gradients from its partial sums, in double, and the coefficients of dx = a dy + b (x - mean) + d.
 template <class T>
 __global__ void __launch_bounds__(kRowThreads)
-backward_statistics_kernel(BatchNormBackwardArgs<T> args, std::int64_t chunks, const Pair<float>* partial,
-                           Coefficients dx) {
+    backward_statistics_kernel(BatchNormBackwardArgs<T> args, std::int64_t chunks, const Pair<float>* partial,
+                               Coefficients dx) {
   const auto sums = column_total<Pair<double>>(chunks, args.channels, partial);
   const int c = total_column();
   if (threadIdx.y != 0 || c >= args.channels) return;
@@ -106,7 +106,7 @@ backward_statistics_kernel(BatchNormBackwardArgs<T> args, std::int64_t chunks, c
 /// dx = a dy + b (x - mean) + d. Each element stands alone: dx may be dy.
 template <class T>
 __global__ void __launch_bounds__(kRowThreads)
-backward_kernel(BatchNormBackwardArgs<T> args, std::int64_t chunk, Coefficients coefficients) {
+    backward_kernel(BatchNormBackwardArgs<T> args, std::int64_t chunk, Coefficients coefficients) {
   constexpr int N = kPack<T>;
   const std::int64_t begin = blockIdx.x * chunk, end = min(begin + chunk, args.rows);
   const int c = first_channel<N>(), left = args.channels - c;

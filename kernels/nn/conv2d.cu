@@ -23,7 +23,7 @@ __device__ Packed<float, N> of_channels(const float* values, int channels, float
 /// y = relu(z scale + bias + residual). Mapping: rows.cuh. Each element stands alone: z or residual may be y.
 template <class T>
 __global__ void __launch_bounds__(kRowThreads)
-epilogue_kernel(std::int64_t rows, std::int64_t chunk, int channels, const T* z, Conv2dEpilogue<T> epilogue, T* y) {
+    epilogue_kernel(std::int64_t rows, std::int64_t chunk, int channels, const T* z, Conv2dEpilogue<T> epilogue, T* y) {
   constexpr int N = kPack<T>;
   const std::int64_t begin = blockIdx.x * chunk, end = min(begin + chunk, rows);
   const auto scale = of_channels<N>(epilogue.scale, channels, 1.0f);
@@ -40,11 +40,12 @@ epilogue_kernel(std::int64_t rows, std::int64_t chunk, int channels, const T* z,
   });
 }
 
-/// dz, dresidual and, where partial is not null, partial[chunk, channel] = sum of dy [y > 0] over the rows of a chunk, all
-/// in one pass over dy and y. Mapping and order of sums: rows.cuh. dz and dresidual may be dy: a thread reads first.
+/// dz, dresidual and, where partial is not null, partial[chunk, channel] = sum of dy [y > 0] over the rows of a chunk,
+/// all in one pass over dy and y. Mapping and order of sums: rows.cuh. dz and dresidual may be dy: a thread reads
+/// first.
 template <class T>
 __global__ void __launch_bounds__(kRowThreads)
-epilogue_backward_kernel(Conv2dEpilogueBackwardArgs<T> args, std::int64_t chunk, float* partial) {
+    epilogue_backward_kernel(Conv2dEpilogueBackwardArgs<T> args, std::int64_t chunk, float* partial) {
   constexpr int N = kPack<T>;
   const std::int64_t begin = blockIdx.x * chunk, end = min(begin + chunk, args.rows);
   const auto scale = of_channels<N>(args.scale, args.channels, 1.0f);

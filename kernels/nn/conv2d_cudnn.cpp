@@ -2,15 +2,15 @@
 //
 // A plan is what cuDNN compiles for one shape of one level, one pass and one set of epilogue parts. It is made at its
 // first use, from cuDNN's own ranking without measuring, and kept by the host thread. Engines that may give other bits
-// the next time are left out; so are tensor cores for float (TF32), unless allow_tf32. Where cuDNN has no engine for the
-// convolution with its epilogue, the convolution is run alone and the epilogue is a kernel of ours.
+// the next time are left out; so are tensor cores for float (TF32), unless allow_tf32. Where cuDNN has no engine for
+// the convolution with its epilogue, the convolution is run alone and the epilogue is a kernel of ours.
 #include "kernels/nn/conv2d.h"
 
 #define CUDNN_FRONTEND_SKIP_JSON_LIB
 #include <cudnn_frontend.h>
 
-#include <array>
 #include <atomic>
+#include <compare>
 #include <map>
 #include <memory>
 #include <string>
@@ -58,19 +58,15 @@ using Pointers = std::unordered_map<std::int64_t, void*>;
 struct Problem {
   Pass pass;
   bool is_bf16;
-  bool float_gradient;  // dw as float, whatever the storage type
   LevelShape in, out;
   int in_channels, out_channels, kernel, stride, padding;
-  bool scale, bias, residual, relu;
-  int alignment;          // of the addresses of activations and weights, in bytes
-  int channel_alignment;  // of scale and bias
+  int alignment;  // of activations and weights, in bytes
   bool tf32;
+  bool scale = false, bias = false, residual = false, relu = false;  // parts of the epilogue
+  int channel_alignment = 16;                                        // of scale and bias
+  bool float_gradient = true;                                        // dw as float, whatever the storage type
 
-  auto key() const {
-    return std::array{static_cast<int>(pass), int{is_bf16}, int{float_gradient}, in.n, in.h, in.w, in_channels,
-                      out_channels, kernel, stride, padding, int{scale}, int{bias}, int{residual}, int{relu}, alignment,
-                      channel_alignment, int{tf32}};
-  }
+  auto operator<=>(const Problem&) const = default;
 };
 
 struct Plan {
@@ -144,7 +140,7 @@ std::unique_ptr<Plan> make_plan(const Problem& p) {
                                             fe::NumericalNote_t::REDUCED_PRECISION_REDUCTION};
   if (!p.is_bf16 && !p.tf32) unwanted.push_back(fe::NumericalNote_t::TENSOR_CORE);
   const auto failed = [&](fe::error_t status) {
-    if (status.is_bad()) plan->problem = status.get_message();
+    if (status.is_bad()) plan->problem = "cuDNN says: " + status.get_message();
     return status.is_bad();
   };
   if (failed(graph.validate()) || failed(graph.build_operation_graph(handle())) ||
@@ -158,8 +154,8 @@ std::unique_ptr<Plan> make_plan(const Problem& p) {
 }
 
 const Plan& plan_for(const Problem& problem) {
-  thread_local std::map<decltype(problem.key()), std::unique_ptr<Plan>> plans;
-  std::unique_ptr<Plan>& plan = plans[problem.key()];
+  thread_local std::map<Problem, std::unique_ptr<Plan>> plans;
+  std::unique_ptr<Plan>& plan = plans[problem];
   if (!plan) plan = make_plan(problem);
   return *plan;
 }
@@ -186,10 +182,17 @@ int alignment_of(const T*... p) {
 
 template <class T>
 Problem problem_of(Pass pass, const Conv2dShape& s, int level, int alignment) {
-  return {.pass = pass, .is_bf16 = std::is_same_v<T, bf16>, .float_gradient = true, .in = s.in.level[level],
-          .out = s.out().level[level], .in_channels = s.in_channels, .out_channels = s.out_channels,
-          .kernel = s.kernel, .stride = s.stride, .padding = s.padding, .scale = false, .bias = false,
-          .residual = false, .relu = false, .alignment = alignment, .channel_alignment = 16, .tf32 = tf32_allowed};
+  return {.pass = pass,
+          .is_bf16 = std::is_same_v<T, bf16>,
+          .in = s.in.level[level],
+          .out = s.out().level[level],
+          .in_channels = s.in_channels,
+          .out_channels = s.out_channels,
+          .kernel = s.kernel,
+          .stride = s.stride,
+          .padding = s.padding,
+          .alignment = alignment,
+          .tf32 = tf32_allowed};
 }
 
 /// cuDNN's interface takes inputs as void* too.
@@ -218,8 +221,12 @@ void conv2d_forward(const Conv2dForwardArgs<T>& args) {
     fused.channel_alignment = alignment_of(e.scale, e.bias);
     const bool in_place = e.residual == y;  // nothing says that cuDNN reads a residual before it writes there
     if (!in_place && can_run(fused)) {
-      run(fused, {{kX, untyped(x)}, {kW, untyped(args.w)}, {kY, y}, {kScale, untyped(e.scale)},
-                  {kBias, untyped(e.bias)}, {kResidual, untyped(e.residual)}});
+      run(fused, {{kX, untyped(x)},
+                  {kW, untyped(args.w)},
+                  {kY, y},
+                  {kScale, untyped(e.scale)},
+                  {kBias, untyped(e.bias)},
+                  {kResidual, untyped(e.residual)}});
       continue;
     }
     const std::int64_t rows = out.level[l].rows();

@@ -93,7 +93,9 @@ void scale(std::int64_t n, const float* factor, const T* x, T* y) {
   map(n, Scale{factor}, y, x);
 }
 
-void lerp(std::int64_t n, float weight, const float* x, float* y) { map<Lerp, float, float, float>(n, {weight}, y, x, y); }
+void lerp(std::int64_t n, float weight, const float* x, float* y) {
+  map<Lerp, float, float, float>(n, {weight}, y, x, y);
+}
 
 template <class T>
 void fill(std::int64_t n, float value, T* y) {

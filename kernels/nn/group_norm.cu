@@ -99,7 +99,7 @@ __device__ S group_total(const ImagePieces& image, int channels, int groups, con
 /// partial[piece, channel] = moments of x over the rows of a piece. One pass over x.
 template <class T>
 __global__ void __launch_bounds__(kRowThreads)
-moments_kernel(GroupNormForwardArgs<T> args, __grid_constant__ const Pieces pieces, Moments<float>* partial) {
+    moments_kernel(GroupNormForwardArgs<T> args, __grid_constant__ const Pieces pieces, Moments<float>* partial) {
   constexpr int N = kPack<T>;
   const Piece piece = find_piece(pieces, blockIdx.x);
   Moments<float> mine[N] = {};
@@ -115,7 +115,8 @@ moments_kernel(GroupNormForwardArgs<T> args, __grid_constant__ const Pieces piec
 /// mean and rstd of an image and group, block (image, group), from the partial results, in double.
 template <class T>
 __global__ void __launch_bounds__(kGroupThreads)
-forward_statistics_kernel(GroupNormForwardArgs<T> args, __grid_constant__ const Pieces pieces, const Moments<float>* partial) {
+    forward_statistics_kernel(GroupNormForwardArgs<T> args, __grid_constant__ const Pieces pieces,
+                              const Moments<float>* partial) {
   const int image = static_cast<int>(blockIdx.x);
   const auto moments = group_total<Moments<double>>(pieces_of_image(pieces, image), args.channels, args.groups, partial,
                                                     [](const Moments<float>& m, int) { return m; });
@@ -128,7 +129,7 @@ forward_statistics_kernel(GroupNormForwardArgs<T> args, __grid_constant__ const 
 /// y = x scale + shift of the channel and image. Each element stands alone.
 template <class T>
 __global__ void __launch_bounds__(kRowThreads)
-forward_kernel(GroupNormForwardArgs<T> args, __grid_constant__ const Pieces pieces) {
+    forward_kernel(GroupNormForwardArgs<T> args, __grid_constant__ const Pieces pieces) {
   constexpr int N = kPack<T>;
   const Piece piece = find_piece(pieces, blockIdx.x);
   const int c = first_channel<N>();
@@ -152,7 +153,7 @@ forward_kernel(GroupNormForwardArgs<T> args, __grid_constant__ const Pieces piec
 /// partial[piece, channel] = sums of dy and of dy xhat over the rows of a piece.
 template <class T>
 __global__ void __launch_bounds__(kRowThreads)
-products_kernel(GroupNormBackwardArgs<T> args, __grid_constant__ const Pieces pieces, Pair<float>* partial) {
+    products_kernel(GroupNormBackwardArgs<T> args, __grid_constant__ const Pieces pieces, Pair<float>* partial) {
   constexpr int N = kPack<T>;
   const Piece piece = find_piece(pieces, blockIdx.x);
   const int c = first_channel<N>();
@@ -172,7 +173,7 @@ products_kernel(GroupNormBackwardArgs<T> args, __grid_constant__ const Pieces pi
 /// dbeta and dgamma of a channel: its partial sums of all pieces, in double.
 template <class T>
 __global__ void __launch_bounds__(kRowThreads)
-parameter_gradients_kernel(GroupNormBackwardArgs<T> args, std::int64_t pieces, const Pair<float>* partial) {
+    parameter_gradients_kernel(GroupNormBackwardArgs<T> args, std::int64_t pieces, const Pair<float>* partial) {
   const auto sums = column_total<Pair<double>>(pieces, args.channels, partial);
   const int c = total_column();
   if (threadIdx.y != 0 || c >= args.channels) return;
@@ -183,8 +184,8 @@ parameter_gradients_kernel(GroupNormBackwardArgs<T> args, std::int64_t pieces, c
 /// Of an image and group, block (image, group): b and d of dx = gamma rstd dy + b (x - mean) + d, sums in double.
 template <class T>
 __global__ void __launch_bounds__(kGroupThreads)
-backward_statistics_kernel(GroupNormBackwardArgs<T> args, __grid_constant__ const Pieces pieces, const Pair<float>* partial, float* b,
-                           float* d) {
+    backward_statistics_kernel(GroupNormBackwardArgs<T> args, __grid_constant__ const Pieces pieces,
+                               const Pair<float>* partial, float* b, float* d) {
   const int image = static_cast<int>(blockIdx.x);
   const ImagePieces own = pieces_of_image(pieces, image);
   const auto sums = group_total<Pair<double>>(own, args.channels, args.groups, partial, [&](Pair<float> p, int c) {
@@ -201,7 +202,8 @@ backward_statistics_kernel(GroupNormBackwardArgs<T> args, __grid_constant__ cons
 /// dx = gamma rstd dy + b (x - mean) + d. Each element stands alone: dx may be dy.
 template <class T>
 __global__ void __launch_bounds__(kRowThreads)
-backward_kernel(GroupNormBackwardArgs<T> args, __grid_constant__ const Pieces pieces, const float* b, const float* d) {
+    backward_kernel(GroupNormBackwardArgs<T> args, __grid_constant__ const Pieces pieces, const float* b,
+                    const float* d) {
   constexpr int N = kPack<T>;
   const Piece piece = find_piece(pieces, blockIdx.x);
   const int c = first_channel<N>();

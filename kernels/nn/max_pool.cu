@@ -6,8 +6,8 @@ namespace diopter::cuda {
 
 namespace {
 
-/// One thread per (output pixel, pack of channels) walks over its window in ky, kx order: the first of equals wins, a NaN
-/// wins over numbers, as on the CPU. No shared memory: what neighbouring windows share comes from the cache.
+/// One thread per (output pixel, pack of channels) walks over its window in ky, kx order: the first of equals wins, a
+/// NaN wins over numbers, as on the CPU. No shared memory: what neighbouring windows share comes from the cache.
 template <class T>
 __global__ void __launch_bounds__(kRowThreads) forward_kernel(MaxPoolShape shape, const T* x, T* y, std::uint8_t* tap) {
   constexpr int N = kPack<T>;
@@ -37,11 +37,11 @@ __global__ void __launch_bounds__(kRowThreads) forward_kernel(MaxPoolShape shape
   write(tap + index * shape.channels + c, left_over, best_tap);
 }
 
-/// One thread per (input pixel, pack of channels) gathers from the windows it lies in, in oy, ox order: no atomics, same
-/// bits always, and those of the CPU.
+/// One thread per (input pixel, pack of channels) gathers from the windows it lies in, in oy, ox order: no atomics,
+/// same bits always, and those of the CPU.
 template <class T>
 __global__ void __launch_bounds__(kRowThreads)
-backward_kernel(MaxPoolShape shape, const std::uint8_t* tap, const T* dy, T* dx) {
+    backward_kernel(MaxPoolShape shape, const std::uint8_t* tap, const T* dy, T* dx) {
   constexpr int N = kPack<T>;
   const LevelShape in = shape.in, out = shape.out();
   const int kernel = shape.kernel, stride = shape.stride;

@@ -14,8 +14,8 @@ constexpr int kThreads = 256;
 constexpr unsigned kMost = 1024;  // partial sums
 
 /// partial[b] = sum of term(x[i], ...) over what falls to block b: its threads and those of all blocks take turns at
-/// 16 bytes. Sums are of type S, double for numbers: it costs nothing beside the memory, even where a GPU has few double
-/// units. Fixed map and order: the same input gives the same bits.
+/// 16 bytes. Sums are of type S, double for numbers: it costs nothing beside the memory, even where a GPU has few
+/// double units. Fixed map and order: the same input gives the same bits.
 template <class S, class Term, class... X>
 __global__ void __launch_bounds__(kThreads) sum_kernel(std::int64_t n, Term term, S* partial, const X*... x) {
   constexpr int N = kTogether<X...>;
@@ -69,7 +69,7 @@ struct NonFinite {
 /// partial[chunk, channel] = sum over the rows of a chunk. Mapping: rows.cuh.
 template <class T>
 __global__ void __launch_bounds__(kRowThreads)
-column_partials_kernel(std::int64_t rows, std::int64_t chunk, int channels, const T* x, float* partial) {
+    column_partials_kernel(std::int64_t rows, std::int64_t chunk, int channels, const T* x, float* partial) {
   constexpr int N = kPack<T>;
   const std::int64_t begin = blockIdx.x * chunk, end = min(begin + chunk, rows);
   float sums[N] = {};
@@ -83,7 +83,7 @@ column_partials_kernel(std::int64_t rows, std::int64_t chunk, int channels, cons
 
 /// result[channel] = sum of its partial sums, in double.
 __global__ void __launch_bounds__(kRowThreads)
-column_totals_kernel(std::int64_t chunks, int channels, const float* partial, float* result) {
+    column_totals_kernel(std::int64_t chunks, int channels, const float* partial, float* result) {
   const double total = column_total<double>(chunks, channels, partial);
   if (threadIdx.y == 0 && total_column() < channels) result[total_column()] = static_cast<float>(total);
 }

@@ -1,8 +1,8 @@
 // Matrices [rows, channels] on the GPU: how they are cut among blocks, and sums over rows in a fixed order.
 //
-// Threads with the same threadIdx.y stand side by side and take one pack of neighbouring channels each; threads with the
-// same threadIdx.x have the same channels and take turns at the rows. blockIdx.x counts chunks of rows, blockIdx.y tiles
-// of channels. So a thread keeps what belongs to its channels in registers while it walks down the rows.
+// Threads with the same threadIdx.y stand side by side and take one pack of neighbouring channels each; threads with
+// the same threadIdx.x have the same channels and take turns at the rows. blockIdx.x counts chunks of rows, blockIdx.y
+// tiles of channels. So a thread keeps what belongs to its channels in registers while it walks down the rows.
 //
 // A sum over rows takes two launches: every block leaves one partial result a channel, made of its rows in float, and
 // the partial results are added in double. The cut depends on the shape only, so the same input gives the same bits.

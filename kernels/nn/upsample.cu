@@ -9,7 +9,7 @@ namespace {
 /// One thread per (output pixel, pack of channels) copies. No shared memory; nothing depends on an order.
 template <class T>
 __global__ void __launch_bounds__(kRowThreads)
-forward_kernel(LevelShape in, LevelShape out, int channels, const T* x, T* y) {
+    forward_kernel(LevelShape in, LevelShape out, int channels, const T* x, T* y) {
   constexpr int N = kPack<T>;
   const std::int64_t index = pixel_index();
   const int c = first_channel<N>();
@@ -23,7 +23,7 @@ forward_kernel(LevelShape in, LevelShape out, int channels, const T* x, T* y) {
 /// One thread per (input pixel, pack of channels) gathers from its copies in y, x order: no atomics, same bits always.
 template <class T>
 __global__ void __launch_bounds__(kRowThreads)
-backward_kernel(LevelShape in, LevelShape out, int channels, const T* dy, T* dx) {
+    backward_kernel(LevelShape in, LevelShape out, int channels, const T* dy, T* dx) {
   constexpr int N = kPack<T>;
   const std::int64_t index = pixel_index();
   const int c = first_channel<N>();

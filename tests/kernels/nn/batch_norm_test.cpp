@@ -151,14 +151,11 @@ TEMPLATE_TEST_CASE("batch norm: fixed statistics", "", float, bf16) {
       forward[i] = backward[i] + shift[i % 2];
     }
     auto y = garbage<TestType>(x.size());
-    on(device, [&](auto& at) {
-      DIOPTER_DISPATCH(device, channel_affine, rows, 2, at(scale), at(shift), at(x), at(y));
-    });
+    on(device,
+       [&](auto& at) { DIOPTER_DISPATCH(device, channel_affine, rows, 2, at(scale), at(shift), at(x), at(y)); });
     require_close(to_float(y), forward, tolerance<TestType>(Tolerance::elementwise));
     y = x;  // in place
-    on(device, [&](auto& at) {
-      DIOPTER_DISPATCH(device, channel_affine, rows, 2, at(scale), nullptr, at(y), at(y));
-    });
+    on(device, [&](auto& at) { DIOPTER_DISPATCH(device, channel_affine, rows, 2, at(scale), nullptr, at(y), at(y)); });
     require_close(to_float(y), backward, tolerance<TestType>(Tolerance::elementwise));
   }
 }
@@ -184,8 +181,8 @@ TEMPLATE_TEST_CASE("batch norm: backward equals the formula for many rows and ch
       }
       for (std::size_t i = 0; i < n; ++i) {
         const std::size_t c = i % channels;
-        dx[i] = static_cast<double>(gamma[c]) * forward.rstd[c] *
-                (float(dy[i]) - (dbeta[c] + xhat(i) * dgamma[c]) / rows);
+        dx[i] =
+            static_cast<double>(gamma[c]) * forward.rstd[c] * (float(dy[i]) - (dbeta[c] + xhat(i) * dgamma[c]) / rows);
       }
       require_close(actual.dbeta, dbeta, Tolerance::sum);
       require_close(actual.dgamma, dgamma, Tolerance::sum);

@@ -168,7 +168,7 @@ TEMPLATE_TEST_CASE("conv2d: every part of the epilogue", "", float, bf16) {
   for (int parts = 0; parts < 16; ++parts) {
     const bool has_scale = parts & 1, has_bias = parts & 2, has_residual = parts & 4, relu = parts & 8;
     INFO("scale " << has_scale << ", bias " << has_bias << ", residual " << has_residual << ", relu " << relu << " on "
-                   << device_name(device));
+                  << device_name(device));
     std::vector<double> expected = z;
     for (std::size_t i = 0; i < z.size(); ++i) {
       if (has_scale) expected[i] *= scale[i % 6];
@@ -182,7 +182,9 @@ TEMPLATE_TEST_CASE("conv2d: every part of the epilogue", "", float, bf16) {
         TestType* to = at(y);
         const Conv2dEpilogue<TestType> epilogue{.scale = has_scale ? at(scale) : nullptr,
                                                 .bias = has_bias ? at(bias) : nullptr,
-                                                .residual = !has_residual ? nullptr : in_place ? to : at(residual),
+                                                .residual = !has_residual ? nullptr
+                                                            : in_place    ? to
+                                                                          : at(residual),
                                                 .relu = relu};
         forward_into(device, s, x, w, epilogue, to, at);
       });
@@ -284,7 +286,8 @@ TEST_CASE("conv2d: gradient through the epilogue with only some outputs") {
   });
   CHECK(dresidual == std::vector<float>{1, 0, 3, 4});
   on(device, [&](auto& at) {
-    const Conv2dEpilogueBackwardArgs<float> args{.rows = 2, .channels = 2, .y = at(y), .dy = at(dy), .dbias = at(dbias)};
+    const Conv2dEpilogueBackwardArgs<float> args{
+        .rows = 2, .channels = 2, .y = at(y), .dy = at(dy), .dbias = at(dbias)};
     DIOPTER_DISPATCH(device, conv2d_epilogue_backward, args);
   });
   CHECK(dbias == std::vector<float>{4, 4});

@@ -16,7 +16,8 @@ void require_elements(Device device, int n, double tolerance, Run run, Expected 
   for (int i = 0; i < n; ++i) values[i] = expected(i);
   for (int offset : {0, 1}) {
     auto y = garbage<T>(n);
-    on(device, [&](auto& at) { run(at, at(y)); }, offset);
+    on(
+        device, [&](auto& at) { run(at, at(y)); }, offset);
     require_close(to_float(y), values, tolerance);
   }
 }
@@ -30,8 +31,7 @@ TEMPLATE_TEST_CASE("elementwise: every operation at many sizes", "", float, bf16
     const auto x = [&](int i) { return static_cast<double>(float(a[i])); };
     const auto g = [&](int i) { return static_cast<double>(float(b[i])); };
     require_elements<TestType>(
-        device, n, Tolerance::copy,
-        [&](auto& at, TestType* y) { DIOPTER_DISPATCH(device, relu_forward, n, at(a), y); },
+        device, n, Tolerance::copy, [&](auto& at, TestType* y) { DIOPTER_DISPATCH(device, relu_forward, n, at(a), y); },
         [&](int i) { return std::max(x(i), 0.0); });
     require_elements<TestType>(
         device, n, Tolerance::copy,

@@ -17,7 +17,8 @@ TEMPLATE_TEST_CASE("reduce: sum equals a plain loop in double", "", float, bf16)
     double expected = 0;
     for (TestType v : x) expected += float(v);
     std::vector<float> result{kNan};
-    on(device, [&](auto& at) { DIOPTER_DISPATCH(device, sum, n, at(x), at(result)); }, n % 2);
+    on(
+        device, [&](auto& at) { DIOPTER_DISPATCH(device, sum, n, at(x), at(result)); }, n % 2);
     require_close(result, std::vector<double>{expected}, Tolerance::sum);
   }
 }

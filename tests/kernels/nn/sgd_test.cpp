@@ -57,15 +57,16 @@ TEST_CASE("sgd: three steps by hand") {
   }
   SECTION("weight decay") {
     // g = 0.6, -0.156, 1.09016;  v = 0.6, 0.384, 1.43576
-    require_close(three_steps(device, {}, 1, 0.1f), std::vector<double>{0.94, 0.9016, 0.758024}, Tolerance::elementwise);
+    require_close(three_steps(device, {}, 1, 0.1f), std::vector<double>{0.94, 0.9016, 0.758024},
+                  Tolerance::elementwise);
   }
   SECTION("learning-rate factor") {
     require_close(three_steps(device, {}, 0.5f, 0), std::vector<double>{0.975, 0.965, 0.906}, Tolerance::elementwise);
   }
   SECTION("gradient scale, which does not touch the weight decay") {
     // g = 0.35, -0.0285, 0.593635;  v = 0.35, 0.2865, 0.851485
-    require_close(three_steps(device, {.gradient_scale = 0.5f}, 1, 0.1f), std::vector<double>{0.965, 0.93635, 0.8512015},
-                  Tolerance::elementwise);
+    require_close(three_steps(device, {.gradient_scale = 0.5f}, 1, 0.1f),
+                  std::vector<double>{0.965, 0.93635, 0.8512015}, Tolerance::elementwise);
   }
   SECTION("no momentum") {
     require_close(three_steps(device, {.momentum = 0.0f}, 1, 0), std::vector<double>{0.95, 0.975, 0.875},
@@ -80,9 +81,7 @@ TEST_CASE("sgd: a skipped step changes nothing, a null skip flag never skips") {
   const std::vector<float> gradient{kNan, 1};
   std::vector<bf16> copy(2, bf16(7.0f));
   const auto run = [&](const Step& step) {
-    on(device, [&](auto& at) {
-      step(device, at, {{at(w), at(gradient), at(velocity), at(copy), 2, 1, 0.5f}});
-    });
+    on(device, [&](auto& at) { step(device, at, {{at(w), at(gradient), at(velocity), at(copy), 2, 1, 0.5f}}); });
   };
   run({.skip = 1});
   CHECK(w == std::vector<float>{1, 2});

@@ -15,7 +15,7 @@ TEMPLATE_TEST_CASE("upsample: forward and backward equal plain loops, also at no
     int channels, h, w;
   };
   const Case cases[] = {{{2, 4, 3}, 5, 8, 6},    {{2, 9, 7}, 264, 18, 14}, {{1, 3, 5}, 33, 7, 8}, {{2, 1, 1}, 2, 5, 4},
-                        {{1, 7, 25}, 3, 13, 50}, {{1, 4, 4}, 3, 4, 4},  {{0, 3, 3}, 2, 6, 6}};
+                        {{1, 7, 25}, 3, 13, 50}, {{1, 4, 4}, 3, 4, 4},     {{0, 3, 3}, 2, 6, 6}};
   for (const Case& c : cases) {
     INFO(c.in.h << "x" << c.in.w << " to " << c.h << "x" << c.w << " on " << device_name(device));
     const std::size_t inputs = c.in.rows() * c.channels, outputs = std::size_t(c.in.n) * c.h * c.w * c.channels;
@@ -35,9 +35,8 @@ TEMPLATE_TEST_CASE("upsample: forward and backward equal plain loops, also at no
     auto y = garbage<TestType>(outputs), dx = garbage<TestType>(inputs);
     on(device, [&](auto& at) { DIOPTER_DISPATCH(device, upsample_forward, c.in, c.channels, c.h, c.w, at(x), at(y)); });
     CHECK(to_float(y) == expected_y);
-    on(device, [&](auto& at) {
-      DIOPTER_DISPATCH(device, upsample_backward, c.in, c.channels, c.h, c.w, at(dy), at(dx));
-    });
+    on(device,
+       [&](auto& at) { DIOPTER_DISPATCH(device, upsample_backward, c.in, c.channels, c.h, c.w, at(dy), at(dx)); });
     require_close(to_float(dx), expected_dx, tolerance<TestType>(Tolerance::elementwise));
   }
 }
