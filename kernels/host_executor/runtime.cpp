@@ -16,7 +16,7 @@ Graph::~Graph() {
 }
 
 Runtime& Runtime::get() {
-  static auto* runtime = new Runtime;
+  static auto* runtime = (options(), new Runtime);  // a wrong option is refused before anything runs
   return *runtime;
 }
 

@@ -284,6 +284,7 @@ struct Arrays {
     const std::vector<float> values = counted([](int i) { return static_cast<float>(i); });
     copy_from_host(x, values.data(), kN * sizeof(float));
     zero(y, kN * sizeof(float));
+    synchronize();
   }
 };
 
@@ -452,7 +453,12 @@ const std::map<std::string, Program>& programs() {
       {"right_sums",
        {[](Arrays& a) { launch(sums, {.grid = 1, .block = kN}, a.x, a.y); },
         [](int i) { return 2016.0f + 63.0f + 63.0f + static_cast<float>(i / 3 * 3 + (i % 3 == 2)); }}},
-      {"host_reads_device", {[](Arrays& a) { std::printf("%g\n", static_cast<double>(a.y[3])); }, any}},
+      {"host_reads_device",
+       {[](Arrays& a) {
+          launch(fill, {.grid = 1, .block = kN}, a.y, 1.0f);
+          std::printf("%g\n", static_cast<double>(a.y[3]));
+        },
+        any}},
       {"kernel_gets_host_pointer",
        {[](Arrays& a) {
           std::vector<float> host(kN);
