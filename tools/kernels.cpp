@@ -22,8 +22,8 @@ struct Request {
 
 void list() {
   for (const KernelEntry& kernel : kernel_list()) {
-    std::printf("%s\n  formula  %s\n  bytes    %s\n  files    %s.{h,cpp,cu} %s\n  tests    %s\n", kernel.name,
-                kernel.formula, kernel.floor, kernel.files, kernel.more, kernel.tests);
+    std::printf("%s\n  formula  %s\n  bytes    %s\n  files    %s.{h,cpp,cu}%s%s\n  tests    %s\n", kernel.name,
+                kernel.formula, kernel.floor, kernel.files, *kernel.more ? " " : "", kernel.more, kernel.tests);
   }
   std::printf("\nbytes: what must at least be read and written; s is 4 (float) or 2 (bf16)\n");
 }
