@@ -9,7 +9,7 @@ TEST_CASE("help is there for the command and every subcommand, with an example")
   const Outcome help = run_diopter("--help");
   REQUIRE(help.exit_code == 0);
   REQUIRE(help.err.empty());
-  for (const std::string command : {"shapes", "doctor", "evaluate", "info"}) {
+  for (const std::string command : {"shapes", "doctor", "kernels", "evaluate", "info"}) {
     REQUIRE(contains(help.out, "\n  " + command + " "));
     const Outcome outcome = run_diopter(command + " --help");
     REQUIRE(outcome.exit_code == 0);

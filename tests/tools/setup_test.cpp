@@ -77,7 +77,7 @@ TEST_CASE("setup prints the command when it may not install") {
 }
 
 TEST_CASE("the scripts are well-formed and executable") {
-  for (const std::string script : {"tools/setup.sh", "tools/test.sh", "tools/demo.sh", ".ci/run"}) {
+  for (const std::string script : {"tools/setup.sh", "tools/test.sh", "tools/demo.sh", "tools/gpu_check.sh", ".ci/run"}) {
     const std::string file = DIOPTER_SOURCE_DIR "/" + script;
     INFO(file);
     REQUIRE(run_shell("bash -n '" + file + "'").exit_code == 0);
