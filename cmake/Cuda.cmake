@@ -37,6 +37,21 @@ function(find_cuda_parts missing)
   if(NOT CUDNN_INCLUDE_DIR OR NOT CUDNN_LIBRARY)
     set(${missing} "cuDNN 9 is not found: install it beside the toolkit, or pip install nvidia-cudnn-cu13 and name the\
  folder that holds nvidia/ with -DDIOPTER_CUDA_WHEELS" PARENT_SCOPE)
+    return()
+  endif()
+  find_library(NVRTC_LIBRARY NAMES nvrtc libnvrtc.so.13 libnvrtc.so.12 HINTS ${wheel_libraries} ${toolkit}/..
+               ${cuda_places} PATH_SUFFIXES lib64 lib)
+  if(NOT NVRTC_LIBRARY)
+    set(${missing} "NVRTC, which cudnn-frontend refers to, is not found: it is part of the toolkit, or pip install\
+ nvidia-cuda-nvrtc and name the folder that holds nvidia/ with -DDIOPTER_CUDA_WHEELS" PARENT_SCOPE)
+    return()
+  endif()
+  find_path(CUDNN_FRONTEND_INCLUDE_DIR cudnn_frontend.h HINTS ${DIOPTER_CUDA_WHEELS}/include ${toolkit}/.. ${cuda_places}
+            PATH_SUFFIXES include)
+  if(NOT CUDNN_FRONTEND_INCLUDE_DIR)
+    set(${missing} "the headers of cudnn-frontend are not found: pip download --no-deps nvidia-cudnn-frontend, unpack it\
+ and name the folder that holds its include/ with -DDIOPTER_CUDA_WHEELS, or include/ itself with\
+ -DCUDNN_FRONTEND_INCLUDE_DIR" PARENT_SCOPE)
   endif()
 endfunction()
 
@@ -70,8 +85,8 @@ if(DIOPTER_CUDA_KIND STREQUAL "on")
   set(CMAKE_CUDA_STANDARD_REQUIRED ON)
   set(CMAKE_CUDA_EXTENSIONS OFF)
   find_package(CUDAToolkit 12.8 REQUIRED)
-  target_include_directories(diopter_cuda SYSTEM INTERFACE ${CUDNN_INCLUDE_DIR})
-  target_link_libraries(diopter_cuda INTERFACE CUDA::cudart_static ${CUDNN_LIBRARY})
+  target_include_directories(diopter_cuda SYSTEM INTERFACE ${CUDNN_INCLUDE_DIR} ${CUDNN_FRONTEND_INCLUDE_DIR})
+  target_link_libraries(diopter_cuda INTERFACE CUDA::cudart_static ${CUDNN_LIBRARY} ${NVRTC_LIBRARY})
   message(STATUS "CUDA: nvcc ${CMAKE_CUDA_COMPILER_VERSION}, architectures ${CMAKE_CUDA_ARCHITECTURES}, ${CUDNN_LIBRARY}")
 elseif(DIOPTER_CUDA_KIND STREQUAL "host")
   find_path(CUDA_HEADERS cuda_runtime.h HINTS ${wheel_includes} ${cuda_places} PATH_SUFFIXES include)

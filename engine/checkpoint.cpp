@@ -1,10 +1,12 @@
 #include "engine/checkpoint.h"
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <limits>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <string_view>
@@ -55,6 +57,27 @@ std::size_t stored_size(const std::string& type) {
   return type == "U8" ? 1 : 0;
 }
 
+/// An array of non-negative integers; throws json::exception for anything else.
+std::vector<std::uint64_t> unsigned_list(const nlohmann::json& list) {
+  std::vector<std::uint64_t> values;
+  for (const nlohmann::json& value : list.get_ref<const nlohmann::json::array_t&>()) {
+    values.push_back(value.get_ref<const nlohmann::json::number_unsigned_t&>());
+  }
+  return values;
+}
+
+/// Whether a tensor with these sizes and element_size bytes an element takes `bytes` bytes. Sizes come from the file:
+/// their product may overflow.
+bool takes_bytes(const std::vector<std::uint64_t>& sizes, std::uint64_t element_size, std::uint64_t bytes) {
+  constexpr std::uint64_t kLargest = std::numeric_limits<std::int64_t>::max();
+  std::uint64_t product = element_size;
+  for (std::uint64_t size : sizes) {
+    if (size > kLargest || product > kLargest / std::max<std::uint64_t>(size, 1)) return false;
+    product *= size;
+  }
+  return product == bytes;
+}
+
 Tensor read_tensor(const std::string& type, const Shape& shape, const char* bytes) {
   if (type == "F64") return converted<double, float>(shape, bytes, [](double v) { return static_cast<float>(v); });
   if (type == "F16") return converted<std::uint16_t, float>(shape, bytes, half_to_float);
@@ -67,10 +90,11 @@ Tensor read_tensor(const std::string& type, const Shape& shape, const char* byte
   return tensor;
 }
 
-/// [o, kh, kw, i] <-> [o, i, kh, kw]: the permutation of the last three sizes; other ranks stay.
+/// A copy in the other layout, [o, kh, kw, i] <-> [o, i, kh, kw]: the permutation of the last three sizes; other ranks
+/// stay.
 Tensor permuted(const Tensor& tensor, bool to_stored) {
   const Shape& s = tensor.shape();
-  if (s.rank() != 4) return tensor;
+  if (s.rank() != 4) return tensor.clone();
   const std::int64_t o = s[0], i = to_stored ? s[3] : s[1], taps = to_stored ? s[1] * s[2] : s[2] * s[3];
   const std::vector<float> in = tensor.to_vector<float>();
   std::vector<float> out(in.size());
@@ -107,36 +131,41 @@ Checkpoint load_checkpoint(const std::string& file) {
   DIOPTER_CHECK(header_size < (1u << 28), file, ": not a safetensors file");
   DIOPTER_CHECK(8 + header_size <= bytes.size(), file, ": truncated at offset ", bytes.size(), ", within the header of ",
                 header_size, " bytes");
-  const std::size_t base = 8 + header_size;
+  const std::size_t base = 8 + header_size;  // of the tensors' offsets
+  std::size_t end = base;
 
   Checkpoint checkpoint{file, {}, {}};
   try {
     const nlohmann::json header = nlohmann::json::parse(bytes.data() + 8, bytes.data() + base);
-    for (const auto& [name, entry] : header.items()) {
+    for (const auto& [name, entry] : header.get_ref<const nlohmann::json::object_t&>()) {
       if (name == "__metadata__") {
-        for (const auto& [key, value] : entry.items()) checkpoint.metadata[key] = value.get<std::string>();
+        for (const auto& [key, value] : entry.get_ref<const nlohmann::json::object_t&>()) {
+          checkpoint.metadata[key] = value.get_ref<const std::string&>();
+        }
         continue;
       }
       const std::string type = entry.at("dtype");
-      const std::vector<std::int64_t> sizes = entry.at("shape");
-      const std::vector<std::size_t> range = entry.at("data_offsets");
+      const std::vector<std::uint64_t> sizes = unsigned_list(entry.at("shape"));
+      const std::vector<std::uint64_t> range = unsigned_list(entry.at("data_offsets"));
       DIOPTER_CHECK(sizes.size() <= Shape::kMaxRank, file, ": tensor ", name, " has ", sizes.size(), " dimensions");
-      const Shape shape(sizes);
       DIOPTER_CHECK(stored_size(type) > 0, file, ": tensor ", name, " has type ", type, ", which is not supported");
-      DIOPTER_CHECK(range.size() == 2 && range[0] <= range[1] &&
-                        range[1] - range[0] == static_cast<std::size_t>(shape.size()) * stored_size(type),
-                    file, ": tensor ", name, ": offsets do not fit its shape ", shape.str());
-      DIOPTER_CHECK(base + range[1] <= bytes.size(), file, ": truncated at offset ", bytes.size(), ", within tensor ", name);
+      const bool fits = range.size() == 2 && range[0] <= range[1] &&
+                        takes_bytes(sizes, stored_size(type), range[1] - range[0]);
+      DIOPTER_CHECK(fits, file, ": tensor ", name, ": offsets do not fit its shape ", entry.at("shape").dump());
+      DIOPTER_CHECK(range[1] <= bytes.size() - base, file, ": truncated at offset ", bytes.size(), ", within tensor ", name);
+      const Shape shape(std::vector<std::int64_t>(sizes.begin(), sizes.end()));
       checkpoint.tensors[name] = read_tensor(type, shape, bytes.data() + base + range[0]);
+      end = std::max<std::size_t>(end, base + range[1]);
     }
   } catch (const nlohmann::json::exception&) {
     fail(file, ": not a safetensors file (its header is no JSON of tensors)");
   }
+  DIOPTER_CHECK(end == bytes.size(), file, ": ", bytes.size() - end, " bytes after the last tensor, at offset ", end);
   return checkpoint;
 }
 
 void save_checkpoint(const std::string& file, const Checkpoint& checkpoint) {
-  nlohmann::ordered_json header;
+  nlohmann::ordered_json header = nlohmann::ordered_json::object();
   if (!checkpoint.metadata.empty()) header["__metadata__"] = checkpoint.metadata;
   std::size_t offset = 0;
   for (const auto& [name, tensor] : checkpoint.tensors) {
@@ -146,7 +175,8 @@ void save_checkpoint(const std::string& file, const Checkpoint& checkpoint) {
                     {"data_offsets", {offset, offset + tensor.bytes()}}};
     offset += tensor.bytes();
   }
-  std::string text = header.dump();
+  // Bytes that are no UTF-8, in the names of classes for instance, must not cost a trained model: they are replaced.
+  std::string text = header.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
   text.append((8 - text.size() % 8) % 8, ' ');
   const std::uint64_t size = text.size();
 

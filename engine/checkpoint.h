@@ -27,7 +27,7 @@ Checkpoint load_checkpoint(const std::string& file);
 /// Writes to a temporary file and renames it.
 void save_checkpoint(const std::string& file, const Checkpoint& checkpoint);
 
-/// Adds tensors under `prefix` + name, permuted to the stored layout.
+/// Adds copies of the tensors under `prefix` + name, permuted to the stored layout.
 void put_tensors(Checkpoint& checkpoint, const std::string& prefix, const std::vector<NamedBuffer>& tensors);
 
 /// Copies the stored tensors into `tensors` (the same memory, permuted back). Throws Error naming the first one that is

@@ -17,6 +17,12 @@ inline void require_device(Device device) {
 }
 #endif
 
+#if defined(DIOPTER_WITH_CUDA) && !defined(DIOPTER_HOST_EXECUTOR)
+inline constexpr bool kHasGpu = true;
+#else
+inline constexpr bool kHasGpu = false;
+#endif
+
 /// Calls f with a value of the floating-point type that `dtype` names: float or bf16.
 template <class F>
 auto with_dtype(DType dtype, F&& f) {

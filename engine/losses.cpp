@@ -8,7 +8,7 @@ namespace diopter {
 
 namespace {
 
-void check_head(const Pyramid& head, int channels, const AnchorTargets& targets) {
+void check_head(const Pyramid& head, int channels, const AnchorTargets& targets, const Tensor& scale) {
   const AnchorGrid& grid = targets.grid;
   bool fits = head.levels.count == grid.levels && head.channels() >= grid.cells * channels;
   for (int l = 0; fits && l < grid.levels; ++l) {
@@ -16,13 +16,19 @@ void check_head(const Pyramid& head, int channels, const AnchorTargets& targets)
   }
   DIOPTER_CHECK(fits, "a head of ", head.rows.shape().str(), " does not fit ", targets.images(), " images of ", grid.size(),
                 " anchors with ", channels, " values each");
+  DIOPTER_CHECK(scale.size() == targets.images(), scale.size(), " scales for ", targets.images(), " images");
 }
 
-/// The fused loss as an operation: `run(gradient, losses)` calls the kernel; gradient is undefined in inference.
+/// The fused loss as an operation on the first `values` channels: `run(gradient, losses)` calls the kernel; gradient is
+/// undefined in inference.
 template <class Run>
-Variable fused_loss(const char* name, const Pyramid& head, const Tensor& scale, Run run) {
+Variable fused_loss(const char* name, const Pyramid& head, int values, const Tensor& scale, Run run) {
   const Tensor x = head.rows.value();
-  const Tensor gradient = is_recorded({head.rows}) ? Tensor::empty(x.shape(), x.dtype(), x.device()) : Tensor();
+  Tensor gradient;
+  if (is_recorded({head.rows})) {
+    gradient = Tensor::empty(x.shape(), x.dtype(), x.device());
+    if (head.channels() > values) gradient.zero();  // kernels do not touch padded channels
+  }
   const Tensor losses = Tensor::empty(scale.shape(), DType::f32, x.device());
   run(gradient, losses);
   const Tensor total = Tensor::empty({1}, DType::f32, x.device());
@@ -45,7 +51,7 @@ Variable fused_loss(const char* name, const Pyramid& head, const Tensor& scale, 
 }  // namespace
 
 GroundTruth AnchorTargets::truth() const {
-  return {images(), boxes.data<float>(), box_labels.data<std::int32_t>(), offsets.data<std::int32_t>()};
+  return {images(), static_cast<std::int32_t>(box_labels.size()), boxes.data<float>(), box_labels.data<std::int32_t>(), offsets.data<std::int32_t>()};
 }
 
 AnchorTargets match_anchors(const AnchorGrid& grid, const Tensor& boxes, const Tensor& box_labels, const Tensor& offsets,
@@ -65,8 +71,9 @@ AnchorTargets match_anchors(const AnchorGrid& grid, const Tensor& boxes, const T
 
 Variable classification_loss(const Pyramid& logits, int classes, const AnchorTargets& targets, const Tensor& scale,
                              const FocalLoss& loss) {
-  check_head(logits, classes, targets);
-  return fused_loss("classification_loss", logits, scale, [&](const Tensor& gradient, const Tensor& losses) {
+  check_head(logits, classes, targets, scale);
+  const int values = targets.grid.cells * classes;
+  return fused_loss("classification_loss", logits, values, scale, [&](const Tensor& gradient, const Tensor& losses) {
     with_dtype(logits.rows.value().dtype(), [&](auto t) {
       using T = decltype(t);
       DIOPTER_DISPATCH(scale.device(), classification_loss,
@@ -79,8 +86,9 @@ Variable classification_loss(const Pyramid& logits, int classes, const AnchorTar
 }
 
 Variable box_loss(const Pyramid& deltas, const AnchorTargets& targets, const Tensor& scale, const BoxLossParams& params) {
-  check_head(deltas, 4, targets);
-  return fused_loss("box_loss", deltas, scale, [&](const Tensor& gradient, const Tensor& losses) {
+  check_head(deltas, 4, targets, scale);
+  const int values = targets.grid.cells * 4;
+  return fused_loss("box_loss", deltas, values, scale, [&](const Tensor& gradient, const Tensor& losses) {
     with_dtype(deltas.rows.value().dtype(), [&](auto t) {
       using T = decltype(t);
       DIOPTER_DISPATCH(scale.device(), box_loss,

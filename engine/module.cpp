@@ -40,6 +40,11 @@ void Module::name_parameters() {
   for (NamedParameter& p : parameters()) p.variable.set_name(p.name);
 }
 
+void Module::move_to(Device device) {
+  for (const NamedParameter& p : parameters()) p.variable.value().move_to(device);
+  for (const NamedBuffer& b : buffers()) b.tensor.move_to(device);
+}
+
 void Module::set_training(bool training) {
   training_ = training;
   for (const Child& child : children_) child.module->set_training(training);

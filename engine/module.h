@@ -35,6 +35,9 @@ class Module {
   /// Gives each parameter's Variable its full name, for messages. Call on the root once it is built.
   void name_parameters();
 
+  /// Moves parameters and buffers. Before an optimizer or a weight average is made of them.
+  void move_to(Device device);
+
   /// Training or evaluation: decides which statistics batch norms use.
   void set_training(bool training);
   bool training() const { return training_; }

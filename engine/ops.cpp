@@ -1,5 +1,7 @@
 #include "engine/ops.h"
 
+#include <algorithm>
+
 #include "engine/dispatch.h"
 #include "kernels/nn/batch_norm.h"
 #include "kernels/nn/conv2d.h"
@@ -34,6 +36,11 @@ T* data_or_null(const Tensor& x) {
   return x.defined() ? x.data<T>() : nullptr;
 }
 
+void check_part(const char* name, const Tensor& part, const Shape& expected, const Shape& y) {
+  DIOPTER_CHECK(!part.defined() || part.shape() == expected, "conv2d to ", y.str(), " with ", name, " ",
+                part.shape().str());
+}
+
 /// The convolution of both overloads: rows in, rows out; y has the shape that the caller gives.
 Variable conv2d_rows(const Variable& x, const Levels& levels, const Variable& w, const Conv2dParams& p,
                      const Shape& y_shape) {
@@ -43,6 +50,9 @@ Variable conv2d_rows(const Variable& x, const Levels& levels, const Variable& w,
   Tensor y = Tensor::empty(y_shape, xv.dtype(), xv.device());
   const Tensor bias = p.bias.defined() ? p.bias.value() : Tensor();
   const Tensor residual = p.residual.defined() ? p.residual.value() : Tensor();
+  check_part("bias", bias, {shape.out_channels}, y_shape);
+  check_part("scale", p.scale, {shape.out_channels}, y_shape);
+  check_part("residual", residual, y_shape, y_shape);
   with_dtype(y.dtype(), [&](auto t) {
     using T = decltype(t);
     DIOPTER_DISPATCH(y.device(), conv2d_forward,
@@ -90,16 +100,33 @@ Variable conv2d_rows(const Variable& x, const Levels& levels, const Variable& w,
     });
 }
 
-void check_weights(const Tensor& x, const Tensor& w, const Conv2dParams& p) {
+/// Whether the window fits into every map with its padding.
+bool window_fits(const Levels& levels, std::int64_t kernel, int stride, int padding) {
+  bool fits = kernel >= 1 && stride >= 1 && padding >= 0;
+  for (int l = 0; l < levels.count; ++l) {
+    const LevelShape& level = levels.level[l];
+    fits = fits && (level.rows() == 0 || std::min(level.h, level.w) + 2 * padding >= kernel);
+  }
+  return fits;
+}
+
+void check_weights(const Tensor& x, const Levels& levels, const Tensor& w, const Conv2dParams& p) {
   const Shape& s = w.shape();
-  DIOPTER_CHECK(s.rank() == 4 && s[1] == s[2] && s[3] == channels_of(x) && p.stride >= 1 && p.padding >= 0,
-                "conv2d of ", x.shape().str(), " with weights ", s.str(), ", stride ", p.stride, ", padding ", p.padding);
+  const bool fit = s.rank() == 4 && s[1] == s[2] && s[3] == channels_of(x);
+  DIOPTER_CHECK(fit && window_fits(levels, s[1], p.stride, p.padding), "conv2d of ", x.shape().str(), " with weights ",
+                s.str(), ", stride ", p.stride, ", padding ", p.padding);
+}
+
+void check_norm(int channels, const Tensor& gamma, const Tensor& beta) {
+  DIOPTER_CHECK(gamma.shape() == Shape{channels} && beta.shape() == Shape{channels}, "a norm of ", channels,
+                " channels with weight ", gamma.shape().str(), " and bias ", beta.shape().str());
 }
 
 Variable group_norm_rows(const Variable& x, const Levels& levels, const Variable& gamma, const Variable& beta, int groups,
                          float eps) {
   const Tensor xv = x.value();
   const int channels = channels_of(xv);
+  check_norm(channels, gamma.value(), beta.value());
   DIOPTER_CHECK(groups >= 1 && channels % groups == 0, groups, " groups do not divide ", channels, " channels");
   std::int64_t images = 0;
   for (int l = 0; l < levels.count; ++l) images += levels.level[l].n;
@@ -139,15 +166,15 @@ Tensor Pyramid::level(int l) const {
 }
 
 Variable conv2d(const Variable& x, const Variable& w, const Conv2dParams& p) {
-  check_weights(x.value(), w.value(), p);
   const Levels levels(map_shape(x.value()));
+  check_weights(x.value(), levels, w.value(), p);
   const int out = static_cast<int>(w.shape()[0]);
   const Conv2dShape shape{levels, channels_of(x.value()), out, static_cast<int>(w.shape()[1]), p.stride, p.padding};
   return conv2d_rows(x, levels, w, p, map_of(shape.out().level[0], out));
 }
 
 Pyramid conv2d(const Pyramid& x, const Variable& w, const Conv2dParams& p) {
-  check_weights(x.rows.value(), w.value(), p);
+  check_weights(x.rows.value(), x.levels, w.value(), p);
   const int out = static_cast<int>(w.shape()[0]);
   const Conv2dShape shape{x.levels, x.channels(), out, static_cast<int>(w.shape()[1]), p.stride, p.padding};
   const Levels levels = shape.out();
@@ -209,6 +236,7 @@ Variable batch_norm(const Variable& x, const Variable& gamma, const Variable& be
   const Tensor xv = x.value();
   const int channels = channels_of(xv);
   const std::int64_t rows = xv.size() / channels;
+  check_norm(channels, gamma.value(), beta.value());
   const Tensor y = like(xv), mean = floats(xv, {channels}), rstd = floats(xv, {channels});
   with_dtype(xv.dtype(), [&](auto t) {
     using T = decltype(t);
@@ -241,6 +269,7 @@ Variable batch_norm(const Variable& x, const Variable& gamma, const Variable& be
 
 Variable channel_affine(const Variable& x, const Tensor& scale, const Tensor& shift) {
   const int channels = channels_of(x.value());
+  check_norm(channels, scale, shift);
   const auto apply = [channels, scale](const Tensor& in, const Tensor& offset) {
     const Tensor out = like(in);
     with_dtype(in.dtype(), [&](auto t) {
@@ -267,6 +296,8 @@ Pyramid group_norm(const Pyramid& x, const Variable& gamma, const Variable& beta
 
 Variable max_pool(const Variable& x, int kernel, int stride, int padding) {
   const MaxPoolShape shape{map_shape(x.value()), channels_of(x.value()), kernel, stride, padding};
+  DIOPTER_CHECK(window_fits(Levels(shape.in), kernel, stride, padding) && kernel <= 15 && padding <= kernel / 2,
+                "max_pool of ", x.shape().str(), " with kernel ", kernel, ", stride ", stride, ", padding ", padding);
   const Tensor y = Tensor::empty(map_of(shape.out(), shape.channels), x.value().dtype(), x.value().device());
   const Tensor tap = Tensor::empty(y.shape(), DType::u8, y.device());
   with_dtype(y.dtype(), [&](auto t) {

@@ -21,9 +21,9 @@ struct Pyramid {
 struct Conv2dParams {
   int stride = 1;
   int padding = 0;
-  Variable bias;      // [out], or undefined
-  Tensor scale;       // [out], constant (a frozen norm), or undefined
-  Variable residual;  // as the output, or undefined; not for pyramids
+  Variable bias = {};      // [out], or undefined
+  Tensor scale = {};       // [out], constant (a frozen norm), or undefined
+  Variable residual = {};  // as the output, or undefined
   bool relu = false;
 };
 

@@ -20,13 +20,22 @@ std::vector<ParameterGroup> group_by_decay(const std::vector<NamedParameter>& pa
   return {weights, others};
 }
 
+namespace {
+
+/// Floats that a parameter takes in the flat buffers: whole 16 bytes, so that each begins where a GPU can read so many at
+/// once. What is between them stays zero.
+std::int64_t padded(std::int64_t count) { return (count + 3) / 4 * 4; }
+
+}  // namespace
+
 Sgd::Sgd(const std::vector<ParameterGroup>& groups, const Options& options) : options_(options) {
   std::int64_t total = 0;
   Device device = Device::cpu;
   for (const ParameterGroup& group : groups) {
     for (const NamedParameter& p : group.parameters) {
       DIOPTER_CHECK(p.variable.requires_gradient(), "parameter ", p.name, " requires no gradient");
-      total += p.variable.value().size();
+      total += padded(p.variable.value().size());
+      parameter_count_ += p.variable.value().size();
       device = p.variable.value().device();
     }
   }
@@ -40,7 +49,7 @@ Sgd::Sgd(const std::vector<ParameterGroup>& groups, const Options& options) : op
       const Tensor& w = p.variable.value();
       const Tensor gradient = gradients_.slice(offset, offset + w.size()).reshape(w.shape());
       const Tensor velocity = velocity_.slice(offset, offset + w.size()).reshape(w.shape());
-      offset += w.size();
+      offset += padded(w.size());
       p.variable.gradient()->set_buffer(gradient);
       parameters_.push_back(p);
       velocities_.push_back({p.name, velocity});
@@ -50,6 +59,7 @@ Sgd::Sgd(const std::vector<ParameterGroup>& groups, const Options& options) : op
     }
   }
   segment_count_ = static_cast<int>(segments.size());
+  chunks_ = number_chunks(segments);
   segments_ = Tensor::empty({static_cast<std::int64_t>(segments.size() * sizeof(SgdSegment))}, DType::u8, device);
   segments_.copy_from_host(segments.data());
   lr_ = Tensor::empty({1}, DType::f32, device);
@@ -69,7 +79,7 @@ void Sgd::step(float lr, float gradient_scale) {
   gradient_scale_.copy_from_host(&gradient_scale);
   DIOPTER_DISPATCH(gradients_.device(), sgd_step,
                    SgdArgs{.segments = reinterpret_cast<const SgdSegment*>(segments_.data<std::uint8_t>()),
-                           .segment_count = segment_count_, .lr = lr_.data<float>(),
+                           .segment_count = segment_count_, .chunks = chunks_, .lr = lr_.data<float>(),
                            .gradient_scale = gradient_scale_.data<float>(), .skip = nullptr,
                            .momentum = options_.momentum, .nesterov = options_.nesterov});
 }

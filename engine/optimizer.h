@@ -37,15 +37,17 @@ class Sgd {
 
   /// The velocity of each parameter, named "NAME", for checkpoints.
   std::vector<NamedBuffer> velocities() const { return velocities_; }
-  std::int64_t parameter_count() const { return gradients_.size(); }
+  std::int64_t parameter_count() const { return parameter_count_; }
 
  private:
   Options options_;
   std::vector<NamedParameter> parameters_;
+  std::int64_t parameter_count_ = 0;
   Tensor gradients_, velocity_;       // flat
   std::vector<NamedBuffer> velocities_;
   Tensor segments_;                   // SgdSegment table as bytes
   int segment_count_;
+  std::int64_t chunks_;
   Tensor lr_, gradient_scale_;
 };
 

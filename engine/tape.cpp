@@ -18,6 +18,15 @@ void add_to(const Tensor& a, const Tensor& b, const Tensor& sum) {
   });
 }
 
+Tensor ones_like(const Tensor& x) {
+  const Tensor ones = Tensor::empty(x.shape(), x.dtype(), x.device());
+  with_dtype(x.dtype(), [&](auto t) {
+    using T = decltype(t);
+    DIOPTER_DISPATCH(x.device(), fill, x.size(), 1.0f, ones.data<T>());
+  });
+  return ones;
+}
+
 void require_finite(const char* name, const std::vector<Variable>& inputs, const Tensor& y) {
   Tensor count = Tensor::empty({1}, DType::i32, y.device());
   with_dtype(y.dtype(), [&](auto t) {
@@ -37,6 +46,7 @@ void require_finite(const char* name, const std::vector<Variable>& inputs, const
 }  // namespace
 
 void Gradient::accumulate(const Tensor& dx) {
+  if (std::exchange(one_, false)) gradient_ = ones_like(dx);
   if (!gradient_.defined()) {
     gradient_ = dx;
     return;
@@ -61,6 +71,7 @@ void Gradient::clear() {
     gradient_.zero();
   } else {
     gradient_ = Tensor();
+    one_ = false;
   }
 }
 
@@ -81,28 +92,31 @@ Tape* Tape::current() { return current_tape; }
 void Tape::backward(const std::vector<Variable>& losses) {
   for (const Variable& loss : losses) {
     DIOPTER_CHECK(loss.value().size() == 1, "backward from a tensor ", loss.shape().str(), " without its gradient");
-    if (loss.requires_gradient()) loss.gradient()->one_ = true;
+    if (!loss.requires_gradient()) continue;
+    Gradient& gradient = *loss.gradient();
+    if (gradient.takes_one_ && !gradient.one_ && !gradient.gradient_.defined()) {
+      gradient.one_ = true;
+    } else {
+      gradient.accumulate(ones_like(loss.value()));
+    }
   }
   run();
 }
 
 void Tape::backward(const Variable& y, const Tensor& dy) {
+  DIOPTER_CHECK(dy.shape() == y.shape() && dy.dtype() == y.value().dtype(), "backward from a tensor ",
+                y.shape().str(), " ", name_of(y.value().dtype()), " with a gradient ", dy.shape().str(), " ",
+                name_of(dy.dtype()));
   if (y.requires_gradient()) y.gradient()->accumulate(dy);
   run();
 }
 
 void Tape::run() {
   while (!entries_.empty()) {
-    Entry entry = std::move(entries_.back());
+    const Entry entry = std::move(entries_.back());
     entries_.pop_back();
-    Gradient& output = *entry.output;
-    Tensor dy = std::move(output.gradient_);
-    output.gradient_ = Tensor();
-    const bool one = std::exchange(output.one_, false);
-    if (one && !entry.takes_one) {
-      output.accumulate(Tensor::full({1}, 1.0f));
-      dy = std::exchange(output.gradient_, Tensor());
-    }
+    const bool one = std::exchange(entry.output->one_, false);
+    const Tensor dy = std::exchange(entry.output->gradient_, Tensor());
     if (one || dy.defined()) entry.backward(dy);
   }
 }
@@ -115,23 +129,20 @@ bool is_recorded(const std::vector<Variable>& inputs) {
   return false;
 }
 
-Variable record_entry(const char* name, const std::vector<Variable>& inputs, const Tensor& y,
-                      std::function<void(const Tensor&)> backward, bool takes_one) {
+Variable record(const char* name, const std::vector<Variable>& inputs, const Tensor& y,
+                std::function<void(const Tensor&)> backward) {
   if (finite_checks > 0) require_finite(name, inputs, y);
   if (!is_recorded(inputs)) return Variable(y);
   Variable output(y, true);
-  current_tape->entries_.push_back({name, output.gradient(), std::move(backward), takes_one});
+  current_tape->entries_.push_back({output.gradient(), std::move(backward)});
   return output;
-}
-
-Variable record(const char* name, const std::vector<Variable>& inputs, const Tensor& y,
-                std::function<void(const Tensor&)> backward) {
-  return record_entry(name, inputs, y, std::move(backward), false);
 }
 
 Variable record_loss(const char* name, const std::vector<Variable>& inputs, const Tensor& y,
                      std::function<void(const Tensor&)> backward) {
-  return record_entry(name, inputs, y, std::move(backward), true);
+  const Variable loss = record(name, inputs, y, std::move(backward));
+  if (loss.requires_gradient()) loss.gradient()->takes_one_ = true;
+  return loss;
 }
 
 FiniteCheck::FiniteCheck() { ++finite_checks; }

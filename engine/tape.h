@@ -11,6 +11,8 @@
 
 namespace diopter {
 
+class Variable;
+
 /// Where the gradient of a Variable gathers. Operations capture this rather than the Variable, so that a value which
 /// backward does not read is not kept alive.
 class Gradient {
@@ -27,9 +29,12 @@ class Gradient {
 
  private:
   friend class Tape;
+  friend Variable record_loss(const char*, const std::vector<Variable>&, const Tensor&,
+                              std::function<void(const Tensor&)>);
   Tensor gradient_;
   bool fixed_ = false;
-  bool one_ = false;  // seeded with one, known on the host
+  bool takes_one_ = false;  // of a fused loss, which saves work when its gradient is one
+  bool one_ = false;        // the gradient is one and is not stored: gradient_ is undefined
 };
 
 /// A value that takes part in differentiation: a shared handle. A default Variable is no variable: defined() is false.
@@ -69,7 +74,8 @@ class Tape {
   /// The tape that records now, or null.
   static Tape* current();
 
-  /// Runs the recorded operations backwards from the sum of the losses (each of size 1) and forgets them.
+  /// Runs the recorded operations backwards from the sum of the losses (each of size 1) and forgets them. A loss counts
+  /// as often as it is named.
   void backward(const std::vector<Variable>& losses);
   /// The same from any variable, with its gradient dy.
   void backward(const Variable& y, const Tensor& dy);
@@ -77,13 +83,10 @@ class Tape {
   std::size_t size() const { return entries_.size(); }
 
  private:
-  friend Variable record_entry(const char*, const std::vector<Variable>&, const Tensor&,
-                               std::function<void(const Tensor&)>, bool);
+  friend Variable record(const char*, const std::vector<Variable>&, const Tensor&, std::function<void(const Tensor&)>);
   struct Entry {
-    const char* name;
     std::shared_ptr<Gradient> output;
     std::function<void(const Tensor& dy)> backward;
-    bool takes_one;
   };
   void run();
 

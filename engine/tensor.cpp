@@ -44,9 +44,11 @@ std::string Shape::str() const {
 
 struct Tensor::Storage {
   Device device;
+  std::size_t bytes;
   void* memory;
 
-  Storage(Device where, std::size_t bytes) : device(where), memory(DIOPTER_DISPATCH(where, allocate, bytes)) {}
+  Storage(Device where, std::size_t size)
+      : device(where), bytes(size), memory(DIOPTER_DISPATCH(where, allocate, size)) {}
   ~Storage() { DIOPTER_DISPATCH(device, deallocate, memory); }
   Storage(const Storage&) = delete;
 };
@@ -90,6 +92,18 @@ Tensor Tensor::reshape(const Shape& shape) const {
   Tensor result = *this;
   result.shape_ = shape;
   return result;
+}
+
+void Tensor::move_to(Device device) const {
+  if (device == storage_->device) return;
+  Storage moved(device, storage_->bytes);
+  if (device == Device::cpu) {
+    DIOPTER_DISPATCH(storage_->device, copy_to_host, moved.memory, storage_->memory, moved.bytes);
+  } else {
+    DIOPTER_DISPATCH(device, copy_from_host, moved.memory, storage_->memory, moved.bytes);
+  }
+  std::swap(moved.device, storage_->device);
+  std::swap(moved.memory, storage_->memory);
 }
 
 Tensor Tensor::clone() const {

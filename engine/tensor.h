@@ -86,6 +86,8 @@ class Tensor {
   Tensor slice(std::int64_t begin, std::int64_t end) const;
   /// The same elements in another shape of the same size, sharing memory.
   Tensor reshape(const Shape& shape) const;
+  /// Moves the memory to a device; all tensors that share it move along.
+  void move_to(Device device) const;
   /// A copy with memory of its own.
   Tensor clone() const;
   void zero() const;

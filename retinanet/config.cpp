@@ -8,6 +8,7 @@
 #include <toml++/toml.h>
 
 #include "kernels/common/check.h"
+#include "retinanet/nearest.h"
 
 namespace diopter {
 
@@ -105,26 +106,10 @@ void visit(C& c, Visitor&& v) {
   v("detect.batch_size", c.detect.batch_size);
 }
 
-/// Number of single-letter changes from a to b (Levenshtein).
-std::size_t edit_distance(const std::string& a, const std::string& b) {
-  std::vector<std::size_t> row(b.size() + 1);
-  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
-  for (std::size_t i = 1; i <= a.size(); ++i) {
-    std::size_t diagonal = row[0];
-    row[0] = i;
-    for (std::size_t j = 1; j <= b.size(); ++j) {
-      const std::size_t above = row[j];
-      row[j] = std::min({row[j] + 1, row[j - 1] + 1, diagonal + (a[i - 1] != b[j - 1])});
-      diagonal = above;
-    }
-  }
-  return row[b.size()];
-}
-
-std::string nearest(const std::string& name, const Choices& known) {
-  return *std::min_element(known.begin(), known.end(), [&](const std::string& a, const std::string& b) {
-    return edit_distance(name, a) < edit_distance(name, b);
-  });
+/// "; the nearest is NAME", or "" when nothing known is near.
+std::string hint(const std::string& name, const Choices& known) {
+  const std::string nearest = nearest_name(name, known);
+  return nearest.empty() ? "" : "; the nearest is " + nearest;
 }
 
 std::string joined(const Choices& choices) {
@@ -209,7 +194,7 @@ void assign(Config& config, const std::string& where, const std::string& key, co
     Assign{where, key, node}(member, choices...);
     found = true;
   });
-  DIOPTER_CHECK(found, where, ": unknown key ", key, "; the nearest is ", nearest(key, known));
+  DIOPTER_CHECK(found, where, ": unknown key ", key, hint(key, known));
 }
 
 /// Calls f(key, node) for every value below the table, keys joined with dots.
@@ -243,8 +228,8 @@ std::vector<std::string> preset_names() {
 
 const std::string& preset_text(const std::string& name) {
   const auto found = preset_files().find(name);
-  DIOPTER_CHECK(found != preset_files().end(), "unknown preset ", name, "; the nearest is ", nearest(name, preset_names()),
-                " (there are ", joined(preset_names()), ")");
+  DIOPTER_CHECK(found != preset_files().end(), "unknown preset ", name, hint(name, preset_names()), " (there are ",
+                joined(preset_names()), ")");
   return found->second;
 }
 
@@ -305,6 +290,10 @@ void check_config(const Config& c) {
         "must lie between model.min_level and 9");
   check(c.model.fpn_channels >= 1, "model.fpn_channels", "must be at least 1");
   check(c.model.head_depth >= 0, "model.head_depth", "must not be negative");
+  // All channels of a backbone are multiples of its stem's.
+  const int stem = c.model.backbone == "tiny" ? c.model.width : 64;
+  check(c.model.norm != "group" || stem % c.model.groups == 0, "model.groups",
+        "must divide the channels of the backbone's stem (model.width of tiny, 64 of the others)");
   check(c.model.head_norm != "group" || c.model.fpn_channels % c.model.groups == 0, "model.groups",
         "must divide model.fpn_channels");
   check(c.model.prior > 0 && c.model.prior < 1, "model.prior", "must lie between 0 and 1");
@@ -320,6 +309,7 @@ void check_config(const Config& c) {
   check(c.loss.alpha <= 1, "loss.alpha", "must not exceed 1 (negative: no class weights)");
   check(c.loss.beta >= 0, "loss.beta", "must not be negative");
   share(c.loss.ema_momentum, "loss.ema_momentum");
+  check(c.loss.ema_start > 0, "loss.ema_start", "must be positive");
   check(!c.input.min_sizes.empty(), "input.min_sizes", "must not be empty");
   for (int size : c.input.min_sizes) check(size >= 1, "input.min_sizes", "must be positive");
   check(c.input.max_size >= 1, "input.max_size", "must be positive");
@@ -341,12 +331,17 @@ void check_config(const Config& c) {
   check(c.train.accumulate >= 1, "train.accumulate", "must be at least 1");
   check(c.train.lr >= 0, "train.lr", "must not be negative");
   check(c.train.momentum >= 0 && c.train.momentum < 1, "train.momentum", "must lie in [0, 1)");
+  check(c.train.weight_decay >= 0 && c.train.norm_and_bias_decay >= 0, "train.weight_decay and norm_and_bias_decay",
+        "must not be negative");
+  check(c.train.lr_gamma >= 0, "train.lr_gamma", "must not be negative");
+  check(c.train.warmup_factor >= 0, "train.warmup_factor", "must not be negative");
   for (double m : c.train.milestones) share(m, "train.milestones");
   check(c.train.warmup_iterations >= 0, "train.warmup_iterations", "must not be negative");
   check(c.train.clip_norm >= 0, "train.clip_norm", "must not be negative");
   check(c.train.average >= 0 && c.train.average < 1, "train.average", "must lie in [0, 1)");
   check(c.train.evaluate_every >= 0 && c.train.save_every >= 0 && c.train.log_every >= 0,
         "train.evaluate_every, save_every and log_every", "must not be negative");
+  check(c.train.pictures >= 0, "train.pictures", "must not be negative");
   check(c.train.workers >= 0 && c.train.workers <= 256, "train.workers", "must lie between 0 and 256");
   check(c.train.cache_mib >= 0, "train.cache_mib", "must not be negative");
   share(c.detect.nms_iou, "detect.nms_iou");

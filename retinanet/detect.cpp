@@ -8,6 +8,7 @@
 #include "engine/dispatch.h"
 #include "kernels/detection/nms.h"
 #include "kernels/detection/top_k.h"
+#include "retinanet/targets.h"
 
 namespace diopter {
 
@@ -68,9 +69,9 @@ bool to_original(Box& box, const float* size, const float* original, bool clip) 
 
 std::vector<std::vector<DetectedBox>> detect(const RetinaNet& model, const Batch& batch) {
   const Config::Detect& rule = model.config().detect;
-  const RetinaNet::Output output =
-      model(Variable(Tensor::from({batch.images, batch.height, batch.width, 3}, batch.pixels)));
-  const Candidates found = candidates(model, output, Tensor::from({batch.images, 2}, batch.sizes));
+  const Device device = model.device();
+  const RetinaNet::Output output = model(input_of(batch, device));
+  const Candidates found = candidates(model, output, Tensor::from({batch.images, 2}, batch.sizes, device));
   const Tensor keep = Tensor::empty({batch.images, rule.max_detections}, DType::i32, found.boxes.device());
   const Tensor kept = Tensor::empty({batch.images}, DType::i32, found.boxes.device());
   DIOPTER_DISPATCH(found.boxes.device(), batched_nms,

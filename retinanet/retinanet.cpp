@@ -48,7 +48,7 @@ RetinaNet::Output RetinaNet::operator()(const Variable& images) const {
   return {head_.logits(pyramid), head_.deltas(pyramid), anchors_for_levels(config_, pyramid.levels, width, height)};
 }
 
-LoadedModel load_model(const std::string& file) {
+LoadedModel load_model(const std::string& file, Device device) {
   const Checkpoint checkpoint = load_checkpoint(file);
   const RunState state = parse_run_state(checkpoint);
   LoadedModel loaded{std::make_unique<RetinaNet>(state.config, static_cast<int>(state.classes.size())), state.classes,
@@ -58,6 +58,7 @@ LoadedModel load_model(const std::string& file) {
   for (const NamedParameter& p : loaded.model->parameters()) averaged.push_back({p.name, p.variable.value()});
   if (state.average_updates > 0) get_tensors(checkpoint, kAveragePrefix, averaged);
   loaded.model->set_training(false);
+  loaded.model->move_to(device);
   return loaded;
 }
 

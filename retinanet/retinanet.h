@@ -26,6 +26,8 @@ class RetinaNet : public Module {
   /// images [N, H, W, 3], normalised; H and W multiples of the configuration's size_divisor or not.
   Output operator()(const Variable& images) const;
 
+  /// Where parameters and inputs are.
+  Device device() const { return parameters().front().variable.value().device(); }
   const Config& config() const { return config_; }
   int classes() const { return classes_; }
 
@@ -53,6 +55,6 @@ struct LoadedModel {
 
 /// Loads a checkpoint that a Trainer wrote; the moving average of the weights is taken where there is one.
 /// Throws Error when the file is no such checkpoint, naming the first tensor that differs.
-LoadedModel load_model(const std::string& file);
+LoadedModel load_model(const std::string& file, Device device = Device::cpu);
 
 }  // namespace diopter

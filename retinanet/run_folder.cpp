@@ -31,13 +31,14 @@ std::string last_checkpoint(const std::string& folder) { return folder + "/check
 std::string best_checkpoint(const std::string& folder) { return folder + "/checkpoints/best.safetensors"; }
 
 void create_run_folder(const std::string& folder) {
-  DIOPTER_CHECK(!std::filesystem::exists(folder + "/config.toml"), folder,
+  DIOPTER_CHECK(!std::filesystem::exists(last_checkpoint(folder)), folder,
                 ": holds a run already; go on with --resume or choose another folder");
   std::error_code error;
   for (const char* part : {"/checkpoints", "/pictures"}) {
     std::filesystem::create_directories(folder + part, error);
     DIOPTER_CHECK(!error, folder, part, ": cannot be made: ", error.message());
   }
+  std::filesystem::remove(metrics_file(folder), error);
 }
 
 void append_step(const std::string& folder, const StepReport& s) {

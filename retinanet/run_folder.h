@@ -11,7 +11,8 @@ namespace diopter {
 std::string last_checkpoint(const std::string& folder);
 std::string best_checkpoint(const std::string& folder);
 
-/// Makes the folder and its subfolders; throws Error when it holds a run already or cannot be written.
+/// Makes the folder and its subfolders; throws Error when it holds a checkpoint already or cannot be written.
+/// What a run that never came to a checkpoint left there is overwritten.
 void create_run_folder(const std::string& folder);
 
 /// Lines of metrics.csv; written at once, so that they can be watched.

@@ -25,6 +25,8 @@ RunState parse_run_state(const Checkpoint& checkpoint) {
   } catch (const std::logic_error&) {
     fail(checkpoint.file, ": its metadata holds something that is not a number");
   }
+  DIOPTER_CHECK(state.classes.size() == state.category_ids.size(), checkpoint.file, ": its metadata names ",
+                state.classes.size(), " classes and ", state.category_ids.size(), " category ids");
   return state;
 }
 

@@ -21,12 +21,16 @@ Tensor weighted(const Tensor& scale, double weight) {
 
 }  // namespace
 
-AnchorTargets make_targets(const Config& config, const AnchorGrid& grid, const Batch& batch) {
+Variable input_of(const Batch& batch, Device device) {
+  return Variable(Tensor::from({batch.images, batch.height, batch.width, 3}, batch.pixels, device));
+}
+
+AnchorTargets make_targets(const Config& config, const AnchorGrid& grid, const Batch& batch, Device device) {
   const MatchRule rule{static_cast<float>(config.match.foreground_iou), static_cast<float>(config.match.background_iou),
                        config.match.low_quality, static_cast<float>(config.match.ignore_overlap)};
   const std::int64_t boxes = static_cast<std::int64_t>(batch.labels.size());
-  return match_anchors(grid, Tensor::from({boxes, 4}, batch.boxes), Tensor::from({boxes}, batch.labels),
-                       Tensor::from({batch.images + 1}, batch.offsets), rule);
+  return match_anchors(grid, Tensor::from({boxes, 4}, batch.boxes, device), Tensor::from({boxes}, batch.labels, device),
+                       Tensor::from({batch.images + 1}, batch.offsets, device), rule);
 }
 
 Tensor Normaliser::scale(const AnchorTargets& targets) {

@@ -7,8 +7,11 @@
 
 namespace diopter {
 
+/// The batch's pictures as the network's input.
+Variable input_of(const Batch& batch, Device device = Device::cpu);
+
 /// Assigns the anchors to the batch's boxes by the configuration's rule.
-AnchorTargets make_targets(const Config& config, const AnchorGrid& grid, const Batch& batch);
+AnchorTargets make_targets(const Config& config, const AnchorGrid& grid, const Batch& batch, Device device = Device::cpu);
 
 /// What the sum of losses of each image is multiplied by (before the loss weight).
 ///   image: 1 / (max(1, positives of the image) * images)        torchvision

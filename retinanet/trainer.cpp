@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cmath>
 #include <filesystem>
+#include <utility>
 
 #include "engine/checkpoint.h"
 #include "kernels/common/atomic_file.h"
@@ -17,6 +18,21 @@ namespace diopter {
 namespace {
 
 constexpr float kPictureScore = 0.4f;
+
+/// The model has its averaged weights, if there are any, while this is alive: also when an evaluation throws.
+class Averaged {
+ public:
+  explicit Averaged(WeightAverage* average) : average_(average) {
+    if (average_) average_->swap();
+  }
+  ~Averaged() {
+    if (average_) average_->swap();
+  }
+  Averaged(const Averaged&) = delete;
+
+ private:
+  WeightAverage* average_;
+};
 
 double peak_resident_mib() {
   rusage usage{};
@@ -58,65 +74,82 @@ RunState fresh_state(const Config& config, const Dataset& train) {
 }  // namespace
 
 std::string start_from(const RetinaNet& model, const std::string& file) {
-  const Checkpoint checkpoint = load_checkpoint(file);
+  Checkpoint checkpoint = load_checkpoint(file);
+  // PyTorch's batch norms count their batches; nothing here needs the number.
+  std::erase_if(checkpoint.tensors, [](const auto& t) { return t.first.ends_with(".num_batches_tracked"); });
   std::vector<NamedBuffer> wanted;
-  Checkpoint used{file, {}, {}};
   bool other_classes = false;
   for (const NamedBuffer& t : model_state(model)) {
     const bool class_layer = t.name.find("cls_logits") != std::string::npos;
     const auto found = checkpoint.tensors.find(t.name);
     if (class_layer && found != checkpoint.tensors.end() && found->second.shape()[0] != t.tensor.shape()[0]) {
+      checkpoint.tensors.erase(found);
       other_classes = true;
-      continue;
+    } else {
+      wanted.push_back(t);
     }
-    wanted.push_back(t);
-    if (found != checkpoint.tensors.end()) used.tensors.insert(*found);
   }
-  get_tensors(used, "", wanted);
+  get_tensors(checkpoint, "", wanted);
   return other_classes ? file + ": has other classes; the last classification layer starts afresh" : "";
 }
 
-Trainer::Trainer(const Config& config, const Dataset& train, const Dataset& validation, const std::string& folder)
-    : Trainer(fresh_state(config, train), train, validation, folder) {
+Trainer::Trainer(const Config& config, const Dataset& train, const Dataset& validation, const std::string& folder,
+                 Device device)
+    : Trainer(fresh_state(config, train), train, validation, folder, device) {
+  if (!config.model.weights.empty()) {
+    const std::string message = start_from(*model_, config.model.weights);
+    if (!message.empty()) messages_.push_back(message);
+  } else if (config.model.freeze_stages > 0 || config.model.norm == "frozen_batch") {
+    messages_.push_back("model.weights is empty, but model.freeze_stages or model.norm keeps parts of the backbone as they "
+                        "were initialised");
+  }
+  start_average();
   create_run_folder(folder);
   write_file_atomically(folder + "/config.toml", format_config(config));
-  if (!config.model.weights.empty()) start_from(*model_, config.model.weights);
 }
 
-Trainer::Trainer(const RunState& state, const Dataset& train, const Dataset& validation, const std::string& folder)
+Trainer::Trainer(const RunState& state, const Dataset& train, const Dataset& validation, const std::string& folder,
+                 Device device)
     : state_(state),
       train_(train),
       validation_(validation),
       folder_(folder),
+      device_(device),
       schedule_(schedule_of(state.config.train)),
       normaliser_(state.config.loss) {
   const Config& config = state_.config;
   check_config(config);
   DIOPTER_CHECK(!train_.categories.empty(), "the training set has no classes");
+  DIOPTER_CHECK(validation_.images.empty() || class_names(validation_) == state_.classes,
+                "the validation set has other classes than the training set");
   model_ = std::make_unique<RetinaNet>(config, static_cast<int>(train_.categories.size()));
+  model_->move_to(device);
   optimizer_ = std::make_unique<Sgd>(
       group_by_decay(model_->parameters(), static_cast<float>(config.train.weight_decay),
                      static_cast<float>(config.train.norm_and_bias_decay)),
       Sgd::Options{static_cast<float>(config.train.momentum), config.train.nesterov});
-  if (config.train.average > 0) {
-    average_ = std::make_unique<WeightAverage>(*model_, static_cast<float>(config.train.average));
-  }
   loader_ = std::make_unique<Loader>(train_, loader_options(config), state_.iteration * config.train.accumulate);
 }
 
+void Trainer::start_average() {
+  const double decay = config().train.average;
+  if (decay > 0) average_ = std::make_unique<WeightAverage>(*model_, static_cast<float>(decay));
+}
+
 std::unique_ptr<Trainer> Trainer::resume(const std::string& folder, const std::vector<std::string>& settings,
-                                         const Dataset& train, const Dataset& validation) {
+                                         const Dataset& train, const Dataset& validation, Device device) {
   const Checkpoint checkpoint = load_checkpoint(last_checkpoint(folder));
   RunState state = parse_run_state(checkpoint);
   DIOPTER_CHECK(state.classes == class_names(train), checkpoint.file, ": was trained on other classes than the training set's");
   state.config.train.stop_at = 0;
   for (const std::string& setting : settings) set_config(state.config, setting);
 
-  std::unique_ptr<Trainer> trainer(new Trainer(state, train, validation, folder));
+  std::unique_ptr<Trainer> trainer(new Trainer(state, train, validation, folder, device));
   get_tensors(checkpoint, "", model_state(*trainer->model_));
   get_tensors(checkpoint, kVelocityPrefix, trainer->optimizer_->velocities());
   trainer->normaliser_.set_average(state.normaliser);
-  if (trainer->average_) {
+  trainer->start_average();
+  if (trainer->average_ && state.average_updates > 0) {
     get_tensors(checkpoint, kAveragePrefix, trainer->average_->averages());
     trainer->average_->set_updates(state.average_updates);
   }
@@ -136,9 +169,8 @@ StepReport Trainer::step() {
   for (int i = 0; i < accumulate; ++i) {
     batch = loader_->next();
     Tape tape;
-    const RetinaNet::Output output =
-        (*model_)(Variable(Tensor::from({batch.images, batch.height, batch.width, 3}, batch.pixels)));
-    const AnchorTargets targets = make_targets(config, output.grid, batch);
+    const RetinaNet::Output output = (*model_)(input_of(batch, device_));
+    const AnchorTargets targets = make_targets(config, output.grid, batch, device_);
     const Tensor scale = normaliser_.scale(targets);
     const Losses losses = detection_losses(config, model_->classes(), output.logits, output.deltas, targets, scale);
     const float classification = losses.classification.value().item(), box = losses.box.value().item();
@@ -167,7 +199,7 @@ void Trainer::explain_non_finite(const Batch& batch, const char* what) {
   std::string cause = "every output of the network is finite";
   try {
     FiniteCheck check;
-    (*model_)(Variable(Tensor::from({batch.images, batch.height, batch.width, 3}, batch.pixels)));
+    (*model_)(input_of(batch, device_));
   } catch (const Error& error) {
     cause = error.what();
   }
@@ -180,18 +212,19 @@ void Trainer::explain_non_finite(const Batch& batch, const char* what) {
 }
 
 CocoMetrics Trainer::evaluate(const TrainerCallbacks& callbacks) {
-  if (average_) average_->swap();
-  model_->set_training(false);
   std::vector<std::int64_t> ids;
   for (const Category& c : validation_.categories) ids.push_back(c.id);
-  const std::vector<Detection> detections = detect_all(*model_, validation_, ids, callbacks.evaluation);
-  if (average_) average_->swap();
+  model_->set_training(false);
+  const std::vector<Detection> detections = [&] {
+    const Averaged averaged(average_.get());
+    return detect_all(*model_, validation_, ids, callbacks.evaluation);
+  }();
   draw_pictures(detections);
   CocoMetrics metrics = coco_metrics(validation_, detections);
   append_evaluation(folder_, state_.iteration, metrics);
   if (metrics.stats[0] > state_.best_ap) {
     state_.best_ap = metrics.stats[0];
-    save(best_checkpoint(folder_));
+    save(best_checkpoint(folder_), false);
   }
   return metrics;
 }
@@ -213,15 +246,13 @@ void Trainer::draw_pictures(const std::vector<Detection>& detections) {
   }
 }
 
-void Trainer::save(const std::string& file) {
+void Trainer::save(const std::string& file, bool with_optimizer) {
   Checkpoint checkpoint;
   put_tensors(checkpoint, "", model_state(*model_));
-  put_tensors(checkpoint, kVelocityPrefix, optimizer_->velocities());
+  if (with_optimizer) put_tensors(checkpoint, kVelocityPrefix, optimizer_->velocities());
+  if (average_) put_tensors(checkpoint, kAveragePrefix, average_->averages());
   state_.normaliser = normaliser_.average();
-  if (average_) {
-    put_tensors(checkpoint, kAveragePrefix, average_->averages());
-    state_.average_updates = average_->updates();
-  }
+  state_.average_updates = average_ ? average_->updates() : 0;
   put_run_state(checkpoint, state_);
   save_checkpoint(file, checkpoint);
 }
@@ -235,9 +266,12 @@ Trainer::Result Trainer::run(const TrainerCallbacks& callbacks) {
   const auto due = [&](std::int64_t every) { return every > 0 && state_.iteration % every == 0; };
   const bool evaluates = !validation_.images.empty();
   double training_seconds = 0;
-  std::int64_t first = state_.iteration;
+  const std::int64_t first = state_.iteration;
+  std::int64_t saved = std::filesystem::exists(last_checkpoint(folder_)) ? first : -1;
   Result result{state_.iteration, state_.iteration >= t.iterations, false, {}};
-
+  for (const std::string& message : messages_) {
+    if (callbacks.message) callbacks.message(message);
+  }
   while (state_.iteration < end && !(callbacks.stop_requested && callbacks.stop_requested())) {
     const auto step_start = Clock::now();
     StepReport report = step();
@@ -249,15 +283,21 @@ Trainer::Result Trainer::run(const TrainerCallbacks& callbacks) {
     if (due(t.log_every) || state_.iteration == end) append_step(folder_, report);
     if (callbacks.step) callbacks.step(report);
     for (const std::string& warning : loader_->take_warnings()) {
-      if (callbacks.message) callbacks.message("skipped " + warning);
+      if (callbacks.skipped) callbacks.skipped(warning);
     }
 
     result.finished = state_.iteration >= t.iterations;
     result.evaluated = evaluates && (due(t.evaluate_every) || result.finished);
-    if (result.evaluated) result.metrics = evaluate(callbacks);
-    if (due(t.save_every) || result.evaluated) save(last_checkpoint(folder_));
+    if (due(t.save_every) || result.evaluated) {  // first of all: an evaluation may be interrupted or fail
+      save(last_checkpoint(folder_), true);
+      saved = state_.iteration;
+    }
+    if (result.evaluated) {
+      result.metrics = evaluate(callbacks);
+      save(last_checkpoint(folder_), true);  // it knows the best AP now
+    }
   }
-  if (state_.iteration > first) save(last_checkpoint(folder_));
+  if (saved != state_.iteration) save(last_checkpoint(folder_), true);
   result.iteration = state_.iteration;
   return result;
 }

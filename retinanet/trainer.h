@@ -28,17 +28,18 @@ struct StepReport {
 
 /// What a training run tells and asks its caller; any may be empty.
 struct TrainerCallbacks {
-  std::function<bool()> stop_requested;                       // polled after every step
+  std::function<bool()> stop_requested;                       // polled before every step
   std::function<void(const StepReport&)> step;
   std::function<void(std::int64_t done, std::int64_t total)> evaluation;
-  std::function<void(const std::string&)> message;            // warnings and events, one line each
+  std::function<void(const std::string&)> message;            // warnings, one line each
+  std::function<void(const std::string&)> skipped;            // "FILE: reason": a training picture that cannot be used
 };
 
 /// A run folder holds
 ///   config.toml                    everything, resolved
 ///   metrics.csv                    one line every log_every steps, and one for each evaluation
 ///   checkpoints/last.safetensors   all that is needed to go on: weights, velocities, averages, state
-///   checkpoints/best.safetensors   the weights with the best AP so far
+///   checkpoints/best.safetensors   the weights with the best AP so far, without what only training needs
 ///   pictures/                      validation pictures with their detections
 /// The same configuration and data give the same weights, bit for bit, whether interrupted and resumed or not, and for
 /// any number of threads and loader workers.
@@ -46,12 +47,14 @@ class Trainer {
  public:
   /// A new run; throws Error when the folder holds a run already, or the configuration does not fit the data.
   /// `validation` may have no images: then there is no evaluation. It has the classes of `train`.
-  Trainer(const Config& config, const Dataset& train, const Dataset& validation, const std::string& folder);
+  Trainer(const Config& config, const Dataset& train, const Dataset& validation, const std::string& folder,
+          Device device = Device::cpu);
 
   /// Goes on from the folder's last checkpoint; its configuration is overridden with `settings` ("key=value").
   /// train.stop_at of the checkpoint is forgotten.
   static std::unique_ptr<Trainer> resume(const std::string& folder, const std::vector<std::string>& settings,
-                                         const Dataset& train, const Dataset& validation);
+                                         const Dataset& train, const Dataset& validation,
+                                         Device device = Device::cpu);
 
   struct Result {
     std::int64_t iteration;
@@ -71,17 +74,21 @@ class Trainer {
   const std::vector<std::array<double, 2>>& losses() const { return losses_; }
 
  private:
-  Trainer(const RunState& state, const Dataset& train, const Dataset& validation, const std::string& folder);
+  Trainer(const RunState& state, const Dataset& train, const Dataset& validation, const std::string& folder,
+          Device device);
 
+  /// From the weights that the model has now.
+  void start_average();
   StepReport step();
   void explain_non_finite(const Batch& batch, const char* what);
   CocoMetrics evaluate(const TrainerCallbacks& callbacks);
-  void save(const std::string& name);
+  void save(const std::string& file, bool with_optimizer);
   void draw_pictures(const std::vector<Detection>& detections);
 
   RunState state_;
   Dataset train_, validation_;
   std::string folder_;
+  Device device_;
   std::unique_ptr<RetinaNet> model_;
   std::unique_ptr<Sgd> optimizer_;
   std::unique_ptr<WeightAverage> average_;
@@ -89,6 +96,7 @@ class Trainer {
   Normaliser normaliser_;
   std::unique_ptr<Loader> loader_;
   std::vector<std::array<double, 2>> losses_;
+  std::vector<std::string> messages_;  // for run() to tell
 };
 
 /// Copies the weights of a checkpoint into a model that may have other classes: then the last classification layer keeps

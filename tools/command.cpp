@@ -14,6 +14,10 @@ CLI::App& add_command(CLI::App& app, const std::string& name, const std::string&
   return command;
 }
 
+void add_device_option(CLI::App& command, std::string& device) {
+  command.add_option("--device", device, "Where to compute: cpu, cuda, or auto (a GPU where there is one)")->type_name("NAME");
+}
+
 void add_thread_option(CLI::App& command) {
   command.add_option_function<int>("--threads", set_thread_count, "Threads for the arithmetic; all processors by default")
       ->type_name("N");

@@ -9,14 +9,19 @@
 namespace diopter {
 
 void add_detect_command(CLI::App& app);
+void add_doctor_command(CLI::App& app);
 void add_evaluate_command(CLI::App& app);
 void add_info_command(CLI::App& app);
+void add_kernels_command(CLI::App& app);
 void add_shapes_command(CLI::App& app);
 void add_train_command(CLI::App& app);
 
 /// Adds a subcommand whose help closes with an example; `example` is what follows `diopter `.
 CLI::App& add_command(CLI::App& app, const std::string& name, const std::string& description,
                       const std::string& example);
+
+/// Adds --device, which names where the arithmetic is done: see device_from_name.
+void add_device_option(CLI::App& command, std::string& device);
 
 /// Adds --threads, which limits the threads of parallel loops.
 void add_thread_option(CLI::App& command);

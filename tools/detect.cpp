@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/device.h"
 #include "kernels/common/atomic_file.h"
 #include "tools/command.h"
 #include "tools/progress.h"
@@ -21,7 +22,7 @@ namespace {
 namespace fs = std::filesystem;
 
 struct Request {
-  std::string checkpoint, out, json;
+  std::string device = "auto", checkpoint, out, json;
   std::vector<std::string> inputs;
   float score = 0.5f;
 };
@@ -68,7 +69,7 @@ std::string output_file(const std::string& dir, const std::string& picture, std:
 }
 
 void run(const Request& request) {
-  const LoadedModel loaded = load_model(request.checkpoint);
+  const LoadedModel loaded = load_model(request.checkpoint, device_from_name(request.device));
   const Dataset dataset = pictures(request.inputs);
   std::error_code error;
   fs::create_directories(request.out, error);
@@ -117,6 +118,7 @@ void add_detect_command(CLI::App& app) {
   command.add_option("--out", request->out, "Folder for the drawn pictures")->required()->type_name("DIR");
   command.add_option("--score", request->score, "Detections with a lower score are not drawn");
   command.add_option("--json", request->json, "Write the detections to this file")->type_name("OUT");
+  add_device_option(command, request->device);
   add_thread_option(command);
   command.callback([request] { run(*request); });
 }

@@ -1,5 +1,5 @@
 // The command `diopter`: finds the subcommand, and turns what it throws into one line and an exit code.
-// 0: done. 1: a fault of the program. 2: input or a request that cannot be used.
+// 0: done. 1: a fault of the program, or a check that failed. 2: input or a request that cannot be used.
 #include <CLI/CLI.hpp>
 
 #include <algorithm>
@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "kernels/common/check.h"
+#include "retinanet/nearest.h"
 #include "tools/command.h"
-#include "tools/nearest.h"
 
 namespace {
 
@@ -47,6 +47,8 @@ int main(int argc, char** argv) {
   app.footer("Help on a command:\n  diopter evaluate --help");
   app.require_subcommand(1);
   diopter::add_shapes_command(app);
+  diopter::add_doctor_command(app);
+  diopter::add_kernels_command(app);
   diopter::add_train_command(app);
   diopter::add_evaluate_command(app);
   diopter::add_detect_command(app);
@@ -58,6 +60,8 @@ int main(int argc, char** argv) {
     return 0;
   } catch (const CLI::Success& help_or_version) {
     return app.exit(help_or_version);
+  } catch (const CLI::RuntimeError& ended) {  // a command has said what it had to say
+    return ended.get_exit_code();
   } catch (const CLI::ParseError& error) {
     std::fprintf(stderr, "diopter: %s\n", one_line(app, error).c_str());
     return 2;

@@ -9,6 +9,7 @@
 #include "data/coco_metrics.h"
 #include "data/dataset.h"
 #include "data/voc_metrics.h"
+#include "engine/device.h"
 #include "kernels/common/atomic_file.h"
 #include "retinanet/detect.h"
 #include "tools/command.h"
@@ -22,7 +23,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 struct Request {
-  std::string annotations, images, checkpoint, detections, format, metric = "coco", json;
+  std::string device = "auto", annotations, images, checkpoint, detections, format, metric = "coco", json;
   double iou = 0.5;
   bool plus_one = false;
 };
@@ -90,7 +91,7 @@ void evaluate(const Request& request) {
   const DatasetFormat format =
       request.format.empty() ? recognise_format(request.annotations) : format_from_name(request.format);
   LoadedModel loaded;
-  if (!request.checkpoint.empty()) loaded = load_model(request.checkpoint);
+  if (!request.checkpoint.empty()) loaded = load_model(request.checkpoint, device_from_name(request.device));
   const Dataset truth = read_dataset(format, request.annotations, request.images, loaded.classes);
   std::vector<std::string> warnings = truth.warnings;
   const std::vector<Detection> detections = loaded.model
@@ -131,6 +132,7 @@ void add_evaluate_command(CLI::App& app) {
   command.add_option("--images", request->images, "Folder of the pictures, with --checkpoint")->type_name("DIR");
   command.add_option("--detections", request->detections, "COCO results file to evaluate instead of a model")
       ->type_name("FILE");
+  add_device_option(command, request->device);
   add_thread_option(command);
   command
       .add_option("--metric", request->metric,

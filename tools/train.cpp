@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/device.h"
 #include "retinanet/run_folder.h"
 #include "retinanet/trainer.h"
 #include "tools/command.h"
@@ -18,7 +19,7 @@ namespace diopter {
 namespace {
 
 struct Request {
-  std::string preset = "small", config, format, out;
+  std::string device = "auto", preset = "small", config, format, out;
   std::string train_annotations, train_images, val_annotations, val_images;
   std::vector<std::string> settings;
   std::int64_t seed = -1;
@@ -58,6 +59,7 @@ Dataset read(const Request& request, const std::string& annotations, const std::
 constexpr int kInterrupted = 130;
 
 int train(const Request& request) {
+  const Device device = device_from_name(request.device);
   const Dataset training = read(request, request.train_annotations, request.train_images, {});
   std::vector<std::string> classes;
   for (const Category& c : training.categories) classes.push_back(c.name);
@@ -65,14 +67,15 @@ int train(const Request& request) {
   if (!request.val_annotations.empty()) validation = read(request, request.val_annotations, request.val_images, classes);
 
   const std::unique_ptr<Trainer> trainer =
-      request.resume ? Trainer::resume(request.out, settings_of(request), training, validation)
-                     : std::make_unique<Trainer>(config_of(request), training, validation, request.out);
+      request.resume ? Trainer::resume(request.out, settings_of(request), training, validation, device)
+                     : std::make_unique<Trainer>(config_of(request), training, validation, request.out, device);
   std::int64_t parameters = 0;
   for (const NamedParameter& p : trainer->model().parameters()) parameters += p.variable.value().size();
   const Config& config = trainer->config();
-  std::printf("%zu training and %zu validation pictures, %zu classes; %s with %lld parameters; iteration %lld of %lld\n",
+  std::printf("%zu training and %zu validation pictures, %zu classes; %s with %lld parameters on %s; iteration %lld of %lld\n",
               training.images.size(), validation.images.size(), classes.size(), config.model.backbone.c_str(),
-              static_cast<long long>(parameters), static_cast<long long>(trainer->iteration()),
+              static_cast<long long>(parameters), device == Device::cpu ? "cpu" : "cuda",
+              static_cast<long long>(trainer->iteration()),
               static_cast<long long>(config.train.iterations));
   std::fflush(stdout);
 
@@ -90,13 +93,14 @@ int train(const Request& request) {
                   step.classification_loss, step.box_loss);
     progress.update(step.iteration, text);
   };
-  callbacks.message = [&](const std::string& message) {
+  callbacks.message = [&](const std::string& message) { progress.print("diopter: warning: " + message); };
+  callbacks.skipped = [&](const std::string& reason) {
     ++skipped;
-    progress.print("diopter: warning: " + message);
+    progress.print("diopter: warning: skipped " + reason);
   };
   const Trainer::Result result = trainer->run(callbacks);
 
-  if (skipped > 0) std::fprintf(stderr, "diopter: warning: %lld pictures were skipped\n", static_cast<long long>(skipped));
+  if (skipped > 0) std::fprintf(stderr, "diopter: warning: %lld of the training pictures skipped\n", static_cast<long long>(skipped));
   if (result.evaluated) std::printf("%s", format_coco_metrics(result.metrics).c_str());
   std::printf("%s at iteration %lld after %s; %.0f MiB of memory at most; %s\n", result.finished ? "finished" : "stopped",
               static_cast<long long>(result.iteration), format_duration(last.seconds).c_str(), last.peak_memory_mib,
@@ -135,6 +139,7 @@ void add_train_command(CLI::App& app) {
   command.add_flag("--resume", request->resume, "Go on from the run folder's last checkpoint");
   command.add_option("--seed", request->seed, "Of weights, data order and augmentation (train.seed)")->type_name("K")
       ->default_str("");
+  add_device_option(command, request->device);
   add_thread_option(command);
   command.callback([request] {
     const int code = train(*request);

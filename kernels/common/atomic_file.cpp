@@ -16,7 +16,10 @@ void write_file_atomically(const std::string& file, const std::vector<std::strin
   if (!out) fail(file, ": cannot write: ", std::strerror(errno));
 
   bool written = true;
-  for (std::string_view part : parts) written = written && std::fwrite(part.data(), 1, part.size(), out) == part.size();
+  for (std::string_view part : parts) {
+    // fwrite takes no null pointer, which an empty part may be.
+    written = written && (part.empty() || std::fwrite(part.data(), 1, part.size(), out) == part.size());
+  }
   written = written && std::fflush(out) == 0;
   int error = written ? 0 : errno;
   if (std::fclose(out) != 0 && error == 0) error = errno;

@@ -1,6 +1,7 @@
 // Feature maps of several sizes laid one after another: what convolutions, norms and losses run over.
 #pragma once
 
+#include <compare>
 #include <cstdint>
 
 #include "kernels/common/host_device.h"
@@ -13,7 +14,7 @@ inline constexpr int kMaxLevels = 8;
 struct LevelShape {
   int n, h, w;
   DIOPTER_HD std::int64_t rows() const { return std::int64_t{n} * h * w; }
-  bool operator==(const LevelShape&) const = default;
+  auto operator<=>(const LevelShape&) const = default;
 };
 
 /// The rows of a matrix [rows, channels] seen as feature maps: level after level, in each level image after image,

@@ -14,6 +14,9 @@ namespace {
 
 std::atomic<std::size_t> allocated{0}, peak{0};
 
+// A block begins with its size, so that allocated_bytes() is exact; what is handed out follows, aligned.
+constexpr std::size_t kAlignment = 64;
+
 // Activations come and go every step: keep their pages instead of returning them to the system each time
 // (a fresh page costs more than the kernel that writes it).
 const bool pages_are_kept = [] {
@@ -26,19 +29,21 @@ const bool pages_are_kept = [] {
 
 void* allocate(std::size_t bytes) {
   if (bytes == 0) return nullptr;
-  void* memory = std::aligned_alloc(64, (bytes + 63) / 64 * 64);
-  DIOPTER_CHECK(memory, "out of memory: ", bytes >> 20, " MiB wanted, ", allocated_bytes() >> 20, " MiB held");
-  const std::size_t now = allocated += malloc_usable_size(memory);
+  void* block = std::aligned_alloc(kAlignment, (kAlignment + bytes + kAlignment - 1) / kAlignment * kAlignment);
+  DIOPTER_CHECK(block, "out of memory: ", bytes >> 20, " MiB wanted, ", allocated_bytes() >> 20, " MiB held");
+  *static_cast<std::size_t*>(block) = bytes;
+  const std::size_t now = allocated += bytes;
   std::size_t before = peak;
   while (before < now && !peak.compare_exchange_weak(before, now)) {
   }
-  return memory;
+  return static_cast<char*>(block) + kAlignment;
 }
 
 void deallocate(void* memory) noexcept {
   if (!memory) return;
-  allocated -= malloc_usable_size(memory);
-  std::free(memory);
+  void* block = static_cast<char*>(memory) - kAlignment;
+  allocated -= *static_cast<std::size_t*>(block);
+  std::free(block);
 }
 
 void zero(void* memory, std::size_t bytes) {

@@ -35,13 +35,20 @@ struct AnchorGrid {
   }
   DIOPTER_HD std::int64_t size() const { return level_offset(levels); }
 
-  /// Anchor `index` of level l, index counted within the level.
+  /// Level of anchor `index` of the image; `index` becomes the one within the level.
+  DIOPTER_HD int level_of(std::int64_t& index) const {
+    int l = 0;
+    for (; index >= level_size(l); ++l) index -= level_size(l);
+    return l;
+  }
+
+  /// Anchor `index` of level l, index counted within the level and below 2^31.
   DIOPTER_HD Box box(int l, std::int64_t index) const {
     const AnchorLevel& g = level[l];
-    const int a = static_cast<int>(index % cells);
-    const std::int64_t pixel = index / cells;
-    const float x = mul_rn(add_rn(static_cast<float>(pixel % g.w), offset), g.stride_x);
-    const float y = mul_rn(add_rn(static_cast<float>(pixel / g.w), offset), g.stride_y);
+    // 32 bits, because 64-bit division is slow on GPUs; unsigned, because signed is slower too.
+    const unsigned n = cells, w = g.w, i = static_cast<unsigned>(index), pixel = i / n, a = i % n;
+    const float x = mul_rn(add_rn(static_cast<float>(pixel % w), offset), g.stride_x);
+    const float y = mul_rn(add_rn(static_cast<float>(pixel / w), offset), g.stride_y);
     const Box& c = g.cell[a];
     return {add_rn(c.x1, x), add_rn(c.y1, y), add_rn(c.x2, x), add_rn(c.y2, y)};
   }

@@ -64,10 +64,8 @@ double rows_loss(const Loss& loss, const T* x, T* dx, const std::int32_t* labels
   return sum;
 }
 
-}  // namespace
-
 template <class T, class Loss>
-void classification_loss(const ClassificationLossArgs<T>& args, const Loss& loss) {
+void loss_of_form(const ClassificationLossArgs<T>& args, const Loss& loss) {
   const HeadLevels<T>& heads = args.logits;
   const std::int64_t row_size = heads.channels, pixel_size = heads.cells * row_size, anchors = heads.anchors();
   sum_per_image(heads, kChunk, args.losses, [&](const HeadChunk& chunk) {
@@ -85,6 +83,13 @@ void classification_loss(const ClassificationLossArgs<T>& args, const Loss& loss
     }
     return sum;
   });
+}
+
+}  // namespace
+
+template <class T, class Loss>
+void classification_loss(const ClassificationLossArgs<T>& args, const Loss& loss) {
+  with_fastest_form(loss, [&](const auto& form) { loss_of_form(args, form); });
 }
 
 template void classification_loss(const ClassificationLossArgs<float>&, const FocalLoss&);

@@ -17,11 +17,21 @@ namespace diopter {
 template <class T>
 struct ClassificationLossArgs {
   HeadLevels<T> logits;         // channels = classes >= 1; gradient may be null everywhere: values only
-  const std::int32_t* labels;   // [images, logits.anchors()]: class < channels, kBackground or kIgnore;
-                                // anything else: the CPU throws Error
+  const std::int32_t* labels;   // [images, logits.anchors()]: class < channels, kBackground or kIgnore; for anything
+                                // else the CPU throws Error, CUDA takes the anchor for background
   const float* scale;           // [images], in device memory; not read without gradients
   float* losses;                // [images], overwritten
 };
+
+/// Calls f with the fastest form of a loss: the one that its member in_fastest_form offers, else the loss itself.
+template <class Loss, class F>
+void with_fastest_form(const Loss& loss, const F& f) {
+  if constexpr (requires { loss.in_fastest_form(f); }) {
+    loss.in_fastest_form(f);
+  } else {
+    f(loss);
+  }
+}
 
 }  // namespace diopter
 

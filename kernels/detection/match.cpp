@@ -74,7 +74,7 @@ void raise(IouBits& maximum, std::int32_t value) {
 /// largest[box] rises to its largest IoU with an anchor of the block. A maximum does not depend on the order.
 void raise_largest(const AnchorBlock& anchors, const GroundTruth& truth, std::vector<IouBits>& largest) {
   float iou[kBlock];
-  for (std::int32_t b = 0; b < truth.offsets[truth.images]; ++b) {
+  for (std::int32_t b = 0; b < truth.total; ++b) {
     const Box box = truth_box(truth, b);
     if (truth.labels[b] < 0 || !anchors.meets(box)) continue;
     anchors.iou(box, iou);
@@ -130,7 +130,7 @@ void match_anchors(const MatchArgs& args) {
   const std::vector<BlockRange> blocks = cut_into_blocks(args.grid);
   const std::int64_t count = static_cast<std::int64_t>(blocks.size()), anchors_per_image = args.grid.size();
 
-  std::vector<IouBits> largest(args.rule.low_quality ? truth.offsets[truth.images] : 0);
+  std::vector<IouBits> largest(args.rule.low_quality ? truth.total : 0);
   if (!largest.empty()) {
     parallel_for(count, 1, [&](std::int64_t i, std::int64_t) {
       raise_largest(AnchorBlock(args.grid, blocks[i]), truth, largest);

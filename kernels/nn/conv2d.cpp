@@ -17,7 +17,24 @@
 // block of rows is gathered into a matrix [pixels, taps * channels] (im2col) that stays in the cache while sgemm reads
 // it. The backward pass to the data is the same correlation with rotated weights. How rows are cut into blocks depends
 // on shapes only.
-namespace diopter::cpu {
+namespace diopter {
+
+void validate(const Conv2dShape& s) {
+  DIOPTER_CHECK(s.in.count >= 0 && s.in.count <= kMaxLevels, "conv2d: ", s.in.count, " levels, at most ", kMaxLevels);
+  DIOPTER_CHECK(s.in_channels >= 1 && s.out_channels >= 1 && s.kernel >= 1 && s.stride >= 1 && s.padding >= 0,
+                "conv2d: ", s.in_channels, " -> ", s.out_channels, " channels, kernel ", s.kernel, ", stride ",
+                s.stride, ", padding ", s.padding);
+  for (int l = 0; l < s.in.count; ++l) {
+    const LevelShape& level = s.in.level[l];
+    DIOPTER_CHECK(level.n >= 0 && level.h >= 0 && level.w >= 0, "conv2d: level of ", level.n, " images of ", level.w,
+                  "x", level.h);
+    DIOPTER_CHECK(
+        level.n == 0 || (std::min(level.h, level.w) >= 1 && std::min(level.h, level.w) + 2 * s.padding >= s.kernel),
+        "conv2d: kernel ", s.kernel, " does not fit an image of ", level.w, "x", level.h, " with padding ", s.padding);
+  }
+}
+
+namespace cpu {
 
 namespace {
 
@@ -73,21 +90,6 @@ void convert(std::int64_t n, const float* from, float* to) {
 }
 
 std::int64_t divide_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
-
-void check(const Conv2dShape& s) {
-  DIOPTER_CHECK(s.in.count >= 0 && s.in.count <= kMaxLevels, "conv2d: ", s.in.count, " levels, at most ", kMaxLevels);
-  DIOPTER_CHECK(s.in_channels >= 1 && s.out_channels >= 1 && s.kernel >= 1 && s.stride >= 1 && s.padding >= 0,
-                "conv2d: ", s.in_channels, " -> ", s.out_channels, " channels, kernel ", s.kernel, ", stride ",
-                s.stride, ", padding ", s.padding);
-  for (int l = 0; l < s.in.count; ++l) {
-    const LevelShape& level = s.in.level[l];
-    DIOPTER_CHECK(level.n >= 0 && level.h >= 0 && level.w >= 0, "conv2d: level of ", level.n, " images of ", level.w,
-                  "x", level.h);
-    DIOPTER_CHECK(
-        level.n == 0 || (std::min(level.h, level.w) >= 1 && std::min(level.h, level.w) + 2 * s.padding >= s.kernel),
-        "conv2d: kernel ", s.kernel, " does not fit an image of ", level.w, "x", level.h, " with padding ", s.padding);
-  }
-}
 
 /// Calls body(row, level, n, y, x) for the rows [begin, end) of a list of feature maps.
 template <class Body>
@@ -262,7 +264,7 @@ void rotate(const Conv2dShape& s, const Phase& py, const Phase& px, const T* w, 
 
 template <class T>
 void conv2d_forward(const Conv2dForwardArgs<T>& args) {
-  check(args.shape);
+  validate(args.shape);
   const Conv2dShape& s = args.shape;
   const Conv2dEpilogue<T>& e = args.epilogue;
   const int outs = s.out_channels;
@@ -328,7 +330,7 @@ void conv2d_epilogue_backward(const Conv2dEpilogueBackwardArgs<T>& args) {
 
 template <class T>
 void conv2d_backward_data(const Conv2dShape& s, const T* dz, const T* w, T* dx) {
-  check(s);
+  validate(s);
   const int ins = s.in_channels, stride = s.stride;
   const Levels out = s.out();
   Buffer rotated(std::int64_t{ins} * s.kernel * s.kernel * s.out_channels);
@@ -374,7 +376,7 @@ void conv2d_backward_data(const Conv2dShape& s, const T* dz, const T* w, T* dx) 
 
 template <class T>
 void conv2d_backward_weight(const Conv2dShape& s, const T* dz, const T* x, float* dw) {
-  check(s);
+  validate(s);
   const Levels out = s.out();
   const std::int64_t rows = out.rows(), outs = s.out_channels;
   const std::int64_t depth = std::int64_t{s.kernel} * s.kernel * s.in_channels, size = outs * depth;
@@ -440,4 +442,5 @@ template void conv2d_backward_data(const Conv2dShape&, const bf16*, const bf16*,
 template void conv2d_backward_weight(const Conv2dShape&, const float*, const float*, float*);
 template void conv2d_backward_weight(const Conv2dShape&, const bf16*, const bf16*, float*);
 
-}  // namespace diopter::cpu
+}  // namespace cpu
+}  // namespace diopter

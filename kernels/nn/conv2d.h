@@ -34,6 +34,9 @@ struct Conv2dShape {
   }
 };
 
+/// Throws Error for a shape that makes no sense.
+void validate(const Conv2dShape& shape);
+
 /// What happens to z before it is stored; null pointers leave a part out.
 template <class T>
 struct Conv2dEpilogue {
@@ -72,3 +75,14 @@ DIOPTER_KERNEL(
   template <class T> void conv2d_epilogue_backward(const Conv2dEpilogueBackwardArgs<T>& args);
   template <class T> void conv2d_backward_data(const Conv2dShape& shape, const T* dz, const T* w, T* dx);
   template <class T> void conv2d_backward_weight(const Conv2dShape& shape, const T* dz, const T* x, float* dw))
+
+namespace diopter::cuda {
+
+/// Whether float convolutions may round their inputs to TF32 (10 bits of mantissa, several times as fast). Off at first.
+void allow_tf32(bool allowed);
+
+/// The epilogue by itself, for where cuDNN cannot fuse it: y from z [rows, channels]. z may be y.
+template <class T>
+void conv2d_epilogue(std::int64_t rows, int channels, const T* z, const Conv2dEpilogue<T>& epilogue, T* y);
+
+}  // namespace diopter::cuda

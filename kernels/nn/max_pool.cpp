@@ -6,22 +6,20 @@
 #include "kernels/common/check.h"
 #include "kernels/common/parallel.h"
 
-namespace diopter::cpu {
+namespace diopter {
 
-namespace {
-
-void check(const MaxPoolShape& s) {
+void validate(const MaxPoolShape& s) {
   DIOPTER_CHECK(s.kernel >= 1 && s.kernel <= 15 && s.stride >= 1 && s.padding >= 0 && s.padding <= s.kernel / 2,
                 "max pool: kernel ", s.kernel, ", stride ", s.stride, ", padding ", s.padding);
   DIOPTER_CHECK(s.in.n == 0 || std::min(s.in.h, s.in.w) + 2 * s.padding >= s.kernel, "max pool: kernel ", s.kernel,
                 " does not fit an image of ", s.in.w, "x", s.in.h, " with padding ", s.padding);
 }
 
-}  // namespace
+namespace cpu {
 
 template <class T>
 void max_pool_forward(const MaxPoolShape& shape, const T* x, T* y, std::uint8_t* tap) {
-  check(shape);
+  validate(shape);
   const LevelShape in = shape.in, out = shape.out();
   const int channels = shape.channels;
   // One piece is one line of output pixels.
@@ -40,8 +38,7 @@ void max_pool_forward(const MaxPoolShape& shape, const T* x, T* y, std::uint8_t*
             const auto here = static_cast<std::uint8_t>((iy - top) * shape.kernel + (ix - left));
             for (int c = 0; c < channels; ++c) {
               const float value = float(from[c]);
-              // Larger, or a NaN over a number.
-              const bool wins = first || (!(value <= best[c]) && best[c] == best[c]);
+              const bool wins = first || max_pool_replaces(value, best[c]);
               best[c] = wins ? value : best[c];
               tap[to + c] = wins ? here : tap[to + c];
             }
@@ -55,7 +52,7 @@ void max_pool_forward(const MaxPoolShape& shape, const T* x, T* y, std::uint8_t*
 
 template <class T>
 void max_pool_backward(const MaxPoolShape& shape, const std::uint8_t* tap, const T* dy, T* dx) {
-  check(shape);
+  validate(shape);
   const LevelShape in = shape.in, out = shape.out();
   const int channels = shape.channels, kernel = shape.kernel, stride = shape.stride;
   // Every input pixel gathers from the windows it lies in: no two threads write the same place.
@@ -86,4 +83,5 @@ template void max_pool_forward(const MaxPoolShape&, const bf16*, bf16*, std::uin
 template void max_pool_backward(const MaxPoolShape&, const std::uint8_t*, const float*, float*);
 template void max_pool_backward(const MaxPoolShape&, const std::uint8_t*, const bf16*, bf16*);
 
-}  // namespace diopter::cpu
+}  // namespace cpu
+}  // namespace diopter

@@ -24,6 +24,12 @@ struct MaxPoolShape {
   }
 };
 
+/// Throws Error for a shape that cannot be pooled.
+void validate(const MaxPoolShape& shape);
+
+/// Whether a later value of a window takes the place of the best so far: larger, or a NaN over a number.
+DIOPTER_HD inline bool max_pool_replaces(float value, float best) { return !(value <= best) && best == best; }
+
 }  // namespace diopter
 
 DIOPTER_KERNEL(

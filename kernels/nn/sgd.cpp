@@ -1,7 +1,6 @@
 #include "kernels/nn/sgd.h"
 
 #include <algorithm>
-#include <vector>
 
 #include "kernels/common/parallel.h"
 
@@ -30,13 +29,11 @@ void step(const SgdArgs& args, const SgdSegment& s, std::int64_t begin, std::int
 
 void sgd_step(const SgdArgs& args) {
   if (args.skip && *args.skip) return;
-  // All segments are one list of values, so that many small ones make few pieces of work.
-  std::vector<std::int64_t> first(args.segment_count + 1);
-  for (int i = 0; i < args.segment_count; ++i) first[i + 1] = first[i] + args.segments[i].count;
-  parallel_for(first.back(), 1 << 15, [&](std::int64_t begin, std::int64_t end) {
-    auto i = std::upper_bound(first.begin(), first.end(), begin) - first.begin() - 1;
-    for (; begin < end; begin = first[++i]) {
-      step(args, args.segments[i], begin - first[i], std::min(end, first[i + 1]) - first[i]);
+  parallel_for(args.chunks, 8, [&](std::int64_t first, std::int64_t last) {
+    for (std::int64_t chunk = first; chunk < last; ++chunk) {
+      const SgdSegment& segment = segment_of_chunk(args.segments, args.segment_count, chunk);
+      const std::int64_t begin = (chunk - segment.first_chunk) * kSgdChunk;
+      step(args, segment, begin, std::min(begin + kSgdChunk, segment.count));
     }
   });
 }

@@ -5,15 +5,19 @@
 //   w = w - lr * (nesterov ? g + momentum * v : v)
 //
 // One call for all parameters of a model: a table of segments, each with its own learning-rate factor and weight decay.
-// The learning rate, the gradient scale (clipping) and the skip flag lie in device memory.
+// The learning rate, the gradient scale (clipping) and the skip flag lie in device memory. The segments are cut into
+// chunks, numbered one after another, which both devices work on side by side: number_chunks fills in the table's part.
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "kernels/common/bf16.h"
 #include "kernels/common/host_device.h"
 
 namespace diopter {
+
+inline constexpr std::int64_t kSgdChunk = 4096;  // values in a chunk, at most
 
 struct SgdSegment {
   float* w;               // updated
@@ -23,11 +27,34 @@ struct SgdSegment {
   std::int64_t count;
   float lr_factor;
   float weight_decay;
+  std::int64_t first_chunk = 0;   // chunks of the segments before
 };
+
+/// Sets first_chunk of all segments of a model and returns the number of chunks.
+inline std::int64_t number_chunks(std::vector<SgdSegment>& segments) {
+  std::int64_t chunks = 0;
+  for (SgdSegment& segment : segments) {
+    segment.first_chunk = chunks;
+    chunks += (segment.count + kSgdChunk - 1) / kSgdChunk;
+  }
+  return chunks;
+}
+
+/// The segment that chunk `chunk` belongs to: the last one that does not begin behind it. (Empty segments have no chunk:
+/// of several that begin with the same one, the last holds it.)
+DIOPTER_HD inline const SgdSegment& segment_of_chunk(const SgdSegment* segments, int count, std::int64_t chunk) {
+  int low = 0;
+  for (int high = count; high - low > 1;) {
+    const int middle = (low + high) / 2;
+    (segments[middle].first_chunk <= chunk ? low : high) = middle;
+  }
+  return segments[low];
+}
 
 struct SgdArgs {
   const SgdSegment* segments;     // [segment_count], in device memory
   int segment_count;
+  std::int64_t chunks;            // as number_chunks returned it
   const float* lr;                // [1]
   const float* gradient_scale;    // [1]
   const std::int32_t* skip;       // [1], nonzero: nothing is changed; null: never skip

@@ -10,6 +10,23 @@
 #include "kernels/common/host_device.h"
 #include "kernels/common/levels.h"
 
+namespace diopter {
+
+/// Throws Error for sizes between which nothing can be upsampled.
+void validate_upsample(const LevelShape& in, int out_h, int out_w);
+
+/// The position that output position o is copied from, along one axis.
+DIOPTER_HD inline int upsample_source(int o, int size, int out_size) {
+  return static_cast<int>(std::int64_t{o} * size / out_size);
+}
+
+/// The first output position whose source is at or after `source`: the smallest o with floor(o size / out_size) >= source.
+DIOPTER_HD inline int upsample_first_copy(int source, int size, int out_size) {
+  return static_cast<int>((std::int64_t{source} * out_size + size - 1) / size);
+}
+
+}  // namespace diopter
+
 DIOPTER_KERNEL(
   template <class T> void upsample_forward(LevelShape in, int channels, int out_h, int out_w, const T* x, T* y);
   template <class T> void upsample_backward(LevelShape in, int channels, int out_h, int out_w, const T* dy, T* dx))

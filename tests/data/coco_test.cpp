@@ -1,7 +1,5 @@
 #include "data/coco.h"
 
-#include <unistd.h>
-
 #include <filesystem>
 #include <fstream>
 #include <limits>
@@ -9,23 +7,12 @@
 
 #include "kernels/common/check.h"
 #include "tests/support/catch.h"
+#include "tests/support/files.h"
 
 namespace diopter {
 namespace {
 
 namespace fs = std::filesystem;
-
-/// A folder that disappears with the test.
-struct Folder {
-  fs::path path = fs::temp_directory_path() / ("diopter_coco_test_" + std::to_string(getpid()));
-  Folder() { fs::create_directories(path); }
-  ~Folder() { fs::remove_all(path); }
-  std::string file(const std::string& name) const { return (path / name).string(); }
-  std::string with(const std::string& text) const {
-    std::ofstream(file("a.json")) << text;
-    return file("a.json");
-  }
-};
 
 /// The Error's line without the file in front; "" when there is none.
 template <class Body>
@@ -49,8 +36,8 @@ std::string instances(const std::string& images, const std::string& annotations,
 const std::string kImage = R"({"id": 5, "file_name": "a.jpg"})";
 
 TEST_CASE("An instances file: order, defaults, unused keys and ids with gaps", "[coco]") {
-  const Folder folder;
-  const std::string file = folder.with(R"({"info": {"images": [1]}, "licenses": [{"id": 1}], "annotations": [
+  const test::TemporaryFolder folder;
+  const std::string file = folder.write("a.json", R"({"info": {"images": [1]}, "licenses": [{"id": 1}], "annotations": [
     {"id": 9, "image_id": 900100000001, "category_id": 90, "bbox": [1.5, 2, 3, 4.25], "area": 7.5, "iscrowd": 1,
      "segmentation": {"counts": [1, [2]], "size": [3, 4]}, "attributes": {"id": "x", "bbox": [1]}},
     {"bbox": [0, 0, 0, 2], "category_id": 3, "image_id": 5, "id": 4, "segmentation": [[1, 2, 3, 4, 5]], "area": null}],
@@ -87,9 +74,9 @@ TEST_CASE("An instances file: order, defaults, unused keys and ids with gaps", "
 }
 
 TEST_CASE("Oddities of annotations are counted in one warning each", "[coco]") {
-  const Folder folder;
+  const test::TemporaryFolder folder;
   const std::string box = R"("image_id": 5, "category_id": 1, "bbox": [0, 0, 2, 3])";
-  const std::string file = folder.with(
+  const std::string file = folder.write("a.json", 
       instances(kImage, "{" + box + "}, {\"id\": 1, " + box + "}, {\"id\": null, " + box + ", \"area\": -6}"));
   const Dataset dataset = read_coco(file, "");
   const std::vector<Annotation>& annotations = dataset.images[0].annotations;
@@ -155,15 +142,15 @@ TEST_CASE("Bad instances files are refused with the place", "[coco]") {
       {instances(kImage, R"({"id": 1, "image_id": 5, "category_id": 0, "bbox": [1, 2, 3, 4]})"),
        "annotations[0].category_id: no category has the id 0"},
   };
-  const Folder folder;
+  const test::TemporaryFolder folder;
   for (const auto& [text, expected] : cases) {
     INFO(text);
-    const std::string file = folder.with(text);
+    const std::string file = folder.write("a.json", text);
     CHECK(error_line(file, [&file] { read_coco(file, ""); }) == expected);
   }
-  const std::string missing = folder.file("none.json");
+  const std::string missing = folder.path("none.json");
   CHECK(error_line(missing, [&] { read_coco(missing, ""); }) == "cannot read: No such file or directory");
-  CHECK(error_line(folder.path.string(), [&] { read_coco(folder.path.string(), ""); }) ==
+  CHECK(error_line(folder.path(), [&] { read_coco(folder.path(), ""); }) ==
         "cannot read: Is a directory");
 }
 
@@ -184,10 +171,10 @@ TEST_CASE("Text that is no JSON is refused with place, line and column", "[coco]
       {instances(kImage, "\n\n" + box + "[1, 2, 1e999, 4]}"), "annotations[0]: line 3: ", "'1e999'"},
       {instances("{\"file_name\": \"\xff\"}", ""), "images[0]: line 1, column 28: ", ""},
   };
-  const Folder folder;
+  const test::TemporaryFolder folder;
   for (const Case& c : cases) {
     INFO(c.text);
-    const std::string file = folder.with(c.text);
+    const std::string file = folder.write("a.json", c.text);
     const std::string line = error_line(file, [&file] { read_coco(file, ""); });
     INFO(line);
     CHECK(line.starts_with(c.begin));
@@ -209,10 +196,10 @@ Dataset small_truth() {
 bool equal(const Rect& a, const Rect& b) { return a.x == b.x && a.y == b.y && a.w == b.w && a.h == b.h; }
 
 TEST_CASE("A written data set reads back as the same numbers", "[coco]") {
-  const Folder folder;
+  const test::TemporaryFolder folder;
   const Dataset truth = small_truth();
-  write_coco(folder.file("t.json"), truth);
-  const Dataset again = read_coco(folder.file("t.json"), "p");
+  write_coco(folder.path("t.json"), truth);
+  const Dataset again = read_coco(folder.path("t.json"), "p");
   CHECK(again.warnings.empty());
   REQUIRE(again.categories.size() == 2);
   CHECK(again.categories[0].name == truth.categories[0].name);
@@ -233,13 +220,13 @@ TEST_CASE("A written data set reads back as the same numbers", "[coco]") {
       CHECK(a.crowd == b.crowd);
     }
   }
-  write_coco(folder.file("empty.json"), {});
-  CHECK(read_coco(folder.file("empty.json"), "").images.empty());
+  write_coco(folder.path("empty.json"), {});
+  CHECK(read_coco(folder.path("empty.json"), "").images.empty());
 }
 
 TEST_CASE("Written detections read back as the same numbers", "[coco]") {
-  const Folder folder;
-  const std::string file = folder.file("d.json");
+  const test::TemporaryFolder folder;
+  const std::string file = folder.path("d.json");
   const std::vector<Detection> detections = {
       {.image_id = 3, .category_id = 90, .rect = {0.1, 0.2, 0.3, 0.4}, .score = 0.7},
       {.image_id = 7, .category_id = 2, .rect = {-1, 0, 1, 0}, .score = 1}};
@@ -259,12 +246,12 @@ TEST_CASE("Written detections read back as the same numbers", "[coco]") {
 }
 
 TEST_CASE("Results: unknown categories are dropped, everything else is refused with the place", "[coco]") {
-  const Folder folder;
+  const test::TemporaryFolder folder;
   const Dataset truth = small_truth();
   std::vector<std::string> warnings;
   const std::string kept = R"({"image_id": 3, "category_id": 2, "bbox": [0, 0, 1, 1], "score": 0.5})";
   const std::string odd = R"({"image_id": 3, "category_id": 5, "bbox": [0, 0, 1, 1], "score": 0.5})";
-  const std::string file = folder.with("[" + kept + ", " + odd + ", " + odd + "]");
+  const std::string file = folder.write("a.json", "[" + kept + ", " + odd + ", " + odd + "]");
   CHECK(read_coco_results(file, truth, warnings).size() == 1);
   CHECK(warnings ==
         std::vector<std::string>{
@@ -286,23 +273,23 @@ TEST_CASE("Results: unknown categories are dropped, everything else is refused w
   };
   for (const auto& [text, expected] : cases) {
     INFO(text);
-    const std::string bad = folder.with(text);
+    const std::string bad = folder.write("a.json", text);
     CHECK(error_line(bad, [&] { read_coco_results(bad, truth, warnings); }) == expected);
   }
 }
 
 TEST_CASE("What cannot be written is refused and leaves nothing behind", "[coco]") {
-  const Folder folder;
-  const std::string nowhere = folder.file("none/d.json");
+  const test::TemporaryFolder folder;
+  const std::string nowhere = folder.path("none/d.json");
   CHECK(error_line(nowhere, [&] { write_coco_results(nowhere, {}); }) == "cannot write: No such file or directory");
   CHECK(error_line(nowhere, [&] { write_coco(nowhere, {}); }) == "cannot write: No such file or directory");
 
-  const std::string file = folder.file("d.json");
+  const std::string file = folder.path("d.json");
   const std::vector<Detection> bad = {
       {.image_id = 3, .category_id = 2, .rect = {0, 0, std::numeric_limits<double>::quiet_NaN(), 1}, .score = 1}};
   CHECK(error_line(file, [&] { write_coco_results(file, bad); }) ==
         "cannot write nan: JSON has no NaN and no infinity");
-  CHECK(fs::is_empty(folder.path));
+  CHECK(fs::is_empty(folder.path()));
 }
 
 }  // namespace

@@ -1,6 +1,6 @@
 #include "data/csv.h"
 
-#include "tests/data/files.h"
+#include "tests/support/files.h"
 #include "tests/support/catch.h"
 
 using namespace diopter;
@@ -9,7 +9,7 @@ using namespace diopter::test;
 namespace {
 
 std::string error_with(const std::string& text, const std::vector<std::string>& categories = {}) {
-  const TemporaryFolder folder("csv_error");
+  const TemporaryFolder folder;
   const std::string file = folder.write("boxes.csv", text);
   const std::string error = error_of([&] { read_csv(file, "", categories); });
   return contains(error, file) ? error.substr(folder.path("").size() + 1) : error;
@@ -18,7 +18,7 @@ std::string error_with(const std::string& text, const std::vector<std::string>& 
 }  // namespace
 
 TEST_CASE("a CSV file is read") {
-  const TemporaryFolder folder("csv_read");
+  const TemporaryFolder folder;
   const std::string file = folder.write("boxes.csv",
                                         "\xEF\xBB\xBFpath,x1,y1,x2,y2,class\r\n"
                                         "b.jpg,10,20.5,30,40,dog\r\n"
@@ -50,7 +50,7 @@ TEST_CASE("a CSV file is read") {
 }
 
 TEST_CASE("given classes decide the numbers of CSV classes") {
-  const TemporaryFolder folder("csv_classes");
+  const TemporaryFolder folder;
   const std::string file = folder.write("boxes.csv", "a.jpg,1,2,3,4,cat\n");
   const Dataset dataset = read_csv(file, "", {"dog", "cat"});
   REQUIRE(dataset.categories.size() == 2);
@@ -77,7 +77,7 @@ TEST_CASE("bad CSV files are errors with file and line") {
   CHECK(error_with("") == "boxes.csv: no pictures are listed");
   CHECK(error_with("path,x1,y1,x2,y2,class\n") == "boxes.csv: no pictures are listed");
 
-  const TemporaryFolder folder("csv_missing");
+  const TemporaryFolder folder;
   CHECK(error_of([&] { read_csv(folder.path("none.csv"), ""); }) == folder.path("none.csv") + ": no such file");
   CHECK(error_of([&] { read_csv(folder.path(), ""); }) == folder.path() + ": is a folder, not a file");
 }

@@ -1,6 +1,6 @@
 #include "data/dataset.h"
 
-#include "tests/data/files.h"
+#include "tests/support/files.h"
 #include "tests/support/catch.h"
 
 using namespace diopter;
@@ -17,7 +17,7 @@ constexpr const char* kCoco = R"({
 }  // namespace
 
 TEST_CASE("formats are recognised from the files") {
-  const TemporaryFolder folder("dataset_formats");
+  const TemporaryFolder folder;
   CHECK(recognise_format(folder.write("a.json", "")) == DatasetFormat::coco);
   CHECK(recognise_format(folder.write("a.CSV", "")) == DatasetFormat::csv);
   CHECK(recognise_format(folder.write("data.yaml", "")) == DatasetFormat::yolo);
@@ -47,7 +47,7 @@ TEST_CASE("formats have names") {
 }
 
 TEST_CASE("read_dataset reads each format") {
-  const TemporaryFolder folder("dataset_read");
+  const TemporaryFolder folder;
   const std::string coco = folder.write("a.json", kCoco);
   CHECK(read_dataset(DatasetFormat::coco, coco, folder.path()).images.at(0).annotations.size() == 2);
   const std::string csv = folder.write("a.csv", "a.png,1,2,3,4,cat\n");
@@ -59,7 +59,7 @@ TEST_CASE("read_dataset reads each format") {
 }
 
 TEST_CASE("a COCO set takes the classes of its training set") {
-  const TemporaryFolder folder("dataset_classes");
+  const TemporaryFolder folder;
   const std::string file = folder.write("a.json", kCoco);
   const auto read = [&](const std::vector<std::string>& categories) {
     return read_dataset(DatasetFormat::coco, file, folder.path(), categories);

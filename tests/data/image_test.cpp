@@ -6,7 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
-#include "tests/data/files.h"
+#include "tests/support/files.h"
 #include "tests/support/catch.h"
 #include "tests/support/compare.h"
 #include "tests/support/random.h"
@@ -79,7 +79,7 @@ std::vector<float> three_channels(const std::vector<float>& values) {
 }  // namespace
 
 TEST_CASE("pictures written and read again are the same") {
-  const TemporaryFolder folder("image_round_trip");
+  const TemporaryFolder folder;
   for (const auto& [width, height] : {std::pair(1, 1), std::pair(5, 3), std::pair(64, 33)}) {
     const Image image = gradient(width, height);
     for (const char* name : {"a.png", "a.BMP"}) {
@@ -99,7 +99,7 @@ TEST_CASE("pictures written and read again are the same") {
 }
 
 TEST_CASE("a picture is turned upright by its EXIF orientation") {
-  const TemporaryFolder folder("image_orientation");
+  const TemporaryFolder folder;
   // Stored: red, green / blue, white. Upright corners by orientation: left top, right top, left bottom, right bottom.
   const std::string corners[8] = {"RGBW", "GRWB", "WBGR", "BWRG", "RBGW", "BRWG", "WGBR", "GWRB"};
   Image stored{32, 16, std::vector<std::uint8_t>(3 * 32 * 16, 0)};
@@ -158,7 +158,7 @@ TEST_CASE("EXIF data that make no sense leave the picture as stored") {
 }
 
 TEST_CASE("truncated pictures are errors") {
-  const TemporaryFolder folder("image_truncated");
+  const TemporaryFolder folder;
   for (const std::string name : {"a.png", "a.jpg", "a.bmp"}) {
     write_image(folder.path(name), gradient(40, 30));
     const std::string bytes = read_bytes(folder.path(name));
@@ -175,7 +175,7 @@ TEST_CASE("truncated pictures are errors") {
 }
 
 TEST_CASE("files that are no pictures are errors that name the file") {
-  const TemporaryFolder folder("image_bad");
+  const TemporaryFolder folder;
   const auto error = [](const std::string& file) {
     int width = 0, height = 0;
     const std::string of_size = error_of([&] { read_image_size(file, width, height); });
@@ -196,7 +196,7 @@ TEST_CASE("files that are no pictures are errors that name the file") {
 }
 
 TEST_CASE("pictures that cannot be written are errors and leave nothing behind") {
-  const TemporaryFolder folder("image_unwritable");
+  const TemporaryFolder folder;
   const Image image = gradient(4, 4);
   CHECK(contains(error_of([&] { write_image(folder.path("a.gif"), image); }), "a.gif: cannot write: the extension"));
   CHECK(contains(error_of([&] { write_image(folder.path("a.png"), Image{}); }), "a.png: cannot write: "));

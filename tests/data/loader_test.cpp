@@ -1,7 +1,5 @@
 #include "data/loader.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
@@ -10,6 +8,7 @@
 #include "data/shapes.h"
 #include "kernels/common/check.h"
 #include "tests/support/catch.h"
+#include "tests/support/files.h"
 
 using namespace diopter;
 
@@ -17,12 +16,10 @@ namespace {
 
 /// Eleven small pictures of shapes on disk, removed afterwards.
 struct Pictures {
-  std::filesystem::path folder =
-      std::filesystem::temp_directory_path() / ("diopter_loader_" + std::to_string(getpid()));
+  test::TemporaryFolder folder;
   Dataset dataset{shapes_categories(), {}, {}};
 
   Pictures() {
-    std::filesystem::create_directories(folder);
     ShapesOptions options;
     options.size = 32;
     for (int i = 0; i < 11; ++i) {
@@ -35,7 +32,6 @@ struct Pictures {
       dataset.images.push_back(record);
     }
   }
-  ~Pictures() { std::filesystem::remove_all(folder); }
 
   void break_picture(int i) const { std::ofstream(dataset.images[i].file) << "no picture"; }
 };
@@ -68,17 +64,6 @@ std::vector<Batch> take(Loader& loader, int count) {
   std::vector<Batch> batches;
   for (int i = 0; i < count; ++i) batches.push_back(loader.next());
   return batches;
-}
-
-/// Message of the Error that `body` throws; "" without one.
-template <class Body>
-std::string error_of(Body body) {
-  try {
-    body();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "";
 }
 
 /// Ids of the pictures in the stream's order.
@@ -205,7 +190,7 @@ TEST_CASE("sets without a single picture are errors") {
     LoaderOptions options = busy_options();
     options.workers = workers;
     Loader loader(pictures.dataset, options);
-    CHECK(error_of([&] { loader.next(); }).find("none of the 11 pictures can be decoded") == 0);
+    CHECK(test::error_of([&] { loader.next(); }).find("none of the 11 pictures can be decoded") == 0);
     CHECK_THROWS_AS(loader.next(), Error);
   }
   LoaderOptions options = busy_options();
@@ -266,6 +251,6 @@ TEST_CASE("a picture that cannot be decoded is an error in evaluation") {
     EvaluationLoader loader(pictures.dataset, options);
     Batch batch;
     CHECK(loader.next(batch));
-    CHECK(error_of([&] { loader.next(batch); }).find(pictures.dataset.images[5].file + ": ") == 0);
+    CHECK(test::error_of([&] { loader.next(batch); }).find(pictures.dataset.images[5].file + ": ") == 0);
   }
 }

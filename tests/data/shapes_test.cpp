@@ -1,7 +1,5 @@
 #include "data/shapes.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
@@ -14,15 +12,11 @@
 #include "data/coco.h"
 #include "kernels/common/check.h"
 #include "tests/support/catch.h"
+#include "tests/support/files.h"
 
 using namespace diopter;
 
 namespace {
-
-struct TemporaryFolder {
-  std::filesystem::path path = std::filesystem::temp_directory_path() / ("diopter_shapes_" + std::to_string(getpid()));
-  ~TemporaryFolder() { std::filesystem::remove_all(path); }
-};
 
 ImageRecord record_of(const ShapesOptions& options, std::uint64_t index) {
   ImageRecord record;
@@ -170,18 +164,18 @@ TEST_CASE("impossible shapes are refused") {
 }
 
 TEST_CASE("shapes are written as a COCO data set") {
-  const TemporaryFolder folder;
-  const std::string images = folder.path / "images";
+  const test::TemporaryFolder folder;
+  const std::string images = folder.path("images");
   ShapesOptions options;
   options.size = 32;
   static std::vector<std::pair<int, int>> reports;
   reports.clear();
-  write_shapes(folder.path, 4, 3, options, [](int done, int total) { reports.emplace_back(done, total); });
+  write_shapes(folder.path(), 4, 3, options, [](int done, int total) { reports.emplace_back(done, total); });
   REQUIRE(reports.size() == 7);
   for (int i = 0; i < 7; ++i) CHECK(reports[i] == std::pair(i + 1, 7));
 
-  const Dataset train = read_coco(folder.path / "instances_train.json", images);
-  const Dataset val = read_coco(folder.path / "instances_val.json", images);
+  const Dataset train = read_coco(folder.path("instances_train.json"), images);
+  const Dataset val = read_coco(folder.path("instances_val.json"), images);
   REQUIRE(train.images.size() == 4);
   REQUIRE(val.images.size() == 3);
   CHECK(train.images[0].name == "000001.png");
@@ -200,6 +194,6 @@ TEST_CASE("shapes are written as a COCO data set") {
   CHECK(read_image(val.images[0].file).rgb != read_image(train.images[0].file).rgb);
 
   CHECK_THROWS_AS(write_shapes("/proc/no/such", 1, 1, options), Error);
-  CHECK_THROWS_AS(write_shapes(folder.path, -1, 1, options), Error);
-  CHECK_THROWS_AS(write_shapes(folder.path, 0, 0, options), Error);
+  CHECK_THROWS_AS(write_shapes(folder.path(), -1, 1, options), Error);
+  CHECK_THROWS_AS(write_shapes(folder.path(), 0, 0, options), Error);
 }

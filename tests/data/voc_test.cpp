@@ -3,7 +3,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
-#include "tests/data/files.h"
+#include "tests/support/files.h"
 #include "tests/support/catch.h"
 
 using namespace diopter;
@@ -33,7 +33,7 @@ std::size_t count_boxes(const Dataset& dataset) {
 
 /// Error for one file with these objects, read with the given classes.
 std::string error_with(const std::string& objects, const std::vector<std::string>& categories = {}) {
-  const TemporaryFolder folder("voc_error");
+  const TemporaryFolder folder;
   folder.write("a.jpg", "");
   folder.write("a.xml", voc_file("a.jpg", objects));
   return error_of([&] { read_voc(folder.path(), "", categories); });
@@ -42,7 +42,7 @@ std::string error_with(const std::string& objects, const std::vector<std::string
 }  // namespace
 
 TEST_CASE("a VOC folder is read with boxes from pixel 1 on, both ends included") {
-  const TemporaryFolder folder("voc_folder");
+  const TemporaryFolder folder;
   folder.write("JPEGImages/b.jpg", "");
   folder.write("JPEGImages/a.jpg", "");
   folder.write("Annotations/b.xml",
@@ -79,7 +79,7 @@ TEST_CASE("a VOC folder is read with boxes from pixel 1 on, both ends included")
 }
 
 TEST_CASE("VOC split files find their XML files") {
-  const TemporaryFolder folder("voc_split");
+  const TemporaryFolder folder;
   folder.write("JPEGImages/a.b.jpg", "");
   folder.write("Annotations/a.b.xml", voc_file("a.b.jpg", ""));
   folder.write("Annotations/unlisted.xml", "not read");
@@ -98,7 +98,7 @@ TEST_CASE("VOC split files find their XML files") {
 }
 
 TEST_CASE("a VOC picture of another extension is found, a missing one is kept with a warning") {
-  const TemporaryFolder folder("voc_pictures");
+  const TemporaryFolder folder;
   folder.write("pictures/a.png", "");
   folder.write("xml/a.xml", voc_file("a.tif", ""));
   folder.write("xml/b.xml", voc_file("b.jpg", object("x", corners("1", "1", "2", "2"))));
@@ -115,7 +115,7 @@ TEST_CASE("a VOC picture of another extension is found, a missing one is kept wi
 }
 
 TEST_CASE("VOC boxes without area are dropped with a warning") {
-  const TemporaryFolder folder("voc_degenerate");
+  const TemporaryFolder folder;
   folder.write("a.jpg", "");
   folder.write("a.xml",
                voc_file("a.jpg", object("x", corners("5", "5", "5", "9")) + object("x", corners("5", "5", "6", "6")) +
@@ -128,7 +128,7 @@ TEST_CASE("VOC boxes without area are dropped with a warning") {
 }
 
 TEST_CASE("given classes decide the numbers of VOC classes") {
-  const TemporaryFolder folder("voc_classes");
+  const TemporaryFolder folder;
   folder.write("a.jpg", "");
   folder.write("a.xml", voc_file("a.jpg", object("cat", corners("1", "1", "9", "9"))));
   const Dataset dataset = read_voc(folder.path(), "", {"dog", "cat"});
@@ -150,7 +150,7 @@ TEST_CASE("bad VOC files are errors with file and line") {
   CHECK(contains(error_with("<object><name>x</name></object>"), "line 4: the object 'x' has no <bndbox>"));
   CHECK(contains(error_with("<object>"), "a.xml: line 4: not well-formed XML: "));
 
-  const TemporaryFolder folder("voc_bad");
+  const TemporaryFolder folder;
   const std::string whole = voc_file("a.jpg", object("x", box));
   for (std::size_t length = 0; length + 2 < whole.size(); length += 7) {
     folder.write("cut/a.xml", whole.substr(0, length));
@@ -163,7 +163,7 @@ TEST_CASE("bad VOC files are errors with file and line") {
 }
 
 TEST_CASE("missing and empty VOC sets are errors") {
-  const TemporaryFolder folder("voc_missing");
+  const TemporaryFolder folder;
   const auto error = [&](const std::string& annotations, const std::string& images = "") {
     return error_of([&] { read_voc(annotations, images); });
   };

@@ -5,7 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "data/image.h"
-#include "tests/data/files.h"
+#include "tests/support/files.h"
 #include "tests/support/catch.h"
 
 using namespace diopter;
@@ -28,7 +28,7 @@ std::vector<std::string> names_of(const Dataset& dataset) {
 
 /// Names read from a data.yaml with this text.
 std::vector<std::string> names_in(const std::string& yaml) {
-  const TemporaryFolder folder("yolo_yaml");
+  const TemporaryFolder folder;
   write_picture(folder, "images/a.png");
   folder.write("labels/a.txt", "");
   folder.write("data.yaml", yaml);
@@ -37,7 +37,7 @@ std::vector<std::string> names_in(const std::string& yaml) {
 
 /// Error for one label file with this text and three classes.
 std::string error_with(const std::string& text, const std::vector<std::string>& categories = {}) {
-  const TemporaryFolder folder("yolo_error");
+  const TemporaryFolder folder;
   write_picture(folder, "a.png");
   folder.write("classes.txt", "cat\ndog\nant\n");
   const std::string file = folder.write("a.txt", text);
@@ -48,7 +48,7 @@ std::string error_with(const std::string& text, const std::vector<std::string>& 
 }  // namespace
 
 TEST_CASE("a YOLO folder is read with sizes relative to the picture") {
-  const TemporaryFolder folder("yolo_folder");
+  const TemporaryFolder folder;
   write_picture(folder, "set/images/train/b.png", 200, 100);
   write_picture(folder, "set/images/train/a.jpg", 10, 20);
   write_picture(folder, "set/images/train/c.png", 10, 20);
@@ -76,7 +76,7 @@ TEST_CASE("a YOLO folder is read with sizes relative to the picture") {
 }
 
 TEST_CASE("YOLO pictures lie in several places") {
-  const TemporaryFolder folder("yolo_places");
+  const TemporaryFolder folder;
   const std::string label = "0 0.5 0.5 1 1\n";
   const auto check = [](const Dataset& dataset) {
     REQUIRE(dataset.images.size() == 1);
@@ -107,7 +107,7 @@ TEST_CASE("YOLO class names come from several files") {
   CHECK(names_in("---\nnames:\n  - cat\n  # between\n  - big dog\n") == names);
   CHECK(names_in("names: ['a, b', 'c: d', \"it's\"]") == std::vector<std::string>{"a, b", "c: d", "it's"});
 
-  const TemporaryFolder folder("yolo_names");
+  const TemporaryFolder folder;
   write_picture(folder, "images/a.png");
   folder.write("labels/a.txt", "1 0.5 0.5 1 1\n");
   const auto read = [&](const std::vector<std::string>& given = {}) {
@@ -123,7 +123,7 @@ TEST_CASE("YOLO class names come from several files") {
 }
 
 TEST_CASE("YOLO values a little outside of the picture are clamped, boxes without area dropped") {
-  const TemporaryFolder folder("yolo_clamped");
+  const TemporaryFolder folder;
   write_picture(folder, "a.png");
   folder.write("a.txt", "0 1.009 -0.009 1.005 1\n0 0.5 0.5 0 0.5\n");
   const Dataset dataset = read_yolo(folder.path(), "");
@@ -134,7 +134,7 @@ TEST_CASE("YOLO values a little outside of the picture are clamped, boxes withou
 }
 
 TEST_CASE("YOLO labels without a picture and pictures that cannot be read are warnings") {
-  const TemporaryFolder folder("yolo_warnings");
+  const TemporaryFolder folder;
   write_picture(folder, "a.png");
   folder.write("b.png", "no picture");
   folder.write("b.txt", "0 0.5 0.5 1 1\n");
@@ -168,7 +168,7 @@ TEST_CASE("bad YOLO labels are errors with file and line") {
 }
 
 TEST_CASE("missing and empty YOLO sets are errors") {
-  const TemporaryFolder folder("yolo_missing");
+  const TemporaryFolder folder;
   const auto error = [](const std::string& path) { return error_of([&] { read_yolo(path, ""); }); };
   CHECK(error(folder.path("none")) == folder.path("none") + ": no such folder");
   CHECK(error(folder.path()) == folder.path() + ": no pictures");

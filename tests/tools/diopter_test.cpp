@@ -9,7 +9,7 @@ TEST_CASE("help is there for the command and every subcommand, with an example")
   const Outcome help = run_diopter("--help");
   REQUIRE(help.exit_code == 0);
   REQUIRE(help.err.empty());
-  for (const std::string command : {"shapes", "evaluate", "info"}) {
+  for (const std::string command : {"shapes", "doctor", "kernels", "evaluate", "info"}) {
     REQUIRE(contains(help.out, "\n  " + command + " "));
     const Outcome outcome = run_diopter(command + " --help");
     REQUIRE(outcome.exit_code == 0);
@@ -20,7 +20,7 @@ TEST_CASE("help is there for the command and every subcommand, with an example")
 TEST_CASE("requests that cannot be understood are refused in one line") {
   require_refused(run_diopter(""), "diopter --help");
   require_refused(run_diopter("evalute"), "did you mean 'evaluate'");
-  require_refused(run_diopter("xyzxyz"), "one of shapes, train, evaluate, ");
+  require_refused(run_diopter("xyzxyz"), "one of shapes, doctor, ");
   require_refused(run_diopter("--unknown"), "diopter --help");
   require_refused(run_diopter("shapes"), "--out");
   require_refused(run_diopter("shapes --out x --sise 64"), "--sise");

@@ -26,8 +26,8 @@ struct Files {
   TemporaryFolder folder;
   std::string truth = folder / "truth.json", detections = folder / "detections.json", out = folder / "out.json";
   Files() {
-    write_file(truth, kTruth);
-    write_file(detections, kDetections);
+    write_bytes(truth, kTruth);
+    write_bytes(detections, kDetections);
   }
   Outcome evaluate(const std::string& more = "") const {
     return run_diopter("evaluate --annotations '" + truth + "' --detections '" + detections + "' --json '" + out +
@@ -53,7 +53,7 @@ TEST_CASE("evaluate writes COCO's numbers in full precision") {
   INFO(outcome.err);
   REQUIRE(outcome.exit_code == 0);
   REQUIRE(contains(outcome.out, "cat"));
-  const json result = json::parse(read_file(files.out));
+  const json result = json::parse(read_bytes(files.out));
   const double half = 51.0 / 101.0;  // precision 1 at the recall points 0, .01, ... .5
   require_equal(result.at("stats"), {half, half, half, 0, 1, -1, 0.5, 0.5, 0.5, 0, 1, -1}, "stats");
   const json& cat = result.at("per_category").at("3");
@@ -67,9 +67,9 @@ TEST_CASE("evaluate writes COCO's numbers in full precision") {
 TEST_CASE("evaluate knows both VOC metrics") {
   const Files files;
   REQUIRE(files.evaluate("--metric voc").exit_code == 0);
-  require_equal(json::parse(read_file(files.out)).at("mean_ap"), 0.5, "voc");
+  require_equal(json::parse(read_bytes(files.out)).at("mean_ap"), 0.5, "voc");
   REQUIRE(files.evaluate("--metric voc07").exit_code == 0);
-  const json result = json::parse(read_file(files.out));
+  const json result = json::parse(read_bytes(files.out));
   require_equal(result.at("mean_ap"), 6.0 / 11.0, "voc07");  // the recall points 0, .1, ... .5
   require_equal(result.at("per_category").at("3").at("AP"), 6.0 / 11.0, "voc07 cat");
 }
@@ -77,7 +77,7 @@ TEST_CASE("evaluate knows both VOC metrics") {
 TEST_CASE("evaluate refuses files that it cannot use and leaves nothing behind") {
   const Files files;
   const auto refuse = [&](const std::string& detections, const std::string& culprit) {
-    write_file(files.detections, detections);
+    write_bytes(files.detections, detections);
     require_refused(files.evaluate(), culprit);
     REQUIRE_FALSE(std::filesystem::exists(files.out));
   };
@@ -87,8 +87,8 @@ TEST_CASE("evaluate refuses files that it cannot use and leaves nothing behind")
   refuse(R"([{"image_id": 7, "category_id": 3, "bbox": [1, 2, 3], "score": 0.5}])", "[0]");
   refuse(R"([{"image_id": 7, "category_id": 3, "bbox": [1, 2, -3, 4], "score": 0.5}])", "[0]");
 
-  write_file(files.detections, kDetections);
-  write_file(files.truth, "{}");
+  write_bytes(files.detections, kDetections);
+  write_bytes(files.truth, "{}");
   require_refused(files.evaluate(), "truth.json");
   std::filesystem::remove(files.truth);
   require_refused(files.evaluate(), "truth.json");
@@ -98,7 +98,7 @@ TEST_CASE("evaluate refuses files that it cannot use and leaves nothing behind")
 TEST_CASE("evaluate refuses an output that cannot be written") {
   const Files files;
   const std::string arguments = "evaluate --annotations '" + files.truth + "' --detections '" + files.detections + "'";
-  const Outcome outcome = run_diopter(arguments + " --json '" + (files.folder / "missing/out.json").string() + "'");
+  const Outcome outcome = run_diopter(arguments + " --json '" + (files.folder / "missing/out.json") + "'");
   REQUIRE(outcome.exit_code == 2);
   REQUIRE(contains(outcome.err, "missing/out.json"));
 }
@@ -114,7 +114,7 @@ TEST_CASE("evaluate agrees with pycocotools on every case") {
                                         "/dt.json' --json '" + out + "'");
     INFO(dir << ": " << outcome.err);
     REQUIRE(outcome.exit_code == 0);
-    const json result = json::parse(read_file(out)), expected = json::parse(read_file(dir + "/expected.json"));
+    const json result = json::parse(read_bytes(out)), expected = json::parse(read_bytes(dir + "/expected.json"));
     require_equal(result.at("stats"), expected.at("stats"), "stats");
     for (const auto& [id, numbers] : expected.at("per_category").items()) {
       for (const auto& [key, value] : numbers.items()) {

@@ -10,36 +10,9 @@
 #include <iterator>
 #include <string>
 
-#include "tests/support/catch.h"
+#include "tests/support/files.h"
 
 namespace diopter::test {
-
-inline std::string read_file(const std::filesystem::path& file) {
-  std::ifstream in(file, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
-
-inline void write_file(const std::filesystem::path& file, const std::string& text) {
-  std::ofstream(file, std::ios::binary) << text;
-}
-
-/// A new empty folder, removed with everything in it at the end of the test.
-class TemporaryFolder {
- public:
-  TemporaryFolder() {
-    std::string name = (std::filesystem::temp_directory_path() / "diopter-XXXXXX").string();
-    REQUIRE(mkdtemp(name.data()) != nullptr);
-    path_ = name;
-  }
-  ~TemporaryFolder() { std::filesystem::remove_all(path_); }
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-
-  std::filesystem::path operator/(const std::string& name) const { return path_ / name; }
-
- private:
-  std::filesystem::path path_;
-};
 
 struct Outcome {
   int exit_code;  // -1 when a signal ended it
@@ -57,7 +30,7 @@ inline Outcome run_shell(const std::string& command) {
   for (std::size_t n; (n = std::fread(buffer, 1, sizeof buffer, pipe)) > 0;) outcome.out.append(buffer, n);
   const int status = pclose(pipe);
   outcome.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-  outcome.err = read_file(err);
+  outcome.err = read_bytes(err);
   return outcome;
 }
 
@@ -65,8 +38,6 @@ inline Outcome run_shell(const std::string& command) {
 inline Outcome run_diopter(const std::string& arguments) {
   return run_shell("'" DIOPTER_PROGRAM "' " + arguments);
 }
-
-inline bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
 /// What every refused request looks like: one line on stderr that names the culprit, nothing on stdout, exit code 2.
 inline void require_refused(const Outcome& outcome, const std::string& culprit) {

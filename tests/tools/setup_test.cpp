@@ -21,12 +21,12 @@ class FakeSystem {
   }
 
   void add(const std::string& name, const std::string& script) {
-    write_file(folder_ / name, "#!/bin/sh\n" + script + "\n");
+    write_bytes(folder_ / name, "#!/bin/sh\n" + script + "\n");
     fs::permissions(folder_ / name, fs::perms::owner_all);
   }
 
   Outcome setup(const std::string& installed, const std::string& arguments = "") const {
-    return run_shell("INSTALLED='" + installed + "' PATH='" + (folder_ / "").string() +
+    return run_shell("INSTALLED='" + installed + "' PATH='" + (folder_ / "") +
                      "' /bin/bash '" DIOPTER_SOURCE_DIR "/tools/setup.sh' " + arguments);
   }
 
@@ -77,7 +77,7 @@ TEST_CASE("setup prints the command when it may not install") {
 }
 
 TEST_CASE("the scripts are well-formed and executable") {
-  for (const std::string script : {"tools/setup.sh", "tools/test.sh", "tools/demo.sh", ".ci/run"}) {
+  for (const std::string script : {"tools/setup.sh", "tools/test.sh", "tools/demo.sh", "tools/gpu_check.sh", ".ci/run"}) {
     const std::string file = DIOPTER_SOURCE_DIR "/" + script;
     INFO(file);
     REQUIRE(run_shell("bash -n '" + file + "'").exit_code == 0);

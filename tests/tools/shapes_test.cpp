@@ -18,8 +18,8 @@ TEST_CASE("shapes writes a COCO data set with its pictures") {
   REQUIRE(contains(outcome.out, "3 training and 2 validation pictures of 48 x 48"));
   REQUIRE(contains(outcome.err, "shapes 5/5"));
 
-  const json train = json::parse(read_file(out + "/instances_train.json"));
-  const json val = json::parse(read_file(out + "/instances_val.json"));
+  const json train = json::parse(read_bytes(out + "/instances_train.json"));
+  const json val = json::parse(read_bytes(out + "/instances_val.json"));
   REQUIRE(train.at("images").size() == 3);
   REQUIRE(train.at("annotations").size() == 6);
   REQUIRE(val.at("images").size() == 2);
@@ -34,13 +34,13 @@ TEST_CASE("shapes writes a COCO data set with its pictures") {
 
 TEST_CASE("shapes that cannot be made are refused") {
   const TemporaryFolder folder;
-  write_file(folder / "file", "not a folder");
-  const std::string out = "shapes --out '" + (folder / "set").string() + "' ";
+  write_bytes(folder / "file", "not a folder");
+  const std::string out = "shapes --out '" + (folder / "set") + "' ";
   require_refused(run_diopter(out + "--objects 3 1"), "3");
   require_refused(run_diopter(out + "--size 0"), "size");
   require_refused(run_diopter(out + "--contrast 7"), "contrast");
   require_refused(run_diopter(out + "--train -1"), "-1");
   require_refused(run_diopter(out + "--seed -1"), "--seed");
   REQUIRE_FALSE(std::filesystem::exists(folder / "set"));
-  require_refused(run_diopter("shapes --train 1 --val 1 --out '" + (folder / "file").string() + "'"), "file");
+  require_refused(run_diopter("shapes --train 1 --val 1 --out '" + (folder / "file") + "'"), "file");
 }

@@ -28,12 +28,49 @@ struct FocalLoss {
   template <class T>
   DIOPTER_HD ValueAndDerivative<T> operator()(T x, bool positive) const {
     const Logistic<T> l = logistic(positive ? -x : x);
+    return weighted(l, exp_negative(T(gamma) * l.log_sigmoid), positive);
+  }
+
+  /// The same from what the logistic functions are at z, and q^gamma.
+  template <class T>
+  DIOPTER_HD ValueAndDerivative<T> weighted(const Logistic<T>& l, T power, bool positive) const {
     const T q = l.sigmoid, s = l.softplus;
     const T a = alpha < 0 ? T(1) : positive ? T(alpha) : T(1) - T(alpha);
-    const T w = a * exp_negative(T(gamma) * l.log_sigmoid);  // a q^gamma
-    const T dz = w * (T(gamma) * (T(1) - q) * s + q);
+    const T w = a * power;
+    const T dz = w * ((T(gamma) - T(gamma) * q) * s + q);
     return {w * s, positive ? -dz : dz};
   }
+
+  /// Calls f with this loss in its fastest form: the usual exponents need no exponential for the power.
+  template <class F>
+  void in_fastest_form(const F& f) const;
 };
+
+/// Focal loss whose gamma is known to the compiler.
+template <int kGamma>
+struct FocalLossOfPower {
+  FocalLoss loss;
+
+  template <class T>
+  DIOPTER_HD ValueAndDerivative<T> operator()(T x, bool positive) const {
+    const Logistic<T> l = logistic(positive ? -x : x);
+    T power = 1;
+    for (int i = 0; i < kGamma; ++i) power *= l.sigmoid;
+    return loss.weighted(l, power, positive);
+  }
+};
+
+template <class F>
+void FocalLoss::in_fastest_form(const F& f) const {
+  if (gamma == 0.0f) {
+    f(FocalLossOfPower<0>{*this});
+  } else if (gamma == 1.0f) {
+    f(FocalLossOfPower<1>{*this});
+  } else if (gamma == 2.0f) {
+    f(FocalLossOfPower<2>{*this});
+  } else {
+    f(*this);
+  }
+}
 
 }  // namespace diopter

@@ -24,17 +24,18 @@ AnchorGrid two_levels(float offset) {
   return grid;
 }
 
-std::vector<Box> generate(const AnchorGrid& grid) {
+std::vector<Box> generate(Device device, const AnchorGrid& grid) {
   std::vector<Box> boxes(grid.size(), Box{-1, -1, -1, -1});
-  cpu::generate_anchors(grid, test::coordinates(boxes));
+  test::on(device, [&](auto& at) { DIOPTER_DISPATCH(device, generate_anchors, grid, test::coordinates(at(boxes))); });
   return boxes;
 }
 
 TEST_CASE("anchors: level, then y, then x, then cell") {
+  const Device device = GENERATE(from_range(test::devices()));
   const AnchorGrid grid = two_levels(0);
   REQUIRE(grid.size() == (2 * 3 + 2) * 9);
   REQUIRE(grid.level_offset(1) == 54);
-  const std::vector<Box> boxes = generate(grid);
+  const std::vector<Box> boxes = generate(device, grid);
   for (int i = 0; i < 9; ++i) CHECK(boxes[i] == kCells[i]);
   CHECK(boxes[9] == Box{-15, -11, 31, 11});                // x = 1
   CHECK(boxes[2 * 9 + 8] == Box{-2, -35, 34, 35});         // x = 2, last cell
@@ -44,7 +45,8 @@ TEST_CASE("anchors: level, then y, then x, then cell") {
 }
 
 TEST_CASE("anchors: offset of half a stride") {
-  const std::vector<Box> boxes = generate(two_levels(0.5f));
+  const Device device = GENERATE(from_range(test::devices()));
+  const std::vector<Box> boxes = generate(device, two_levels(0.5f));
   CHECK(boxes[3] == Box{-12, -12, 20, 20});
   CHECK(boxes[54 + 3] == Box{14.5f, 16, 46.5f, 48});
 }
@@ -66,12 +68,13 @@ TEST_CASE("anchors: numbers of anchors at common sizes") {
 }
 
 TEST_CASE("anchors: a grid of many pixels and an empty one") {
+  const Device device = GENERATE(from_range(test::devices()));
   const AnchorGrid grid = test::small_grid(2, 70, 65, 4);
-  const std::vector<Box> boxes = generate(grid);
+  const std::vector<Box> boxes = generate(device, grid);
   for (int l = 0; l < 2; ++l) {
     for (std::int64_t i = 0; i < grid.level_size(l); ++i) REQUIRE(boxes[grid.level_offset(l) + i] == grid.box(l, i));
   }
-  CHECK(generate(AnchorGrid{}).empty());
+  CHECK(generate(device, AnchorGrid{}).empty());
 }
 
 }  // namespace

@@ -164,40 +164,43 @@ struct Scene {
   std::vector<float> scale = {0.5f, 1.0f, 2.0f};
 
   Scene() : labels(3 * grid.size()), matches(3 * grid.size()), positives(3) {
-    cpu::match_anchors({grid, truth(), {0.5f, 0.4f, true, 0.5f}, labels.data(), matches.data(), positives.data()});
+    cpu::match_anchors({grid, {3, 4, boxes.data(), classes.data(), offsets.data()}, {0.5f, 0.4f, true, 0.5f},
+                        labels.data(), matches.data(), positives.data()});
   }
-  GroundTruth truth() const { return {3, boxes.data(), classes.data(), offsets.data()}; }
 
   template <class T>
-  std::vector<float> losses(BoxLoss kind, const HeadLevels<T>& deltas, bool with_scale = true) const {
+  std::vector<float> losses(Device device, BoxLoss kind, Head<T>& head, bool with_gradient = true,
+                            std::size_t shift = 0) const {
     std::vector<float> result(3, NAN);
+    test::DeviceArrays at(device, shift);
     BoxLossArgs<T> args;
     args.kind = kind;
     args.beta = 0.1f;
     args.coder = {10, 10, 5, 5};
     args.grid = grid;
-    args.truth = truth();
-    args.deltas = deltas;
-    args.labels = labels.data();
-    args.matches = matches.data();
-    args.scale = with_scale ? scale.data() : nullptr;
-    args.losses = result.data();
-    cpu::box_loss(args);
+    args.truth = {3, 4, at(boxes), at(classes), at(offsets)};
+    args.deltas = head.levels(at, with_gradient);
+    args.labels = at(labels);
+    args.matches = at(matches);
+    args.scale = with_gradient ? at(scale) : nullptr;
+    args.losses = at(result);
+    DIOPTER_DISPATCH(device, box_loss, args);
+    at.download();
     return result;
   }
 };
 
 template <class T>
-void require_plain_sum(BoxLoss kind, int padding, double tolerance) {
+void require_plain_sum(Device device, BoxLoss kind, int padding, double tolerance) {
   const Scene scene;
   const std::int64_t anchors = scene.grid.size();
   Head<T> head(3, 3, 4, test::pixels_of(scene.grid), padding);
   head.fill(test::uniform(3 * anchors * 4, -0.5f, 0.5f, 8));
-  const std::vector<float> losses = scene.losses(kind, head.levels());
-  CHECK(scene.losses(kind, head.levels(false), false) == losses);
+  const std::vector<float> losses = scene.losses(device, kind, head, true, padding == 1 ? 1 : 0);
+  CHECK(scene.losses(device, kind, head, false) == losses);
 
   std::vector<Box> boxes(anchors);
-  cpu::generate_anchors(scene.grid, test::coordinates(boxes));
+  cpu::generate_anchors(scene.grid, test::coordinates(boxes.data()));
   std::vector<double> expected(3), gradients;
   std::vector<float> found;
   for (int image = 0; image < 3; ++image) {
@@ -225,31 +228,75 @@ void require_plain_sum(BoxLoss kind, int padding, double tolerance) {
 }
 
 TEST_CASE("box loss: equals a plain sum in double") {
+  const Device device = GENERATE(from_range(test::devices()));
   for (BoxLoss kind : kKinds) {
-    for (int padding : {0, 4}) {
+    for (int padding : {0, 1, 4}) {
       INFO("kind " << static_cast<int>(kind) << " padding " << padding);
-      require_plain_sum<float>(kind, padding, test::Tolerance::sum);
-      require_plain_sum<bf16>(kind, padding, test::Tolerance::bf16);
+      require_plain_sum<float>(device, kind, padding, test::Tolerance::sum);
+      require_plain_sum<bf16>(device, kind, padding, test::Tolerance::bf16);
     }
   }
 }
 
-TEST_CASE("box loss: same bits for any number of threads") {
+TEST_CASE("box loss: same bits for any number of threads and every time") {
+  const Device device = GENERATE(from_range(test::devices()));
   const Scene scene;
   Head<float> head(3, 3, 4, test::pixels_of(scene.grid));
   head.fill(test::uniform(3 * scene.grid.size() * 4, -0.5f, 0.5f, 8));
-  const std::vector<float> losses = scene.losses(BoxLoss::ciou, head.levels()), gradients = head.all_gradients();
+  const std::vector<float> losses = scene.losses(device, BoxLoss::ciou, head), gradients = head.all_gradients();
   test::with_thread_counts([&] {
-    REQUIRE(scene.losses(BoxLoss::ciou, head.levels()) == losses);
+    REQUIRE(scene.losses(device, BoxLoss::ciou, head) == losses);
     REQUIRE(head.all_gradients() == gradients);
   });
 }
 
+TEST_CASE("box loss: any number of anchors") {
+  const Device device = GENERATE(from_range(test::devices()));
+  for (int n : {1, 31, 32, 33, 255, 256, 257, 1000}) {
+    AnchorGrid grid;
+    grid.levels = 1;
+    grid.cells = 1;
+    grid.level[0] = {1, n, 1, 1, {{0, 0, 10, 10}}};
+    const std::vector<float> boxes = {0, 0, 20, 5}, scale = {1};
+    const std::vector<std::int32_t> classes = {0}, offsets = {0, 1}, matches(n, 0);
+    std::vector<std::int32_t> labels(n, 0);  // all are positive but every fifth
+    for (int i = 0; i < n; i += 5) labels[i] = kIgnore;
+    Head<float> head(1, 1, 4, {n});
+    head.fill(std::vector<float>(n * 4, 0));
+    std::vector<float> losses(1, NAN);
+    test::on(device, [&](auto& at) {
+      BoxLossArgs<float> args;
+      args.grid = grid;
+      args.truth = {1, 1, at(boxes), at(classes), at(offsets)};
+      args.deltas = head.levels(at);
+      args.labels = at(labels);
+      args.matches = at(matches);
+      args.scale = at(scale);
+      args.losses = at(losses);
+      DIOPTER_DISPATCH(device, box_loss, args);
+    });
+    double expected = 0;
+    for (int i = 0; i < n; ++i) {
+      const bool positive = i % 5 != 0;
+      if (positive) expected += std::fabs(0.5 - i / 10.0) + 0.25 + 2 * std::log(2.0);
+      const double dx = !positive || i == 5 ? 0 : i < 5 ? -1 : 1;
+      CHECK(head.gradient(0, i, 0) == dx);
+      CHECK(head.gradient(0, i, 1) == (positive ? 1 : 0));
+      CHECK(head.gradient(0, i, 2) == (positive ? -1 : 0));
+      CHECK(head.gradient(0, i, 3) == (positive ? 1 : 0));
+    }
+    CHECK(losses[0] == Approx(expected).epsilon(1e-5));
+  }
+}
+
 TEST_CASE("box loss: no images") {
-  BoxLossArgs<float> args{};
-  const std::int32_t offsets[] = {0};
-  args.truth = {0, nullptr, nullptr, offsets};
-  cpu::box_loss(args);
+  const Device device = GENERATE(from_range(test::devices()));
+  const std::vector<std::int32_t> offsets = {0};
+  test::on(device, [&](auto& at) {
+    BoxLossArgs<float> args{};
+    args.truth = {0, 0, nullptr, nullptr, at(offsets)};
+    DIOPTER_DISPATCH(device, box_loss, args);
+  });
 }
 
 }  // namespace

@@ -31,10 +31,26 @@ struct Case {
   int padding;
 };
 
+/// Sums over the images, and the gradient in `head` when there is a scale. `shift`: elements by which arrays are off
+/// the addresses that allow wide accesses.
 template <class T>
-void require_plain_sum(const Case& c, const FocalLoss& loss, double tolerance) {
+std::vector<float> losses_of(Device device, Head<T>& head, const std::vector<std::int32_t>& labels,
+                             const FocalLoss& loss, const std::vector<float>& scale, std::size_t shift = 0) {
+  std::vector<float> losses(head.images(), NAN);
+  test::DeviceArrays at(device, shift);
+  const bool with_gradient = !scale.empty();
+  DIOPTER_DISPATCH(device, classification_loss,
+                   ClassificationLossArgs<T>{head.levels(at, with_gradient), at(labels),
+                                             with_gradient ? at(scale) : nullptr, at(losses)},
+                   loss);
+  at.download();
+  return losses;
+}
+
+template <class T>
+void require_plain_sum(Device device, const Case& c, const FocalLoss& loss, double tolerance, std::size_t shift = 0) {
   Head<T> head(c.images, c.cells, c.classes, c.pixels, c.padding);
-  const std::int64_t anchors = head.levels().anchors();
+  const std::int64_t anchors = head.anchors();
   head.fill(test::uniform(c.images * anchors * c.classes, -8, 4, 3));
   const std::vector<std::int32_t> labels = some_labels(c.images * anchors, c.classes, 5);
   // Logits of ignored anchors are never read: they may be anything.
@@ -44,10 +60,8 @@ void require_plain_sum(const Case& c, const FocalLoss& loss, double tolerance) {
     }
   }
   const std::vector<float> scale = test::uniform(c.images, 0.1f, 3, 11);
-  std::vector<float> losses(c.images, NAN), values_only(c.images, NAN);
-  cpu::classification_loss(ClassificationLossArgs<T>{head.levels(), labels.data(), scale.data(), losses.data()}, loss);
-  cpu::classification_loss(ClassificationLossArgs<T>{head.levels(false), labels.data(), nullptr, values_only.data()},
-                           loss);
+  const std::vector<float> losses = losses_of(device, head, labels, loss, scale, shift);
+  const std::vector<float> values_only = losses_of(device, head, labels, loss, {}, shift);
 
   std::vector<double> expected(c.images);
   double largest_error = 0;  // of the gradients, relative
@@ -71,84 +85,69 @@ void require_plain_sum(const Case& c, const FocalLoss& loss, double tolerance) {
 }
 
 TEST_CASE("classification loss: equals a plain sum in double") {
+  const Device device = GENERATE(from_range(test::devices()));
   const std::vector<Case> cases = {
-      {2, 9, 7, {37, 12, 4, 1}, 0}, {2, 9, 7, {37, 12, 4, 1}, 5}, {1, 1, 1, {1}, 0},      {3, 1, 1, {31, 32, 33}, 0},
+      {2, 9, 7, {37, 12, 4, 1}, 0}, {2, 9, 7, {37, 12, 4, 1}, 5}, {1, 1, 1, {1}, 0},
+      {3, 1, 1, {0, 1, 31, 32, 33, 255, 256, 257}, 0},
       {1, 3, 1, {257, 16}, 1},      {2, 1, 80, {255, 256}, 0},    {1, 9, 3, {3000, 1}, 0}, {1, 2, 80, {33}, 8},
-      {2, 1, 10000, {3}, 0},        {0, 9, 3, {5}, 0},            {2, 9, 3, {}, 0}};
+      {2, 1, 10000, {3}, 0},        {0, 9, 3, {5}, 0},            {2, 9, 3, {}, 0},
+      {1, 2, 4, {31, 32}, 4},       {1, 3, 91, {257}, 7}};
   for (const Case& c : cases) {
     INFO("images " << c.images << " cells " << c.cells << " classes " << c.classes << " padding " << c.padding);
-    require_plain_sum<float>(c, FocalLoss{}, 1e-5);
-    require_plain_sum<bf16>(c, FocalLoss{}, 0.00391);  // half a unit in the last place of bf16
+    require_plain_sum<float>(device, c, FocalLoss{}, 1e-5);
+    require_plain_sum<bf16>(device, c, FocalLoss{}, 0.00391);  // half a unit in the last place of bf16
   }
   for (float gamma : {0.0f, 0.5f, 1.0f, 1.5f, 5.0f}) {
-    require_plain_sum<float>({2, 3, 5, {40, 10}, 0}, FocalLoss{gamma, -1}, 1e-5);
+    require_plain_sum<float>(device, {2, 3, 5, {40, 10}, 0}, FocalLoss{gamma, -1}, 1e-5);
   }
+  require_plain_sum<float>(device, {2, 3, 20, {40, 10}, 0}, FocalLoss{}, 1e-5, 1);
+  require_plain_sum<bf16>(device, {2, 3, 20, {40, 10}, 0}, FocalLoss{}, 0.00391, 3);
 }
 
 TEST_CASE("classification loss: all anchors ignored") {
+  const Device device = GENERATE(from_range(test::devices()));
   Head<float> head(2, 3, 4, {10, 5});  // logits are NaN
   const std::vector<std::int32_t> labels(2 * 45, kIgnore);
-  const float scale[] = {1, 1};
-  std::vector<float> losses(2, NAN);
-  cpu::classification_loss(ClassificationLossArgs<float>{head.levels(), labels.data(), scale, losses.data()},
-                           FocalLoss{});
-  CHECK(losses == std::vector<float>{0, 0});
+  CHECK(losses_of(device, head, labels, FocalLoss{}, {1, INFINITY}) == std::vector<float>{0, 0});
   CHECK(head.all_gradients() == std::vector<float>(2 * 45 * 4, 0.0f));
 }
 
 TEST_CASE("classification loss: a small gradient times a large scale survives bf16") {
+  const Device device = GENERATE(from_range(test::devices()));
   Head<bf16> head(1, 1, 1, {1});
   head.value(0, 0, 0) = bf16(-30.0f);
-  const std::int32_t label = kBackground;
-  const float scale = 65536;
-  float loss;
-  cpu::classification_loss(ClassificationLossArgs<bf16>{head.levels(), &label, &scale, &loss}, FocalLoss{});
-  CHECK(head.gradient(0, 0, 0) == Approx(scale * FocalLoss{}(-30.0, false).derivative).epsilon(0.004));
+  losses_of(device, head, {kBackground}, FocalLoss{}, {65536});
+  CHECK(head.gradient(0, 0, 0) == Approx(65536 * FocalLoss{}(-30.0, false).derivative).epsilon(0.004));
 }
 
 TEST_CASE("classification loss: initial loss of 2,016 anchors and 80 classes") {
+  const Device device = GENERATE(from_range(test::devices()));
   Head<float> head(1, 9, 80, {168, 56});
   head.fill(std::vector<float>(2016 * 80, -4.59511985f));
   std::vector<std::int32_t> labels(2016, kBackground);
-  float loss;
-  cpu::classification_loss(ClassificationLossArgs<float>{head.levels(false), labels.data(), nullptr, &loss},
-                           FocalLoss{});
-  CHECK(loss == Approx(0.12157).epsilon(1e-4));
+  CHECK(losses_of(device, head, labels, FocalLoss{}, {})[0] == Approx(0.12157).epsilon(1e-4));
   labels[100] = 3;
-  cpu::classification_loss(ClassificationLossArgs<float>{head.levels(false), labels.data(), nullptr, &loss},
-                           FocalLoss{});
-  CHECK(loss == Approx(0.12157 + 1.128382).epsilon(1e-4));
+  CHECK(losses_of(device, head, labels, FocalLoss{}, {})[0] == Approx(0.12157 + 1.128382).epsilon(1e-4));
 }
 
 TEST_CASE("classification loss: same bits for any number of threads and every time") {
+  const Device device = GENERATE(from_range(test::devices()));
   Head<float> head(3, 9, 5, {500, 125, 30});
   head.fill(test::uniform(3 * 655 * 9 * 5, -8, 4, 2));
   const std::vector<std::int32_t> labels = some_labels(3 * 655 * 9, 5, 1);
-  const float scale[] = {1, 0.5f, 2};
-  std::vector<float> first_losses, first_gradients;
+  const std::vector<float> scale = {1, 0.5f, 2};
+  const std::vector<float> first_losses = losses_of(device, head, labels, FocalLoss{}, scale);
+  const std::vector<float> first_gradients = head.all_gradients();
   test::with_thread_counts([&] {
-    for (int repeat = 0; repeat < 2; ++repeat) {
-      std::vector<float> losses(3, NAN);
-      cpu::classification_loss(ClassificationLossArgs<float>{head.levels(), labels.data(), scale, losses.data()},
-                               FocalLoss{});
-      if (first_losses.empty()) {
-        first_losses = losses;
-        first_gradients = head.all_gradients();
-      }
-      REQUIRE(losses == first_losses);
-      REQUIRE(head.all_gradients() == first_gradients);
-    }
+    REQUIRE(losses_of(device, head, labels, FocalLoss{}, scale) == first_losses);
+    REQUIRE(head.all_gradients() == first_gradients);
   });
 }
 
 TEST_CASE("classification loss: a label beyond the classes is an error") {
   Head<float> head(1, 1, 3, {2});
   head.fill(std::vector<float>(6, 0.0f));
-  const std::int32_t labels[] = {kBackground, 3};
-  float loss;
-  CHECK_THROWS_AS(
-      cpu::classification_loss(ClassificationLossArgs<float>{head.levels(false), labels, nullptr, &loss}, FocalLoss{}),
-      Error);
+  CHECK_THROWS_AS(losses_of(Device::cpu, head, {kBackground, 3}, FocalLoss{}, {}), Error);
 }
 
 }  // namespace

@@ -27,20 +27,23 @@ struct Scene {
   int images() const { return static_cast<int>(offsets.size()) - 1; }
 };
 
-Matched match(const AnchorGrid& grid, const Scene& scene, const MatchRule& rule) {
+Matched match(Device device, const AnchorGrid& grid, const Scene& scene, const MatchRule& rule) {
   Matched m;
   m.labels.assign(scene.images() * grid.size(), 99);
   m.matches.assign(m.labels.size(), 99);
   m.positives.assign(scene.images(), 99);
-  const GroundTruth truth{scene.images(), test::coordinates(scene.boxes), scene.labels.data(), scene.offsets.data()};
-  cpu::match_anchors({grid, truth, rule, m.labels.data(), m.matches.data(), m.positives.data()});
+  test::on(device, [&](auto& at) {
+    const GroundTruth truth{scene.images(), scene.offsets.back(), test::coordinates(at(scene.boxes)), at(scene.labels),
+                            at(scene.offsets)};
+    DIOPTER_DISPATCH(device, match_anchors, MatchArgs{grid, truth, rule, at(m.labels), at(m.matches), at(m.positives)});
+  });
   return m;
 }
 
 /// The rule as match.h states it, with the whole IoU matrix of an image.
 Matched match_plainly(const AnchorGrid& grid, const Scene& scene, const MatchRule& rule) {
   std::vector<Box> anchors(grid.size());
-  cpu::generate_anchors(grid, test::coordinates(anchors));
+  cpu::generate_anchors(grid, test::coordinates(anchors.data()));
   Matched m;
   for (int image = 0; image < scene.images(); ++image) {
     const int first = scene.offsets[image], n = scene.offsets[image + 1] - first;
@@ -98,6 +101,7 @@ Scene random_scene(int images, int boxes, float extent, std::uint64_t seed) {
 }
 
 TEST_CASE("match: equals the plain rule on random scenes") {
+  const Device device = GENERATE(from_range(test::devices()));
   const AnchorGrid grid = test::small_grid(3, 18, 13, 8);
   for (bool low_quality : {false, true}) {
     for (int boxes : {1, 2, 5, 30}) {
@@ -105,17 +109,34 @@ TEST_CASE("match: equals the plain rule on random scenes") {
       for (const MatchRule& rule : {MatchRule{0.5f, 0.4f, low_quality, 0.5f}, MatchRule{0.3f, 0.3f, low_quality, 0.1f},
                                     MatchRule{0.7f, 0.0f, low_quality, 1.0f}}) {
         INFO("low quality " << low_quality << " boxes " << boxes << " foreground " << rule.foreground_iou);
-        REQUIRE(match(grid, scene, rule) == match_plainly(grid, scene, rule));
+        REQUIRE(match(device, grid, scene, rule) == match_plainly(grid, scene, rule));
       }
     }
   }
 }
 
+TEST_CASE("match: any number of anchors and boxes") {
+  const Device device = GENERATE(from_range(test::devices()));
+  for (int anchors : {0, 1, 31, 32, 33, 255, 256, 257, 1000}) {
+    AnchorGrid grid;
+    grid.levels = 1;
+    grid.cells = 1;
+    grid.level[0] = {1, anchors, 0.25f, 1, {{0, 0, 24, 20}}};
+    for (int boxes : {1, 31, 32, 33, 255, 256, 257}) {
+      const Scene scene = random_scene(2, boxes, 100, boxes);
+      const MatchRule rule{0.4f, 0.3f, boxes % 2 == 0, 0.5f};
+      INFO(anchors << " anchors, " << boxes << " boxes");
+      REQUIRE(match(device, grid, scene, rule) == match_plainly(grid, scene, rule));
+    }
+  }
+}
+
 TEST_CASE("match: more than a thousand boxes") {
+  const Device device = GENERATE(from_range(test::devices()));
   const AnchorGrid grid = test::small_grid(2, 12, 12, 8);
   const Scene scene = random_scene(1, 1100, 90, 3);
   const MatchRule rule{0.5f, 0.4f, true, 0.5f};
-  CHECK(match(grid, scene, rule) == match_plainly(grid, scene, rule));
+  CHECK(match(device, grid, scene, rule) == match_plainly(grid, scene, rule));
 }
 
 /// Four anchors of 10 x 10 side by side.
@@ -128,58 +149,64 @@ AnchorGrid four_anchors() {
 }
 
 TEST_CASE("match: thresholds are inclusive below") {
+  const Device device = GENERATE(from_range(test::devices()));
   Scene scene;
   scene.add({0, 0, 10, 5}, 3);    // IoU 0.5
   scene.add({10, 0, 20, 4}, 4);   // IoU 0.4
   scene.add({20, 0, 30, 3}, 5);   // IoU 0.3
   scene.end_image();
-  const Matched m = match(four_anchors(), scene, {});
+  const Matched m = match(device, four_anchors(), scene, {});
   CHECK(m.labels == std::vector<std::int32_t>{3, kIgnore, kBackground, kBackground});
   CHECK(m.matches == std::vector<std::int32_t>{0, -1, -1, -1});
   CHECK(m.positives == std::vector<std::int32_t>{1});
 }
 
 TEST_CASE("match: a low-quality box takes all anchors that tie, each of which keeps its own best box") {
+  const Device device = GENERATE(from_range(test::devices()));
   Scene scene;
   scene.add({5, 0, 15, 1}, 7);    // IoU 5 / 105 with anchors 0 and 1
   scene.add({10, 0, 20, 2}, 8);   // IoU 0.2 with anchor 1, which is its largest
   scene.add({50, 50, 60, 60}, 9);  // meets no anchor: claims nothing
   scene.end_image();
-  const Matched m = match(four_anchors(), scene, {0.5f, 0.4f, true, 0.5f});
+  const Matched m = match(device, four_anchors(), scene, {0.5f, 0.4f, true, 0.5f});
   CHECK(m.labels == std::vector<std::int32_t>{7, 8, kBackground, kBackground});
   CHECK(m.matches == std::vector<std::int32_t>{0, 1, -1, -1});
 }
 
 TEST_CASE("match: the first of equal boxes wins") {
+  const Device device = GENERATE(from_range(test::devices()));
   Scene scene;
   scene.add({10, 0, 20, 10}, 2);
   scene.add({10, 0, 20, 10}, 1);
   scene.end_image();
-  const Matched m = match(four_anchors(), scene, {0.5f, 0.4f, true, 0.5f});
+  const Matched m = match(device, four_anchors(), scene, {0.5f, 0.4f, true, 0.5f});
   CHECK(m.labels == std::vector<std::int32_t>{kBackground, 2, kBackground, kBackground});
   CHECK(m.matches == std::vector<std::int32_t>{-1, 0, -1, -1});
 }
 
 TEST_CASE("match: a box smaller than every anchor has no anchor without the low-quality rule") {
+  const Device device = GENERATE(from_range(test::devices()));
   Scene scene;
   scene.add({22, 2, 24, 4}, 0);
   scene.end_image();
-  CHECK(match(four_anchors(), scene, {}).positives[0] == 0);
-  CHECK(match(four_anchors(), scene, {0.5f, 0.4f, true, 0.5f}).labels ==
+  CHECK(match(device, four_anchors(), scene, {}).positives[0] == 0);
+  CHECK(match(device, four_anchors(), scene, {0.5f, 0.4f, true, 0.5f}).labels ==
         std::vector<std::int32_t>{kBackground, kBackground, 0, kBackground});
 }
 
 TEST_CASE("match: crowds turn background into ignored anchors and claim none") {
+  const Device device = GENERATE(from_range(test::devices()));
   Scene scene;
   scene.add({0, 0, 25, 10}, kIgnore);  // covers anchors 0 and 1 wholly, anchor 2 by half
   scene.add({0, 0, 10, 10}, 6);
   scene.end_image();
-  const Matched m = match(four_anchors(), scene, {0.5f, 0.4f, true, 0.5f});
+  const Matched m = match(device, four_anchors(), scene, {0.5f, 0.4f, true, 0.5f});
   CHECK(m.labels == std::vector<std::int32_t>{6, kIgnore, kIgnore, kBackground});
   CHECK(m.matches == std::vector<std::int32_t>{1, -1, -1, -1});
 }
 
 TEST_CASE("match: images without boxes are background, also between others") {
+  const Device device = GENERATE(from_range(test::devices()));
   Scene scene;
   scene.end_image();
   scene.add({0, 0, 10, 10}, 1);
@@ -188,19 +215,20 @@ TEST_CASE("match: images without boxes are background, also between others") {
   scene.add({0, 0, 5, 10}, kIgnore);
   scene.end_image();
   for (bool low_quality : {false, true}) {
-    const Matched m = match(four_anchors(), scene, {0.0f, 0.0f, low_quality, 0.5f});
+    const Matched m = match(device, four_anchors(), scene, {0.0f, 0.0f, low_quality, 0.5f});
     CHECK(m.positives == std::vector<std::int32_t>{0, 4, 0, 0});
     CHECK(m.labels == std::vector<std::int32_t>{-1, -1, -1, -1, 1, 1, 1, 1, -1, -1, -1, -1, kIgnore, -1, -1, -1});
   }
-  CHECK(match(four_anchors(), Scene{}, {}).labels.empty());
+  CHECK(match(device, four_anchors(), Scene{}, {}).labels.empty());
 }
 
 TEST_CASE("match: same result for any number of threads") {
+  const Device device = Device::cpu;
   const AnchorGrid grid = test::small_grid(3, 40, 40, 8);
   const Scene scene = random_scene(4, 10, 300, 17);
   const MatchRule rule{0.5f, 0.4f, true, 0.5f};
-  const Matched first = match(grid, scene, rule);
-  test::with_thread_counts([&] { REQUIRE(match(grid, scene, rule) == first); });
+  const Matched first = match(device, grid, scene, rule);
+  test::with_thread_counts([&] { REQUIRE(match(device, grid, scene, rule) == first); });
 }
 
 }  // namespace

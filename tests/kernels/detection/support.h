@@ -3,11 +3,13 @@
 
 #include <cstdint>
 #include <limits>
+#include <utility>
 #include <vector>
 
 #include "kernels/common/parallel.h"
 #include "kernels/detection/anchors.h"
 #include "kernels/detection/head_levels.h"
+#include "tests/support/device_buffer.h"
 
 namespace diopter::test {
 
@@ -31,9 +33,9 @@ void with_thread_counts(const Check& check) {
   set_thread_count(before);
 }
 
-/// The coordinates of boxes as the kernels take them; null when there are none.
-inline float* coordinates(std::vector<Box>& boxes) { return boxes.empty() ? nullptr : &boxes[0].x1; }
-inline const float* coordinates(const std::vector<Box>& boxes) { return boxes.empty() ? nullptr : &boxes[0].x1; }
+/// Boxes as the kernels take them; may be null.
+inline float* coordinates(Box* boxes) { return boxes ? &boxes->x1 : nullptr; }
+inline const float* coordinates(const Box* boxes) { return boxes ? &boxes->x1 : nullptr; }
 
 /// A head's output over several levels, pixels `padding` values apart; padding and gradient are filled with canaries.
 template <class T>
@@ -55,13 +57,18 @@ class Head {
     }
   }
 
-  HeadLevels<T> levels(bool with_gradient = true) {
-    for (int l = 0; l < heads_.count; ++l) {
-      heads_.level[l].values = values_[l].data();
-      heads_.level[l].gradient = with_gradient ? gradient_[l].data() : nullptr;
+  /// For kernels on the device of `at`, which downloads the gradient.
+  HeadLevels<T> levels(DeviceArrays& at, bool with_gradient = true) {
+    HeadLevels<T> result = heads_;
+    for (int l = 0; l < result.count; ++l) {
+      result.level[l].values = at(std::as_const(values_[l]));
+      result.level[l].gradient = with_gradient ? at(gradient_[l]) : nullptr;
     }
-    return heads_;
+    return result;
   }
+  int images() const { return heads_.images; }
+  int count() const { return heads_.count; }
+  std::int64_t anchors() const { return heads_.anchors(); }
 
   T& value(int image, std::int64_t anchor, int channel) { return at(values_, image, anchor, channel); }
   float gradient(int image, std::int64_t anchor, int channel) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "tests/kernels/detection/support.h"
 #include "tests/support/catch.h"
@@ -19,18 +20,22 @@ struct Selected {
 };
 
 template <class T>
-Selected select(const HeadLevels<T>& logits, float min_logit, int k) {
-  const std::size_t outputs = logits.images * logits.count;
+Selected select(Device device, Head<T>& head, float min_logit, int k) {
+  const std::size_t outputs = head.images() * head.count();
   Selected s{std::vector<std::int32_t>(outputs * k, -7), std::vector<std::int32_t>(outputs, -7),
              std::vector<float>(outputs * k, -7)};
-  cpu::top_k(TopKArgs<T>{logits, min_logit, k, s.indices.data(), s.values.data(), s.counts.data()});
+  test::on(device, [&](auto& at) {
+    DIOPTER_DISPATCH(device, top_k,
+                     TopKArgs<T>{head.levels(at, false), min_logit, k, at(s.indices), at(s.values), at(s.counts)});
+  });
   return s;
 }
 
 /// Sorts everything above the threshold.
 template <class T>
 Selected select_plainly(Head<T>& head, float min_logit, int k) {
-  const HeadLevels<T> logits = head.levels();
+  test::DeviceArrays host(Device::cpu);
+  const HeadLevels<T> logits = head.levels(host);
   Selected s;
   for (int image = 0; image < logits.images; ++image) {
     std::int64_t first = 0;
@@ -69,72 +74,112 @@ std::vector<float> tied_logits(std::size_t n, std::uint64_t seed) {
 }
 
 template <class T>
-void require_plain_selection() {
+void require_plain_selection(Device device) {
   for (int padding : {0, 3}) {
     Head<T> head(2, 3, 5, {600, 150, 1, 20}, padding);
     head.fill(tied_logits(2 * 771 * 3 * 5, 4));
-    for (float min_logit : {-2.944f, 0.0f, 1.75f, 5.0f, -INFINITY}) {
-      for (int k : {1, 2, 10, 100, 20000}) {
+    for (float min_logit : {-2.944f, 1.75f, 5.0f, -INFINITY}) {
+      for (int k : {1, 10, 100, 20000}) {
         INFO("padding " << padding << " above " << min_logit << " k " << k);
-        REQUIRE(select(head.levels(), min_logit, k) == select_plainly(head, min_logit, k));
+        REQUIRE(select(device, head, min_logit, k) == select_plainly(head, min_logit, k));
       }
     }
   }
 }
 
 TEST_CASE("top-k: equals sorting everything, with ties, NaN and infinities") {
-  require_plain_selection<float>();
-  require_plain_selection<bf16>();
+  const Device device = GENERATE(from_range(test::devices()));
+  require_plain_selection<float>(device);
+  require_plain_selection<bf16>(device);
 }
 
-TEST_CASE("top-k: levels of many chunks, same result for any number of threads") {
+TEST_CASE("top-k: levels of many chunks") {
+  const Device device = GENERATE(from_range(test::devices()));
   Head<float> head(1, 9, 8, {3000, 40});
   head.fill(tied_logits(3040 * 72, 9));
   const Selected expected = select_plainly(head, -1, 500);
-  test::with_thread_counts([&] { REQUIRE(select(head.levels(), -1, 500) == expected); });
+  CHECK(select(device, head, -1, 500) == expected);
+  if (device == Device::cpu) test::with_thread_counts([&] { REQUIRE(select(device, head, -1, 500) == expected); });
+}
+
+template <class T>
+void require_selection_of_equals(Device device, float low, float high) {
+  Head<T> head(1, 5, 4, {1000});
+  head.fill(test::uniform(20000, low, high, 12));
+  for (int k : {1, 700}) REQUIRE(select(device, head, -5, k) == select_plainly(head, -5, k));
+}
+
+TEST_CASE("top-k: 20,000 logits that are equal or nearly so, as before training") {
+  const Device device = GENERATE(from_range(test::devices()));
+  require_selection_of_equals<float>(device, -4.6f, -4.6f);
+  require_selection_of_equals<float>(device, -4.61f, -4.6f);
+  require_selection_of_equals<bf16>(device, -4.61f, -4.55f);
+}
+
+TEST_CASE("top-k: any number of logits") {
+  const Device device = GENERATE(from_range(test::devices()));
+  Head<float> head(1, 1, 1, {1, 31, 32, 33, 255, 256, 257, 5000});
+  head.fill(tied_logits(5865, 1));
+  for (int k : {1, 31, 32, 33, 256, 1000}) REQUIRE(select(device, head, -3, k) == select_plainly(head, -3, k));
+}
+
+TEST_CASE("top-k: the order is that of numbers, over their whole range") {
+  const Device device = GENERATE(from_range(test::devices()));
+  const float largest = std::numeric_limits<float>::max(), smallest = std::numeric_limits<float>::denorm_min();
+  Head<float> head(1, 1, 1, {11});
+  head.fill({-smallest, -largest, -0.0f, smallest, 1, 0.0f, -1, largest, INFINITY, std::nextafter(1.0f, 2.0f),
+             -INFINITY});
+  const Selected s = select(device, head, -INFINITY, 11);
+  CHECK(s.counts[0] == 10);
+  CHECK(s.indices == std::vector<std::int32_t>{8, 7, 9, 4, 3, 2, 5, 0, 6, 1, -7});
 }
 
 TEST_CASE("top-k: the threshold itself is not selected, NaN never") {
+  const Device device = GENERATE(from_range(test::devices()));
   Head<float> head(1, 1, 1, {5});
   head.fill({0.5f, NAN, 0.25f, 0.5f, 1});
-  const Selected s = select(head.levels(), 0.25f, 4);
+  const Selected s = select(device, head, 0.25f, 4);
   CHECK(s.counts == std::vector<std::int32_t>{3});
   CHECK(std::vector<std::int32_t>(s.indices.begin(), s.indices.begin() + 3) == std::vector<std::int32_t>{4, 0, 3});
 }
 
 TEST_CASE("top-k: no images, no pixels") {
-  CHECK(select(Head<float>(0, 3, 2, {4}).levels(), 0, 3).counts.empty());
-  CHECK(select(Head<float>(1, 3, 2, {0}).levels(), 0, 3).counts == std::vector<std::int32_t>{0});
+  const Device device = GENERATE(from_range(test::devices()));
+  Head<float> no_images(0, 3, 2, {4}), no_pixels(1, 3, 2, {0});
+  CHECK(select(device, no_images, 0, 3).counts.empty());
+  CHECK(select(device, no_pixels, 0, 3).counts == std::vector<std::int32_t>{0});
 }
 
 template <class T>
-void require_decoded(const float* image_sizes) {
+void require_decoded(Device device, const std::vector<float>& image_sizes) {
   const AnchorGrid grid = test::small_grid(2, 6, 5, 8);
   const int images = 2, classes = 4, k = 30;
   Head<T> logits(images, 3, classes, test::pixels_of(grid)), deltas(images, 3, 4, test::pixels_of(grid), 2);
   logits.fill(test::uniform(images * grid.size() * classes, -4, 3, 5));
   deltas.fill(test::uniform(images * grid.size() * 4, -1, 1, 6));
-  Selected s = select(logits.levels(), 2.2f, k);
+  Selected s = select(device, logits, 2.2f, k);
   s.counts[1] = 0;  // a level without candidates in the middle
 
   std::vector<Box> boxes(images * 2 * k, Box{-7, -7, -7, -7});
   std::vector<float> scores(boxes.size(), -7);
   std::vector<std::int32_t> labels(boxes.size(), -7), candidates(images, -7);
-  DecodeArgs<T> args;
-  args.grid = grid;
-  args.coder = {1, 1, 2, 2};
-  args.deltas = deltas.levels();
-  args.classes = classes;
-  args.k = k;
-  args.indices = s.indices.data();
-  args.values = s.values.data();
-  args.counts = s.counts.data();
-  args.image_sizes = image_sizes;
-  args.boxes = test::coordinates(boxes);
-  args.scores = scores.data();
-  args.labels = labels.data();
-  args.candidates = candidates.data();
-  cpu::decode_candidates(args);
+  test::on(device, [&](auto& at) {
+    DecodeArgs<T> args;
+    args.grid = grid;
+    args.coder = {1, 1, 2, 2};
+    args.deltas = deltas.levels(at, false);
+    args.classes = classes;
+    args.k = k;
+    args.indices = at(s.indices);
+    args.values = at(s.values);
+    args.counts = at(s.counts);
+    args.image_sizes = image_sizes.empty() ? nullptr : at(image_sizes);
+    args.boxes = test::coordinates(at(boxes));
+    args.scores = at(scores);
+    args.labels = at(labels);
+    args.candidates = at(candidates);
+    DIOPTER_DISPATCH(device, decode_candidates, args);
+  });
 
   for (int image = 0; image < images; ++image) {
     std::size_t out = image * 2 * k;
@@ -146,7 +191,7 @@ void require_decoded(const float* image_sizes) {
         double d[4];
         for (int c = 0; c < 4; ++c) d[c] = static_cast<float>(deltas.value(image, grid.level_offset(l) + anchor, c));
         BoxT<double> box = decode_box<double>({1, 1, 2, 2}, {a.x1, a.y1, a.x2, a.y2}, d);
-        if (image_sizes) {
+        if (!image_sizes.empty()) {
           const double w = image_sizes[image * 2], h = image_sizes[image * 2 + 1];
           box = {std::clamp(box.x1, 0.0, w), std::clamp(box.y1, 0.0, h), std::clamp(box.x2, 0.0, w),
                  std::clamp(box.y2, 0.0, h)};
@@ -167,10 +212,11 @@ void require_decoded(const float* image_sizes) {
 }
 
 TEST_CASE("decode: boxes, scores and labels of the candidates lie in front, clipped to the image") {
-  const float sizes[] = {33, 40, 25.5f, 47};
-  require_decoded<float>(nullptr);
-  require_decoded<float>(sizes);
-  require_decoded<bf16>(sizes);
+  const Device device = GENERATE(from_range(test::devices()));
+  const std::vector<float> sizes = {33, 40, 25.5f, 47};
+  require_decoded<float>(device, {});
+  require_decoded<float>(device, sizes);
+  require_decoded<bf16>(device, sizes);
 }
 
 }  // namespace

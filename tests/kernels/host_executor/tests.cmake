@@ -20,3 +20,12 @@ if(DIOPTER_CUDA_KIND STREQUAL "host")
                              DIOPTER_PLANTED_BUGS="$<TARGET_FILE:planted_bugs>")
   add_dependencies(kernels_tests planted_bugs)
 endif()
+
+# All kernels once more with the executor's threads in other orders, and with streams that wait until they must not.
+if(DIOPTER_CUDA_KIND STREQUAL "host")
+  foreach(setting ORDER=reverse ORDER=shuffle LAZY=1)
+    add_test(NAME "kernels on the executor: ${setting}" COMMAND kernels_tests "~planted*")
+    set_tests_properties("kernels on the executor: ${setting}" PROPERTIES ENVIRONMENT "DIOPTER_EXECUTOR_${setting}"
+                         TIMEOUT 1200)
+  endforeach()
+endif()

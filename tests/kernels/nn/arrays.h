@@ -10,6 +10,7 @@
 #include "kernels/common/bf16.h"
 #include "kernels/common/parallel.h"
 #include "tests/support/compare.h"
+#include "tests/support/device_buffer.h"
 #include "tests/support/random.h"
 
 namespace diopter::test {
@@ -53,14 +54,14 @@ bool same_bits(const std::vector<T>& a, const std::vector<T>& b) {
   return a.size() == b.size() && (a.empty() || std::memcmp(a.data(), b.data(), a.size() * sizeof(T)) == 0);
 }
 
-/// Runs f() -> vector with 1, 2 and 5 threads and requires the same bits.
+/// Requires f() -> vector to have the same bits each time: on the CPU with 1, 2 and 5 threads.
 template <class F>
-void require_same_bits_for_any_thread_count(F f) {
+void require_same_bits_each_time(Device device, F f) {
   const int before = thread_count();
   set_thread_count(1);
   const auto expected = f();
   for (int threads : {2, 5}) {
-    set_thread_count(threads);
+    set_thread_count(device == Device::cpu ? threads : before);
     const auto actual = f();
     INFO(threads << " threads");
     CHECK(same_bits(actual, expected));

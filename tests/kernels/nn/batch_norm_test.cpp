@@ -32,32 +32,62 @@ template <class T>
 struct Forward {
   std::vector<T> y;
   std::vector<float> mean, rstd, running_mean, running_var;
-  Forward(const std::vector<T>& x, int channels, const std::vector<float>& gamma, const std::vector<float>& beta)
+  Forward(Device device, const std::vector<T>& x, int channels, const std::vector<float>& gamma,
+          const std::vector<float>& beta)
       : y(garbage<T>(x.size())),
         mean(garbage(channels)),
         rstd(garbage(channels)),
         running_mean(channels, 1.0f),
         running_var(channels, 2.0f) {
-    cpu::batch_norm_forward(BatchNormForwardArgs<T>{.rows = static_cast<std::int64_t>(x.size()) / channels,
-                                                    .channels = channels,
-                                                    .x = x.data(),
-                                                    .gamma = gamma.data(),
-                                                    .beta = beta.data(),
-                                                    .running_mean = running_mean.data(),
-                                                    .running_var = running_var.data(),
-                                                    .y = y.data(),
-                                                    .mean = mean.data(),
-                                                    .rstd = rstd.data()});
+    on(device, [&](auto& at) {
+      const BatchNormForwardArgs<T> args{.rows = static_cast<std::int64_t>(x.size()) / channels,
+                                         .channels = channels,
+                                         .x = at(x),
+                                         .gamma = at(gamma),
+                                         .beta = at(beta),
+                                         .running_mean = at(running_mean),
+                                         .running_var = at(running_var),
+                                         .y = at(y),
+                                         .mean = at(mean),
+                                         .rstd = at(rstd)};
+      DIOPTER_DISPATCH(device, batch_norm_forward, args);
+    });
+  }
+};
+
+template <class T>
+struct Backward {
+  std::vector<T> dx;
+  std::vector<float> dgamma, dbeta;
+  Backward(Device device, const std::vector<T>& x, const std::vector<T>& dy, int channels,
+           const std::vector<float>& gamma, const Forward<T>& forward)
+      : dx(dy), dgamma(garbage(channels)), dbeta(garbage(channels)) {  // in place
+    on(device, [&](auto& at) {
+      T* gradient = at(dx);
+      const BatchNormBackwardArgs<T> args{.rows = static_cast<std::int64_t>(x.size()) / channels,
+                                          .channels = channels,
+                                          .x = at(x),
+                                          .dy = gradient,
+                                          .gamma = at(gamma),
+                                          .mean = at(forward.mean),
+                                          .rstd = at(forward.rstd),
+                                          .dx = gradient,
+                                          .dgamma = at(dgamma),
+                                          .dbeta = at(dbeta)};
+      DIOPTER_DISPATCH(device, batch_norm_backward, args);
+    });
   }
 };
 
 TEMPLATE_TEST_CASE("batch norm: forward equals the formula in double", "", float, bf16) {
-  for (int channels : {1, 5, 33}) {
-    for (int rows : {1, 2, 31, 257, 9000}) {
-      INFO(rows << " rows, " << channels << " channels");
+  const Device device = GENERATE(from_range(devices()));
+  for (int channels : {1, 5, 33, 264}) {
+    for (int rows : {1, 2, 31, 32, 33, 257, 9000}) {
+      if (rows * channels > 300000) continue;
+      INFO(rows << " rows, " << channels << " channels on " << device_name(device));
       auto x = random_array<TestType>(std::size_t(rows) * channels, 1);
       const auto gamma = random_array(channels, 2), beta = random_array(channels, 3);
-      const Forward<TestType> actual(x, channels, gamma, beta);
+      const Forward<TestType> actual(device, x, channels, gamma, beta);
       // One row of each channel is all beta; rounding of the mean is magnified by rstd = 316.
       const double close = tolerance<TestType>(Tolerance::matrix);
       require_close(to_float(actual.y), plain(doubles(to_float(x)), channels, doubles(gamma), doubles(beta)), close);
@@ -66,9 +96,11 @@ TEMPLATE_TEST_CASE("batch norm: forward equals the formula in double", "", float
 }
 
 TEST_CASE("batch norm: mean far from zero, and running values as in PyTorch") {
+  const Device device = GENERATE(from_range(devices()));
+  INFO(device_name(device));
   // Channel 0: 1001, 1003 (mean 1002, biased variance 1, unbiased 2); channel 1 constant.
   const std::vector<float> x{1001, 7, 1003, 7};
-  const Forward<float> actual(x, 2, {1, 1}, {0, 0});
+  const Forward<float> actual(device, x, 2, {1, 1}, {0, 0});
   require_close(actual.y, std::vector<double>{-0.999995, 0, 0.999995, 0}, 1e-4);
   require_close(actual.mean, std::vector<double>{1002, 7}, Tolerance::elementwise);
   require_close(actual.rstd, std::vector<double>{1 / std::sqrt(1 + kEps), 1 / std::sqrt(kEps)}, Tolerance::elementwise);
@@ -77,6 +109,8 @@ TEST_CASE("batch norm: mean far from zero, and running values as in PyTorch") {
 }
 
 TEMPLATE_TEST_CASE("batch norm: backward equals central differences of the formula in double", "", float, bf16) {
+  const Device device = GENERATE(from_range(devices()));
+  INFO(device_name(device));
   const int channels = 3;
   const std::size_t n = 7 * channels;
   const auto x = random_array<TestType>(n, 1), dy = random_array<TestType>(n, 2);
@@ -87,33 +121,26 @@ TEMPLATE_TEST_CASE("batch norm: backward equals central differences of the formu
     return sum;
   };
   const auto x64 = doubles(to_float(x)), gamma64 = doubles(gamma), beta64 = doubles(beta);
-  const Forward<TestType> forward(x, channels, gamma, beta);
-  auto dx = dy;  // in place
-  auto dgamma = garbage(channels), dbeta = garbage(channels);
-  cpu::batch_norm_backward(BatchNormBackwardArgs<TestType>{.rows = 7,
-                                                           .channels = channels,
-                                                           .x = x.data(),
-                                                           .dy = dx.data(),
-                                                           .gamma = gamma.data(),
-                                                           .mean = forward.mean.data(),
-                                                           .rstd = forward.rstd.data(),
-                                                           .dx = dx.data(),
-                                                           .dgamma = dgamma.data(),
-                                                           .dbeta = dbeta.data()});
+  const Forward<TestType> forward(device, x, channels, gamma, beta);
+  const Backward<TestType> actual(device, x, dy, channels, gamma, forward);
   const auto of_x = central_differences(x64, [&](const auto& v) { return loss(plain(v, channels, gamma64, beta64)); });
   const auto of_gamma =
       central_differences(gamma64, [&](const auto& v) { return loss(plain(x64, channels, v, beta64)); });
   const auto of_beta =
       central_differences(beta64, [&](const auto& v) { return loss(plain(x64, channels, gamma64, v)); });
-  require_close(to_float(dx), of_x, tolerance<TestType>(Tolerance::sum));
-  require_close(dgamma, of_gamma, Tolerance::sum);
-  require_close(dbeta, of_beta, Tolerance::sum);
+  require_close(to_float(actual.dx), of_x, tolerance<TestType>(Tolerance::sum));
+  require_close(actual.dgamma, of_gamma, Tolerance::sum);
+  require_close(actual.dbeta, of_beta, Tolerance::sum);
 }
 
 TEMPLATE_TEST_CASE("batch norm: fixed statistics", "", float, bf16) {
+  const Device device = GENERATE(from_range(devices()));
+  INFO(device_name(device));
   const std::vector<float> gamma{2, -1}, beta{0.5f, 0.25f}, mean{1, -2}, var{4, 0.25f};
   auto scale = garbage(2), shift = garbage(2);
-  cpu::batch_norm_fold(2, 0.0f, gamma.data(), beta.data(), mean.data(), var.data(), scale.data(), shift.data());
+  on(device, [&](auto& at) {
+    DIOPTER_DISPATCH(device, batch_norm_fold, 2, 0.0f, at(gamma), at(beta), at(mean), at(var), at(scale), at(shift));
+  });
   CHECK(scale == std::vector<float>{1, -2});
   CHECK(shift == std::vector<float>{-0.5f, -3.75f});
   for (int rows : {0, 1, 33, 40000}) {
@@ -124,36 +151,60 @@ TEMPLATE_TEST_CASE("batch norm: fixed statistics", "", float, bf16) {
       forward[i] = backward[i] + shift[i % 2];
     }
     auto y = garbage<TestType>(x.size());
-    cpu::channel_affine(rows, 2, scale.data(), shift.data(), x.data(), y.data());
+    on(device,
+       [&](auto& at) { DIOPTER_DISPATCH(device, channel_affine, rows, 2, at(scale), at(shift), at(x), at(y)); });
     require_close(to_float(y), forward, tolerance<TestType>(Tolerance::elementwise));
     y = x;  // in place
-    cpu::channel_affine(rows, 2, scale.data(), nullptr, y.data(), y.data());
+    on(device, [&](auto& at) { DIOPTER_DISPATCH(device, channel_affine, rows, 2, at(scale), nullptr, at(y), at(y)); });
     require_close(to_float(y), backward, tolerance<TestType>(Tolerance::elementwise));
   }
 }
 
-TEST_CASE("batch norm: no rows is an error") { CHECK_THROWS_AS(Forward<float>({}, 2, {1, 1}, {0, 0}), Error); }
+TEMPLATE_TEST_CASE("batch norm: backward equals the formula for many rows and channels", "", float, bf16) {
+  const Device device = GENERATE(from_range(devices()));
+  for (int channels : {1, 8, 12, 264}) {
+    for (int rows : {1, 32, 257, 5000}) {
+      if (rows * channels > 300000) continue;
+      INFO(rows << " rows, " << channels << " channels on " << device_name(device));
+      const std::size_t n = std::size_t(rows) * channels;
+      const auto x = random_array<TestType>(n, 1), dy = random_array<TestType>(n, 2);
+      const auto gamma = random_array(channels, 3);
+      const Forward<TestType> forward(device, x, channels, gamma, gamma);
+      const Backward<TestType> actual(device, x, dy, channels, gamma, forward);
+      std::vector<double> dgamma(channels), dbeta(channels), dx(n);
+      const auto xhat = [&](std::size_t i) {
+        return (static_cast<double>(float(x[i])) - forward.mean[i % channels]) * forward.rstd[i % channels];
+      };
+      for (std::size_t i = 0; i < n; ++i) {
+        dbeta[i % channels] += float(dy[i]);
+        dgamma[i % channels] += float(dy[i]) * xhat(i);
+      }
+      for (std::size_t i = 0; i < n; ++i) {
+        const std::size_t c = i % channels;
+        dx[i] =
+            static_cast<double>(gamma[c]) * forward.rstd[c] * (float(dy[i]) - (dbeta[c] + xhat(i) * dgamma[c]) / rows);
+      }
+      require_close(actual.dbeta, dbeta, Tolerance::sum);
+      require_close(actual.dgamma, dgamma, Tolerance::sum);
+      require_close(to_float(actual.dx), dx, tolerance<TestType>(Tolerance::matrix));
+    }
+  }
+}
 
-TEST_CASE("batch norm: bits do not depend on the number of threads") {
-  const int channels = 24;
-  const auto x = random_array(20000 * channels, 1), dy = random_array(20000 * channels, 2);
+TEST_CASE("batch norm: no rows is an error") {
+  const Device device = GENERATE(from_range(devices()));
+  CHECK_THROWS_AS(Forward<float>(device, {}, 2, {1, 1}, {0, 0}), Error);
+}
+
+TEST_CASE("batch norm: the same bits each time") {
+  const Device device = GENERATE(from_range(devices()));
+  INFO(device_name(device));
+  const int channels = 24, rows = device == Device::cpu ? 20000 : 3000;
+  const auto x = random_array(rows * channels, 1), dy = random_array(rows * channels, 2);
   const auto gamma = random_array(channels, 3), beta = random_array(channels, 4);
-  require_same_bits_for_any_thread_count([&] { return Forward<float>(x, channels, gamma, beta).y; });
-  const Forward<float> forward(x, channels, gamma, beta);
-  require_same_bits_for_any_thread_count([&] {
-    auto dx = garbage(x.size()), dgamma = garbage(channels), dbeta = garbage(channels);
-    cpu::batch_norm_backward(BatchNormBackwardArgs<float>{.rows = 20000,
-                                                          .channels = channels,
-                                                          .x = x.data(),
-                                                          .dy = dy.data(),
-                                                          .gamma = gamma.data(),
-                                                          .mean = forward.mean.data(),
-                                                          .rstd = forward.rstd.data(),
-                                                          .dx = dx.data(),
-                                                          .dgamma = dgamma.data(),
-                                                          .dbeta = dbeta.data()});
-    return dx;
-  });
+  require_same_bits_each_time(device, [&] { return Forward<float>(device, x, channels, gamma, beta).y; });
+  const Forward<float> forward(device, x, channels, gamma, beta);
+  require_same_bits_each_time(device, [&] { return Backward<float>(device, x, dy, channels, gamma, forward).dx; });
 }
 
 }  // namespace

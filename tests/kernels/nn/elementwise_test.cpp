@@ -9,74 +9,88 @@ using namespace test;
 
 constexpr int kSizes[] = {0, 1, 31, 32, 33, 255, 256, 257, 70001};
 
-/// Requires run(y) to write expected(i) to every y[i], out of place.
+/// Requires run(at, y) to write expected(i) to every y[i], out of place, wherever in memory the arrays begin.
 template <class T, class Run, class Expected>
-void require_elements(int n, double tolerance, Run run, Expected expected) {
-  auto y = garbage<T>(n);
-  run(y.data());
+void require_elements(Device device, int n, double tolerance, Run run, Expected expected) {
   std::vector<double> values(n);
   for (int i = 0; i < n; ++i) values[i] = expected(i);
-  require_close(to_float(y), values, tolerance);
+  for (int offset : {0, 1}) {
+    auto y = garbage<T>(n);
+    on(
+        device, [&](auto& at) { run(at, at(y)); }, offset);
+    require_close(to_float(y), values, tolerance);
+  }
 }
 
 TEMPLATE_TEST_CASE("elementwise: every operation at many sizes", "", float, bf16) {
+  const Device device = GENERATE(from_range(devices()));
   const double close = tolerance<TestType>(Tolerance::elementwise);
   for (int n : kSizes) {
-    INFO(n << " elements");
+    INFO(n << " elements on " << device_name(device));
     const auto a = random_array<TestType>(n, 1), b = random_array<TestType>(n, 2);
     const auto x = [&](int i) { return static_cast<double>(float(a[i])); };
     const auto g = [&](int i) { return static_cast<double>(float(b[i])); };
     require_elements<TestType>(
-        n, Tolerance::copy, [&](TestType* y) { cpu::relu_forward(n, a.data(), y); },
+        device, n, Tolerance::copy, [&](auto& at, TestType* y) { DIOPTER_DISPATCH(device, relu_forward, n, at(a), y); },
         [&](int i) { return std::max(x(i), 0.0); });
     require_elements<TestType>(
-        n, Tolerance::copy, [&](TestType* y) { cpu::relu_backward(n, a.data(), b.data(), y); },
+        device, n, Tolerance::copy,
+        [&](auto& at, TestType* y) { DIOPTER_DISPATCH(device, relu_backward, n, at(a), at(b), y); },
         [&](int i) { return x(i) > 0 ? g(i) : 0.0; });
     require_elements<TestType>(
-        n, close, [&](TestType* y) { cpu::sigmoid_forward(n, a.data(), y); },
+        device, n, close, [&](auto& at, TestType* y) { DIOPTER_DISPATCH(device, sigmoid_forward, n, at(a), y); },
         [&](int i) { return 1 / (1 + std::exp(-x(i))); });
     require_elements<TestType>(
-        n, close, [&](TestType* y) { cpu::sigmoid_backward(n, a.data(), b.data(), y); },
+        device, n, close,
+        [&](auto& at, TestType* y) { DIOPTER_DISPATCH(device, sigmoid_backward, n, at(a), at(b), y); },
         [&](int i) { return g(i) * x(i) * (1 - x(i)); });
     require_elements<TestType>(
-        n, close, [&](TestType* y) { cpu::add(n, a.data(), b.data(), y); }, [&](int i) { return x(i) + g(i); });
-    const float factor = -2.5f;
+        device, n, close, [&](auto& at, TestType* y) { DIOPTER_DISPATCH(device, add, n, at(a), at(b), y); },
+        [&](int i) { return x(i) + g(i); });
+    const std::vector<float> factor{-2.5f};
     require_elements<TestType>(
-        n, close, [&](TestType* y) { cpu::scale(n, &factor, a.data(), y); }, [&](int i) { return -2.5 * x(i); });
+        device, n, close, [&](auto& at, TestType* y) { DIOPTER_DISPATCH(device, scale, n, at(factor), at(a), y); },
+        [&](int i) { return -2.5 * x(i); });
     require_elements<TestType>(
-        n, Tolerance::copy, [&](TestType* y) { cpu::fill(n, 0.75f, y); }, [](int) { return 0.75; });
+        device, n, Tolerance::copy, [&](auto&, TestType* y) { DIOPTER_DISPATCH(device, fill, n, 0.75f, y); },
+        [](int) { return 0.75; });
     require_elements<float>(
-        n, Tolerance::copy, [&](float* y) { cpu::cast(n, a.data(), y); }, x);
+        device, n, Tolerance::copy, [&](auto& at, float* y) { DIOPTER_DISPATCH(device, cast, n, at(a), y); }, x);
     require_elements<bf16>(
-        n, Tolerance::copy, [&](bf16* y) { cpu::cast(n, a.data(), y); },
+        device, n, Tolerance::copy, [&](auto& at, bf16* y) { DIOPTER_DISPATCH(device, cast, n, at(a), y); },
         [&](int i) { return float(bf16(float(a[i]))); });
   }
 }
 
 TEMPLATE_TEST_CASE("elementwise: in place gives the same bits", "", float, bf16) {
+  const Device device = GENERATE(from_range(devices()));
+  INFO(device_name(device));
   const int n = 70001;
   const auto a = random_array<TestType>(n, 1), b = random_array<TestType>(n, 2);
   auto apart = garbage<TestType>(n), in_place = a;
-  cpu::relu_forward(n, a.data(), apart.data());
-  cpu::relu_forward(n, in_place.data(), in_place.data());
+  on(device, [&](auto& at) { DIOPTER_DISPATCH(device, relu_forward, n, at(a), at(apart)); });
+  on(device, [&](auto& at) { DIOPTER_DISPATCH(device, relu_forward, n, at(in_place), at(in_place)); });
   CHECK(same_bits(in_place, apart));
-  cpu::add(n, a.data(), b.data(), apart.data());
-  for (bool second : {false, true}) {
-    in_place = second ? b : a;
-    cpu::add(n, second ? a.data() : in_place.data(), second ? in_place.data() : b.data(), in_place.data());
-    CHECK(same_bits(in_place, apart));
-  }
+  on(device, [&](auto& at) { DIOPTER_DISPATCH(device, add, n, at(a), at(b), at(apart)); });
+  in_place = a;
+  on(device, [&](auto& at) { DIOPTER_DISPATCH(device, add, n, at(in_place), at(b), at(in_place)); });
+  CHECK(same_bits(in_place, apart));
   in_place = b;
-  cpu::relu_backward(n, a.data(), b.data(), apart.data());
-  cpu::relu_backward(n, a.data(), in_place.data(), in_place.data());
+  on(device, [&](auto& at) { DIOPTER_DISPATCH(device, add, n, at(a), at(in_place), at(in_place)); });
+  CHECK(same_bits(in_place, apart));
+  in_place = b;
+  on(device, [&](auto& at) { DIOPTER_DISPATCH(device, relu_backward, n, at(a), at(b), at(apart)); });
+  on(device, [&](auto& at) { DIOPTER_DISPATCH(device, relu_backward, n, at(a), at(in_place), at(in_place)); });
   CHECK(same_bits(in_place, apart));
 }
 
 TEST_CASE("elementwise: lerp moves towards x") {
+  const Device device = GENERATE(from_range(devices()));
   for (int n : kSizes) {
+    INFO(n << " elements on " << device_name(device));
     const auto x = random_array(n, 1), start = random_array(n, 2);
     auto y = start;
-    cpu::lerp(n, 0.25f, x.data(), y.data());
+    on(device, [&](auto& at) { DIOPTER_DISPATCH(device, lerp, n, 0.25f, at(x), at(y)); });
     std::vector<double> expected(n);
     for (int i = 0; i < n; ++i) expected[i] = start[i] + 0.25 * (static_cast<double>(x[i]) - start[i]);
     require_close(y, expected, Tolerance::elementwise);
@@ -84,13 +98,15 @@ TEST_CASE("elementwise: lerp moves towards x") {
 }
 
 TEST_CASE("elementwise: NaN and extreme values") {
+  const Device device = GENERATE(from_range(devices()));
+  INFO(device_name(device));
   const float infinity = std::numeric_limits<float>::infinity();
   const std::vector<float> x{kNan, -infinity, infinity, -1e4f, 1e4f, -0.0f};
   std::vector<float> y(x.size());
-  cpu::relu_forward(6, x.data(), y.data());
+  on(device, [&](auto& at) { DIOPTER_DISPATCH(device, relu_forward, 6, at(x), at(y)); });
   CHECK(std::isnan(y[0]));
   CHECK(std::vector<float>(y.begin() + 1, y.end()) == std::vector<float>{0, infinity, 0, 1e4f, 0});
-  cpu::sigmoid_forward(6, x.data(), y.data());
+  on(device, [&](auto& at) { DIOPTER_DISPATCH(device, sigmoid_forward, 6, at(x), at(y)); });
   CHECK(std::isnan(y[0]));
   CHECK(std::vector<float>(y.begin() + 1, y.end()) == std::vector<float>{0, 1, 0, 1, 0.5f});
 }

@@ -57,18 +57,21 @@ template <class T>
 struct Forward {
   std::vector<T> y;
   std::vector<float> mean, rstd;
-  Forward(const Levels& levels, const std::vector<T>& x, int channels, int groups, const std::vector<float>& gamma,
-          const std::vector<float>& beta)
+  Forward(Device device, const Levels& levels, const std::vector<T>& x, int channels, int groups,
+          const std::vector<float>& gamma, const std::vector<float>& beta)
       : y(garbage<T>(x.size())), mean(garbage(images_of(levels) * groups)), rstd(mean) {
-    cpu::group_norm_forward(GroupNormForwardArgs<T>{.levels = levels,
-                                                    .channels = channels,
-                                                    .groups = groups,
-                                                    .x = x.data(),
-                                                    .gamma = gamma.data(),
-                                                    .beta = beta.data(),
-                                                    .y = y.data(),
-                                                    .mean = mean.data(),
-                                                    .rstd = rstd.data()});
+    on(device, [&](auto& at) {
+      const GroupNormForwardArgs<T> args{.levels = levels,
+                                         .channels = channels,
+                                         .groups = groups,
+                                         .x = at(x),
+                                         .gamma = at(gamma),
+                                         .beta = at(beta),
+                                         .y = at(y),
+                                         .mean = at(mean),
+                                         .rstd = at(rstd)};
+      DIOPTER_DISPATCH(device, group_norm_forward, args);
+    });
   }
 };
 
@@ -76,31 +79,36 @@ template <class T>
 struct Backward {
   std::vector<T> dx;
   std::vector<float> dgamma, dbeta;
-  Backward(const Levels& levels, const std::vector<T>& x, const std::vector<T>& dy, int channels, int groups,
-           const std::vector<float>& gamma, const Forward<T>& forward)
+  Backward(Device device, const Levels& levels, const std::vector<T>& x, const std::vector<T>& dy, int channels,
+           int groups, const std::vector<float>& gamma, const Forward<T>& forward)
       : dx(dy), dgamma(garbage(channels)), dbeta(garbage(channels)) {  // in place
-    cpu::group_norm_backward(GroupNormBackwardArgs<T>{.levels = levels,
-                                                      .channels = channels,
-                                                      .groups = groups,
-                                                      .x = x.data(),
-                                                      .dy = dx.data(),
-                                                      .gamma = gamma.data(),
-                                                      .mean = forward.mean.data(),
-                                                      .rstd = forward.rstd.data(),
-                                                      .dx = dx.data(),
-                                                      .dgamma = dgamma.data(),
-                                                      .dbeta = dbeta.data()});
+    on(device, [&](auto& at) {
+      T* gradient = at(dx);
+      const GroupNormBackwardArgs<T> args{.levels = levels,
+                                          .channels = channels,
+                                          .groups = groups,
+                                          .x = at(x),
+                                          .dy = gradient,
+                                          .gamma = at(gamma),
+                                          .mean = at(forward.mean),
+                                          .rstd = at(forward.rstd),
+                                          .dx = gradient,
+                                          .dgamma = at(dgamma),
+                                          .dbeta = at(dbeta)};
+      DIOPTER_DISPATCH(device, group_norm_backward, args);
+    });
   }
 };
 
 TEMPLATE_TEST_CASE("group norm: forward equals the formula in double", "", float, bf16) {
+  const Device device = GENERATE(from_range(devices()));
   const Levels cases[] = {Levels({2, 5, 5}), Levels({1, 1, 1}), Levels({0, 3, 3}), Levels({1, 90, 70}), three_levels()};
   for (const Levels& levels : cases) {
     for (int groups : {1, 3, 12}) {
-      INFO(levels.rows() << " rows, " << groups << " groups");
+      INFO(levels.rows() << " rows, " << groups << " groups on " << device_name(device));
       const auto x = random_array<TestType>(levels.rows() * 12, 1);
       const auto gamma = random_array(12, 2), beta = random_array(12, 3);
-      const Forward<TestType> actual(levels, x, 12, groups, gamma, beta);
+      const Forward<TestType> actual(device, levels, x, 12, groups, gamma, beta);
       require_close(to_float(actual.y), plain(levels, doubles(to_float(x)), 12, groups, doubles(gamma), doubles(beta)),
                     tolerance<TestType>(Tolerance::matrix));
     }
@@ -108,14 +116,17 @@ TEMPLATE_TEST_CASE("group norm: forward equals the formula in double", "", float
 }
 
 TEST_CASE("group norm: mean and rstd are those of each image and group") {
+  const Device device = GENERATE(from_range(devices()));
+  INFO(device_name(device));
   // Two pixels, two groups of one channel: 1, 3 and 10, 10.
-  const Forward<float> actual(Levels({1, 1, 2}), {1, 10, 3, 10}, 2, 2, {1, 1}, {0, 5});
+  const Forward<float> actual(device, Levels({1, 1, 2}), {1, 10, 3, 10}, 2, 2, {1, 1}, {0, 5});
   require_close(actual.mean, std::vector<double>{2, 10}, Tolerance::elementwise);
   require_close(actual.rstd, std::vector<double>{1 / std::sqrt(1 + kEps), 1 / std::sqrt(kEps)}, Tolerance::elementwise);
   require_close(actual.y, std::vector<double>{-0.999995, 5, 0.999995, 5}, 1e-4);
 }
 
 TEMPLATE_TEST_CASE("group norm: backward equals central differences of the formula in double", "", float, bf16) {
+  const Device device = GENERATE(from_range(devices()));
   const Levels levels = three_levels();
   const int channels = 6;
   const std::size_t n = levels.rows() * channels;
@@ -123,15 +134,15 @@ TEMPLATE_TEST_CASE("group norm: backward equals central differences of the formu
   const auto gamma = random_array(channels, 3), beta = random_array(channels, 4);
   const auto x64 = doubles(to_float(x)), gamma64 = doubles(gamma), beta64 = doubles(beta);
   for (int groups : {1, 2}) {
-    INFO(groups << " groups");
+    INFO(groups << " groups on " << device_name(device));
     const auto loss = [&](const auto& in, const auto& a, const auto& b) {
       const auto y = plain(levels, in, channels, groups, a, b);
       double sum = 0;
       for (std::size_t i = 0; i < n; ++i) sum += y[i] * float(dy[i]);
       return sum;
     };
-    const Forward<TestType> forward(levels, x, channels, groups, gamma, beta);
-    const Backward<TestType> actual(levels, x, dy, channels, groups, gamma, forward);
+    const Forward<TestType> forward(device, levels, x, channels, groups, gamma, beta);
+    const Backward<TestType> actual(device, levels, x, dy, channels, groups, gamma, forward);
     const auto of_x = central_differences(x64, [&](const auto& v) { return loss(v, gamma64, beta64); });
     const auto of_gamma = central_differences(gamma64, [&](const auto& v) { return loss(x64, v, beta64); });
     const auto of_beta = central_differences(beta64, [&](const auto& v) { return loss(x64, gamma64, v); });
@@ -142,25 +153,74 @@ TEMPLATE_TEST_CASE("group norm: backward equals central differences of the formu
 }
 
 TEST_CASE("group norm: nothing to normalise gives zero parameter gradients") {
+  const Device device = GENERATE(from_range(devices()));
+  INFO(device_name(device));
   const Levels none;
-  const Forward<float> forward(none, {}, 4, 2, {1, 1, 1, 1}, {0, 0, 0, 0});
-  const Backward<float> backward(none, {}, {}, 4, 2, {1, 1, 1, 1}, forward);
+  const Forward<float> forward(device, none, {}, 4, 2, {1, 1, 1, 1}, {0, 0, 0, 0});
+  const Backward<float> backward(device, none, {}, {}, 4, 2, {1, 1, 1, 1}, forward);
   CHECK(backward.dgamma == std::vector<float>(4, 0.0f));
   CHECK(backward.dbeta == std::vector<float>(4, 0.0f));
 }
 
 TEST_CASE("group norm: channels must be a multiple of groups") {
-  CHECK_THROWS_AS(Forward<float>(Levels({1, 1, 1}), {1, 2, 3}, 3, 2, {1, 1, 1}, {0, 0, 0}), Error);
+  const Device device = GENERATE(from_range(devices()));
+  CHECK_THROWS_AS(Forward<float>(device, Levels({1, 1, 1}), {1, 2, 3}, 3, 2, {1, 1, 1}, {0, 0, 0}), Error);
 }
 
-TEST_CASE("group norm: bits do not depend on the number of threads") {
-  const Levels levels({3, 70, 70});
+TEMPLATE_TEST_CASE("group norm: backward equals the formula for many pixels and channels", "", float, bf16) {
+  const Device device = GENERATE(from_range(devices()));
+  Levels levels = three_levels();
+  levels.level[0] = {2, 17, 31};
+  for (const auto& [channels, groups] : {std::pair(8, 2), std::pair(264, 3)}) {
+    INFO(channels << " channels on " << device_name(device));
+    const int width = channels / groups;
+    const std::size_t n = levels.rows() * channels;
+    const auto x = random_array<TestType>(n, 1), dy = random_array<TestType>(n, 2);
+    const auto gamma = random_array(channels, 3);
+    const Forward<TestType> forward(device, levels, x, channels, groups, gamma, gamma);
+    const Backward<TestType> actual(device, levels, x, dy, channels, groups, gamma, forward);
+    std::vector<double> dgamma(channels), dbeta(channels), dx(n);
+    std::size_t first = 0, image = 0;
+    for (int l = 0; l < levels.count; ++l) {
+      const std::size_t size = std::size_t(levels.level[l].h) * levels.level[l].w * channels;
+      for (int i = 0; i < levels.level[l].n; ++i, ++image, first += size) {
+        const auto group = [&, c = channels, g = groups](std::size_t at) { return image * g + at % c / width; };
+        const auto xhat = [&](std::size_t at) {
+          return (static_cast<double>(float(x[at])) - forward.mean[group(at)]) * forward.rstd[group(at)];
+        };
+        std::vector<double> sum(image * groups + groups), product(sum);
+        for (std::size_t at = first; at < first + size; ++at) {
+          const double g = float(dy[at]);
+          dbeta[at % channels] += g;
+          dgamma[at % channels] += g * xhat(at);
+          sum[group(at)] += g * gamma[at % channels];
+          product[group(at)] += g * gamma[at % channels] * xhat(at);
+        }
+        const double count = static_cast<double>(size) / groups;
+        for (std::size_t at = first; at < first + size; ++at) {
+          const double g = static_cast<double>(float(dy[at])) * gamma[at % channels];
+          dx[at] = forward.rstd[group(at)] * (g - sum[group(at)] / count - xhat(at) * product[group(at)] / count);
+        }
+      }
+    }
+    require_close(actual.dbeta, dbeta, Tolerance::sum);
+    require_close(actual.dgamma, dgamma, Tolerance::matrix);
+    require_close(to_float(actual.dx), dx, tolerance<TestType>(Tolerance::matrix));
+  }
+}
+
+TEST_CASE("group norm: the same bits each time") {
+  const Device device = GENERATE(from_range(devices()));
+  INFO(device_name(device));
+  const int size = device == Device::cpu ? 70 : 30;
+  const Levels levels({3, size, size});
   const auto x = random_array(levels.rows() * 16, 1), dy = random_array(levels.rows() * 16, 2);
   const auto gamma = random_array(16, 3), beta = random_array(16, 4);
-  require_same_bits_for_any_thread_count([&] { return Forward<float>(levels, x, 16, 4, gamma, beta).y; });
-  const Forward<float> forward(levels, x, 16, 4, gamma, beta);
-  require_same_bits_for_any_thread_count([&] { return Backward<float>(levels, x, dy, 16, 4, gamma, forward).dx; });
-  require_same_bits_for_any_thread_count([&] { return Backward<float>(levels, x, dy, 16, 4, gamma, forward).dgamma; });
+  require_same_bits_each_time(device, [&] { return Forward<float>(device, levels, x, 16, 4, gamma, beta).y; });
+  const Forward<float> forward(device, levels, x, 16, 4, gamma, beta);
+  const auto backward = [&] { return Backward<float>(device, levels, x, dy, 16, 4, gamma, forward); };
+  require_same_bits_each_time(device, [&] { return backward().dx; });
+  require_same_bits_each_time(device, [&] { return backward().dgamma; });
 }
 
 }  // namespace

@@ -60,8 +60,10 @@ const MaxPoolShape kShapes[] = {
 };
 
 TEMPLATE_TEST_CASE("max pool: forward and backward equal plain loops", "", float, bf16) {
+  const Device device = GENERATE(from_range(devices()));
   for (const MaxPoolShape& s : kShapes) {
-    INFO(s.in.h << "x" << s.in.w << ", kernel " << s.kernel << ", stride " << s.stride);
+    INFO(s.in.h << "x" << s.in.w << ", kernel " << s.kernel << ", stride " << s.stride << " on "
+                << device_name(device));
     const std::size_t inputs = s.in.rows() * s.channels, outputs = s.out().rows() * s.channels;
     // Few different values: many ties.
     auto x = random_array<TestType>(inputs, 1);
@@ -69,25 +71,27 @@ TEMPLATE_TEST_CASE("max pool: forward and backward equal plain loops", "", float
     const Pooled expected = plain(s, to_float(x));
     auto y = garbage<TestType>(outputs);
     std::vector<std::uint8_t> tap(outputs, 255);
-    cpu::max_pool_forward(s, x.data(), y.data(), tap.data());
+    on(device, [&](auto& at) { DIOPTER_DISPATCH(device, max_pool_forward, s, at(std::as_const(x)), at(y), at(tap)); });
     CHECK(to_float(y) == expected.y);
     CHECK(tap == expected.tap);
 
     const auto dy = random_array<TestType>(outputs, 2);
     auto dx = garbage<TestType>(inputs);
-    cpu::max_pool_backward(s, tap.data(), dy.data(), dx.data());
+    on(device, [&](auto& at) { DIOPTER_DISPATCH(device, max_pool_backward, s, at(tap), at(dy), at(dx)); });
     require_close(to_float(dx), plain_backward(s, tap, to_float(dy)), tolerance<TestType>(Tolerance::elementwise));
   }
 }
 
 TEST_CASE("max pool: the first of equals wins, NaN wins over numbers, -infinity is a value") {
+  const Device device = GENERATE(from_range(devices()));
+  INFO(device_name(device));
   const float infinity = std::numeric_limits<float>::infinity();
   const MaxPoolShape square{{1, 2, 2}, 1, 2, 2, 0};
-  const auto pool = [&](std::vector<float> x) {
-    float y = -1;
-    std::uint8_t tap = 255;
-    cpu::max_pool_forward(square, x.data(), &y, &tap);
-    return std::pair(y, int{tap});
+  const auto pool = [&](const std::vector<float>& x) {
+    std::vector<float> y{-1};
+    std::vector<std::uint8_t> tap{255};
+    on(device, [&](auto& at) { DIOPTER_DISPATCH(device, max_pool_forward, square, at(x), at(y), at(tap)); });
+    return std::pair(y[0], int{tap[0]});
   };
   CHECK(pool({1, 2, 2, 0}) == std::pair(2.0f, 1));
   CHECK(pool({-infinity, -infinity, -infinity, -infinity}) == std::pair(-infinity, 0));
@@ -103,9 +107,12 @@ TEST_CASE("max pool: the first of equals wins, NaN wins over numbers, -infinity 
 }
 
 TEST_CASE("max pool: impossible shapes are errors") {
+  const Device device = GENERATE(from_range(devices()));
   std::vector<float> x(16), y(16);
   std::vector<std::uint8_t> tap(16);
-  const auto run = [&](const MaxPoolShape& s) { cpu::max_pool_forward(s, x.data(), y.data(), tap.data()); };
+  const auto run = [&](const MaxPoolShape& s) {
+    on(device, [&](auto& at) { DIOPTER_DISPATCH(device, max_pool_forward, s, at(x), at(y), at(tap)); });
+  };
   CHECK_THROWS_AS(run({{1, 4, 4}, 1, 3, 2, 2}), Error);
   CHECK_THROWS_AS(run({{1, 4, 4}, 1, 16, 2, 8}), Error);
   CHECK_THROWS_AS(run({{1, 2, 4}, 1, 3, 1, 0}), Error);

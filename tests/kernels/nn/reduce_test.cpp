@@ -10,17 +10,22 @@ using namespace test;
 constexpr int kSizes[] = {0, 1, 7, 8, 31, 32, 33, 255, 256, 257, 70001, 200000};
 
 TEMPLATE_TEST_CASE("reduce: sum equals a plain loop in double", "", float, bf16) {
+  const Device device = GENERATE(from_range(devices()));
+  INFO(device_name(device));
   for (int n : kSizes) {
     const auto x = random_array<TestType>(n, 1);
     double expected = 0;
     for (TestType v : x) expected += float(v);
     std::vector<float> result{kNan};
-    cpu::sum(n, x.data(), result.data());
+    on(
+        device, [&](auto& at) { DIOPTER_DISPATCH(device, sum, n, at(x), at(result)); }, n % 2);
     require_close(result, std::vector<double>{expected}, Tolerance::sum);
   }
 }
 
 TEMPLATE_TEST_CASE("reduce: column sums equal plain loops in double", "", float, bf16) {
+  const Device device = GENERATE(from_range(devices()));
+  INFO(device_name(device));
   for (int channels : {1, 3, 32, 257}) {
     for (int rows : {0, 1, 31, 257, 3000, 40000}) {
       if (rows * channels > 2000000) continue;
@@ -29,56 +34,80 @@ TEMPLATE_TEST_CASE("reduce: column sums equal plain loops in double", "", float,
       std::vector<double> expected(channels);
       for (std::size_t i = 0; i < x.size(); ++i) expected[i % channels] += float(x[i]);
       auto result = garbage(channels);
-      cpu::column_sum(rows, channels, x.data(), result.data());
+      on(device, [&](auto& at) { DIOPTER_DISPATCH(device, column_sum, rows, channels, at(x), at(result)); });
       require_close(result, expected, Tolerance::sum);
     }
   }
 }
 
 TEST_CASE("reduce: squared norm is added in double") {
+  const Device device = GENERATE(from_range(devices()));
+  INFO(device_name(device));
   for (int n : kSizes) {
     const auto x = random_array(n, 3);
     double expected = 0;
     for (float v : x) expected += static_cast<double>(v) * v;
     std::vector<float> result{kNan};
-    cpu::squared_norm(n, x.data(), result.data());
+    on(device, [&](auto& at) { DIOPTER_DISPATCH(device, squared_norm, n, at(x), at(result)); });
     require_close(result, std::vector<double>{expected}, Tolerance::elementwise);
   }
   // Added in float, every 1 would vanish beside 1e8.
   std::vector<float> x(100001, 1.0f), result(1);
   x[0] = 1e4f;
-  cpu::squared_norm(100001, x.data(), result.data());
+  on(device, [&](auto& at) { DIOPTER_DISPATCH(device, squared_norm, 100001, at(x), at(result)); });
   CHECK(result[0] == 100100000.0f);
 }
 
 TEMPLATE_TEST_CASE("reduce: non-finite values are counted wherever they are", "", float, bf16) {
+  const Device device = GENERATE(from_range(devices()));
+  INFO(device_name(device));
   const float infinity = std::numeric_limits<float>::infinity();
   for (int n : kSizes) {
     auto x = random_array<TestType>(n, 4);
-    std::int32_t result = -1, expected = 0;
-    cpu::count_non_finite(n, x.data(), &result);
-    CHECK(result == 0);
+    std::vector<std::int32_t> result{-1};
+    std::int32_t expected = 0;
+    const auto count = [&] {
+      on(device, [&](auto& at) { DIOPTER_DISPATCH(device, count_non_finite, n, at(x), at(result)); });
+      return result[0];
+    };
+    CHECK(count() == 0);
     for (int i = 0; i < n; i += 13, ++expected) x[i] = TestType(i % 3 == 0 ? kNan : i % 3 == 1 ? infinity : -infinity);
-    cpu::count_non_finite(n, x.data(), &result);
-    CHECK(result == expected);
+    CHECK(count() == expected);
   }
   const std::vector<TestType> largest{TestType(3e38f), TestType(-3e38f), TestType(1e-45f), TestType(0.0f)};
-  std::int32_t result = -1;
-  cpu::count_non_finite(4, largest.data(), &result);
-  CHECK(result == 0);
+  std::vector<std::int32_t> result{-1};
+  on(device, [&](auto& at) { DIOPTER_DISPATCH(device, count_non_finite, 4, at(largest), at(result)); });
+  CHECK(result[0] == 0);
 }
 
-TEST_CASE("reduce: bits do not depend on the number of threads") {
+TEST_CASE("reduce: dot product") {
+  const Device device = GENERATE(from_range(devices()));
+  INFO(device_name(device));
+  for (int n : kSizes) {
+    const auto a = random_array(n, 6), b = random_array(n, 7);
+    double expected = 0;
+    for (int i = 0; i < n; ++i) expected += static_cast<double>(a[i]) * b[i];
+    std::vector<float> result{kNan};
+    on(device, [&](auto& at) { DIOPTER_DISPATCH(device, dot, n, at(a), at(b), at(result)); });
+    require_close(result, std::vector<double>{expected}, Tolerance::elementwise);
+  }
+}
+
+TEST_CASE("reduce: the same bits each time") {
+  const Device device = GENERATE(from_range(devices()));
+  INFO(device_name(device));
   const auto x = random_array(200000, 5);
-  require_same_bits_for_any_thread_count([&] {
-    std::vector<float> result(2);
-    cpu::sum(200000, x.data(), result.data());
-    cpu::squared_norm(200000, x.data(), result.data() + 1);
-    return result;
+  require_same_bits_each_time(device, [&] {
+    std::vector<float> total{kNan}, norm{kNan};
+    on(device, [&](auto& at) {
+      DIOPTER_DISPATCH(device, sum, 200000, at(x), at(total));
+      DIOPTER_DISPATCH(device, squared_norm, 200000, at(x), at(norm));
+    });
+    return std::vector<float>{total[0], norm[0]};
   });
-  require_same_bits_for_any_thread_count([&] {
+  require_same_bits_each_time(device, [&] {
     auto result = garbage(20);
-    cpu::column_sum(10000, 20, x.data(), result.data());
+    on(device, [&](auto& at) { DIOPTER_DISPATCH(device, column_sum, 10000, 20, at(x), at(result)); });
     return result;
   });
 }

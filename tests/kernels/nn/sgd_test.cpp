@@ -12,98 +12,113 @@ struct Step {
   bool nesterov = false;
   std::int32_t skip = 0;
 
-  void operator()(const std::vector<SgdSegment>& segments) const {
-    cpu::sgd_step(SgdArgs{.segments = segments.data(),
-                          .segment_count = static_cast<int>(segments.size()),
-                          .lr = &lr,
-                          .gradient_scale = &gradient_scale,
-                          .skip = &skip,
-                          .momentum = momentum,
-                          .nesterov = nesterov});
+  /// One step over segments whose pointers are the device's.
+  void operator()(Device device, DeviceArrays& at, std::vector<SgdSegment> segments) const {
+    const std::vector<float> rate{lr}, scale{gradient_scale};
+    const std::vector<std::int32_t> flag{skip};
+    const std::int64_t chunks = number_chunks(segments);
+    const SgdArgs args{.segments = at(std::as_const(segments)),
+                       .segment_count = static_cast<int>(segments.size()),
+                       .chunks = chunks,
+                       .lr = at(rate),
+                       .gradient_scale = at(scale),
+                       .skip = skip < 0 ? nullptr : at(flag),
+                       .momentum = momentum,
+                       .nesterov = nesterov};
+    DIOPTER_DISPATCH(device, sgd_step, args);
   }
 };
 
 /// w after each of three steps from w = 1 with the gradients 0.5, -0.25, 1.
-std::vector<float> three_steps(const Step& step, float lr_factor, float weight_decay) {
-  float w = 1.0f, velocity = 0.0f, gradient = 0.0f;
-  std::vector<float> result;
+std::vector<float> three_steps(Device device, const Step& step, float lr_factor, float weight_decay) {
+  std::vector<float> w{1}, velocity{0}, result;
   for (float g : {0.5f, -0.25f, 1.0f}) {
-    gradient = g;
-    step({{&w, &gradient, &velocity, nullptr, 1, lr_factor, weight_decay}});
-    result.push_back(w);
+    const std::vector<float> gradient{g};
+    on(device, [&](auto& at) {
+      step(device, at, {{at(w), at(gradient), at(velocity), nullptr, 1, lr_factor, weight_decay}});
+    });
+    result.push_back(w[0]);
   }
   return result;
 }
 
 // Worked out by hand from the formula of torch.optim.SGD.
 TEST_CASE("sgd: three steps by hand") {
+  const Device device = GENERATE(from_range(devices()));
+  INFO(device_name(device));
   SECTION("momentum") {
     // v = 0.5, 0.2, 1.18
-    require_close(three_steps({}, 1, 0), std::vector<double>{0.95, 0.93, 0.812}, Tolerance::elementwise);
+    require_close(three_steps(device, {}, 1, 0), std::vector<double>{0.95, 0.93, 0.812}, Tolerance::elementwise);
   }
   SECTION("Nesterov") {
     // g + 0.9 v = 0.95, -0.07, 2.062
-    require_close(three_steps({.nesterov = true}, 1, 0), std::vector<double>{0.905, 0.912, 0.7058},
+    require_close(three_steps(device, {.nesterov = true}, 1, 0), std::vector<double>{0.905, 0.912, 0.7058},
                   Tolerance::elementwise);
   }
   SECTION("weight decay") {
     // g = 0.6, -0.156, 1.09016;  v = 0.6, 0.384, 1.43576
-    require_close(three_steps({}, 1, 0.1f), std::vector<double>{0.94, 0.9016, 0.758024}, Tolerance::elementwise);
+    require_close(three_steps(device, {}, 1, 0.1f), std::vector<double>{0.94, 0.9016, 0.758024},
+                  Tolerance::elementwise);
   }
   SECTION("learning-rate factor") {
-    require_close(three_steps({}, 0.5f, 0), std::vector<double>{0.975, 0.965, 0.906}, Tolerance::elementwise);
+    require_close(three_steps(device, {}, 0.5f, 0), std::vector<double>{0.975, 0.965, 0.906}, Tolerance::elementwise);
   }
   SECTION("gradient scale, which does not touch the weight decay") {
     // g = 0.35, -0.0285, 0.593635;  v = 0.35, 0.2865, 0.851485
-    require_close(three_steps({.gradient_scale = 0.5f}, 1, 0.1f), std::vector<double>{0.965, 0.93635, 0.8512015},
-                  Tolerance::elementwise);
+    require_close(three_steps(device, {.gradient_scale = 0.5f}, 1, 0.1f),
+                  std::vector<double>{0.965, 0.93635, 0.8512015}, Tolerance::elementwise);
   }
   SECTION("no momentum") {
-    require_close(three_steps({.momentum = 0.0f}, 1, 0), std::vector<double>{0.95, 0.975, 0.875},
+    require_close(three_steps(device, {.momentum = 0.0f}, 1, 0), std::vector<double>{0.95, 0.975, 0.875},
                   Tolerance::elementwise);
   }
 }
 
 TEST_CASE("sgd: a skipped step changes nothing, a null skip flag never skips") {
+  const Device device = GENERATE(from_range(devices()));
+  INFO(device_name(device));
   std::vector<float> w{1, 2}, velocity{3, 4};
   const std::vector<float> gradient{kNan, 1};
   std::vector<bf16> copy(2, bf16(7.0f));
-  const std::vector<SgdSegment> segments{{w.data(), gradient.data(), velocity.data(), copy.data(), 2, 1, 0.5f}};
-  Step{.skip = 1}(segments);
+  const auto run = [&](const Step& step) {
+    on(device, [&](auto& at) { step(device, at, {{at(w), at(gradient), at(velocity), at(copy), 2, 1, 0.5f}}); });
+  };
+  run({.skip = 1});
   CHECK(w == std::vector<float>{1, 2});
   CHECK(velocity == std::vector<float>{3, 4});
   CHECK(float(copy[0]) == 7.0f);
-  const float lr = 1, scale = 1;
-  cpu::sgd_step(
-      SgdArgs{.segments = segments.data(), .segment_count = 1, .lr = &lr, .gradient_scale = &scale, .skip = nullptr});
+  run({.lr = 1, .skip = -1});
   CHECK(std::isnan(w[0]));
   CHECK(w[1] == Approx(2 - (0.9 * 4 + 1 + 0.5 * 2)));
 }
 
-TEST_CASE("sgd: many segments of any size, with rounded copies, for any number of threads") {
-  const std::vector<std::int64_t> counts{0, 1, 31, 32, 0, 33, 255, 100003, 256, 257, 0};
-  const std::size_t n = 100868;
+TEST_CASE("sgd: many segments of any size, with rounded copies, the same bits each time") {
+  const Device device = GENERATE(from_range(devices()));
+  INFO(device_name(device));
+  const std::vector<std::int64_t> counts{0, 1, 31, 32, 0, 33, 255, 4095, 4096, 0, 0, 4097, 100003, 256, 257, 0};
+  const std::size_t n = 113156;
   const auto start = random_array(n, 1), gradient = random_array(n, 2);
-  require_same_bits_for_any_thread_count([&] {
+  require_same_bits_each_time(device, [&] {
     auto w = start;
     std::vector<float> velocity(n);
     std::vector<bf16> copy = garbage<bf16>(n);
-    std::vector<SgdSegment> segments;
     std::vector<double> expected(n);
-    std::size_t at = 0;
-    for (std::size_t s = 0; s < counts.size(); ++s) {
-      const float lr_factor = 1.0f + static_cast<float>(s), weight_decay = 0.01f * static_cast<float>(s);
-      segments.push_back({w.data() + at, gradient.data() + at, velocity.data() + at, s % 2 ? copy.data() + at : nullptr,
-                          counts[s], lr_factor, weight_decay});
-      for (std::int64_t i = 0; i < counts[s]; ++i, ++at) {
-        expected[at] = start[at] - 0.1 * lr_factor * (gradient[at] + static_cast<double>(weight_decay) * start[at]);
+    on(device, [&](auto& arrays) {
+      std::vector<SgdSegment> segments;
+      std::size_t at = 0;
+      for (std::size_t s = 0; s < counts.size(); ++s) {
+        const float lr_factor = 1.0f + static_cast<float>(s), weight_decay = 0.01f * static_cast<float>(s);
+        segments.push_back({arrays(w) + at, arrays(gradient) + at, arrays(velocity) + at,
+                            s % 2 ? arrays(copy) + at : nullptr, counts[s], lr_factor, weight_decay});
+        for (std::int64_t i = 0; i < counts[s]; ++i, ++at) {
+          expected[at] = start[at] - 0.1 * lr_factor * (gradient[at] + static_cast<double>(weight_decay) * start[at]);
+        }
       }
-    }
-    REQUIRE(at == n);
-    Step{}(segments);
+      REQUIRE(at == n);
+      Step{}(device, arrays, segments);
+    });
     require_close(w, expected, Tolerance::elementwise);
-    at = 0;
-    std::size_t wrong_copies = 0;
+    std::size_t at = 0, wrong_copies = 0;
     for (std::size_t s = 0; s < counts.size(); ++s) {
       for (std::int64_t i = 0; i < counts[s]; ++i, ++at) {
         const bool written = !std::isnan(float(copy[at]));
@@ -115,7 +130,21 @@ TEST_CASE("sgd: many segments of any size, with rounded copies, for any number o
   });
 }
 
-TEST_CASE("sgd: no segments") { CHECK_NOTHROW(Step{}({})); }
+TEST_CASE("sgd: chunks are numbered through the segments, empty ones have none") {
+  std::vector<SgdSegment> segments;
+  for (std::int64_t count : {0, 1, 4096, 0, 4097, 8193}) segments.push_back({{}, {}, {}, {}, count, 1, 0});
+  CHECK(number_chunks(segments) == 7);
+  const std::vector<int> expected{1, 2, 4, 4, 5, 5, 5};
+  for (int chunk = 0; chunk < 7; ++chunk) {
+    const SgdSegment& segment = segment_of_chunk(segments.data(), static_cast<int>(segments.size()), chunk);
+    CHECK(&segment - segments.data() == expected[chunk]);
+  }
+}
+
+TEST_CASE("sgd: no segments") {
+  const Device device = GENERATE(from_range(devices()));
+  on(device, [&](auto& at) { CHECK_NOTHROW(Step{}(device, at, {})); });
+}
 
 }  // namespace
 }  // namespace diopter

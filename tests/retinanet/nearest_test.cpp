@@ -1,4 +1,4 @@
-#include "tools/nearest.h"
+#include "retinanet/nearest.h"
 
 #include <string>
 #include <vector>
@@ -7,9 +7,9 @@
 
 TEST_CASE("the nearest name forgives typing errors only") {
   const std::vector<std::string> names = {"train", "evaluate", "detect", "shapes"};
-  REQUIRE(diopter::nearest_name("trian", names) == "train");      // swapped
+  REQUIRE(diopter::nearest_name("trian", names) == "train");       // swapped
   REQUIRE(diopter::nearest_name("evalute", names) == "evaluate");  // left out
-  REQUIRE(diopter::nearest_name("detects", names) == "detect");   // too many
+  REQUIRE(diopter::nearest_name("detects", names) == "detect");    // too many
   REQUIRE(diopter::nearest_name("shape", names) == "shapes");
   REQUIRE(diopter::nearest_name("benchmark", names) == "");
   REQUIRE(diopter::nearest_name("train", {}) == "");

@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -13,13 +14,13 @@
 
 namespace diopter::test {
 
-/// An empty folder under the system's temporary folder, removed with all it holds. Each test gives its own name.
+/// A new empty folder under the system's temporary folder, removed with all it holds at the end of the test.
 class TemporaryFolder {
  public:
-  explicit TemporaryFolder(const std::string& name)
-      : path_(std::filesystem::temp_directory_path() / ("diopter_test_" + name + "_" + std::to_string(getpid()))) {
-    std::filesystem::remove_all(path_);
-    std::filesystem::create_directories(path_);
+  TemporaryFolder() {
+    std::string name = (std::filesystem::temp_directory_path() / "diopter-XXXXXX").string();
+    REQUIRE(mkdtemp(name.data()) != nullptr);
+    path_ = name;
   }
   ~TemporaryFolder() {
     std::error_code ignored;
@@ -31,6 +32,8 @@ class TemporaryFolder {
   std::string path(const std::string& name = "") const {
     return name.empty() ? path_.string() : (path_ / name).string();
   }
+
+  std::string operator/(const std::string& name) const { return path(name); }
 
   /// Writes a file, with its folders, and returns its path.
   std::string write(const std::string& name, const std::string& bytes) const {
@@ -46,6 +49,10 @@ class TemporaryFolder {
 inline std::string read_bytes(const std::string& file) {
   std::ifstream in(file, std::ios::binary);
   return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+}
+
+inline void write_bytes(const std::string& file, const std::string& bytes) {
+  std::ofstream(file, std::ios::binary) << bytes;
 }
 
 /// Message of the diopter::Error that the call throws; "" when it throws none.

@@ -1,4 +1,4 @@
-#include "tools/nearest.h"
+#include "retinanet/nearest.h"
 
 #include <algorithm>
 #include <cstddef>

@@ -1,0 +1,125 @@
+#include "kernels/detection/match.h"
+
+#include "kernels/common/reduce.cuh"
+#include "kernels/common/scratch.h"
+
+namespace diopter::cuda {
+
+namespace {
+
+constexpr int kThreads = 256;
+
+__device__ Box truth_box(const GroundTruth& truth, std::int32_t b) {
+  const float* box = truth.boxes + std::int64_t{b} * 4;
+  return {box[0], box[1], box[2], box[3]};
+}
+
+/// The anchor of this thread; threads behind the last anchor repeat it, so that all may take part in barriers.
+__device__ Box thread_anchor(const AnchorGrid& grid, std::int64_t anchors) {
+  std::int64_t i = min(thread_index(), anchors - 1);
+  const int l = grid.level_of(i);
+  return grid.box(l, i);
+}
+
+/// Calls visit(b, box, label), in order, for the boxes of an image that meet an anchor of this warp, and for all
+/// ignored regions. The 32 anchors of a warp are neighbours: 32 boxes at a time are compared with their hull, a box per
+/// lane, and most are done with. Boxes pass through shared memory in tiles, so there may be any number. The whole block
+/// must call.
+template <class Visit>
+__device__ void visit_boxes(const GroundTruth& truth, int image, const Box& anchor, const Visit& visit) {
+  __shared__ Box boxes[kThreads];
+  __shared__ std::int32_t labels[kThreads];
+  const int thread = threadIdx.x, lane = thread % 32;
+  const Box hull{warp_min(anchor.x1), warp_min(anchor.y1), warp_max(anchor.x2), warp_max(anchor.y2)};
+  const std::int32_t last = truth.offsets[image + 1];
+  for (std::int32_t first = truth.offsets[image]; first < last; first += kThreads) {
+    const int size = min(kThreads, last - first);
+    __syncthreads();  // all have finished with the tile before
+    if (thread < size) {
+      boxes[thread] = truth_box(truth, first + thread);
+      labels[thread] = truth.labels[first + thread];
+    }
+    __syncthreads();
+    for (int begin = 0; begin < size; begin += 32) {
+      const int mine = begin + lane;
+      const bool matters = mine < size && (labels[mine] < 0 || box_intersection(hull, boxes[mine]) > 0);
+      for (unsigned left = __ballot_sync(kAllLanes, matters); left != 0; left &= left - 1) {
+        const int b = begin + __ffs(left) - 1;
+        visit(first + b, boxes[b], labels[b]);
+      }
+    }
+  }
+}
+
+/// One thread per anchor of image blockIdx.y. largest[box], zero before, becomes the bits of the box's largest IoU with
+/// an anchor. IoUs are >= 0 and so order as their bits do; a maximum of integers does not depend on the order of the
+/// atomics. Shared memory: a tile of boxes, 5 KB.
+__global__ void __launch_bounds__(kThreads)
+    largest_iou_kernel(const __grid_constant__ MatchArgs args, std::int64_t anchors, std::int32_t* largest) {
+  const Box anchor = thread_anchor(args.grid, anchors);
+  visit_boxes(args.truth, blockIdx.y, anchor, [&](std::int32_t b, const Box& box, std::int32_t label) {
+    if (label < 0) return;
+    const std::int32_t iou = warp_max(__float_as_int(box_iou(anchor, box)));
+    if (threadIdx.x % 32 == 0 && iou > 0) atomicMax(&largest[b], iou);
+  });
+}
+
+/// One thread per anchor of image blockIdx.y: its best box, the first on ties, and what follows from the IoU. `largest`
+/// is null without the low-quality rule; with it, recomputed IoUs equal those of the first kernel bit for bit, because
+/// no compiler contracts them. positives[image], zero before, is counted with integer atomics. Shared memory: a tile of
+/// boxes, 5 KB.
+__global__ void __launch_bounds__(kThreads)
+    label_kernel(const __grid_constant__ MatchArgs args, std::int64_t anchors, const std::int32_t* largest) {
+  const GroundTruth& truth = args.truth;
+  const MatchRule& rule = args.rule;
+  const int image = blockIdx.y;
+  const Box anchor = thread_anchor(args.grid, anchors);
+
+  const std::int32_t first = truth.offsets[image], last = truth.offsets[image + 1];
+  std::int32_t best = first;  // the best box of an anchor that meets none is the first that claims: all tie at 0
+  while (best < last && truth.labels[best] < 0) ++best;
+  const bool any = best < last;
+
+  float best_iou = 0;
+  bool claimed = false, covered = false;
+  visit_boxes(truth, image, anchor, [&](std::int32_t b, const Box& box, std::int32_t label) {
+    if (label < 0) {
+      covered |= div_rn(box_intersection(anchor, box), box_area(anchor)) >= rule.ignore_overlap;
+      return;
+    }
+    const float iou = box_iou(anchor, box);
+    if (iou > best_iou) {
+      best_iou = iou;
+      best = b;
+    }
+    claimed |= largest && iou > 0 && __float_as_int(iou) == largest[b];
+  });
+
+  const std::int64_t i = thread_index();
+  const bool positive = i < anchors && any && (claimed || best_iou >= rule.foreground_iou);
+  const bool between = any && best_iou >= rule.background_iou;
+  if (i < anchors) {
+    const std::int64_t at = image * anchors + i;
+    args.labels[at] = positive ? truth.labels[best] : between || covered ? kIgnore : kBackground;
+    args.matches[at] = positive ? best - first : -1;
+  }
+  const int positives = __syncthreads_count(positive);
+  if (threadIdx.x == 0 && positives > 0) atomicAdd(&args.positives[image], positives);
+}
+
+}  // namespace
+
+void match_anchors(const MatchArgs& args) {
+  const std::int64_t anchors = args.grid.size();
+  const LaunchConfig config{.grid = {blocks_for(anchors, kThreads), static_cast<unsigned>(args.truth.images)},
+                            .block = kThreads};
+  const Scratch<std::int32_t> largest(args.rule.low_quality ? args.truth.total : 0);
+  zero(args.positives, args.truth.images * sizeof(std::int32_t));
+  if (args.rule.low_quality) {
+    largest.set_zero();
+    launch(largest_iou_kernel, config, args, anchors, largest.data());
+  }
+  launch(label_kernel, config, args, anchors, largest.data());
+}
+
+}  // namespace diopter::cuda

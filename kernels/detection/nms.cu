@@ -1,0 +1,139 @@
+#include "kernels/detection/nms.h"
+
+#include "kernels/common/reduce.cuh"
+#include "kernels/common/scratch.h"
+#include "kernels/detection/block_sort.cuh"
+
+namespace diopter::cuda {
+
+namespace {
+
+// Three launches for the whole batch: sort each image by score and then by class, suppress within each class, collect
+// the survivors. O(boxes) memory: what a class has kept so far is compared with its next 32 boxes, and no matrix of
+// overlaps is made. A rank is a box's place in the image's order.
+
+constexpr int kThreads = 256;
+constexpr int kWarps = kThreads / 32;
+constexpr int kImageThreads = 1024;
+
+/// Scratch memory, [images, capacity] each.
+struct Workspace {
+  std::uint64_t* keys;    // by class, then rank: class << 32 | rank
+  std::int32_t* order;    // index of the box of a rank
+  std::int32_t* survives; // by rank
+  Box* kept;              // of each class in order, from the place on where the class begins in `keys`
+};
+
+/// One block per image. Sorts by (score descending, index), which gives the ranks, then by (class, rank). Keys are
+/// unique, so that the order is total. Shared memory: block_sort's.
+__global__ void __launch_bounds__(kImageThreads) order_kernel(const __grid_constant__ NmsArgs args, Workspace work) {
+  const int image = blockIdx.x, count = args.counts[image];
+  const std::int64_t start = std::int64_t{image} * args.capacity;
+  std::uint64_t* keys = work.keys + start;
+  for (int i = threadIdx.x; i < count; i += kImageThreads) {
+    keys[i] = std::uint64_t{descending_bits(args.scores[start + i])} << 32 | static_cast<std::uint32_t>(i);
+  }
+  __syncthreads();
+  block_sort(keys, count);
+  for (int rank = threadIdx.x; rank < count; rank += kImageThreads) {
+    const std::int32_t index = static_cast<std::int32_t>(keys[rank] & 0xffffffffu);
+    const std::uint32_t group = args.class_aware ? static_cast<std::uint32_t>(args.labels[start + index]) : 0;
+    work.order[start + rank] = index;
+    work.survives[start + rank] = 0;
+    keys[rank] = std::uint64_t{group} << 32 | static_cast<std::uint32_t>(rank);
+  }
+  __syncthreads();
+  if (args.class_aware) block_sort(keys, count);
+}
+
+/// One block per 32 places of an image's keys (image blockIdx.y): it handles, one after another, the classes that begin
+/// there. It goes through a class 32 boxes at a time. Every warp holds the same 32, a box per lane, and tests them
+/// against every kWarps-th box kept so far and every kWarps-th of the 32; the results meet in 1 KB of shared memory,
+/// and every warp then settles the 32 for itself. No order of threads can change the result.
+__global__ void __launch_bounds__(kThreads) suppress_kernel(const __grid_constant__ NmsArgs args, Workspace work) {
+  __shared__ unsigned blockers_of_warp[kWarps][32];
+  const int image = blockIdx.y, lane = threadIdx.x % 32, warp = threadIdx.x / 32;
+  const int count = args.counts[image];
+  const std::int64_t start = std::int64_t{image} * args.capacity;
+  const std::uint64_t* keys = work.keys + start;
+  const auto group = [&](int place) { return static_cast<std::uint32_t>(keys[place] >> 32); };
+
+  const int candidate = blockIdx.x * 32 + lane;
+  const bool begins = candidate < count && (candidate == 0 || group(candidate) != group(candidate - 1));
+  for (unsigned left = __ballot_sync(kAllLanes, begins); left != 0; left &= left - 1) {
+    const int begin = blockIdx.x * 32 + __ffs(left) - 1;
+    Box* kept = work.kept + start + begin;
+    int kept_count = 0;
+    for (int tile = begin; kept_count < args.max_kept; tile += 32) {
+      const int place = tile + lane;
+      const bool member = place < count && group(place) == group(begin);
+      if (!__any_sync(kAllLanes, member)) break;
+      const std::int32_t rank = member ? static_cast<std::int32_t>(keys[place] & 0xffffffffu) : 0;
+      const float* b = args.boxes + (start + work.order[start + rank]) * 4;
+      const Box box{b[0], b[1], b[2], b[3]};
+      const float area = box_area(box);
+      const auto meets = [&](const Box& other) {
+        return overlaps_more(other, box_area(other), box, area, args.iou_threshold);
+      };
+
+      // Bit l of a lane's blockers: the box of lane l, a better one, overlaps. Its own bit: a kept box does.
+      unsigned blockers = member ? 0 : 1u << lane;
+      for (int i = warp; i < kept_count; i += kWarps) blockers |= meets(kept[i]) ? 1u << lane : 0;
+      for (int l = warp; l < 32; l += kWarps) {
+        const Box other{__shfl_sync(kAllLanes, box.x1, l), __shfl_sync(kAllLanes, box.y1, l),
+                        __shfl_sync(kAllLanes, box.x2, l), __shfl_sync(kAllLanes, box.y2, l)};
+        blockers |= l < lane && meets(other) ? 1u << l : 0;
+      }
+      blockers_of_warp[warp][lane] = blockers;
+      __syncthreads();
+      for (int w = 0; w < kWarps; ++w) blockers |= blockers_of_warp[w][lane];
+
+      // In each round those survive that no open box blocks, and whom they block is out: as many rounds as the longest
+      // chain of overlapping boxes.
+      unsigned open = __ballot_sync(kAllLanes, !(blockers >> lane & 1)), survivors = 0;
+      while (open != 0) {
+        const unsigned settled = __ballot_sync(kAllLanes, (open >> lane & 1) && !(blockers & open));
+        survivors |= settled;
+        open = __ballot_sync(kAllLanes, (open & ~settled) >> lane & 1 && !(blockers & settled));
+      }
+      if (warp == 0 && survivors >> lane & 1) {
+        kept[kept_count + __popc(survivors & ((1u << lane) - 1))] = box;
+        work.survives[start + rank] = 1;
+      }
+      kept_count += __popc(survivors);
+      __syncthreads();
+    }
+  }
+}
+
+/// One block per image: the first max_kept survivors by rank. Shared memory: that of the prefix sum.
+__global__ void __launch_bounds__(kImageThreads) collect_kernel(const __grid_constant__ NmsArgs args, Workspace work) {
+  const int image = blockIdx.x, count = args.counts[image];
+  const std::int64_t start = std::int64_t{image} * args.capacity;
+  std::int32_t* keep = args.keep + std::int64_t{image} * args.max_kept;
+  int kept = 0;
+  for (int first = 0; first < count && kept < args.max_kept; first += kImageThreads) {
+    const int rank = first + static_cast<int>(threadIdx.x);
+    const bool survives = rank < count && work.survives[start + rank] != 0;
+    const Scan<int> place = block_exclusive_sum<kImageThreads>(int{survives});
+    if (survives && kept + place.before < args.max_kept) keep[kept + place.before] = work.order[start + rank];
+    kept += place.total;
+  }
+  if (threadIdx.x == 0) args.kept[image] = min(kept, args.max_kept);
+}
+
+}  // namespace
+
+void batched_nms(const NmsArgs& args) {
+  const std::int64_t places = std::int64_t{args.images} * args.capacity;
+  const unsigned images = args.images;
+  const Scratch<std::uint64_t> keys(places);
+  const Scratch<std::int32_t> order(places), survives(places);
+  const Scratch<Box> kept(places);
+  const Workspace work{keys.data(), order.data(), survives.data(), kept.data()};
+  launch(order_kernel, {.grid = images, .block = kImageThreads, .shared = block_sort_bytes(args.capacity)}, args, work);
+  launch(suppress_kernel, {.grid = {blocks_for(args.capacity, 32), images}, .block = kThreads}, args, work);
+  launch(collect_kernel, {.grid = images, .block = kImageThreads}, args, work);
+}
+
+}  // namespace diopter::cuda

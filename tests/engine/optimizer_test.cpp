@@ -1,0 +1,200 @@
+// Literals are those of torch.optim.SGD, worked out by hand from its formula.
+#include "engine/optimizer.h"
+
+#include <cmath>
+
+#include "tests/support/files.h"
+#include "tests/support/compare.h"
+#include "tests/support/devices.h"
+
+namespace diopter {
+namespace {
+
+using namespace test;
+
+NamedParameter parameter(const std::string& name, const Shape& shape, const std::vector<float>& values, Device device) {
+  return {name, Variable(Tensor::from(shape, values, device), true, name)};
+}
+
+std::vector<float> values_of(const NamedParameter& p) { return p.variable.value().to_vector<float>(); }
+
+void set_gradient(const NamedParameter& p, const std::vector<float>& values) {
+  p.variable.gradient()->accumulate(Tensor::from(p.variable.shape(), values, p.variable.value().device()));
+}
+
+/// The weight after each step with the given gradients, from 1.
+std::vector<float> path(Sgd::Options options, float lr, float weight_decay, const std::vector<float>& gradients,
+                        Device device) {
+  const NamedParameter w = parameter("w", {1}, {1}, device);
+  Sgd sgd({{{w}, 1, weight_decay}}, options);
+  std::vector<float> weights;
+  for (float g : gradients) {
+    sgd.zero_gradients();
+    set_gradient(w, {g});
+    sgd.step(lr);
+    weights.push_back(values_of(w)[0]);
+  }
+  return weights;
+}
+
+TEST_CASE("Sgd: one parameter, as in PyTorch") {
+  const std::vector<float> gradients{0.5f, -0.2f, 0.3f};
+  for (Device device : devices()) {
+    require_close(path({0, false}, 0.1f, 0, gradients, device), std::vector<double>{0.95, 0.97, 0.94},
+                  Tolerance::elementwise);
+    require_close(path({0.9f, false}, 0.1f, 0.1f, gradients, device), std::vector<double>{0.94, 0.8966, 0.818574},
+                  Tolerance::elementwise);
+    require_close(path({0.9f, true}, 0.1f, 0.1f, gradients, device), std::vector<double>{0.886, 0.858566, 0.750536646},
+                  Tolerance::elementwise);
+  }
+}
+
+TEST_CASE("Sgd: groups have their own decay and learning rate") {
+  for (Device device : devices()) {
+    const NamedParameter weight = parameter("conv.weight", {2, 1, 1, 1}, {1, -2}, device);
+    const NamedParameter bias = parameter("conv.bias", {2}, {4, 4}, device);
+    NamedParameter frozen = parameter("frozen", {2, 1, 1, 1}, {1, 1}, device);
+    frozen.variable.set_requires_gradient(false);
+    std::vector<ParameterGroup> groups = group_by_decay({weight, bias, frozen}, 0.5f, 0);
+    REQUIRE(groups.size() == 2);
+    REQUIRE(groups[0].parameters.size() == 1);
+    CHECK(groups[0].parameters[0].name == "conv.weight");
+    CHECK(groups[0].weight_decay == 0.5f);
+    REQUIRE(groups[1].parameters.size() == 1);
+    CHECK(groups[1].parameters[0].name == "conv.bias");
+    CHECK(groups[1].weight_decay == 0);
+
+    groups[1].lr_factor = 2;
+    Sgd sgd(groups, {.momentum = 0});
+    CHECK(sgd.parameter_count() == 4);
+    set_gradient(weight, {1, 1});
+    set_gradient(bias, {1, -1});
+    sgd.step(0.1f);
+    require_close(values_of(weight), std::vector<double>{1 - 0.1 * 1.5, -2 - 0.1 * 0}, Tolerance::elementwise);
+    require_close(values_of(bias), std::vector<double>{4 - 0.2, 4 + 0.2}, Tolerance::elementwise);
+    CHECK(values_of(frozen) == std::vector<float>{1, 1});
+    CHECK(error_of([&] { Sgd({{{frozen}, 1, 0}}, {}); }) == "parameter frozen requires no gradient");
+  }
+}
+
+TEST_CASE("Sgd: gradient norm, clipping and accumulation") {
+  for (Device device : devices()) {
+    const NamedParameter a = parameter("a", {1}, {0}, device), b = parameter("b", {2}, {0, 0}, device);
+    Sgd sgd({{{a}, 1, 0}, {{b}, 1, 0}}, {.momentum = 0});
+    CHECK(sgd.gradient_norm() == 0);
+    set_gradient(a, {2});
+    set_gradient(b, {4, 4});
+    CHECK(sgd.gradient_norm() == 6);
+    sgd.step(1, 3 / sgd.gradient_norm());
+    CHECK(values_of(a) == std::vector<float>{-1});
+    CHECK(values_of(b) == std::vector<float>{-2, -2});
+
+    // Two passes gather in the same buffer; the step takes their mean.
+    sgd.zero_gradients();
+    CHECK(sgd.gradient_norm() == 0);
+    set_gradient(a, {1});
+    set_gradient(a, {5});
+    sgd.step(1, 0.5f);
+    CHECK(values_of(a) == std::vector<float>{-4});
+    CHECK(values_of(b) == std::vector<float>{-2, -2});
+  }
+}
+
+TEST_CASE("Sgd: backward writes into the flat buffer") {
+  for (Device device : devices()) {
+    const NamedParameter a = parameter("a", {2}, {1, 2}, device), b = parameter("b", {2}, {3, 4}, device);
+    Sgd sgd({{{a, b}, 1, 0}}, {});
+    const float* place = a.variable.gradient()->tensor().data<float>();
+    CHECK(b.variable.gradient()->tensor().data<float>() == place + 4);  // each begins at 16 bytes
+    for (int pass = 0; pass < 2; ++pass) {
+      sgd.zero_gradients();
+      Tape tape;
+      tape.backward({sum(add(a.variable, add(a.variable, b.variable)))});
+      CHECK(a.variable.gradient()->tensor().data<float>() == place);
+      CHECK(a.variable.gradient()->tensor().to_vector<float>() == std::vector<float>{2, 2});
+      CHECK(b.variable.gradient()->tensor().to_vector<float>() == std::vector<float>{1, 1});
+    }
+  }
+}
+
+TEST_CASE("Sgd: velocities have the parameters' names and shapes, and are what the step uses") {
+  for (Device device : devices()) {
+    const NamedParameter w = parameter("head.weight", {2, 1, 1, 1}, {1, 1}, device);
+    Sgd sgd({{{w}, 1, 0}}, {.momentum = 0.5f});
+    set_gradient(w, {2, 4});
+    sgd.step(1);
+    REQUIRE(sgd.velocities().size() == 1);
+    CHECK(sgd.velocities()[0].name == "head.weight");
+    CHECK(sgd.velocities()[0].tensor.shape() == w.variable.shape());
+    CHECK(sgd.velocities()[0].tensor.to_vector<float>() == std::vector<float>{2, 4});
+    sgd.velocities()[0].tensor.copy_from(Tensor::from({2, 1, 1, 1}, std::vector<float>{100, 200}, device));
+    sgd.zero_gradients();
+    sgd.step(1);
+    CHECK(values_of(w) == std::vector<float>{1 - 2 - 50, 1 - 4 - 100});
+  }
+}
+
+TEST_CASE("Sgd: many parameters of odd sizes") {
+  // More values than one piece of work has, and segments across the borders of pieces.
+  std::vector<NamedParameter> parameters;
+  for (int i = 0; i < 40; ++i) {
+    const std::int64_t n = 1 + 571 * i;
+    parameters.push_back(
+        parameter(std::to_string(i), {n}, std::vector<float>(static_cast<std::size_t>(n), 1), Device::cpu));
+  }
+  Sgd sgd({{parameters, 1, 0}}, {.momentum = 0});
+  double squared = 0;
+  for (std::size_t i = 0; i < parameters.size(); ++i) {
+    const std::size_t n = static_cast<std::size_t>(parameters[i].variable.value().size());
+    set_gradient(parameters[i], std::vector<float>(n, static_cast<float>(i)));
+    squared += static_cast<double>(n * i * i);
+  }
+  CHECK(sgd.gradient_norm() == Approx(std::sqrt(squared)));
+  sgd.step(0.5f);
+  for (std::size_t i = 0; i < parameters.size(); ++i) {
+    const std::vector<float> w = values_of(parameters[i]);
+    CHECK(w == std::vector<float>(w.size(), 1 - 0.5f * static_cast<float>(i)));
+  }
+}
+
+struct OneWeight : Module {
+  OneWeight() : weight(add_parameter("weight", Tensor::full({2}, 1))) {}
+  Variable weight;
+};
+
+TEST_CASE("WeightAverage: updates and swaps") {
+  const OneWeight model;
+  WeightAverage average(model, 0.15f);
+  REQUIRE(average.averages().size() == 1);
+  CHECK(average.averages()[0].name == "weight");
+  const auto averaged = [&] { return average.averages()[0].tensor.to_vector<float>()[0]; };
+  const auto weight = [&] { return model.weight.value().to_vector<float>()[0]; };
+  CHECK(averaged() == 1);
+
+  const auto set_weight = [&](float value) { model.weight.value().copy_from(Tensor::full({2}, value)); };
+  set_weight(2);
+  average.update();  // decay 1 / 10
+  CHECK(averaged() == Approx(1 + 0.9 * (2 - 1)));
+  set_weight(0);
+  average.update();  // decay 0.15, below 2 / 11
+  CHECK(averaged() == Approx(0.15 * 1.9));
+  CHECK(average.updates() == 2);
+
+  average.swap();
+  CHECK(weight() == Approx(0.15 * 1.9));
+  CHECK(averaged() == 0);
+  average.swap();
+  CHECK(weight() == 0);
+  CHECK(averaged() == Approx(0.15 * 1.9));
+
+  // Resumed: the decay goes on where it was.
+  WeightAverage resumed(model, 0.999f);
+  resumed.set_updates(80);
+  set_weight(9);
+  resumed.update();
+  CHECK(resumed.averages()[0].tensor.to_vector<float>()[0] == Approx((1 - 81.0 / 90) * 9));
+  CHECK(resumed.updates() == 81);
+}
+
+}  // namespace
+}  // namespace diopter

@@ -1,0 +1,75 @@
+// diopter doctor: looks at a data set and a configuration before training.
+#include "retinanet/doctor.h"
+
+#include <unistd.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "data/dataset.h"
+#include "data/reader_support.h"
+#include "kernels/common/atomic_file.h"
+#include "tools/command.h"
+#include "tools/doctor_report.h"
+#include "tools/progress.h"
+
+namespace diopter {
+
+namespace {
+
+struct Request {
+  std::string annotations, images, format, preset = "small", config, json;
+  std::vector<std::string> settings;
+  bool no_images = false;
+};
+
+void examine(const Request& request) {
+  Config config = preset(request.preset);
+  if (!request.config.empty()) override_config(config, read_text(request.config), request.config);
+  for (const std::string& setting : request.settings) set_config(config, setting);
+  const DatasetFormat format =
+      request.format.empty() ? recognise_format(request.annotations) : format_from_name(request.format);
+  const Dataset dataset = read_dataset(format, request.annotations, request.images);
+
+  DoctorOptions options;
+  options.open_pictures = !request.no_images;
+  options.system_memory = std::int64_t{sysconf(_SC_PHYS_PAGES)} * sysconf(_SC_PAGESIZE);
+  Progress progress("pictures", static_cast<std::int64_t>(dataset.images.size()), "pictures");
+  options.progress = [&](std::int64_t done, std::int64_t) { progress.update(done); };
+  const DoctorReport report = examine(dataset, config, options);
+  print_report(report, config);
+  if (!request.json.empty()) {
+    write_file_atomically(request.json,
+                          json_of(report).dump(1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+  }
+}
+
+}  // namespace
+
+void add_doctor_command(CLI::App& app) {
+  CLI::App& command = add_command(
+      app, "doctor", "Looks at a data set before training: boxes, classes, pictures, anchors, loss, memory",
+      "doctor --annotations instances_train.json --images images --preset small --set input.max_size=320\n\n"
+      "Warnings leave the exit code 0; it is 2 when nothing can be trained: no pictures, no classes, no objects.");
+  const auto request = std::make_shared<Request>();
+  command
+      .add_option("--annotations", request->annotations, "COCO .json, VOC folder or split file, .csv or YOLO folder")
+      ->required()
+      ->type_name("FILE");
+  command.add_option("--images", request->images, "Folder of the pictures")->type_name("DIR");
+  command.add_option("--format", request->format, "coco, voc, csv or yolo; recognised from the files when not given")
+      ->type_name("NAME");
+  command.add_option("--preset", request->preset, "Configuration to look with")->type_name("NAME");
+  command.add_option("--config", request->config, "TOML file that overrides keys of the preset")->type_name("FILE");
+  command.add_option("--set", request->settings, "Overrides one key, may be repeated")
+      ->type_name("KEY=VALUE")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  command.add_option("--json", request->json, "Write everything to this file")->type_name("OUT");
+  command.add_flag("--no-images", request->no_images, "Do not open the pictures: believe the sizes in the annotations");
+  add_thread_option(command);
+  command.callback([request] { examine(*request); });
+}
+
+}  // namespace diopter

@@ -1,0 +1,112 @@
+// diopter kernels: the hand-written kernels; their tests on every device and executor flavour; their times.
+#include <cstdio>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "engine/device.h"
+#include "kernels/common/atomic_file.h"
+#include "tools/command.h"
+#include "tools/kernel_bench.h"
+#include "tools/kernel_check.h"
+#include "tools/kernel_list.h"
+
+namespace diopter {
+
+namespace {
+
+struct Request {
+  std::string name, builds, device = "auto", json;
+  bool quick = false;
+};
+
+void list() {
+  for (const KernelEntry& kernel : kernel_list()) {
+    std::printf("%s\n  formula  %s\n  bytes    %s\n  files    %s.{h,cpp,cu}%s%s\n  tests    %s\n", kernel.name,
+                kernel.formula, kernel.floor, kernel.files, *kernel.more ? " " : "", kernel.more, kernel.tests);
+  }
+  std::printf("\nbytes: what must at least be read and written; s is 4 (float) or 2 (bf16)\n");
+}
+
+void bench(const Request& request) {
+  std::vector<KernelEntry> chosen;
+  for (const KernelEntry& kernel : kernel_list()) {
+    if (request.name == "all" ? kernel.timed : &kernel == &kernel_named(request.name)) chosen.push_back(kernel);
+  }
+  DIOPTER_CHECK(chosen.front().timed, "there is no benchmark of ", request.name, " (diopter kernels bench --help)");
+
+  const Device device = device_from_name(request.device);
+  const char* device_name = device == Device::cpu ? "cpu" : kHasGpu ? "cuda" : "host executor";
+  nlohmann::json rows = nlohmann::json::array();
+  const auto add_row = [&](const std::string& kernel, const KernelTime& time) {
+    rows.push_back({{"kernel", kernel},
+                    {"device", device_name},
+                    {"case", time.name},
+                    {"microseconds", time.microseconds},
+                    {"gb_per_s", time.gb_per_s()},
+                    {"gflop_per_s", time.gflop_per_s()}});
+  };
+
+  const KernelTime copy = copy_time(device, request.quick);
+  std::printf("%s: a copy of %s moves %.1f GB/s (read and written)\n", device_name, copy.name.c_str(), copy.gb_per_s());
+  std::printf(
+      "wall-clock time of launches in a row that end with a copy to the host, a launch; median of repetitions\n\n");
+  std::printf("%-20s %-40s %12s %8s %8s %9s\n", "kernel", "case", "microseconds", "GB/s", "of copy", "GFLOP/s");
+  add_row("copy", copy);
+  for (const KernelEntry& kernel : chosen) {
+    for (const KernelTime& time : kernel_times(kernel, device, request.quick)) {
+      std::printf("%-20s %-40s %12.1f %8.1f %7.0f%%", kernel.name, time.name.c_str(), time.microseconds,
+                  time.gb_per_s(), 100 * time.gb_per_s() / copy.gb_per_s());
+      if (time.operations > 0) std::printf(" %9.1f", time.gflop_per_s());
+      std::printf("\n");
+      std::fflush(stdout);
+      add_row(kernel.name, time);
+    }
+  }
+  std::printf("\nGB/s: the bytes that must at least be moved, by the time (see diopter kernels list)\n");
+  if (!request.json.empty()) write_file_atomically(request.json, rows.dump(1) + "\n");
+}
+
+}  // namespace
+
+void add_kernels_command(CLI::App& app) {
+  CLI::App& command =
+      add_command(app, "kernels", "Lists, checks and times the hand-written kernels",
+                  "kernels list\n  diopter kernels check nms\n  diopter kernels bench classification_loss");
+  command.require_subcommand(1);
+  const auto request = std::make_shared<Request>();
+
+  add_command(command, "list", "Formula, least number of bytes, files and tests of each kernel", "kernels list")
+      .callback(list);
+
+  CLI::App& check = add_command(
+      command, "check", "Runs a kernel's tests in every build folder there is",
+      "kernels check nms\n\n"
+      "Runs build/*/tests/kernels_tests; those of the host executor with threads in forward, reverse and shuffled\n"
+      "order. The exit code is 1 when a run fails.");
+  check.add_option("kernel", request->name, "Name of a kernel, see diopter kernels list")
+      ->required()
+      ->type_name("NAME");
+  check.add_option("--builds", request->builds, "Folder of the build folders; by default that of this program")
+      ->type_name("DIR");
+  check.callback([request] {
+    const KernelEntry& kernel = kernel_named(request->name);
+    const std::filesystem::path builds = request->builds.empty() ? build_folders().string() : request->builds;
+    if (!check_kernel(kernel, builds)) throw CLI::RuntimeError(1);
+  });
+
+  std::string timed;
+  for (const KernelEntry& kernel : kernel_list()) {
+    if (kernel.timed) timed += std::string(timed.empty() ? "" : ", ") + kernel.name;
+  }
+  CLI::App& times = add_command(command, "bench", "Times a kernel at several sizes",
+                                "kernels bench classification_loss --device cuda\n\nKernels: " + timed + "; or all.");
+  times.add_option("kernel", request->name, "Name of a kernel, or all")->required()->type_name("NAME");
+  times.add_flag("--quick", request->quick, "One tiny size and few repetitions: to see that it runs");
+  times.add_option("--json", request->json, "Write the numbers to this file")->type_name("OUT");
+  add_device_option(times, request->device);
+  add_thread_option(times);
+  times.callback([request] { bench(*request); });
+}
+
+}  // namespace diopter
