@@ -194,6 +194,18 @@ TEST_CASE("match: a box smaller than every anchor has no anchor without the low-
         std::vector<std::int32_t>{kBackground, kBackground, 0, kBackground});
 }
 
+TEST_CASE("match: a box between anchors, which meets none of them, claims nothing") {
+  const Device device = GENERATE(from_range(test::devices()));
+  AnchorGrid grid = four_anchors();
+  grid.level[0].stride_x = 20;
+  Scene scene;
+  scene.add({12, 2, 18, 8}, 0);
+  scene.end_image();
+  const Matched m = match(device, grid, scene, {0.5f, 0.4f, true, 0.5f});
+  CHECK(m.labels == std::vector<std::int32_t>(4, kBackground));
+  CHECK(m.positives == std::vector<std::int32_t>{0});
+}
+
 TEST_CASE("match: crowds turn background into ignored anchors and claim none") {
   const Device device = GENERATE(from_range(test::devices()));
   Scene scene;
