@@ -1,9 +1,11 @@
 #include "tools/progress.h"
 
+#include <fcntl.h>
 #include <pty.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cstdlib>
 #include <string>
 
 #include "tests/tools/program.h"
@@ -19,6 +21,15 @@ const ProgressState kState{.task = "train",
                            .unit = "images",
                            .per_second = 132.4,
                            .seconds_left = 48.2};
+
+/// Skips where there are no terminals to be had, as in a chroot without /dev/pts.
+bool has_terminals() {
+  const int master = posix_openpt(O_RDWR | O_NOCTTY);
+  const bool usable = master >= 0 && grantpt(master) == 0 && unlockpt(master) == 0;
+  if (master >= 0) close(master);
+  if (!usable) test::skip("this system has no pseudo-terminals");
+  return usable;
+}
 
 /// Runs body() in a process whose terminal is `columns` wide; returns what it printed.
 template <class Body>
@@ -62,6 +73,7 @@ TEST_CASE("durations") {
 }
 
 TEST_CASE("on a terminal the bar redraws its line and ends it") {
+  if (!has_terminals()) return;
   const std::string text = printed_on_terminal(60, [] {
     Progress progress("work", 3);
     usleep(110'000);
@@ -76,6 +88,7 @@ TEST_CASE("on a terminal the bar redraws its line and ends it") {
 }
 
 TEST_CASE("a bar that is left unfinished ends its line") {
+  if (!has_terminals()) return;
   const std::string text = printed_on_terminal(60, [] {
     Progress progress("work", 3);
     usleep(110'000);
