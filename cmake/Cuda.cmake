@@ -4,12 +4,14 @@
 #   off   no CUDA
 #   auto  on where nvcc and cuDNN are found, otherwise off
 # Headers and libraries come from a toolkit or from NVIDIA's wheels (pip: nvidia-cuda-runtime, nvidia-cudnn-cu13, ...),
-# whose folders nvidia/*/{include,lib} are searched below DIOPTER_CUDA_WHEELS.
+# whose folders nvidia/*/{include,lib} and include/ are searched below DIOPTER_CUDA_WHEELS. tools/setup.sh --cuda-headers
+# puts headers where that points at first.
 # Sets DIOPTER_CUDA_KIND to on, host or off, and makes the target diopter_cuda, which carries what .cu files and
 # *_cuda.cpp need.
 set(DIOPTER_CUDA auto CACHE STRING "CUDA side: on, host (executor on the CPU), off, or auto")
 set_property(CACHE DIOPTER_CUDA PROPERTY STRINGS auto on host off)
-set(DIOPTER_CUDA_WHEELS "" CACHE PATH "Folder that holds NVIDIA's Python wheels (with a folder nvidia/), if any")
+set(DIOPTER_CUDA_WHEELS ${PROJECT_SOURCE_DIR}/build/wheels CACHE PATH
+    "Folder with NVIDIA's Python wheels, unpacked (nvidia/, include/)")
 option(DIOPTER_EXECUTOR_CHECK "With DIOPTER_CUDA=host: one block at a time, shared memory that sanitizers see; kernels only"
        OFF)
 if(NOT DIOPTER_CUDA MATCHES "^(auto|on|host|off)$")
@@ -49,9 +51,8 @@ function(find_cuda_parts missing)
   find_path(CUDNN_FRONTEND_INCLUDE_DIR cudnn_frontend.h HINTS ${DIOPTER_CUDA_WHEELS}/include ${toolkit}/.. ${cuda_places}
             PATH_SUFFIXES include)
   if(NOT CUDNN_FRONTEND_INCLUDE_DIR)
-    set(${missing} "the headers of cudnn-frontend are not found: pip download --no-deps nvidia-cudnn-frontend, unpack it\
- and name the folder that holds its include/ with -DDIOPTER_CUDA_WHEELS, or include/ itself with\
- -DCUDNN_FRONTEND_INCLUDE_DIR" PARENT_SCOPE)
+    set(${missing} "the headers of cudnn-frontend are not found: tools/setup.sh --cuda-headers fetches them, or name their\
+ folder with -DCUDNN_FRONTEND_INCLUDE_DIR" PARENT_SCOPE)
   endif()
 endfunction()
 
@@ -91,8 +92,7 @@ if(DIOPTER_CUDA_KIND STREQUAL "on")
 elseif(DIOPTER_CUDA_KIND STREQUAL "host")
   find_path(CUDA_HEADERS cuda_runtime.h HINTS ${wheel_includes} ${cuda_places} PATH_SUFFIXES include)
   if(NOT CUDA_HEADERS)
-    message(FATAL_ERROR "DIOPTER_CUDA=host needs CUDA's headers: install a toolkit, or pip install nvidia-cuda-runtime and\
- name the folder that holds nvidia/ with -DDIOPTER_CUDA_WHEELS")
+    message(FATAL_ERROR "DIOPTER_CUDA=host needs CUDA's headers: install a toolkit, or run tools/setup.sh --cuda-headers")
   endif()
   target_include_directories(diopter_cuda SYSTEM INTERFACE ${CUDA_HEADERS} ${wheel_includes})
   if(DIOPTER_EXECUTOR_CHECK)

@@ -1,7 +1,6 @@
 #include "engine/optimizer.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include "engine/dispatch.h"
 #include "kernels/nn/elementwise.h"
@@ -62,25 +61,29 @@ Sgd::Sgd(const std::vector<ParameterGroup>& groups, const Options& options) : op
   chunks_ = number_chunks(segments);
   segments_ = Tensor::empty({static_cast<std::int64_t>(segments.size() * sizeof(SgdSegment))}, DType::u8, device);
   segments_.copy_from_host(segments.data());
-  lr_ = Tensor::empty({1}, DType::f32, device);
-  gradient_scale_ = Tensor::empty({1}, DType::f32, device);
+  for (Tensor* number : {&lr_, &squared_norm_, &norm_, &gradient_scale_}) {
+    *number = Tensor::zeros({1}, DType::f32, device);
+  }
+  skip_ = Tensor::zeros({1}, DType::i32, device);
 }
 
 void Sgd::zero_gradients() { gradients_.zero(); }
 
-float Sgd::gradient_norm() const {
-  const Tensor squared = Tensor::empty({1}, DType::f32, gradients_.device());
-  DIOPTER_DISPATCH(gradients_.device(), squared_norm, gradients_.size(), gradients_.data<float>(), squared.data<float>());
-  return std::sqrt(squared.item());
-}
-
-void Sgd::step(float lr, float gradient_scale) {
-  lr_.copy_from_host(&lr);
-  gradient_scale_.copy_from_host(&gradient_scale);
-  DIOPTER_DISPATCH(gradients_.device(), sgd_step,
+void Sgd::step(float lr, float factor, const Tensor& losses) {
+  const Device device = gradients_.device();
+  DIOPTER_DISPATCH(device, fill, 1, lr, lr_.data<float>());
+  DIOPTER_DISPATCH(device, squared_norm, gradients_.size(), gradients_.data<float>(), squared_norm_.data<float>());
+  DIOPTER_DISPATCH(device, sgd_control,
+                   SgdControlArgs{.squared_norm = squared_norm_.data<float>(),
+                                  .losses = losses.defined() ? losses.data<float>() : nullptr,
+                                  .loss_count = losses.defined() ? static_cast<int>(losses.size()) : 0,
+                                  .factor = factor, .clip_norm = options_.clip_norm, .norm = norm_.data<float>(),
+                                  .gradient_scale = gradient_scale_.data<float>(),
+                                  .skip = skip_.data<std::int32_t>()});
+  DIOPTER_DISPATCH(device, sgd_step,
                    SgdArgs{.segments = reinterpret_cast<const SgdSegment*>(segments_.data<std::uint8_t>()),
                            .segment_count = segment_count_, .chunks = chunks_, .lr = lr_.data<float>(),
-                           .gradient_scale = gradient_scale_.data<float>(), .skip = nullptr,
+                           .gradient_scale = gradient_scale_.data<float>(), .skip = skip_.data<std::int32_t>(),
                            .momentum = options_.momentum, .nesterov = options_.nesterov});
 }
 

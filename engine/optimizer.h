@@ -20,20 +20,23 @@ std::vector<ParameterGroup> group_by_decay(const std::vector<NamedParameter>& pa
                                            float norm_and_bias_decay);
 
 /// SGD with momentum (kernels/nn/sgd.h). Gradients and velocities of all parameters lie in one flat buffer each, at fixed
-/// addresses; constructing the optimizer moves the parameters' gradients there.
+/// addresses; constructing the optimizer moves the parameters' gradients there. Nothing here waits for the device.
 class Sgd {
  public:
   struct Options {
     float momentum = 0.9f;
     bool nesterov = false;
+    float clip_norm = 0;  // gradients are scaled down to this Euclidean norm; 0: they are not
   };
   Sgd(const std::vector<ParameterGroup>& groups, const Options& options);
 
   void zero_gradients();
-  /// Euclidean norm of all gradients together.
-  float gradient_norm() const;
-  /// One update; gradients are multiplied by gradient_scale first (clipping, accumulation).
-  void step(float lr, float gradient_scale = 1);
+  /// One update; gradients are multiplied by `factor` first (1 / number of batches they are the sum of), then clipped.
+  /// Where the gradients or one of `losses` (floats, or undefined) is not finite, neither this step nor a later one
+  /// changes anything.
+  void step(float lr, float factor = 1, const Tensor& losses = {});
+  /// [1], Euclidean norm of all gradients of the last step, after `factor` and before clipping.
+  Tensor gradient_norm() const { return norm_; }
 
   /// The velocity of each parameter, named "NAME", for checkpoints.
   std::vector<NamedBuffer> velocities() const { return velocities_; }
@@ -48,7 +51,7 @@ class Sgd {
   Tensor segments_;                   // SgdSegment table as bytes
   int segment_count_;
   std::int64_t chunks_;
-  Tensor lr_, gradient_scale_;
+  Tensor lr_, squared_norm_, norm_, gradient_scale_, skip_;  // [1]
 };
 
 /// average = average + (1 - decay) (weight - average) after each step; the decay grows with the number of updates, so

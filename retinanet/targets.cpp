@@ -1,6 +1,7 @@
 #include "retinanet/targets.h"
 
-#include <algorithm>
+#include "engine/dispatch.h"
+#include "kernels/nn/elementwise.h"
 
 namespace diopter {
 
@@ -14,9 +15,10 @@ BoxLoss box_loss_kind(const std::string& name) {
 }
 
 Tensor weighted(const Tensor& scale, double weight) {
-  std::vector<float> values = scale.to_vector<float>();
-  for (float& v : values) v *= static_cast<float>(weight);
-  return Tensor::from(scale.shape(), values, scale.device());
+  const Tensor factor = Tensor::full({1}, static_cast<float>(weight), scale.device());
+  const Tensor result = Tensor::empty(scale.shape(), DType::f32, scale.device());
+  DIOPTER_DISPATCH(scale.device(), scale, scale.size(), factor.data<float>(), scale.data<float>(), result.data<float>());
+  return result;
 }
 
 }  // namespace
@@ -25,29 +27,40 @@ Variable input_of(const Batch& batch, Device device) {
   return Variable(Tensor::from({batch.images, batch.height, batch.width, 3}, batch.pixels, device));
 }
 
-AnchorTargets make_targets(const Config& config, const AnchorGrid& grid, const Batch& batch, Device device) {
+AnchorTargets make_targets(const Config& config, const AnchorGrid& grid, const TruthTensors& truth) {
   const MatchRule rule{static_cast<float>(config.match.foreground_iou), static_cast<float>(config.match.background_iou),
                        config.match.low_quality, static_cast<float>(config.match.ignore_overlap)};
-  const std::int64_t boxes = static_cast<std::int64_t>(batch.labels.size());
-  return match_anchors(grid, Tensor::from({boxes, 4}, batch.boxes, device), Tensor::from({boxes}, batch.labels, device),
-                       Tensor::from({batch.images + 1}, batch.offsets, device), rule);
+  return match_anchors(grid, truth.boxes, truth.labels, truth.offsets, rule);
 }
 
-Tensor Normaliser::scale(const AnchorTargets& targets) {
-  const std::vector<std::int32_t> counts = targets.positives.to_vector<std::int32_t>();
-  positives_ = 0;
-  for (std::int32_t count : counts) positives_ += count;
-  const double total = static_cast<double>(std::max<std::int64_t>(positives_, 1));
-  if (rule_.normaliser == "ema") average_ = rule_.ema_momentum * average_ + (1 - rule_.ema_momentum) * total;
+AnchorTargets make_targets(const Config& config, const AnchorGrid& grid, const Batch& batch, Device device) {
+  const std::int64_t boxes = static_cast<std::int64_t>(batch.labels.size());
+  return make_targets(config, grid,
+                      TruthTensors{Tensor::from({boxes, 4}, batch.boxes, device),
+                                   Tensor::from({boxes}, batch.labels, device),
+                                   Tensor::from({batch.images + 1}, batch.offsets, device)});
+}
 
-  std::vector<float> scale;
-  for (std::int32_t count : counts) {
-    const double divisor = rule_.normaliser == "image" ? static_cast<double>(std::max(count, 1)) * counts.size()
-                           : rule_.normaliser == "batch" ? total
-                                                         : average_;
-    scale.push_back(static_cast<float>(1 / divisor));
-  }
-  return Tensor::from({static_cast<std::int64_t>(scale.size())}, scale, targets.positives.device());
+Normaliser::Normaliser(const Config::Loss& rule, Device device)
+    : rule_(rule.normaliser == "image"   ? LossNormaliser::image
+            : rule.normaliser == "batch" ? LossNormaliser::batch
+                                         : LossNormaliser::ema),
+      momentum_(static_cast<float>(rule.ema_momentum)),
+      average_(Tensor::full({1}, static_cast<float>(rule.ema_start), device)),
+      positives_(Tensor::zeros({1}, DType::f32, device)) {}
+
+Tensor Normaliser::scale(const AnchorTargets& targets) {
+  const Tensor scale = Tensor::empty(targets.positives.shape(), DType::f32, average_.device());
+  DIOPTER_DISPATCH(average_.device(), loss_scale,
+                   LossScaleArgs{.normaliser = rule_, .momentum = momentum_, .images = static_cast<int>(scale.size()),
+                                 .positives = targets.positives.data<std::int32_t>(), .average = average_.data<float>(),
+                                 .scale = scale.data<float>(), .total = positives_.data<float>()});
+  return scale;
+}
+
+void Normaliser::set_average(double average) {
+  const float value = static_cast<float>(average);
+  average_.copy_from_host(&value);
 }
 
 Losses detection_losses(const Config& config, int classes, const Pyramid& logits, const Pyramid& deltas,

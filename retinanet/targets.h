@@ -3,6 +3,7 @@
 
 #include "data/loader.h"
 #include "engine/losses.h"
+#include "kernels/detection/loss_scale.h"
 #include "retinanet/config.h"
 
 namespace diopter {
@@ -10,29 +11,33 @@ namespace diopter {
 /// The batch's pictures as the network's input.
 Variable input_of(const Batch& batch, Device device = Device::cpu);
 
+/// A batch's boxes on a device: [total, 4] f32, [total] i32, [images + 1] i32.
+struct TruthTensors {
+  Tensor boxes, labels, offsets;
+};
+
 /// Assigns the anchors to the batch's boxes by the configuration's rule.
+AnchorTargets make_targets(const Config& config, const AnchorGrid& grid, const TruthTensors& truth);
 AnchorTargets make_targets(const Config& config, const AnchorGrid& grid, const Batch& batch, Device device = Device::cpu);
 
-/// What the sum of losses of each image is multiplied by (before the loss weight).
-///   image: 1 / (max(1, positives of the image) * images)        torchvision
-///   batch: 1 / max(1, positives of the batch)                   the paper
-///   ema:   1 / average, average = m average + (1 - m) max(1, positives of the batch)   detectron2
+/// What the sum of losses of each image is multiplied by, before the loss weight (kernels/detection/loss_scale.h).
+/// Everything stays on the device.
 class Normaliser {
  public:
-  explicit Normaliser(const Config::Loss& rule) : rule_(rule), average_(rule.ema_start) {}
+  explicit Normaliser(const Config::Loss& rule, Device device = Device::cpu);
 
-  /// [images] float, on the device of the targets. Advances the moving average.
+  /// [images] float. Advances the moving average.
   Tensor scale(const AnchorTargets& targets);
-  /// Positives of the last batch.
-  std::int64_t positives() const { return positives_; }
+  /// [1] float: positives of the last batch.
+  Tensor positives() const { return positives_; }
 
-  double average() const { return average_; }
-  void set_average(double average) { average_ = average; }
+  double average() const { return static_cast<double>(average_.item()); }
+  void set_average(double average);
 
  private:
-  Config::Loss rule_;
-  double average_;
-  std::int64_t positives_ = 0;
+  LossNormaliser rule_;
+  float momentum_;
+  Tensor average_, positives_;
 };
 
 struct Losses {

@@ -9,7 +9,9 @@
 #include <utility>
 
 #include "engine/checkpoint.h"
+#include "engine/dispatch.h"
 #include "kernels/common/atomic_file.h"
+#include "kernels/nn/elementwise.h"
 #include "retinanet/detect.h"
 #include "retinanet/run_folder.h"
 
@@ -18,6 +20,15 @@ namespace diopter {
 namespace {
 
 constexpr float kPictureScore = 0.4f;
+
+/// What the device computes of a step for people to see, floats; losses and positives are sums over its batches.
+enum StepNumber { kClassificationLoss, kBoxLoss, kPositives, kGradientNorm, kStepNumbers };
+
+Tensor at(const Tensor& numbers, StepNumber which) { return numbers.slice(which, which + 1); }
+
+void add_to(const Tensor& sum, const Tensor& x) {
+  DIOPTER_DISPATCH(x.device(), add, x.size(), sum.data<float>(), x.data<float>(), sum.data<float>());
+}
 
 /// The model has its averaged weights, if there are any, while this is alive: also when an evaluation throws.
 class Averaged {
@@ -116,7 +127,8 @@ Trainer::Trainer(const RunState& state, const Dataset& train, const Dataset& val
       folder_(folder),
       device_(device),
       schedule_(schedule_of(state.config.train)),
-      normaliser_(state.config.loss) {
+      normaliser_(state.config.loss, device),
+      queued_(state.iteration) {
   const Config& config = state_.config;
   check_config(config);
   DIOPTER_CHECK(!train_.categories.empty(), "the training set has no classes");
@@ -127,8 +139,11 @@ Trainer::Trainer(const RunState& state, const Dataset& train, const Dataset& val
   optimizer_ = std::make_unique<Sgd>(
       group_by_decay(model_->parameters(), static_cast<float>(config.train.weight_decay),
                      static_cast<float>(config.train.norm_and_bias_decay)),
-      Sgd::Options{static_cast<float>(config.train.momentum), config.train.nesterov});
+      Sgd::Options{static_cast<float>(config.train.momentum), config.train.nesterov,
+                   static_cast<float>(config.train.clip_norm)});
   loader_ = std::make_unique<Loader>(train_, loader_options(config), state_.iteration * config.train.accumulate);
+  batches_ = std::make_unique<BatchQueue>(*loader_, device);
+  for (QueuedStep& step : steps_) step.numbers = DIOPTER_DISPATCH(device, make_host_buffer, kStepNumbers * sizeof(float));
 }
 
 void Trainer::start_average() {
@@ -158,55 +173,67 @@ std::unique_ptr<Trainer> Trainer::resume(const std::string& folder, const std::v
   return trainer;
 }
 
-StepReport Trainer::step() {
-  const Config& config = state_.config;
-  StepReport report;
-  report.lr = schedule_.at(state_.iteration);
+void Trainer::queue_step() {
+  const int accumulate = state_.config.train.accumulate;
+  QueuedStep& step = steps_[queued_ % steps_.size()];
+  step.report = {};
+  step.report.iteration = queued_ + 1;
+  step.report.lr = schedule_.at(queued_);
+  step.batches.clear();
   model_->set_training(true);
   optimizer_->zero_gradients();
-  const int accumulate = config.train.accumulate;
-  Batch batch;
+  const Tensor numbers = Tensor::zeros({kStepNumbers}, DType::f32, device_);
   for (int i = 0; i < accumulate; ++i) {
-    batch = loader_->next();
+    DeviceBatch batch = batches_->next();
     Tape tape;
-    const RetinaNet::Output output = (*model_)(input_of(batch, device_));
-    const AnchorTargets targets = make_targets(config, output.grid, batch, device_);
+    const RetinaNet::Output output = (*model_)(batch.images);
+    const AnchorTargets targets = make_targets(state_.config, output.grid, batch.truth);
     const Tensor scale = normaliser_.scale(targets);
-    const Losses losses = detection_losses(config, model_->classes(), output.logits, output.deltas, targets, scale);
-    const float classification = losses.classification.value().item(), box = losses.box.value().item();
-    if (!std::isfinite(classification) || !std::isfinite(box)) explain_non_finite(batch, "the loss");
+    const Losses losses = detection_losses(state_.config, model_->classes(), output.logits, output.deltas, targets, scale);
     tape.backward({losses.classification, losses.box});
-    report.classification_loss += static_cast<double>(classification) / accumulate;
-    report.box_loss += static_cast<double>(box) / accumulate;
-    report.positives += normaliser_.positives();
+    add_to(at(numbers, kClassificationLoss), losses.classification.value());
+    add_to(at(numbers, kBoxLoss), losses.box.value());
+    add_to(at(numbers, kPositives), normaliser_.positives());
+    batches_->prefetch();
+    step.batches.push_back(std::move(batch.host));
   }
-
-  float gradient_scale = 1.0f / static_cast<float>(accumulate);
-  const float norm = optimizer_->gradient_norm() * gradient_scale;
-  if (!std::isfinite(norm)) explain_non_finite(batch, "the gradient");
-  const float limit = static_cast<float>(config.train.clip_norm);
-  if (limit > 0 && norm > limit) gradient_scale *= limit / norm;
-  optimizer_->step(static_cast<float>(report.lr), gradient_scale);
+  optimizer_->step(static_cast<float>(step.report.lr), 1.0f / static_cast<float>(accumulate), numbers);
+  at(numbers, kGradientNorm).copy_from(optimizer_->gradient_norm());
   if (average_) average_->update();
+  step.numbers->download(numbers.raw(), numbers.bytes());
+  ++queued_;
+}
 
-  report.gradient_norm = norm;
-  report.iteration = ++state_.iteration;
+StepReport Trainer::finish_step() {
+  const QueuedStep& step = steps_[state_.iteration % steps_.size()];
+  const float* numbers = static_cast<const float*>(step.numbers->data());
+  if (!std::isfinite(numbers[kClassificationLoss]) || !std::isfinite(numbers[kBoxLoss])) explain_non_finite(step, "the loss");
+  if (!std::isfinite(numbers[kGradientNorm])) explain_non_finite(step, "the gradient");
+  StepReport report = step.report;
+  const double accumulate = state_.config.train.accumulate;
+  report.classification_loss = static_cast<double>(numbers[kClassificationLoss]) / accumulate;
+  report.box_loss = static_cast<double>(numbers[kBoxLoss]) / accumulate;
+  report.gradient_norm = static_cast<double>(numbers[kGradientNorm]);
+  report.positives = std::llround(numbers[kPositives]);
   losses_.push_back({report.classification_loss, report.box_loss});
+  ++state_.iteration;
   return report;
 }
 
-void Trainer::explain_non_finite(const Batch& batch, const char* what) {
-  std::string cause = "every output of the network is finite";
-  try {
-    FiniteCheck check;
-    (*model_)(input_of(batch, device_));
-  } catch (const Error& error) {
-    cause = error.what();
+void Trainer::explain_non_finite(const QueuedStep& step, const char* what) {
+  std::string cause, pictures;
+  for (const Batch& batch : step.batches) {
+    for (const std::string& name : batch.names) pictures += (pictures.empty() ? "" : ", ") + name;
+    try {
+      FiniteCheck check;
+      if (cause.empty()) (*model_)(input_of(batch, device_));
+    } catch (const Error& error) {
+      cause = error.what();
+    }
   }
-  std::string pictures;
-  for (const std::string& name : batch.names) pictures += (pictures.empty() ? "" : ", ") + name;
+  if (cause.empty()) cause = "every output of the network is finite";
   const bool saved = std::filesystem::exists(last_checkpoint(folder_));
-  fail(what, " is not finite at iteration ", state_.iteration + 1, ": ", cause, "; pictures: ", pictures, "; ",
+  fail(what, " is not finite at iteration ", step.report.iteration, ": ", cause, "; pictures: ", pictures, "; ",
        saved ? "the last good checkpoint is " + last_checkpoint(folder_) : "no checkpoint had been saved yet",
        " (a lower train.lr or train.clip_norm may help)");
 }
@@ -263,8 +290,10 @@ Trainer::Result Trainer::run(const TrainerCallbacks& callbacks) {
   const std::int64_t end = t.stop_at > 0 ? std::min(t.stop_at, t.iterations) : t.iterations;
   const auto start = Clock::now();
   const auto seconds_since = [](Clock::time_point since) { return std::chrono::duration<double>(Clock::now() - since).count(); };
-  const auto due = [&](std::int64_t every) { return every > 0 && state_.iteration % every == 0; };
+  const auto due = [&](std::int64_t every, std::int64_t iteration) { return every > 0 && iteration % every == 0; };
   const bool evaluates = !validation_.images.empty();
+  // A GPU is kept busy: its next step is queued before the numbers of the one before are waited for.
+  const std::int64_t ahead = device_ == Device::cpu ? 0 : 1;
   double training_seconds = 0;
   const std::int64_t first = state_.iteration;
   std::int64_t saved = std::filesystem::exists(last_checkpoint(folder_)) ? first : -1;
@@ -272,23 +301,29 @@ Trainer::Result Trainer::run(const TrainerCallbacks& callbacks) {
   for (const std::string& message : messages_) {
     if (callbacks.message) callbacks.message(message);
   }
-  while (state_.iteration < end && !(callbacks.stop_requested && callbacks.stop_requested())) {
-    const auto step_start = Clock::now();
-    StepReport report = step();
-    training_seconds += seconds_since(step_start);
+  const auto tell = [&](StepReport& report) {
     report.seconds = seconds_since(start);
     report.images_per_second =
-        static_cast<double>((state_.iteration - first) * t.batch_size * t.accumulate) / training_seconds;
+        static_cast<double>((report.iteration - first) * t.batch_size * t.accumulate) / training_seconds;
     report.peak_memory_mib = peak_resident_mib();
-    if (due(t.log_every) || state_.iteration == end) append_step(folder_, report);
+    if (due(t.log_every, report.iteration) || report.iteration == end) append_step(folder_, report);
     if (callbacks.step) callbacks.step(report);
+  };
+  while (queued_ < end && !(callbacks.stop_requested && callbacks.stop_requested())) {
+    const auto step_start = Clock::now();
+    queue_step();
+    result.finished = queued_ >= t.iterations;
+    result.evaluated = evaluates && (due(t.evaluate_every, queued_) || result.finished);
+    const bool saves = due(t.save_every, queued_) || result.evaluated;
+    std::vector<StepReport> finished;
+    while (state_.iteration < queued_ - (saves ? 0 : ahead)) finished.push_back(finish_step());
+    training_seconds += seconds_since(step_start);
+    for (StepReport& report : finished) tell(report);
     for (const std::string& warning : loader_->take_warnings()) {
       if (callbacks.skipped) callbacks.skipped(warning);
     }
 
-    result.finished = state_.iteration >= t.iterations;
-    result.evaluated = evaluates && (due(t.evaluate_every) || result.finished);
-    if (due(t.save_every) || result.evaluated) {  // first of all: an evaluation may be interrupted or fail
+    if (saves) {  // first of all: an evaluation may be interrupted or fail
       save(last_checkpoint(folder_), true);
       saved = state_.iteration;
     }
@@ -296,6 +331,10 @@ Trainer::Result Trainer::run(const TrainerCallbacks& callbacks) {
       result.metrics = evaluate(callbacks);
       save(last_checkpoint(folder_), true);  // it knows the best AP now
     }
+  }
+  while (state_.iteration < queued_) {
+    StepReport report = finish_step();
+    tell(report);
   }
   if (saved != state_.iteration) save(last_checkpoint(folder_), true);
   result.iteration = state_.iteration;

@@ -11,6 +11,7 @@
 #include "data/loader.h"
 #include "engine/optimizer.h"
 #include "engine/schedule.h"
+#include "retinanet/batch_queue.h"
 #include "retinanet/retinanet.h"
 #include "retinanet/run_state.h"
 #include "retinanet/targets.h"
@@ -77,10 +78,20 @@ class Trainer {
   Trainer(const RunState& state, const Dataset& train, const Dataset& validation, const std::string& folder,
           Device device);
 
+  /// A step whose work is queued, and whose numbers are on their way from the device.
+  struct QueuedStep {
+    StepReport report;                    // what is known beforehand
+    std::vector<Batch> batches;           // of the step, for messages
+    std::unique_ptr<HostBuffer> numbers;  // StepNumbers
+  };
+
   /// From the weights that the model has now.
   void start_average();
-  StepReport step();
-  void explain_non_finite(const Batch& batch, const char* what);
+  /// Queues the next step on the device, without waiting for it.
+  void queue_step();
+  /// Waits for the oldest queued step. Throws Error when a loss or gradient of it is not finite.
+  StepReport finish_step();
+  void explain_non_finite(const QueuedStep& step, const char* what);
   CocoMetrics evaluate(const TrainerCallbacks& callbacks);
   void save(const std::string& file, bool with_optimizer);
   void draw_pictures(const std::vector<Detection>& detections);
@@ -95,6 +106,9 @@ class Trainer {
   Schedule schedule_;
   Normaliser normaliser_;
   std::unique_ptr<Loader> loader_;
+  std::unique_ptr<BatchQueue> batches_;
+  std::array<QueuedStep, 2> steps_;      // step number i is in i % 2
+  std::int64_t queued_ = 0;              // steps, state_.iteration of them finished
   std::vector<std::array<double, 2>> losses_;
   std::vector<std::string> messages_;  // for run() to tell
 };

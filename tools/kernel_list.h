@@ -13,7 +13,6 @@ struct KernelEntry {
   const char* formula;  // where the formula, or the rule, comes from
   const char* floor;    // bytes that must be read and written, s being the size of a stored value: 4 (float), 2 (bf16)
   const char* tests;    // Catch2's filter for its tests
-  bool timed;           // whether `diopter kernels bench` knows it
 };
 
 /// Those of kernels/detection and kernels/nn, one for each x.cu.

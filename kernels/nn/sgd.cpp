@@ -27,6 +27,8 @@ void step(const SgdArgs& args, const SgdSegment& s, std::int64_t begin, std::int
 
 }  // namespace
 
+void sgd_control(const SgdControlArgs& args) { control_sgd(args); }
+
 void sgd_step(const SgdArgs& args) {
   if (args.skip && *args.skip) return;
   parallel_for(args.chunks, 8, [&](std::int64_t first, std::int64_t last) {

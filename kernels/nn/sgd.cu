@@ -39,7 +39,12 @@ __global__ void __launch_bounds__(kThreads) sgd_kernel(SgdArgs args) {
   }
 }
 
+/// One thread.
+__global__ void sgd_control_kernel(SgdControlArgs args) { control_sgd(args); }
+
 }  // namespace
+
+void sgd_control(const SgdControlArgs& args) { launch(sgd_control_kernel, {.grid = 1, .block = 1}, args); }
 
 void sgd_step(const SgdArgs& args) {
   launch(sgd_kernel, {.grid = blocks_for(args.chunks, 1), .block = kThreads}, args);

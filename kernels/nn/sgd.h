@@ -5,10 +5,16 @@
 //   w = w - lr * (nesterov ? g + momentum * v : v)
 //
 // One call for all parameters of a model: a table of segments, each with its own learning-rate factor and weight decay.
-// The learning rate, the gradient scale (clipping) and the skip flag lie in device memory. The segments are cut into
+// The learning rate, the gradient scale (clipping) and the skip flag lie in device memory; sgd_control decides on the last
+// two there, so that nobody waits for the gradients' norm:
+//
+//   norm = factor * sqrt(squared_norm)      gradient_scale = factor * min(1, clip_norm / norm)
+//
+// The segments are cut into
 // chunks, numbered one after another, which both devices work on side by side: number_chunks fills in the table's part.
 #pragma once
 
+#include <cmath>
 #include <cstdint>
 #include <vector>
 
@@ -62,6 +68,29 @@ struct SgdArgs {
   bool nesterov = false;
 };
 
+struct SgdControlArgs {
+  const float* squared_norm;   // [1], of all gradients together
+  const float* losses;         // [loss_count]: when one of them is not finite, the step is skipped too
+  int loss_count;
+  float factor;                // of the gradients: 1 / number of batches they are the sum of
+  float clip_norm;             // 0: no clipping
+  float* norm;                 // [1], overwritten
+  float* gradient_scale;       // [1], overwritten
+  std::int32_t* skip;          // [1], set to 1 when a loss or the norm is not finite, else left as it is
+};
+
+DIOPTER_HD inline void control_sgd(const SgdControlArgs& args) {
+  const float norm = args.factor * std::sqrt(*args.squared_norm);
+  bool finite = std::isfinite(norm);
+  for (int i = 0; i < args.loss_count; ++i) finite = finite && std::isfinite(args.losses[i]);
+  if (!finite) *args.skip = 1;
+  *args.norm = norm;
+  const bool clips = args.clip_norm > 0 && norm > args.clip_norm;
+  *args.gradient_scale = clips ? args.factor * (args.clip_norm / norm) : args.factor;
+}
+
 }  // namespace diopter
 
-DIOPTER_KERNEL(void sgd_step(const SgdArgs& args))
+DIOPTER_KERNEL(
+  void sgd_control(const SgdControlArgs& args);
+  void sgd_step(const SgdArgs& args))

@@ -19,9 +19,9 @@ struct Run {
   CocoMetrics metrics;
 };
 
-Run train(const test::ShapesOnDisk& shapes, const std::string& folder, Device device) {
-  Trainer trainer(test::tiny_config({"train.iterations=8", "model.max_level=6"}), shapes.train, shapes.validation, folder,
-                  device);
+Run train(const test::ShapesOnDisk& shapes, const std::string& folder, Device device,
+          const std::vector<std::string>& settings) {
+  Trainer trainer(test::tiny_config(settings), shapes.train, shapes.validation, folder, device);
   const Trainer::Result result = trainer.run({});
   Run run{trainer.losses(), {}, result.metrics};
   for (const NamedParameter& p : trainer.model().parameters()) {
@@ -37,10 +37,15 @@ TEST_CASE("device: the same training run on both devices, and the same bits twic
     test::skip("the build has no cuda device");
     return;
   }
+  const std::vector<std::string> settings = GENERATE(
+      std::vector<std::string>{}, std::vector<std::string>{"loss.normaliser=ema", "train.accumulate=2", "train.average=0.9",
+                                                           "train.clip_norm=1", "loss.box_weight=2"});
+  std::vector<std::string> all{"train.iterations=8", "model.max_level=6"};
+  all.insert(all.end(), settings.begin(), settings.end());
   const test::ShapesOnDisk shapes;
-  const Run cpu = train(shapes, shapes.folder / "cpu", Device::cpu);
-  const Run cuda = train(shapes, shapes.folder / "cuda", Device::cuda);
-  const Run again = train(shapes, shapes.folder / "again", Device::cuda);
+  const Run cpu = train(shapes, shapes.folder / "cpu", Device::cpu, all);
+  const Run cuda = train(shapes, shapes.folder / "cuda", Device::cuda, all);
+  const Run again = train(shapes, shapes.folder / "again", Device::cuda, all);
   REQUIRE(cuda.losses.size() == 8);
   for (std::size_t i = 0; i < cpu.losses.size(); ++i) {
     INFO("step " << i + 1);

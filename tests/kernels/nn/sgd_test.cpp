@@ -92,6 +92,38 @@ TEST_CASE("sgd: a skipped step changes nothing, a null skip flag never skips") {
   CHECK(w[1] == Approx(2 - (0.9 * 4 + 1 + 0.5 * 2)));
 }
 
+TEST_CASE("sgd: control clips, and skips from the first number that is not finite") {
+  const Device device = GENERATE(from_range(devices()));
+  INFO(device_name(device));
+  struct Control {
+    float norm, scale;
+    std::int32_t skip;
+  };
+  const auto control = [&](float squared, float factor, float clip, std::vector<float> losses = {}, std::int32_t skip = 0) {
+    const std::vector<float> squares{squared};
+    std::vector<float> norm{-1}, scale{-1};
+    std::vector<std::int32_t> flag{skip};
+    on(device, [&](auto& at) {
+      const SgdControlArgs args{.squared_norm = at(squares), .losses = at(std::as_const(losses)),
+                                .loss_count = static_cast<int>(losses.size()), .factor = factor, .clip_norm = clip,
+                                .norm = at(norm), .gradient_scale = at(scale), .skip = at(flag)};
+      DIOPTER_DISPATCH(device, sgd_control, args);
+    });
+    return Control{norm[0], scale[0], flag[0]};
+  };
+  CHECK(control(36, 0.5f, 0).norm == 3);
+  CHECK(control(36, 0.5f, 0).scale == 0.5f);
+  CHECK(control(36, 0.5f, 3).scale == 0.5f);
+  CHECK(control(36, 0.5f, 2).scale == Approx(0.5 * 2 / 3));
+  CHECK(control(0, 1, 2).scale == 1);
+  CHECK(control(36, 1, 0, {1, 2}).skip == 0);
+  CHECK(control(36, 1, 0, {1, 2}, 1).skip == 1);
+  CHECK(control(36, 1, 0, {1, kNan}).skip == 1);
+  CHECK(control(36, 1, 0, {-INFINITY, 1}).skip == 1);
+  CHECK(control(kNan, 1, 0).skip == 1);
+  CHECK(control(INFINITY, 1, 3).skip == 1);
+}
+
 TEST_CASE("sgd: many segments of any size, with rounded copies, the same bits each time") {
   const Device device = GENERATE(from_range(devices()));
   INFO(device_name(device));

@@ -1,0 +1,7 @@
+#include "kernels/detection/loss_scale.h"
+
+namespace diopter::cpu {
+
+void loss_scale(const LossScaleArgs& args) { compute_loss_scale(args); }
+
+}  // namespace diopter::cpu

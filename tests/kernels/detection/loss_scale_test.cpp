@@ -1,0 +1,45 @@
+#include "kernels/detection/loss_scale.h"
+
+#include "tests/support/catch.h"
+#include "tests/support/device_buffer.h"
+
+namespace diopter {
+namespace {
+
+using namespace test;
+
+struct Scaled {
+  std::vector<float> scale;
+  float average, total;
+};
+
+Scaled run(Device device, LossNormaliser normaliser, const std::vector<std::int32_t>& positives, float average = 100) {
+  std::vector<float> scale(positives.size(), -1), averages{average}, total{-1};
+  on(device, [&](auto& at) {
+    const LossScaleArgs args{.normaliser = normaliser, .momentum = 0.9f, .images = static_cast<int>(positives.size()),
+                             .positives = at(positives), .average = at(averages), .scale = at(scale), .total = at(total)};
+    DIOPTER_DISPATCH(device, loss_scale, args);
+  });
+  return {scale, averages[0], total[0]};
+}
+
+TEST_CASE("loss scale: by image, by batch and by moving average") {
+  const Device device = GENERATE(from_range(devices()));
+  INFO(device_name(device));
+  const Scaled image = run(device, LossNormaliser::image, {5, 0, 2, 1});
+  CHECK(image.scale == std::vector<float>{1 / 20.0f, 1 / 4.0f, 1 / 8.0f, 1 / 4.0f});
+  CHECK(image.average == 100);
+  CHECK(image.total == 8);
+
+  CHECK(run(device, LossNormaliser::batch, {5, 0, 3}).scale == std::vector<float>(3, 0.125f));
+  CHECK(run(device, LossNormaliser::batch, {0, 0}).scale == std::vector<float>(2, 1));
+  CHECK(run(device, LossNormaliser::batch, {0, 0}).total == 0);
+
+  const Scaled ema = run(device, LossNormaliser::ema, {30, 20});
+  CHECK(ema.average == Approx(95));
+  CHECK(ema.scale == std::vector<float>(2, static_cast<float>(1 / static_cast<double>(ema.average))));
+  CHECK(run(device, LossNormaliser::ema, {0}).average == Approx(0.9 * 100 + 0.1));  // nothing counts as one positive
+}
+
+}  // namespace
+}  // namespace diopter

@@ -1,0 +1,172 @@
+#include <map>
+
+#include "kernels/common/philox.h"
+#include "kernels/detection/box_loss.h"
+#include "kernels/detection/classification_loss.h"
+#include "kernels/detection/loss_scale.h"
+#include "kernels/detection/nms.h"
+#include "kernels/detection/top_k.h"
+#include "tools/kernel_cases.h"
+#include "tools/kernel_scene.h"
+
+namespace diopter {
+
+namespace {
+
+using Cases = std::vector<KernelCase>;
+
+constexpr int kClasses = 80;
+
+template <class T>
+void add_classification_loss(Cases& cases, Device device, BatchSize batch) {
+  const Scene scene(batch.images, batch.side, 12, device);
+  const Head<T> head(scene.levels, scene.grid.cells, kClasses, -5, 0.8f, device);
+  const Tensor scale = Tensor::full({batch.images}, 0.01f, device), losses = scale.clone();
+  const double logits = static_cast<double>(head.values.size());
+  cases.push_back({{.name = name_of(head.values.dtype()) + (", " + batch.text()),
+                    .bytes = logits * (2 * sizeof(T) + 4.0 / kClasses)},
+                   [=] {
+                     const ClassificationLossArgs<T> args{.logits = head.levels,
+                                                          .labels = scene.labels.data<std::int32_t>(),
+                                                          .scale = scale.data<float>(),
+                                                          .losses = losses.data<float>()};
+                     DIOPTER_DISPATCH(device, classification_loss, args, FocalLoss{});
+                   }});
+}
+
+template <class T>
+void add_top_k(Cases& cases, Device device, BatchSize batch) {
+  const Scene scene(batch.images, batch.side, 12, device);
+  const Head<T> head(scene.levels, scene.grid.cells, kClasses, -5, 0.8f, device);
+  const int k = 1000;
+  const Shape shape{batch.images, scene.levels.count, k};
+  const Tensor indices = Tensor::empty(shape, DType::i32, device), values = Tensor::empty(shape, DType::f32, device);
+  const Tensor counts = Tensor::empty({batch.images, scene.levels.count}, DType::i32, device);
+  cases.push_back({{.name = name_of(head.values.dtype()) + (", " + batch.text()),
+                    .bytes = static_cast<double>(head.values.bytes())},
+                   [=] {
+                     const TopKArgs<T> args{.logits = head.levels,
+                                            .min_logit = -2.944439f,
+                                            .k = k,
+                                            .indices = indices.data<std::int32_t>(),
+                                            .values = values.data<float>(),
+                                            .counts = counts.data<std::int32_t>()};
+                     DIOPTER_DISPATCH(device, top_k, args);
+                   }});
+}
+
+template <class T>
+void add_box_loss(Cases& cases, Device device, BatchSize batch) {
+  const Scene scene(batch.images, batch.side, 12, device);
+  const Head<T> head(scene.levels, scene.grid.cells, 4, 0, 0.2f, device);
+  const Tensor scale = Tensor::full({batch.images}, 0.01f, device), losses = scale.clone();
+  for (const BoxLoss kind : {BoxLoss::l1, BoxLoss::ciou}) {
+    const std::string name = kind == BoxLoss::l1 ? "l1" : "ciou";
+    cases.push_back({{.name = name_of(head.values.dtype()) + (", " + name + ", " + batch.text()),
+                      .bytes = static_cast<double>(scene.labels.size()) * (4 + 4 * sizeof(T))},
+                     [=] {
+                       const BoxLossArgs<T> args{.kind = kind,
+                                                 .grid = scene.grid,
+                                                 .truth = scene.truth(),
+                                                 .deltas = head.levels,
+                                                 .labels = scene.labels.data<std::int32_t>(),
+                                                 .matches = scene.matches.data<std::int32_t>(),
+                                                 .scale = scale.data<float>(),
+                                                 .losses = losses.data<float>()};
+                       DIOPTER_DISPATCH(device, box_loss, args);
+                     }});
+  }
+}
+
+void add_match(Cases& cases, Device device, BatchSize batch) {
+  for (const int boxes : {12, 100}) {
+    const Scene scene(batch.images, batch.side, boxes, device);
+    cases.push_back({{.name = batch.text() + ", " + std::to_string(boxes) + " boxes each",
+                      .bytes = 8.0 * static_cast<double>(scene.labels.size())},
+                     [=] { scene.match(); }});
+  }
+}
+
+void add_nms(Cases& cases, Device device, int images, int capacity) {
+  Philox random(7, 0);
+  const std::int64_t count = std::int64_t{images} * capacity;
+  std::vector<float> boxes, scores;
+  std::vector<std::int32_t> labels;
+  for (std::int64_t i = 0; i < count; ++i) {
+    const float x = random.uniform(0, 700), y = random.uniform(0, 700);
+    boxes.insert(boxes.end(), {x, y, x + random.uniform(10, 100), y + random.uniform(10, 100)});
+    scores.push_back(random.uniform());
+    labels.push_back(static_cast<std::int32_t>(random.below(kClasses)));
+  }
+  const int max_kept = 300;
+  const Tensor box = Tensor::from({count, 4}, boxes, device), score = Tensor::from({count}, scores, device);
+  const Tensor label = Tensor::from({count}, labels, device);
+  const Tensor counts = Tensor::from({images}, std::vector<std::int32_t>(images, capacity), device);
+  const Tensor keep = Tensor::empty({images, max_kept}, DType::i32, device), kept = counts.clone();
+  cases.push_back({{.name = std::to_string(images) + " x " + std::to_string(capacity) + " boxes, 80 classes",
+                    .bytes = 24.0 * static_cast<double>(count)},
+                   [=] {
+                     const NmsArgs args{.images = images,
+                                        .capacity = capacity,
+                                        .boxes = box.data<float>(),
+                                        .scores = score.data<float>(),
+                                        .labels = label.data<std::int32_t>(),
+                                        .counts = counts.data<std::int32_t>(),
+                                        .iou_threshold = 0.5f,
+                                        .max_kept = max_kept,
+                                        .keep = keep.data<std::int32_t>(),
+                                        .kept = kept.data<std::int32_t>()};
+                     DIOPTER_DISPATCH(device, batched_nms, args);
+                   }});
+}
+
+void add_loss_scale(Cases& cases, Device device, BatchSize batch) {
+  const Tensor positives = Tensor::zeros({batch.images}, DType::i32, device);
+  const Tensor average = Tensor::full({1}, 100, device), total = average.clone();
+  const Tensor scale = Tensor::empty({batch.images}, DType::f32, device);
+  cases.push_back({{.name = std::to_string(batch.images) + " images", .bytes = 8.0 * batch.images}, [=] {
+                     const LossScaleArgs args{.normaliser = LossNormaliser::ema,
+                                              .momentum = 0.9f,
+                                              .images = batch.images,
+                                              .positives = positives.data<std::int32_t>(),
+                                              .average = average.data<float>(),
+                                              .scale = scale.data<float>(),
+                                              .total = total.data<float>()};
+                     DIOPTER_DISPATCH(device, loss_scale, args);
+                   }});
+}
+
+void add_anchors(Cases& cases, Device device, BatchSize batch) {
+  const Scene scene(1, batch.side, 1, device);
+  const Tensor boxes = Tensor::empty({scene.grid.size(), 4}, DType::f32, device);
+  cases.push_back({{.name = BatchSize{1, batch.side}.text(), .bytes = static_cast<double>(boxes.bytes())},
+                   [=] { DIOPTER_DISPATCH(device, generate_anchors, scene.grid, boxes.data<float>()); }});
+}
+
+using Add = void (*)(Cases&, Device, BatchSize);
+
+}  // namespace
+
+std::vector<KernelCase> detection_cases(const std::string& kernel, Device device, bool quick) {
+  static const std::map<std::string, std::vector<Add>> by_batch{
+      {"classification_loss", {add_classification_loss<float>, add_classification_loss<bf16>}},
+      {"match", {add_match}},
+      {"loss_scale", {add_loss_scale}},
+      {"anchors", {add_anchors}},
+      {"box_loss", {add_box_loss<float>, add_box_loss<bf16>}},
+      {"top_k", {add_top_k<float>, add_top_k<bf16>}}};
+  Cases cases;
+  if (kernel == "nms") {
+    for (const int images : quick ? std::vector{1} : std::vector{1, 8}) {
+      for (const int boxes : quick ? std::vector{50} : std::vector{1000, 5000}) add_nms(cases, device, images, boxes);
+    }
+  }
+  const auto found = by_batch.find(kernel);
+  if (found == by_batch.end()) return cases;
+  for (const BatchSize& batch : batch_sizes(device, quick)) {
+    for (const Add add : found->second) add(cases, device, batch);
+  }
+  return cases;
+}
+
+}  // namespace diopter
