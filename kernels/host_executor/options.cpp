@@ -1,9 +1,12 @@
 #include "kernels/host_executor/options.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <iterator>
 #include <string>
+#include <utility>
 
 namespace diopter::host_executor {
 
@@ -29,6 +32,7 @@ Options read() {
   Options result;
   const std::string order = variable("DIOPTER_EXECUTOR_ORDER"), seed = variable("DIOPTER_EXECUTOR_SEED");
   const std::string fill = variable("DIOPTER_EXECUTOR_FILL"), lazy = variable("DIOPTER_EXECUTOR_LAZY");
+  const std::string fault = variable("DIOPTER_EXECUTOR_FAULT");
   if (order == "reverse") {
     result.order = Order::reverse;
   } else if (order == "shuffle") {
@@ -43,6 +47,16 @@ Options read() {
     result.fill = static_cast<int>(number("DIOPTER_EXECUTOR_FILL", fill, "a byte or none") & 0xff);
   }
   if (!lazy.empty()) result.lazy = number("DIOPTER_EXECUTOR_LAZY", lazy, "0 or 1") != 0;
+  static constexpr std::pair<const char*, Fault> kFaults[] = {{"", Fault::no},
+                                                             {"no_driver", Fault::no_driver},
+                                                             {"old_driver", Fault::old_driver},
+                                                             {"no_device", Fault::no_device},
+                                                             {"no_kernel_image", Fault::no_kernel_image}};
+  const auto* found = std::find_if(std::begin(kFaults), std::end(kFaults), [&](const auto& f) { return fault == f.first; });
+  if (found == std::end(kFaults)) {
+    reject("DIOPTER_EXECUTOR_FAULT", fault, "no_driver, old_driver, no_device or no_kernel_image");
+  }
+  result.fault = found->second;
   return result;
 }
 

@@ -156,6 +156,7 @@ cudaError_t enqueue_grid(const LaunchShape& shape, cudaStream_t stream, void (*r
                      std::uint64_t{shape.block.x} * shape.block.y * shape.block.z <= kMaxThreads &&
                      shape.block.z <= 64 && shape.shared <= kMostShared;
   if (!valid) return result(cudaErrorInvalidConfiguration);
+  if (options().fault == Fault::no_kernel_image) return result(cudaErrorNoKernelImageForDevice);
   // Moved, so that the arguments die with the operation, after the kernel, and not here.
   return enqueue(stream, [grid = std::move(grid)] { run_grid(grid); });
 }

@@ -2,6 +2,7 @@
 // grid go around.
 #include <cstring>
 
+#include "kernels/host_executor/options.h"
 #include "kernels/host_executor/runtime.h"
 
 using namespace diopter::host_executor;
@@ -9,7 +10,13 @@ using namespace diopter::host_executor;
 extern "C" {
 
 cudaError_t cudaGetDeviceCount(int* count) {
-  *count = 1;
+  *count = 0;
+  switch (options().fault) {
+    case Fault::no_driver:
+    case Fault::old_driver: return result(cudaErrorInsufficientDriver);
+    case Fault::no_device: return result(cudaErrorNoDevice);
+    default: *count = 1;
+  }
   return cudaSuccess;
 }
 
@@ -21,7 +28,7 @@ cudaError_t cudaGetDevice(int* device) {
 }
 
 cudaError_t cudaDriverGetVersion(int* version) {
-  *version = CUDART_VERSION;
+  *version = options().fault == Fault::no_driver ? 0 : options().fault == Fault::old_driver ? 12020 : CUDART_VERSION;
   return cudaSuccess;
 }
 
