@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <span>
 
 #include "data/id_index.h"
@@ -154,17 +155,19 @@ void count_objects(const std::vector<InImage<Annotation>>& truths, CategoryMatch
 
 std::vector<CategoryInput> sort_by_category(const Dataset& truth, const std::vector<Detection>& detections,
                                             CocoMatches& matches) {
-  for (const ImageRecord& image : truth.images) matches.images.push_back(&image);
-  std::sort(matches.images.begin(), matches.images.end(), [](const auto* a, const auto* b) { return a->id < b->id; });
+  matches.images.resize(truth.images.size());
+  std::iota(matches.images.begin(), matches.images.end(), 0);
+  std::sort(matches.images.begin(), matches.images.end(),
+            [&](int a, int b) { return truth.images[a].id < truth.images[b].id; });
 
   std::vector<CategoryInput> inputs(truth.categories.size());
   std::unordered_map<std::int64_t, int> ranks;
   bool id_zero = false;
-  for (const ImageRecord* image : matches.images) {
+  for (const int image : matches.images) {
     const int rank = static_cast<int>(ranks.size());
-    ranks.emplace(image->id, rank);
+    ranks.emplace(truth.images[image].id, rank);
     int position = 0;
-    for (const Annotation& annotation : image->annotations) {
+    for (const Annotation& annotation : truth.images[image].annotations) {
       inputs[annotation.category].truths.push_back({rank, position++, &annotation});
       id_zero |= annotation.id == 0;
     }

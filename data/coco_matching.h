@@ -47,7 +47,7 @@ struct CategoryMatches {
 };
 
 struct CocoMatches {
-  std::vector<const ImageRecord*> images;  // by ascending id; they belong to the data set
+  std::vector<int> images;                  // positions in Dataset::images, by ascending id
   std::vector<CategoryMatches> categories;  // as in Dataset::categories
   std::vector<std::string> warnings;
 };
