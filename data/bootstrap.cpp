@@ -52,7 +52,7 @@ class SampleEvaluator {
     std::array<std::vector<double>, 4> values;  // AP, AP50, AP75, AR100 of the categories with objects
     for (const CategoryEvents& category : categories_) {
       std::int64_t objects = 0;
-      for (const CategoryMatches::Objects& o : category.objects) objects += std::int64_t{copies[o.image]} * o.count[kAll];
+      for (const auto& [image, count] : category.objects) objects += std::int64_t{copies[image]} * count[kAll];
       metrics.category_ap.push_back(-1);
       if (objects == 0) continue;
       count_detections(category, copies);

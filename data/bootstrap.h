@@ -1,5 +1,6 @@
-// Confidence intervals of COCO's numbers by the bootstrap over images (Efron and Tibshirani 1993, "An Introduction to the
-// Bootstrap", chapter 13, percentile intervals): as many images are drawn with replacement as there are, and evaluated.
+// Confidence intervals of COCO's numbers by the bootstrap over images (Efron and Tibshirani 1993, "An Introduction to
+// the Bootstrap", chapter 13, percentile intervals): as many images are drawn with replacement as there are, and
+// evaluated.
 #pragma once
 
 #include <cstdint>
@@ -17,13 +18,13 @@ struct SampleMetrics {
   std::vector<double> category_ap;  // as in Dataset::categories
 };
 
-/// Numbers of the data set in which image i (by ascending id) stands `copies[i]` times. Nothing is matched again: a copied
-/// image has the matches of its original, and the copies of a detection follow each other in the ranking.
+/// Numbers of the data set in which image i (by ascending id) stands `copies[i]` times. Nothing is matched again: a
+/// copied image has the matches of its original, and the copies of a detection follow each other in the ranking.
 SampleMetrics metrics_of_sample(const CocoMatches& matches, std::span<const int> copies);
 
 struct BootstrapOptions {
-  int resamples = 1000;       // >= 1
-  double confidence = 0.95;   // between 0 and 1
+  int resamples = 1000;      // >= 1
+  double confidence = 0.95;  // between 0 and 1
   std::uint64_t seed = 0;
 };
 
@@ -39,8 +40,8 @@ struct BootstrapIntervals {
   std::vector<Interval> category_ap;
 };
 
-/// `progress` (may be empty) is told the resamples done and their number. Parallel over resamples; resample i depends on
-/// the seed and i only, so the intervals are the same for any number of threads.
+/// `progress` (may be empty) is told the resamples done and their number. Parallel over resamples; resample i depends
+/// on the seed and i only, so the intervals are the same for any number of threads.
 BootstrapIntervals bootstrap_intervals(const CocoMatches& matches, const BootstrapOptions& options,
                                        const std::function<void(std::int64_t, std::int64_t)>& progress = {});
 

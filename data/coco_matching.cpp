@@ -189,8 +189,8 @@ std::vector<CategoryInput> sort_by_category(const Dataset& truth, const std::vec
     matches.warnings.push_back("an annotation has id 0: it is never matched, as in pycocotools; number them from 1");
   }
   if (unknown > 0) {
-    matches.warnings.push_back("detections of categories that the ground truth does not have: " +
-                               std::to_string(unknown) + ", left out");
+    matches.warnings.push_back(
+        "detections of categories that the ground truth does not have: " + std::to_string(unknown) + ", left out");
   }
   return inputs;
 }

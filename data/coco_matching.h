@@ -42,8 +42,8 @@ struct CategoryMatches {
     std::int32_t image;  // rank, as in Outcome
     std::array<std::int32_t, kAreas> count;
   };
-  std::vector<Objects> objects;                   // of the images that have any annotation, by image
-  std::array<std::int64_t, kAreas> total{};       // over all images
+  std::vector<Objects> objects;              // of the images that have any annotation, by image
+  std::array<std::int64_t, kAreas> total{};  // over all images
 };
 
 struct CocoMatches {

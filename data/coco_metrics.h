@@ -15,11 +15,11 @@ namespace diopter {
 struct CategoryMetrics {
   std::int64_t id;
   std::string name;
-  double ap, ap_small, ap_medium, ap_large;  // over IoU .5:.05:.95, by area
-  std::array<double, kThresholds> ap_per_iou;         // at IoU .5, .55, ... .95, all areas
-  std::array<double, 3> ar;                  // with at most 1, 10, 100 detections an image
-  std::array<double, kThresholds> recall_per_iou;     // at most 100 detections, all areas
-  std::int64_t objects;                      // ground truths that are not ignored
+  double ap, ap_small, ap_medium, ap_large;        // over IoU .5:.05:.95, by area
+  std::array<double, kThresholds> ap_per_iou;      // at IoU .5, .55, ... .95, all areas
+  std::array<double, 3> ar;                        // with at most 1, 10, 100 detections an image
+  std::array<double, kThresholds> recall_per_iou;  // at most 100 detections, all areas
+  std::int64_t objects;                            // ground truths that are not ignored
 };
 
 struct CocoMetrics {

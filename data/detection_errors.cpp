@@ -147,8 +147,8 @@ Errors find_errors(const Dataset& truth, const std::vector<Detection>& detection
   return errors;
 }
 
-/// AP50 of a category with these detections; `points` in any order of scores. Without objects 0, and -1 when there are no
-/// detections either: then the category leaves the mean.
+/// AP50 of a category with these detections; `points` in any order of scores. Without objects 0, and -1 when there are
+/// no detections either: then the category leaves the mean.
 double average_precision(std::vector<Point> points, std::int64_t objects) {
   if (objects == 0) return points.empty() ? -1 : 0;
   std::stable_sort(points.begin(), points.end(), [](const Point& a, const Point& b) { return a.score > b.score; });
@@ -279,7 +279,8 @@ ErrorBreakdown sum_up(const std::vector<Repaired>& categories, const std::vector
   }
   all.false_positive_gain = gained([](const Repaired& r) { return r.without_false_positives; });
   all.false_negative_gain = gained([](const Repaired& r) { return r.without_false_negatives; });
-  const bool exists = std::any_of(parts.begin(), parts.end(), [](const ErrorBreakdown& part) { return part.ap50 >= 0; });
+  const bool exists =
+      std::any_of(parts.begin(), parts.end(), [](const ErrorBreakdown& part) { return part.ap50 >= 0; });
   all.ap50 = exists ? before : -1;
   return all;
 }

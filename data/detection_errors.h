@@ -1,5 +1,5 @@
-// What is wrong with detections, and what it costs: the six kinds of error of TIDE (Bolya, Foley, Hays and Hoffman 2020,
-// "TIDE: A General Toolbox for Identifying Object Detection Errors", sections 2.2 to 2.4).
+// What is wrong with detections, and what it costs: the six kinds of error of TIDE (Bolya, Foley, Hays and Hoffman
+// 2020, "TIDE: A General Toolbox for Identifying Object Detection Errors", sections 2.2 to 2.4).
 //
 // Matches are those of COCO at IoU 0.5. A detection that matches nothing is a false positive; the first that holds:
 //   localisation  its largest IoU with an object of its class is between 0.1 and 0.5
@@ -11,9 +11,10 @@
 // overlap most counts.
 //   missed        an object without match and claim
 //
-// What a kind costs is the AP50 that repairing all its errors would add: localisation and confusion errors become hits of
-// the object that they claim if it has no match and they are its best claim, otherwise they go; duplicate, background and
-// both go; missed objects go. Repairing one kind moves a curve along which the others lie: the gains do not add up.
+// What a kind costs is the AP50 that repairing all its errors would add: localisation and confusion errors become hits
+// of the object that they claim if it has no match and they are its best claim, otherwise they go; duplicate,
+// background and both go; missed objects go. Repairing one kind moves a curve along which the others lie: the gains do
+// not add up.
 //
 // Two more, from the same paper: without any false positive, and without any object that is not found.
 //
@@ -39,11 +40,11 @@ inline constexpr std::array<const char*, kErrorKinds> kErrorNames = {"confusion"
 
 /// Errors of a category (a detection's own, or the missed object's), or of all.
 struct ErrorBreakdown {
-  double ap50;                                  // as it is; -1 without objects
+  double ap50;  // as it is; -1 without objects
   std::array<std::int64_t, kErrorKinds> count;
-  std::array<double, kErrorKinds> gain;         // in AP50, 0 to 1; of all: the mean over the categories
-  std::int64_t false_positives;                 // all kinds but missed
-  std::int64_t false_negatives;                 // objects without match
+  std::array<double, kErrorKinds> gain;  // in AP50, 0 to 1; of all: the mean over the categories
+  std::int64_t false_positives;          // all kinds but missed
+  std::int64_t false_negatives;          // objects without match
   double false_positive_gain, false_negative_gain;
 };
 

@@ -1,6 +1,6 @@
-// Precision over recall as COCO measures it (cocodataset/cocoapi, COCOeval.accumulate): detections are taken by descending
-// score; after a hit, h hits among n counted detections give the precision h / n and the recall h / objects. The curve is
-// raised to the highest precision at that recall or beyond, and read at the 101 recalls 0, .01, ... 1.
+// Precision over recall as COCO measures it (cocodataset/cocoapi, COCOeval.accumulate): detections are taken by
+// descending score; after a hit, h hits among n counted detections give the precision h / n and the recall h / objects.
+// The curve is raised to the highest precision at that recall or beyond, and read at the 101 recalls 0, .01, ... 1.
 #pragma once
 
 #include <array>

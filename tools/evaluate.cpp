@@ -67,9 +67,8 @@ void evaluate(const Request& request) {
   if (!request.checkpoint.empty()) loaded = load_model(request.checkpoint, device_from_name(request.device));
   const Dataset truth = read_dataset(format, request.annotations, request.images, loaded.classes);
   std::vector<std::string> warnings = truth.warnings;
-  const std::vector<Detection> detections = loaded.model
-                                                ? detections_of_model(*loaded.model, truth)
-                                                : read_coco_results(request.detections, truth, warnings);
+  const std::vector<Detection> detections =
+      loaded.model ? detections_of_model(*loaded.model, truth) : read_coco_results(request.detections, truth, warnings);
   print_warnings(warnings);
 
   nlohmann::ordered_json json;

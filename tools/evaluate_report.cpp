@@ -10,8 +10,8 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr std::array<const char*, kErrorKinds> kMeanings = {
-    "right place, wrong class",      "right class, IoU 0.1 to 0.5",   "wrong class, IoU 0.1 to 0.5",
-    "a better detection has it",     "nothing there, IoU up to 0.1",  "objects that no detection comes near"};
+    "right place, wrong class",  "right class, IoU 0.1 to 0.5",  "wrong class, IoU 0.1 to 0.5",
+    "a better detection has it", "nothing there, IoU up to 0.1", "objects that nothing above would find"};
 
 void print_row(const std::string& name, const std::vector<double>& numbers, std::int64_t objects) {
   std::printf("%-24s", name.c_str());
@@ -20,7 +20,7 @@ void print_row(const std::string& name, const std::vector<double>& numbers, std:
 }
 
 void print_errors(const CocoMetrics& metrics, const DetectionErrors& errors) {
-  std::printf("\n%-24s %9s %9s\n", "error at IoU 0.5", "count", "AP50 lost");
+  std::printf("\n%-24s %9s %9s\n", "error at IoU 0.5", "count", "AP50 gain");
   const auto line = [](const char* name, std::int64_t count, double gain, const char* meaning) {
     std::printf("%-24s %9lld %9.4f  %s\n", name, static_cast<long long>(count), gain, meaning);
   };
@@ -31,7 +31,7 @@ void print_errors(const CocoMetrics& metrics, const DetectionErrors& errors) {
   line("all false positives", all.false_positives, all.false_positive_gain, "the first five");
   line("all false negatives", all.false_negatives, all.false_negative_gain, "objects without a match");
 
-  std::printf("\n%-24s %6s", "AP50 lost by category", "AP50");
+  std::printf("\n%-24s %6s", "AP50 gain by category", "AP50");
   for (const char* name : kErrorNames) std::printf(" %12s", name);
   std::printf("\n");
   for (std::size_t k = 0; k < errors.per_category.size(); ++k) {
@@ -93,10 +93,17 @@ Json json_of(const CocoReport& report) {
   for (std::size_t k = 0; k < report.metrics.per_category.size(); ++k) {
     const CategoryMetrics& c = report.metrics.per_category[k];
     Json& category = categories[std::to_string(c.id)];
-    category = {{"name", c.name},     {"objects", c.objects},   {"AP", c.ap},
-                {"AP_per_iou", c.ap_per_iou}, {"APs", c.ap_small}, {"APm", c.ap_medium},
-                {"APl", c.ap_large},  {"AR1", c.ar[0]},         {"AR10", c.ar[1]},
-                {"AR100", c.ar[2]},   {"recall100_per_iou", c.recall_per_iou}};
+    category = {{"name", c.name},
+                {"objects", c.objects},
+                {"AP", c.ap},
+                {"AP_per_iou", c.ap_per_iou},
+                {"APs", c.ap_small},
+                {"APm", c.ap_medium},
+                {"APl", c.ap_large},
+                {"AR1", c.ar[0]},
+                {"AR10", c.ar[1]},
+                {"AR100", c.ar[2]},
+                {"recall100_per_iou", c.recall_per_iou}};
     if (report.intervals) category["AP_interval"] = json_of(report.intervals->category_ap[k]);
     if (report.errors) category["errors"] = json_of(report.errors->per_category[k]);
   }

@@ -80,8 +80,8 @@ void add(Recalls& sum, const Recalls& part, double share) {
 }
 
 /// A mean of curves has no score.
-void write_curve(CsvText& csv, const std::string& id, const std::string& name, const char* iou, const Recalls& precision,
-                 const Recalls* score = nullptr) {
+void write_curve(CsvText& csv, const std::string& id, const std::string& name, const char* iou,
+                 const Recalls& precision, const Recalls* score = nullptr) {
   for (int r = 0; r < kRecalls; ++r) {
     csv << id << name << iou << kRecallPoints[r] << precision[r];
     if (score) {

@@ -103,12 +103,12 @@ TEST_CASE("intervals depend on the seed, not on the number of threads", "[bootst
   const int threads = thread_count();
   std::int64_t reported = 0;
   set_thread_count(1);
-  const BootstrapIntervals one = bootstrap_intervals(matches, {.resamples = 300, .seed = 5},
-                                                     [&](std::int64_t done, std::int64_t total) {
-                                                       CHECK(done > reported);
-                                                       CHECK(total == 300);
-                                                       reported = done;
-                                                     });
+  const BootstrapIntervals one =
+      bootstrap_intervals(matches, {.resamples = 300, .seed = 5}, [&](std::int64_t done, std::int64_t total) {
+        CHECK(done > reported);
+        CHECK(total == 300);
+        reported = done;
+      });
   set_thread_count(4);
   const BootstrapIntervals four = bootstrap_intervals(matches, {.resamples = 300, .seed = 5});
   const BootstrapIntervals other = bootstrap_intervals(matches, {.resamples = 300, .seed = 6});
@@ -144,7 +144,7 @@ TEST_CASE("intervals hold the true number as often as they say", "[bootstrap]") 
     const Interval interval = bootstrap_intervals(found_or_not(found), {.resamples = 200}).ar100;
     inside += interval.low <= kShare && kShare <= interval.high;
   }
-  // 0.95 asymptotically; less by some percent with 80 images and 200 resamples, and by chance (standard deviation 0.013).
+  // 0.95 asymptotically; some percent less with 80 images and 200 resamples, and by chance (standard deviation 0.013).
   CHECK(inside > 0.9 * kTrials);
   CHECK(inside < 0.985 * kTrials);
 }

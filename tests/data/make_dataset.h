@@ -19,7 +19,7 @@ struct Truth {
 
 /// A data set with categories in ascending order.
 inline Dataset make_dataset(const std::vector<std::int64_t>& images, const std::vector<std::int64_t>& categories,
-                     const std::vector<Truth>& truths) {
+                            const std::vector<Truth>& truths) {
   Dataset dataset;
   for (const std::int64_t id : categories) dataset.categories.push_back({.id = id, .name = "c" + std::to_string(id)});
   for (const std::int64_t id : images) dataset.images.push_back({.id = id, .file = "", .name = "", .annotations = {}});
@@ -51,7 +51,8 @@ inline Scene make_scene(int images, int categories, int objects) {
     const Rect rect = {7.0 * (i % 11), 5.0 * (i % 13), 10.0 + i % 50, 12.0 + i % 90};
     const std::int64_t image = image_ids[i * 7 % images], category = category_ids[i % categories];
     truths.push_back({i + 1, image, category, rect, rect.w * rect.h, i % 17 == 5});
-    scene.detections.push_back({image, category, {rect.x + i % 7, rect.y, rect.w, rect.h}, (i * 37 % objects) / 1024.0});
+    scene.detections.push_back(
+        {image, category, {rect.x + i % 7, rect.y, rect.w, rect.h}, (i * 37 % objects) / 1024.0});
     if (i % 3 == 0) scene.detections.push_back({image, category, {90, 90, 20, 20}, (i * 41 % objects + 0.5) / 1024.0});
   }
   scene.truth = make_dataset(image_ids, category_ids, truths);

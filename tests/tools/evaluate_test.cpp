@@ -167,7 +167,8 @@ TEST_CASE("evaluate writes tables") {
 TEST_CASE("evaluate refuses options that its metric does not know, and folders that cannot be made") {
   const Files files;
   for (const std::string option : {"--errors", "--csv tables", "--bootstrap 5"}) {
-    require_refused(files.evaluate("--metric voc " + option), option.substr(0, option.find(' ')) + " needs --metric coco");
+    const std::string name = option.substr(0, option.find(' '));
+    require_refused(files.evaluate("--metric voc " + option), name + " needs --metric coco");
   }
   const Outcome outcome = files.evaluate("--csv '" + files.truth + "/tables'");
   REQUIRE(outcome.exit_code == 2);

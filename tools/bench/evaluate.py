@@ -50,10 +50,11 @@ size = np.exp(random.normal(4.0, 1.1, (objects, 2))).clip(4, 400)
 corner = random.uniform(0, 1, (objects, 2)) * (np.array([640, 480]) - size).clip(0)
 box = np.round(np.concatenate([corner, size], 1), 2)
 crowd = random.uniform(size=objects) < 0.01
+area = np.round(0.7 * box[:, 2] * box[:, 3], 2)
 annotations = [{"id": i + 1, "image_id": int(image[i]), "category_id": int(category[i]), "bbox": box[i].tolist(),
-                "area": float(np.round(0.7 * box[i, 2] * box[i, 3], 2)), "iscrowd": int(crowd[i])} for i in range(objects)]
-json.dump({"images": [{"id": i + 1, "file_name": f"{i + 1:012d}.jpg", "width": 640, "height": 480} for i in range(images)],
-           "categories": [{"id": k + 1, "name": f"class {k + 1}"} for k in range(categories)],
+                "area": float(area[i]), "iscrowd": int(crowd[i])} for i in range(objects)]
+pictures = [{"id": i + 1, "file_name": f"{i + 1:012d}.jpg", "width": 640, "height": 480} for i in range(images)]
+json.dump({"images": pictures, "categories": [{"id": k + 1, "name": f"class {k + 1}"} for k in range(categories)],
            "annotations": annotations}, open(sys.argv[1] + "/truth.json", "w"))
 # A third lies near an object, mostly with its class; the rest is background of low score, in images that have objects.
 origin = random.integers(0, objects, detections)
@@ -100,9 +101,11 @@ def main():
 
     with tempfile.TemporaryDirectory(prefix="diopter-bench-") as folder:
         python = python_with_pycocotools(options.venv or folder + "/venv")
-        subprocess.run([python, "-c", MAKE_CASE, folder, *map(str, (IMAGES, CATEGORIES, OBJECTS, DETECTIONS))], check=True)
+        sizes = map(str, (IMAGES, CATEGORIES, OBJECTS, DETECTIONS))
+        subprocess.run([python, "-c", MAKE_CASE, folder, *sizes], check=True)
         truth, found = folder + "/truth.json", folder + "/found.json"
-        ours = [options.program, "evaluate", "--annotations", truth, "--detections", found, "--json", folder + "/ours.json"]
+        ours = [options.program, "evaluate", "--annotations", truth, "--detections", found,
+                "--json", folder + "/ours.json"]
         commands = {
             "pycocotools": [python, "-c", REFERENCE, truth, found, folder + "/theirs.json"],
             "diopter evaluate": ours,
@@ -119,8 +122,8 @@ def main():
         stats = [json.load(open(f"{folder}/{who}.json"))["stats"] for who in ("ours", "theirs")]
 
     difference = max(abs(a - b) for a, b in zip(*stats))
-    figures = {name: {"seconds": statistics.median(s for s, _ in both), "peak_mib": statistics.median(m for _, m in both)}
-               for name, both in samples.items()}
+    figures = {name: {"seconds": statistics.median(seconds for seconds, _ in both),
+                      "peak_mib": statistics.median(mib for _, mib in both)} for name, both in samples.items()}
     reference = figures["pycocotools"]
     print(f"{IMAGES} images, {CATEGORIES} categories, {OBJECTS} objects, {DETECTIONS} detections; "
           f"medians of {options.rounds} rounds\n")
@@ -132,7 +135,8 @@ def main():
     print(f"\npycocotools after reading the files: {statistics.median(compute):.2f} s; AP {stats[0][0]:.4f}; "
           f"largest difference of the 12 numbers: {difference:.1e}")
     if options.json:
-        pathlib.Path(options.json).write_text(json.dumps({"figures": figures, "largest_difference": difference}, indent=1))
+        result = {"figures": figures, "largest_difference": difference}
+        pathlib.Path(options.json).write_text(json.dumps(result, indent=1) + "\n")
     if difference > TOLERANCE:
         sys.exit(f"the numbers differ by {difference}")
 
