@@ -94,13 +94,13 @@ void add_evaluate_command(CLI::App& app) {
   CLI::App& command = add_command(
       app, "evaluate", "Average precision of a model, or of detections in a file, against annotations",
       "evaluate --checkpoint run/checkpoints/best.safetensors --annotations instances_val.json --images images\n"
-      "  diopter evaluate --annotations instances_val.json --detections detections.json --json metrics.json\n\n"
+      "  diopter evaluate --annotations instances_val.json --detections detections.json --json metrics.json\n"
       "  diopter evaluate --annotations instances_val.json --detections detections.json --errors --bootstrap 1000 \\\n"
       "                   --csv tables\n\n"
       "The file of --json holds, in full precision and -1 where there is nothing to average:\n"
       "  coco  {\"stats\": [AP, AP50, AP75, APs, APm, APl, AR1, AR10, AR100, ARs, ARm, ARl],\n"
       "         \"intervals\": {\"AP\": [low, high], \"AP50\", \"AP75\", \"AR100\"},     with --bootstrap\n"
-      "         \"errors\": {\"AP50\", KIND: {\"count\", \"gain\"}},                  with --errors\n"
+      "         \"errors\": {\"AP50\", KIND: {\"count\", \"gain\"}},                   with --errors\n"
       "         \"per_category\": {\"ID\": {\"name\", \"objects\", \"AP\", \"AP_per_iou\" [10], \"APs\", \"APm\",\n"
       "                                 \"APl\", \"AR1\", \"AR10\", \"AR100\", \"recall100_per_iou\" [10],\n"
       "                                 \"AP_interval\", \"errors\"}}}\n"
