@@ -44,16 +44,11 @@ class ImageErrors {
 
   void judge(FalsePositive& error) const {
     const Rect& rect = detections_[error.detection].rect;
-    Nearest own, other, taken;
+    Nearest own, other;
     for (int g = 0; g < static_cast<int>(truths_.size()); ++g) {
       if (truths_[g].crowd) continue;
       const double overlap = coco_overlap(rect, truths_[g].rect, false);
-      if (truths_[g].category != error.category) {
-        other.offer(g, overlap);
-      } else {
-        own.offer(g, overlap);
-        if (matched_[g]) taken.offer(g, overlap);
-      }
+      (truths_[g].category == error.category ? own : other).offer(g, overlap);
     }
     if (own.overlap >= kErrorBackground && own.overlap <= kErrorForeground) {
       error.kind = kLocalisation;
@@ -61,8 +56,8 @@ class ImageErrors {
     } else if (other.overlap >= kErrorForeground) {
       error.kind = kConfusion;
       error.claim = other.truth;
-    } else if (taken.overlap >= kErrorForeground) {
-      error.kind = kDuplicate;
+    } else if (own.overlap >= kErrorForeground) {
+      error.kind = kDuplicate;  // the object has a match: it would be this one's otherwise
     } else if (std::max(own.overlap, other.overlap) <= kErrorBackground) {
       error.kind = kBackgroundError;
     }
