@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "data/coco_matching.h"
 #include "data/dataset.h"
 
 namespace diopter {
@@ -14,11 +15,11 @@ namespace diopter {
 struct CategoryMetrics {
   std::int64_t id;
   std::string name;
-  double ap, ap_small, ap_medium, ap_large;  // over IoU .5:.05:.95, by area
-  std::array<double, 10> ap_per_iou;         // at IoU .5, .55, ... .95, all areas
-  std::array<double, 3> ar;                  // with at most 1, 10, 100 detections an image
-  std::array<double, 10> recall_per_iou;     // at most 100 detections, all areas
-  std::int64_t objects;                      // ground truths that are not ignored
+  double ap, ap_small, ap_medium, ap_large;        // over IoU .5:.05:.95, by area
+  std::array<double, kThresholds> ap_per_iou;      // at IoU .5, .55, ... .95, all areas
+  std::array<double, 3> ar;                        // with at most 1, 10, 100 detections an image
+  std::array<double, kThresholds> recall_per_iou;  // at most 100 detections, all areas
+  std::int64_t objects;                            // ground truths that are not ignored
 };
 
 struct CocoMetrics {
@@ -28,10 +29,21 @@ struct CocoMetrics {
   std::vector<std::string> warnings;
 };
 
-/// Evaluates detections against the ground truth. Detections of categories that `truth` does not have are left out.
-/// An annotation with id 0 is never matched, as in the reference; a warning says so. Parallel over categories.
-/// Throws Error for a detection of an unknown image or with a NaN as score.
+/// COCO's numbers from the matches of a data set. Parallel over categories.
+CocoMetrics coco_metrics(const Dataset& truth, const CocoMatches& matches);
+
+/// The same from detections; errors as match_coco.
 CocoMetrics coco_metrics(const Dataset& truth, const std::vector<Detection>& detections);
+
+/// Precision of one category over the 101 recalls of kRecallPoints, all areas, at most 100 detections an image, and the
+/// score down to which detections have to be taken to reach that recall; both 0 where it is not reached (COCOeval's
+/// `precision` and `scores`) and for a category without objects.
+struct PrecisionCurve {
+  std::array<double, kRecalls> precision, score;
+};
+
+/// The curve at IoU threshold kIouThresholds[t].
+PrecisionCurve precision_curve(const CategoryMatches& matches, int t);
 
 /// The table of 12 lines that pycocotools prints.
 std::string format_coco_metrics(const CocoMetrics& metrics);

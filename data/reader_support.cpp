@@ -13,6 +13,28 @@ namespace diopter {
 
 namespace fs = std::filesystem;
 
+namespace {
+
+/// Well-formed sequences of one to four bytes (Unicode 15, table 3-7): the second byte's range depends on the first.
+bool is_utf8(std::string_view text) {
+  const auto byte = [text](std::size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0u; };
+  for (std::size_t i = 0; i < text.size();) {
+    const unsigned lead = byte(i);
+    const std::size_t length = lead < 0x80 ? 1 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
+    if (lead >= 0x80 && (lead < 0xC2 || lead > 0xF4)) return false;
+    const unsigned low = lead == 0xE0 ? 0xA0 : lead == 0xF0 ? 0x90 : 0x80;
+    const unsigned high = lead == 0xED ? 0x9F : lead == 0xF4 ? 0x8F : 0xBF;
+    if (length > 1 && (byte(i + 1) < low || byte(i + 1) > high)) return false;
+    for (std::size_t k = 2; k < length; ++k) {
+      if (byte(i + k) < 0x80 || byte(i + k) > 0xBF) return false;
+    }
+    i += length;
+  }
+  return true;
+}
+
+}  // namespace
+
 std::string read_text(const fs::path& file) {
   std::error_code ignored;
   DIOPTER_CHECK(!folder_exists(file), file.string(), ": is a folder, not a file");
@@ -52,6 +74,11 @@ std::optional<double> parse_number(std::string_view text) {
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
   return value;
+}
+
+void check_class_name(const std::string& name, const std::string& place) {
+  DIOPTER_CHECK(!name.empty(), place, ": the class has no name");
+  DIOPTER_CHECK(is_utf8(name), place, ": the name of the class is not UTF-8 text; save the file as UTF-8");
 }
 
 std::string extension_of(const fs::path& file) {
@@ -103,7 +130,7 @@ std::string quoted_list(const std::vector<std::string>& names) {
 ClassNumbers::ClassNumbers(const std::vector<std::string>& given) : fixed_(!given.empty()), names_(given) {}
 
 int ClassNumbers::number(const std::string& name, const std::string& place) {
-  DIOPTER_CHECK(!name.empty(), place, ": the class has no name");
+  check_class_name(name, place);
   const auto found = std::find(names_.begin(), names_.end(), name);
   if (found != names_.end()) return static_cast<int>(found - names_.begin());
   DIOPTER_CHECK(!fixed_, place, ": class '", name, "' is not one of ", quoted_list(names_));

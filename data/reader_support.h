@@ -23,6 +23,9 @@ std::string_view trim(std::string_view text);
 /// The number that the whole text is; "nan" and "inf" are numbers too.
 std::optional<double> parse_number(std::string_view text);
 
+/// Throws Error "PLACE: ..." for the name of a class that is empty or not UTF-8, which checkpoints cannot hold.
+void check_class_name(const std::string& name, const std::string& place);
+
 /// Extension in lower case, with its dot.
 std::string extension_of(const std::filesystem::path& file);
 
@@ -45,7 +48,7 @@ class ClassNumbers {
   explicit ClassNumbers(const std::vector<std::string>& given);
 
   /// Number of the class, provisional until finish(). Throws Error "PLACE: class 'x' is not one of ..." for a class
-  /// that is not among the given ones, and for an empty name.
+  /// that is not among the given ones, and as check_class_name.
   int number(const std::string& name, const std::string& place);
 
   /// Sets the categories, with ids from 1, and the final numbers in the annotations.

@@ -51,7 +51,7 @@ void add_name(std::vector<std::string>& names, std::string_view text, bool numbe
     text = text.substr(colon + 1);
   }
   names.push_back(unquoted(text));
-  DIOPTER_CHECK(!names.back().empty(), place, ": a class name is empty");
+  check_class_name(names.back(), place);
 }
 
 /// The names of `names: [a, b]` or `names: {0: a, 1: b}`.
@@ -101,8 +101,11 @@ DataYaml read_data_yaml(const fs::path& file) {
 
 std::vector<std::string> read_name_lines(const fs::path& file) {
   std::vector<std::string> names;
-  for (const std::string& line : read_lines(file)) {
-    if (!trim(line).empty()) names.emplace_back(trim(line));
+  const std::vector<std::string> lines = read_lines(file);
+  for (std::size_t i = 0; i < lines.size(); ++i) {
+    if (trim(lines[i]).empty()) continue;
+    names.emplace_back(trim(lines[i]));
+    check_class_name(names.back(), file.string() + ": line " + std::to_string(i + 1));
   }
   return names;
 }

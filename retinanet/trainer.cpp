@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <utility>
 
+#include "data/output_names.h"
 #include "engine/checkpoint.h"
 #include "engine/dispatch.h"
 #include "kernels/common/atomic_file.h"
@@ -258,6 +259,7 @@ CocoMetrics Trainer::evaluate(const TrainerCallbacks& callbacks) {
 
 void Trainer::draw_pictures(const std::vector<Detection>& detections) {
   const std::size_t count = std::min<std::size_t>(state_.config.train.pictures, validation_.images.size());
+  OutputNames names;
   for (std::size_t i = 0; i < count; ++i) {
     const ImageRecord& record = validation_.images[i];
     std::vector<DetectedBox> found;
@@ -269,7 +271,7 @@ void Trainer::draw_pictures(const std::vector<Detection>& detections) {
                        static_cast<float>(d.score)});
     }
     const Image drawn = draw_detections(read_image(record.file), record.annotations, found, state_.classes, kPictureScore);
-    write_image(folder_ + "/pictures/" + std::filesystem::path(record.name).stem().string() + ".jpg", drawn);
+    write_image(folder_ + "/pictures/" + names.next(record.name), drawn);
   }
 }
 

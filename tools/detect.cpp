@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "data/output_names.h"
 #include "engine/device.h"
 #include "kernels/common/atomic_file.h"
 #include "tools/command.h"
@@ -60,14 +61,6 @@ Dataset pictures(const std::vector<std::string>& inputs) {
   return dataset;
 }
 
-/// DIR/stem.jpg; pictures of equal name from different folders get a number.
-std::string output_file(const std::string& dir, const std::string& picture, std::set<std::string>& taken) {
-  const std::string stem = fs::path(picture).stem().string();
-  std::string name = stem;
-  for (int i = 2; !taken.insert(name).second; ++i) name = stem + "_" + std::to_string(i);
-  return dir + "/" + name + ".jpg";
-}
-
 void run(const Request& request) {
   const LoadedModel loaded = load_model(request.checkpoint, device_from_name(request.device));
   const Dataset dataset = pictures(request.inputs);
@@ -80,7 +73,7 @@ void run(const Request& request) {
   EvaluationLoader loader(dataset, options);
   Progress progress("detect", static_cast<std::int64_t>(dataset.images.size()), "pictures");
   nlohmann::ordered_json results = nlohmann::ordered_json::array();
-  std::set<std::string> taken;
+  OutputNames names;
   std::size_t picture = 0, drawn = 0;
   for (Batch batch; loader.next(batch);) {
     for (const std::vector<DetectedBox>& found : detect(*loaded.model, batch)) {
@@ -94,7 +87,7 @@ void run(const Request& request) {
                            {"bbox", {d.box.x1, d.box.y1, d.box.x2 - d.box.x1, d.box.y2 - d.box.y1}},
                            {"score", d.score}});
       }
-      write_image(output_file(request.out, record.name, taken),
+      write_image(request.out + "/" + names.next(record.name),
                   draw_detections(read_image(record.file), {}, found, loaded.classes, request.score));
       progress.update(static_cast<std::int64_t>(picture));
     }

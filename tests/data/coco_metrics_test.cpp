@@ -9,40 +9,19 @@
 #include "data/coco.h"
 #include "kernels/common/check.h"
 #include "kernels/common/parallel.h"
+#include "tests/data/golden_case.h"
+#include "tests/data/make_dataset.h"
 #include "tests/support/catch.h"
 
 namespace diopter {
 namespace {
 
 namespace fs = std::filesystem;
+using test::make_dataset;
+using test::Truth;
 
 // The reference's own numbers differ by about 1e-16 between releases of numpy, which sum in another order.
 constexpr double kTolerance = 1e-9;
-
-struct Truth {
-  std::int64_t id, image, category;
-  Rect rect;
-  double area;
-  bool crowd = false;
-};
-
-/// A data set with categories in ascending order.
-Dataset make_dataset(const std::vector<std::int64_t>& images, const std::vector<std::int64_t>& categories,
-                     const std::vector<Truth>& truths) {
-  Dataset dataset;
-  for (const std::int64_t id : categories) dataset.categories.push_back({.id = id, .name = "c" + std::to_string(id)});
-  for (const std::int64_t id : images) dataset.images.push_back({.id = id, .file = "", .name = "", .annotations = {}});
-  for (const Truth& truth : truths) {
-    const auto category = std::find(categories.begin(), categories.end(), truth.category) - categories.begin();
-    const auto image = std::find(images.begin(), images.end(), truth.image) - images.begin();
-    dataset.images.at(image).annotations.push_back({.id = truth.id,
-                                                    .category = static_cast<int>(category),
-                                                    .rect = truth.rect,
-                                                    .area = truth.area,
-                                                    .crowd = truth.crowd});
-  }
-  return dataset;
-}
 
 void check_stats(const Dataset& truth, const std::vector<Detection>& detections,
                  const std::array<double, 12>& expected) {
@@ -230,6 +209,34 @@ void check_case(const fs::path& folder) {
   }
 }
 
+TEST_CASE("Curves are those of pycocotools", "[coco_metrics]") {
+  const nlohmann::json golden = test::golden_cases().at("mixed");
+  const test::GoldenCase c = test::read_golden_case(golden);
+  const CocoMatches matches = match_coco(c.truth, c.detections);
+  for (std::size_t k = 0; k < matches.categories.size(); ++k) {
+    for (const int t : {kAt50, kAt75}) {
+      const PrecisionCurve curve = precision_curve(matches.categories[k], t);
+      const nlohmann::json& expected =
+          golden.at("curves").at(std::to_string(c.truth.categories[k].id)).at(std::to_string(t));
+      for (int r = 0; r < kRecalls; ++r) {
+        INFO("category " << k << ", threshold " << t << ", recall " << kRecallPoints[r]);
+        CHECK(std::fabs(curve.precision[r] - expected.at(0).at(r).get<double>()) <= kTolerance);
+        CHECK(curve.score[r] == expected.at(1).at(r).get<double>());
+      }
+    }
+  }
+}
+
+TEST_CASE("Curves without objects or detections are zero", "[coco_metrics]") {
+  const Dataset truth = make_dataset({1}, {1, 2}, {{1, 1, 1, {0, 0, 20, 20}, 400}});
+  const CocoMatches matches = match_coco(truth, {{1, 2, {0, 0, 20, 20}, .5}});
+  for (const CategoryMatches& category : matches.categories) {
+    const PrecisionCurve curve = precision_curve(category, kAt50);
+    CHECK(curve.precision == std::array<double, kRecalls>{});
+    CHECK(curve.score == std::array<double, kRecalls>{});
+  }
+}
+
 TEST_CASE("All evaluation cases agree with pycocotools", "[coco_metrics]") {
   if (test::test_data_folder().empty()) return test::skip("DIOPTER_TEST_DATA is not set");
   std::size_t cases = 0;
@@ -243,18 +250,7 @@ TEST_CASE("All evaluation cases agree with pycocotools", "[coco_metrics]") {
 }
 
 TEST_CASE("The numbers do not depend on the number of threads", "[coco_metrics]") {
-  std::vector<std::int64_t> images, categories;
-  for (int i = 0; i < 20; ++i) images.push_back(100 - i);
-  for (int k = 0; k < 7; ++k) categories.push_back(10 * k);
-  std::vector<Truth> truths;
-  std::vector<Detection> detections;
-  for (int i = 0; i < 300; ++i) {
-    const Rect rect = {7.0 * (i % 11), 5.0 * (i % 13), 10.0 + i % 50, 12.0 + i % 90};
-    truths.push_back({i + 1, images[i % 20], categories[i % 7], rect, rect.w * rect.h});
-    detections.push_back(
-        {images[i % 20], categories[i % 7], {rect.x + i % 5, rect.y, rect.w, rect.h}, (i * 37 % 100) / 100.0});
-  }
-  const Dataset truth = make_dataset(images, categories, truths);
+  const auto [truth, detections] = test::make_scene(20, 7, 300);
   const int threads = thread_count();
   set_thread_count(1);
   const CocoMetrics one = coco_metrics(truth, detections);

@@ -177,6 +177,7 @@ TEST_CASE("missing and empty YOLO sets are errors") {
   CHECK(contains(error(folder.write("b.yaml", "train: nowhere\n")), "b.yaml: 'train' is 'nowhere'"));
   CHECK(contains(error(folder.write("c.yaml", "names: [a,\n b]\n")), "c.yaml: line 1: the list of names"));
   CHECK(contains(error(folder.write("d.yaml", "names:\n  0: a\n  2: b\n")), "d.yaml: line 3: '2: b' should give"));
+  CHECK(contains(error(folder.write("e.yaml", "names:\n  - a\n  - \xE4\n")), "e.yaml: line 3: the name of the class"));
 }
 
 TEST_CASE("the aerial cars' YOLO labels agree with their COCO files") {

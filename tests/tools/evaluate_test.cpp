@@ -2,7 +2,9 @@
 #include <cmath>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <sstream>
 #include <string>
+#include <vector>
 
 #include "tests/tools/program.h"
 
@@ -72,6 +74,105 @@ TEST_CASE("evaluate knows both VOC metrics") {
   const json result = json::parse(read_bytes(files.out));
   require_equal(result.at("mean_ap"), 6.0 / 11.0, "voc07");  // the recall points 0, .1, ... .5
   require_equal(result.at("per_category").at("3").at("AP"), 6.0 / 11.0, "voc07 cat");
+}
+
+TEST_CASE("evaluate breaks errors down") {
+  const Files files;
+  const Outcome outcome = files.evaluate("--errors");
+  INFO(outcome.err);
+  REQUIRE(outcome.exit_code == 0);
+  REQUIRE(contains(outcome.out, "error at IoU 0.5"));
+  const json result = json::parse(read_bytes(files.out));
+  const json& errors = result.at("errors");
+  const double half = 51.0 / 101.0;
+  require_equal(errors.at("AP50"), half, "AP50");
+  require_equal(errors.at("missed").at("count"), 1, "missed");
+  require_equal(errors.at("missed").at("gain"), 1 - half, "missed");
+  require_equal(errors.at("confusion").at("count"), 1, "confusion");  // the dog upon the cat that is found
+  require_equal(errors.at("confusion").at("gain"), 0, "confusion");
+  require_equal(errors.at("false_negatives").at("gain"), 1 - half, "false_negatives");
+  require_equal(result.at("per_category").at("3").at("errors").at("missed").at("count"), 1, "cat");
+  require_equal(result.at("per_category").at("9").at("errors").at("confusion").at("count"), 1, "dog");
+  REQUIRE_FALSE(json::parse(read_bytes(files.out)).contains("intervals"));
+}
+
+TEST_CASE("evaluate gives confidence intervals") {
+  const Files files;
+  const auto intervals = [&](const std::string& options) {
+    const Outcome outcome = files.evaluate(options);
+    INFO(outcome.err);
+    REQUIRE(outcome.exit_code == 0);
+    REQUIRE(contains(outcome.out, "bootstrap"));
+    return json::parse(read_bytes(files.out));
+  };
+  const json result = intervals("--bootstrap 50");
+  const double half = 51.0 / 101.0;  // one picture: every resample is the data set
+  require_equal(result.at("intervals").at("AP"), {half, half}, "AP");
+  require_equal(result.at("per_category").at("3").at("AP_interval"), {half, half}, "cat");
+  require_equal(result.at("per_category").at("9").at("AP_interval"), {-1, -1}, "dog");
+  require_refused(files.evaluate("--bootstrap -1"), "--bootstrap");
+}
+
+TEST_CASE("evaluate writes tables") {
+  const Files files;
+  write_bytes(files.truth, R"({
+    "images": [{"id": 7, "width": 100, "height": 80, "file_name": "a.png"}],
+    "annotations": [
+      {"id": 1, "image_id": 7, "category_id": 3, "bbox": [10, 10, 40, 40], "area": 1600, "iscrowd": 0},
+      {"id": 2, "image_id": 7, "category_id": 3, "bbox": [60, 20, 30, 30], "area": 900, "iscrowd": 0}],
+    "categories": [{"id": 3, "name": "cat, \"big\""}, {"id": 9, "name": "dog"}]})");
+  const std::string tables = files.folder / "new/tables";
+  const Outcome outcome = files.evaluate("--csv '" + tables + "' --bootstrap 10 --score 0.85");
+  INFO(outcome.err);
+  REQUIRE(outcome.exit_code == 0);
+
+  const auto lines = [&](const std::string& name) {
+    std::vector<std::string> result;
+    std::istringstream text(read_bytes(tables + "/" + name));
+    for (std::string line; std::getline(text, line);) result.push_back(line);
+    return result;
+  };
+  const std::vector<std::string> categories = lines("categories.csv");
+  REQUIRE(categories.size() == 3);
+  REQUIRE(categories[0] == "id,category,objects,AP,AP50,AP75,APs,APm,APl,AR1,AR10,AR100");
+  REQUIRE(categories[1].starts_with("3,\"cat, \"\"big\"\"\",2,0.504950495049"));
+  REQUIRE(categories[2] == "9,dog,0,-1,-1,-1,-1,-1,-1,-1,-1,-1");
+
+  const std::vector<std::string> curves = lines("pr_curves.csv");
+  REQUIRE(curves.size() == 1 + 6 * 101);  // the cats and the mean, at 0.50, 0.75 and over all thresholds
+  REQUIRE(curves[0] == "id,category,iou,recall,precision,score");
+  REQUIRE(curves[1 + 50].starts_with("3,\"cat, \"\"big\"\"\",0.50,0.5,"));
+  REQUIRE(curves[1 + 50].ends_with(",0.9"));
+  REQUIRE(curves[1 + 51].ends_with(",0,0"));
+  REQUIRE(curves[1 + 101].starts_with("3,\"cat, \"\"big\"\"\",0.75,0,"));
+  REQUIRE(curves[1 + 2 * 101].starts_with("3,\"cat, \"\"big\"\"\",0.50:0.95,0,"));
+  REQUIRE(curves[606].starts_with(",(all),0.50:0.95,1,0,"));
+
+  const std::vector<std::string> errors = lines("errors.csv");
+  REQUIRE(errors.size() == 1 + 3 * 8);
+  REQUIRE(errors[0] == "id,category,AP50,error,count,gain");
+  REQUIRE(errors[9] == "9,dog,-1,confusion,1,0");
+  REQUIRE(errors[22].starts_with(",(all),0.50495049504950"));
+  REQUIRE(contains(errors[22], ",missed,1,0.49504950495049"));
+
+  REQUIRE(lines("confusion.csv") == std::vector<std::string>{"truth,\"cat, \"\"big\"\"\",dog,(not found)",
+                                                             "\"cat, \"\"big\"\"\",1,0,1", "dog,0,0,0",
+                                                             "(background),0,0,0"});
+  const std::vector<std::string> intervals = lines("intervals.csv");
+  REQUIRE(intervals.size() == 1 + 2 + 4);
+  REQUIRE(intervals[2] == "9,dog,AP,-1,-1,-1");
+  REQUIRE(intervals[3].starts_with(",(all),AP,0.504950495049"));
+}
+
+TEST_CASE("evaluate refuses options that its metric does not know, and folders that cannot be made") {
+  const Files files;
+  for (const std::string option : {"--errors", "--csv tables", "--bootstrap 5"}) {
+    const std::string name = option.substr(0, option.find(' '));
+    require_refused(files.evaluate("--metric voc " + option), name + " needs --metric coco");
+  }
+  const Outcome outcome = files.evaluate("--csv '" + files.truth + "/tables'");
+  REQUIRE(outcome.exit_code == 2);
+  REQUIRE(contains(outcome.err, "truth.json/tables: cannot be made"));
 }
 
 TEST_CASE("evaluate refuses files that it cannot use and leaves nothing behind") {

@@ -1,0 +1,26 @@
+// Names of the pictures that a program draws.
+#pragma once
+
+#include <filesystem>
+#include <set>
+#include <string>
+
+namespace diopter {
+
+/// Names output files after input pictures. Pictures of equal name from different folders (a/1.png, b/1.png), or of
+/// different type (1.png, 1.jpg), get a number: 1.jpg, 1_2.jpg. The same pictures in the same order get the same names.
+class OutputNames {
+ public:
+  /// "a/1.png" -> "1.jpg", a name that was not given before.
+  std::string next(const std::string& picture) {
+    const std::string stem = std::filesystem::path(picture).stem().string();
+    std::string name = stem;
+    for (int i = 2; !taken_.insert(name).second; ++i) name = stem + "_" + std::to_string(i);
+    return name + ".jpg";
+  }
+
+ private:
+  std::set<std::string> taken_;
+};
+
+}  // namespace diopter
