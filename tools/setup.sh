@@ -6,7 +6,7 @@
 set -euo pipefail
 
 packages=(g++ cmake ninja-build libopenblas-dev libtbb-dev libstb-dev nlohmann-json3-dev libpugixml-dev
-          libtomlplusplus-dev libcli11-dev catch2)
+          libtomlplusplus-dev libcli11-dev libzip-dev catch2)
 for argument in "$@"; do
   case $argument in
     --dev) packages+=(clang ccache) ;;
