@@ -173,7 +173,7 @@ void get_tensors(const Checkpoint& checkpoint, const std::string& prefix, const 
     const auto found = checkpoint.tensors.find(name);
     const std::string expected = description(t.tensor.dtype(), stored_shape(t.tensor.shape()));
     if (found == checkpoint.tensors.end()) {
-      note(++missing == 1, name, " is missing, ", expected);
+      note(++missing == 1, name, " is missing (", expected, ")");
       continue;
     }
     const std::string stored = description(found->second.dtype(), found->second.shape());
@@ -181,7 +181,7 @@ void get_tensors(const Checkpoint& checkpoint, const std::string& prefix, const 
   }
   for (const auto& [name, tensor] : checkpoint.tensors) {
     if (wanted.count(name) || prefix_of(name) != prefix || name.ends_with(kBatchCount)) continue;
-    note(++surplus == 1, name, " has no place in the model, ", description(tensor.dtype(), tensor.shape()));
+    note(++surplus == 1, name, " has no place in the model (", description(tensor.dtype(), tensor.shape()), ")");
   }
   const int all = missing + different + surplus;
   DIOPTER_CHECK(all == 0, checkpoint.file, ":", faults, all > 1 ? " (" + counts(missing, different, surplus) + ")" : "");

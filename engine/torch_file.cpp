@@ -38,7 +38,7 @@ bool calls_numpy(const PickleValue& value, const std::string& name) {
 }
 
 std::set<std::string> allowed_globals() {
-  std::set<std::string> allowed{"collections.OrderedDict", "_codecs.encode", "numpy.ndarray", "numpy.dtype",
+  std::set<std::string> allowed{"collections.OrderedDict", "_codecs.encode", "__builtin__.bytes", "numpy.ndarray", "numpy.dtype",
                                 "torch._utils._rebuild_tensor", "torch._utils._rebuild_tensor_v2",
                                 "torch._utils._rebuild_parameter"};
   for (const auto& [name, type] : kStorageTypes) allowed.insert(name);
@@ -63,7 +63,7 @@ class TorchReader {
   /// `storage` gives the bytes of a torch storage by its key.
   TorchReader(const std::string& file, std::uint64_t file_size,
               std::function<std::string_view(const std::string& key)> storage)
-      : file_(file), budget_(8 * file_size + 65536), storage_(std::move(storage)) {}
+      : file_(file), limit_(8 * file_size + 65536), budget_(limit_), storage_(std::move(storage)) {}
 
   Checkpoint read(const PickleValue& top) {
     const PickleValue* tensors = &top;
@@ -187,7 +187,7 @@ class TorchReader {
     require(view.sizes.size() == view.strides.size(), at, "has not as many strides as sizes");
     std::uint64_t count = 1;
     for (const std::uint64_t n : view.sizes) {
-      require(n == 0 || count <= budget_ / n, at, "has a size that the file cannot hold");
+      require(n == 0 || count <= limit_ / n, at, "has a size that the file cannot hold");
       count *= n;
     }
     const Shape shape(std::vector<std::int64_t>(view.sizes.begin(), view.sizes.end()));
@@ -228,7 +228,8 @@ class TorchReader {
 
   std::string file_;
   std::string name_;      // of the tensor that is being read
-  std::uint64_t budget_;  // bytes that tensors may still take
+  std::uint64_t limit_;   // bytes that all tensors together may take, and
+  std::uint64_t budget_;  // those of them that are left
   std::function<std::string_view(const std::string&)> storage_;
 };
 

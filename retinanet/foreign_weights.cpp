@@ -53,23 +53,23 @@ Rules detectron2_rules(const std::string& prefix, int first_level) {
   return rules;
 }
 
-/// Backbones of Detectron's model zoo, written by Caffe2: norms are a scale (s) and a bias (b).
+/// Backbones of the model zoos of Detectron and Detectron2 as Caffe2 wrote them: res2_0_branch2a_w, res2_0_branch2a_bn_s.
 Rules caffe2_rules() {
-  Rules rules{{"res_conv1_bn_s", "backbone.body.bn1.weight"}, {"res_conv1_bn_b", "backbone.body.bn1.bias"},
-              {"conv1_w", "backbone.body.conv1.weight"}};
-  for (int stage = 1; stage <= 4; ++stage) {
-    for (int block = 0; block < 64; ++block) {
-      rules.push_back({"res" + number(stage + 1) + "_" + number(block) + "_branch",
-                       "backbone.body.layer" + number(stage) + "." + number(block) + ".branch"});
-    }
+  const std::string norm = "@";  // stands before the name of a norm's part until that has its turn
+  Rules rules{{"res_conv1_bn_", "backbone.body.bn1." + norm}, {"conv1_w", "backbone.body.conv1.weight"},
+              {"_branch1_w", ".downsample.0.weight"},         {"_branch1_bn_", ".downsample.1." + norm}};
+  for (int i = 1; i <= 3; ++i) {
+    const std::string branch = std::string("_branch2") + "abc"[i - 1];
+    rules.push_back({branch + "_w", ".conv" + number(i) + ".weight"});
+    rules.push_back({branch + "_bn_", ".bn" + number(i) + "." + norm});
   }
-  const std::pair<std::string, std::pair<std::string, std::string>> branches[] = {
-      {"branch1", {"downsample.0", "downsample.1"}}, {"branch2a", {"conv1", "bn1"}},
-      {"branch2b", {"conv2", "bn2"}},                {"branch2c", {"conv3", "bn3"}}};
-  for (const auto& [branch, names] : branches) {
-    rules.push_back({branch + "_w", names.first + ".weight"});
-    rules.push_back({branch + "_bn_s", names.second + ".weight"});
-    rules.push_back({branch + "_bn_b", names.second + ".bias"});
+  for (const auto& [part, name] : Rules{{"gamma", "weight"}, {"beta", "bias"}, {"rm", "running_mean"}, {"riv", "running_var"},
+                                        {"running_mean", "running_mean"}, {"running_var", "running_var"}, {"s", "weight"},
+                                        {"b", "bias"}}) {
+    rules.push_back({norm + part, name});
+  }
+  for (int stage = 1; stage <= 4; ++stage) {
+    rules.push_back({"res" + number(stage + 1) + "_", "backbone.body.layer" + number(stage) + "."});
   }
   return rules;
 }
@@ -197,7 +197,7 @@ class Recogniser {
     take("pixel_std", input.std);
   }
 
-  /// Norms of Caffe2's checkpoints have no statistics: with these, scale and shift are weight and bias. The variance is
+  /// Norms of Detectron's checkpoints have no statistics: with these, scale and shift are weight and bias. The variance is
   /// Detectron2's, for which variance + eps rounds to 1.
   void add_statistics() {
     std::vector<std::pair<std::string, Shape>> norms;

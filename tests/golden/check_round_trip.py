@@ -19,17 +19,19 @@ from torchvision.ops import misc
 from torchvision.ops.feature_pyramid_network import LastLevelP6P7
 
 
-def resnet18_with_frozen_norms():
-    backbone = resnet18(weights=None, norm_layer=misc.FrozenBatchNorm2d)
-    pyramid = _resnet_fpn_extractor(backbone, 5, returned_layers=[2, 3, 4], extra_blocks=LastLevelP6P7(256, 256))
-    return RetinaNet(pyramid, 7)
+def with_frozen_norms(resnet, classes):
+    """What retinanet_resnet50_fpn builds when it is given weights."""
+    backbone = resnet(weights=None, norm_layer=misc.FrozenBatchNorm2d)
+    pyramid = _resnet_fpn_extractor(backbone, 3, returned_layers=[2, 3, 4], extra_blocks=LastLevelP6P7(256, 256))
+    return RetinaNet(pyramid, classes)
 
 
 MODELS = {
     "v1": lambda: retinanet_resnet50_fpn(weights=None, weights_backbone=None),
     "v2": lambda: retinanet_resnet50_fpn_v2(weights=None, weights_backbone=None),
     "v2 with 5 classes": lambda: retinanet_resnet50_fpn_v2(weights=None, weights_backbone=None, num_classes=5),
-    "resnet18 with frozen norms": resnet18_with_frozen_norms,
+    "v1 with frozen norms": lambda: with_frozen_norms(resnet50, 91),
+    "resnet18 with frozen norms": lambda: with_frozen_norms(resnet18, 7),
 }
 
 
@@ -84,14 +86,15 @@ def main():
     ways = {
         "": torch.save,
         ", older file format": lambda state, file: torch.save(state, file, _use_new_zipfile_serialization=False),
-        ", with an optimizer beside it": lambda state, file: torch.save({"model": state, "epoch": 3}, file),
+        ", in a training checkpoint": lambda state, file: torch.save(
+            {"model": state, "optimizer": torch.optim.SGD([torch.zeros(2)], 0.1).state_dict(), "epoch": 3}, file),
     }
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         for model, make in MODELS.items():
             for way, save in ways.items():
                 check(sys.argv[1], folder, model + way, make, save)
-        check(sys.argv[1], folder, "v1, older names", MODELS["v1"],
+        check(sys.argv[1], folder, "v1, older names", MODELS["v1 with frozen norms"],
               lambda state, file: torch.save(old_spelling(state), file))
 
 
