@@ -8,16 +8,10 @@
 #include "data/coco.h"
 #include "data/reader_support.h"
 #include "retinanet/foreign_weights.h"
-#include "retinanet/weights.h"
 
 namespace diopter {
 
 namespace {
-
-struct Classes {
-  std::vector<std::string> names;
-  std::vector<std::int64_t> ids;
-};
 
 std::vector<Category> class_list(const std::string& file) {
   std::vector<Category> classes;
@@ -36,9 +30,9 @@ std::vector<Category> class_list(const std::string& file) {
 }
 
 /// Names outputs of the weights by their ids; false when the list is not about these outputs.
-bool name_by_id(const Weights& weights, const std::vector<Category>& wanted, Classes& classes) {
+bool name_by_id(const Weights& weights, const std::vector<Category>& wanted, ClassList& classes) {
   const auto& ids = weights.state.category_ids;
-  Classes named{weights.state.classes, ids};
+  ClassList named{weights.state.classes, ids};
   if (!weights.names_known) {
     if (!weights.labels_are_ids) return false;
     for (std::size_t i = 0; i < ids.size(); ++i) named.names[i] = "unused " + std::to_string(ids[i]);
@@ -52,32 +46,6 @@ bool name_by_id(const Weights& weights, const std::vector<Category>& wanted, Cla
   }
   classes = named;
   return true;
-}
-
-/// The classes that are written.
-Classes chosen_classes(const Weights& weights, const std::string& wanted) {
-  Classes classes{weights.state.classes, weights.state.category_ids};
-  if (wanted.empty()) return classes;
-  DIOPTER_CHECK(!weights.backbone_only, weights.checkpoint.file, ": holds a backbone only, which has no classes");
-  int count = 0;
-  const char* end = wanted.data() + wanted.size();
-  const auto [parsed, fault] = std::from_chars(wanted.data(), end, count);
-  std::vector<Category> list;
-  if (fault == std::errc() && parsed == end) {
-    DIOPTER_CHECK(count >= 1 && count <= 100000, "--classes ", wanted, ": must lie between 1 and 100000");
-    if (count == static_cast<int>(classes.names.size())) return classes;
-    bool known = false;
-    list = default_classes(count, false, known);
-  } else {
-    list = class_list(wanted);
-    if (name_by_id(weights, list, classes)) return classes;
-  }
-  classes = {};
-  for (const Category& c : list) {
-    classes.names.push_back(c.name);
-    classes.ids.push_back(c.id);
-  }
-  return classes;
 }
 
 std::string text(const std::vector<double>& values, double factor) {
@@ -147,6 +115,31 @@ void put_batch_counts(Checkpoint& checkpoint, const Weights& weights) {
 
 }  // namespace
 
+ClassList chosen_classes(const Weights& weights, const std::string& wanted) {
+  ClassList classes{weights.state.classes, weights.state.category_ids};
+  if (wanted.empty()) return classes;
+  DIOPTER_CHECK(!weights.backbone_only, weights.checkpoint.file, ": holds a backbone only, which has no classes");
+  int count = 0;
+  const char* end = wanted.data() + wanted.size();
+  const auto [parsed, fault] = std::from_chars(wanted.data(), end, count);
+  std::vector<Category> list;
+  if (fault == std::errc() && parsed == end) {
+    DIOPTER_CHECK(count >= 1 && count <= 100000, "--classes ", wanted, ": must lie between 1 and 100000");
+    if (count == static_cast<int>(classes.names.size())) return classes;
+    bool known = false;
+    list = default_classes(count, false, known);
+  } else {
+    list = class_list(wanted);
+    if (name_by_id(weights, list, classes)) return classes;
+  }
+  classes = {};
+  for (const Category& c : list) {
+    classes.names.push_back(c.name);
+    classes.ids.push_back(c.id);
+  }
+  return classes;
+}
+
 Conversion convert_weights(const std::string& file, const ConvertOptions& options) {
   Weights weights = read_weights(file);
   for (const std::string& setting : options.settings) set_config(weights.state.config, setting);
@@ -163,7 +156,7 @@ Conversion convert_weights(const std::string& file, const ConvertOptions& option
   if (options.to_torchvision) config = torchvision_config(file, config);
 
   Conversion result;
-  const Classes classes = chosen_classes(weights, options.classes);
+  const ClassList classes = chosen_classes(weights, options.classes);
   result.notes.push_back(file + ": " + weights.kind + (weights.backbone_only ? "" : ", " +
                          std::to_string(weights.state.classes.size()) + " classes"));
   result.notes.insert(result.notes.end(), weights.notes.begin(), weights.notes.end());
