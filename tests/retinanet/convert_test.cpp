@@ -129,10 +129,11 @@ TEST_CASE("convert: classes by number, by COCO file and by text file") {
         coco.state.classes);
   check(chosen_classes(coco, json(R"({"id": 1, "name": "person"}, {"id": 2, "name": "goat"})")), {"person", "goat"}, {1, 2});
 
-  for (const auto& [classes, reason] : std::map<std::string, std::string>{
+  for (const auto& [wanted, reason] : std::map<std::string, std::string>{
            {"0", "--classes 0: must lie between 1 and 100000"}, {"-1", "--classes -1: must lie"},
            {"99999999999999", "99999999999999: "}, {folder.write("empty.txt", "\n"), "names no classes"},
            {folder.write("twice.txt", "a\na"), "names 'a' twice"}, {folder / "none.txt", "none.txt: "}}) {
+    const std::string& classes = wanted;  // clang 14 captures no structured bindings
     CHECK(contains(error_of([&] { chosen_classes(torchvision, classes); }), reason));
   }
 }
