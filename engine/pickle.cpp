@@ -71,8 +71,8 @@ class PickleMachine {
 
   std::string_view line() {
     const std::size_t end = bytes_.find('\n', position_);
-    DIOPTER_CHECK(end != std::string_view::npos, where_, ": truncated at offset ", bytes_.size(), ", within a name from offset ",
-                  position_);
+    DIOPTER_CHECK(end != std::string_view::npos, where_, ": truncated at offset ", bytes_.size(),
+                  ", within a name from offset ", position_);
     const std::string_view text = take(end - position_);
     ++position_;
     return text;
@@ -326,7 +326,8 @@ class PickleMachine {
   std::size_t kept_ = 0, encoded_ = 0;
 };
 
-Pickle::Pickle(std::string_view bytes, std::size_t begin, const std::string& where, const std::set<std::string>& allowed) {
+Pickle::Pickle(std::string_view bytes, std::size_t begin, const std::string& where,
+               const std::set<std::string>& allowed) {
   PickleMachine(*this, bytes, begin, where, allowed).run();
 }
 

@@ -20,7 +20,7 @@ struct PickleValue {
     boolean,
     integer,
     real,
-    text,        // strings and bytes
+    text,  // strings and bytes
     tuple,
     list,
     dictionary,
@@ -46,10 +46,10 @@ struct PickleValue {
 /// One pickle; owns its values.
 class Pickle {
  public:
-  /// Reads the pickle that starts at bytes[begin]; `bytes` must outlive it. `allowed`: the globals ("module.name") that it
-  /// may ask for; collections.OrderedDict becomes a dictionary, _codecs.encode and __builtin__.bytes texts.
-  /// Throws Error "WHERE: offset N: reason" for anything else, also for opcodes that files of tensors do not need, and
-  /// for more than two million values.
+  /// Reads the pickle that starts at bytes[begin]; `bytes` must outlive it. `allowed`: the globals ("module.name") that
+  /// it may ask for; collections.OrderedDict becomes a dictionary, _codecs.encode and __builtin__.bytes texts. Throws
+  /// Error "WHERE: offset N: reason" for anything else, also for opcodes that files of tensors do not need, and for
+  /// more than two million values.
   Pickle(std::string_view bytes, std::size_t begin, const std::string& where, const std::set<std::string>& allowed);
 
   const PickleValue& value() const { return *value_; }

@@ -45,9 +45,13 @@ Tensor from_stored(const std::string& type, const Shape& shape, const char* byte
   if (type == "F64") return converted<double, float>(shape, bytes, [](double v) { return static_cast<float>(v); });
   if (type == "F16") return converted<std::uint16_t, float>(shape, bytes, half_to_float);
   if (type == "I64") {
-    return converted<std::int64_t, std::int32_t>(shape, bytes, [](std::int64_t v) { return static_cast<std::int32_t>(v); });
+    return converted<std::int64_t, std::int32_t>(shape, bytes,
+                                                 [](std::int64_t v) { return static_cast<std::int32_t>(v); });
   }
-  const DType dtype = type == "F32" ? DType::f32 : type == "BF16" ? DType::bf16 : type == "I32" ? DType::i32 : DType::u8;
+  const DType dtype = type == "F32"    ? DType::f32
+                      : type == "BF16" ? DType::bf16
+                      : type == "I32"  ? DType::i32
+                                       : DType::u8;
   Tensor tensor = Tensor::empty(shape, dtype);
   tensor.copy_from_host(bytes);
   return tensor;

@@ -23,14 +23,14 @@ constexpr std::string_view kLegacyStart("\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x2
 
 /// torch.XStorage -> the elements' type; "" for those that no tensor here can have.
 const std::map<std::string, std::string, std::less<>> kStorageTypes{
-    {"torch.FloatStorage", "F32"},   {"torch.DoubleStorage", "F64"}, {"torch.HalfStorage", "F16"},
+    {"torch.FloatStorage", "F32"},     {"torch.DoubleStorage", "F64"}, {"torch.HalfStorage", "F16"},
     {"torch.BFloat16Storage", "BF16"}, {"torch.LongStorage", "I64"},   {"torch.IntStorage", "I32"},
-    {"torch.ByteStorage", "U8"},     {"torch.BoolStorage", ""},      {"torch.CharStorage", ""},
+    {"torch.ByteStorage", "U8"},       {"torch.BoolStorage", ""},      {"torch.CharStorage", ""},
     {"torch.ShortStorage", ""}};
 
 /// NumPy's names of types, without the byte order.
-const std::map<std::string, std::string, std::less<>> kNumpyTypes{
-    {"f4", "F32"}, {"f8", "F64"}, {"f2", "F16"}, {"i8", "I64"}, {"i4", "I32"}, {"u1", "U8"}};
+const std::map<std::string, std::string, std::less<>> kNumpyTypes{{"f4", "F32"}, {"f8", "F64"}, {"f2", "F16"},
+                                                                  {"i8", "I64"}, {"i4", "I32"}, {"u1", "U8"}};
 
 /// NumPy 2 renamed numpy.core.
 bool calls_numpy(const PickleValue& value, const std::string& name) {
@@ -38,8 +38,13 @@ bool calls_numpy(const PickleValue& value, const std::string& name) {
 }
 
 std::set<std::string> allowed_globals() {
-  std::set<std::string> allowed{"collections.OrderedDict", "_codecs.encode", "__builtin__.bytes", "numpy.ndarray", "numpy.dtype",
-                                "torch._utils._rebuild_tensor", "torch._utils._rebuild_tensor_v2",
+  std::set<std::string> allowed{"collections.OrderedDict",
+                                "_codecs.encode",
+                                "__builtin__.bytes",
+                                "numpy.ndarray",
+                                "numpy.dtype",
+                                "torch._utils._rebuild_tensor",
+                                "torch._utils._rebuild_tensor_v2",
                                 "torch._utils._rebuild_parameter"};
   for (const auto& [name, type] : kStorageTypes) allowed.insert(name);
   for (const char* core : {"numpy.core.", "numpy._core."}) {
@@ -52,7 +57,7 @@ std::set<std::string> allowed_globals() {
 
 /// Elements in a storage: where a tensor's values stand.
 struct View {
-  std::string type;          // as from_stored knows it
+  std::string type;  // as from_stored knows it
   std::string_view storage;
   std::uint64_t offset = 0;  // in elements
   std::vector<std::uint64_t> sizes, strides;
@@ -90,8 +95,8 @@ class TorchReader {
  private:
   template <class... Parts>
   void require(bool condition, const PickleValue& at, const Parts&... parts) const {
-    DIOPTER_CHECK(condition, file_, ": offset ", at.offset, " of its pickle: ", name_.empty() ? "" : "tensor " + name_ + ": ",
-                  parts...);
+    DIOPTER_CHECK(condition, file_, ": offset ", at.offset,
+                  " of its pickle: ", name_.empty() ? "" : "tensor " + name_ + ": ", parts...);
   }
 
   static void take_texts(const PickleValue& dictionary, Checkpoint& checkpoint) {
@@ -154,13 +159,15 @@ class TorchReader {
 
   View numpy_view(const PickleValue& call, const PickleValue& bytes, const PickleValue& dtype, const PickleValue& shape,
                   bool first_fastest) const {
-    require(bytes.is(Kind::text) && shape.is(Kind::tuple) && dtype.calls("numpy.dtype"), call, "an array without its parts");
+    require(bytes.is(Kind::text) && shape.is(Kind::tuple) && dtype.calls("numpy.dtype"), call,
+            "an array without its parts");
     const std::string_view name = argument(dtype, 0, Kind::text).text;
     const auto type = kNumpyTypes.find(name);
     // The state is (version, byte order, ...).
     const PickleValue* state = dtype.items.size() == 3 ? dtype.items[2] : nullptr;
     const bool big = state && state->items.size() > 1 && state->items[1]->text == ">";
-    require(type != kNumpyTypes.end() && !big, call, "is of NumPy type ", big ? ">" : "", name, ", which is not supported");
+    require(type != kNumpyTypes.end() && !big, call, "is of NumPy type ", big ? ">" : "", name,
+            ", which is not supported");
     View view{type->second, bytes.text, 0, naturals(shape), {}};
     view.strides.resize(view.sizes.size());
     std::uint64_t stride = 1;
@@ -245,20 +252,22 @@ Checkpoint load_zip(const std::string& file, std::uint64_t file_size) {
 
   std::map<std::string, std::string> storages;
   std::uint64_t held = 0;
-  return TorchReader(file, file_size, [&](const std::string& key) -> std::string_view {
-           const auto [storage, fresh] = storages.try_emplace(key);
-           if (fresh) {
-             const std::string name = folder + "data/" + key;
-             held += archive.size(name);
-             DIOPTER_CHECK(held <= file_size, file, ": its members overlap, ", name, " for one");
-             storage->second = archive.read(name);
-           }
-           return storage->second;
-         }).read(pickle.value());
+  return TorchReader(file, file_size,
+                     [&](const std::string& key) -> std::string_view {
+                       const auto [storage, fresh] = storages.try_emplace(key);
+                       if (fresh) {
+                         const std::string name = folder + "data/" + key;
+                         held += archive.size(name);
+                         DIOPTER_CHECK(held <= file_size, file, ": its members overlap, ", name, " for one");
+                         storage->second = archive.read(name);
+                       }
+                       return storage->second;
+                     })
+      .read(pickle.value());
 }
 
-/// A stream: the magic number, a version, facts about the system, the pickle of the dictionary, the storages' keys; then
-/// of each storage the number of elements (8 bytes) and the elements.
+/// A stream: the magic number, a version, facts about the system, the pickle of the dictionary, the storages' keys;
+/// then of each storage the number of elements (8 bytes) and the elements.
 Checkpoint load_legacy(const std::string& file, const std::string& bytes) {
   const std::set<std::string> allowed = allowed_globals();
   const Pickle version(bytes, kLegacyStart.size(), file, allowed), system(bytes, version.end(), file, allowed);
@@ -283,7 +292,8 @@ Checkpoint load_legacy(const std::string& file, const std::string& bytes) {
     DIOPTER_CHECK(size != element_sizes.end(), file, ": offset ", key->offset, ": a storage that no tensor uses");
     const std::size_t left = bytes.size() - position;
     std::uint64_t elements = 0;
-    DIOPTER_CHECK(left >= sizeof elements, file, ": truncated at offset ", bytes.size(), ", before storage ", key->text);
+    DIOPTER_CHECK(left >= sizeof elements, file, ": truncated at offset ", bytes.size(), ", before storage ",
+                  key->text);
     std::memcpy(&elements, bytes.data() + position, sizeof elements);
     DIOPTER_CHECK(elements <= (left - sizeof elements) / size->second, file, ": truncated at offset ", bytes.size(),
                   ", within storage ", key->text);
@@ -291,18 +301,22 @@ Checkpoint load_legacy(const std::string& file, const std::string& bytes) {
     storages[std::string(key->text)] = std::string_view(bytes).substr(position, elements * size->second);
     position += elements * size->second;
   }
-  return TorchReader(file, bytes.size(), [&](const std::string& key) {
-           const auto storage = storages.find(key);
-           DIOPTER_CHECK(storage != storages.end(), file, ": holds no storage ", key);
-           return storage->second;
-         }).read(pickle.value());
+  return TorchReader(file, bytes.size(),
+                     [&](const std::string& key) {
+                       const auto storage = storages.find(key);
+                       DIOPTER_CHECK(storage != storages.end(), file, ": holds no storage ", key);
+                       return storage->second;
+                     })
+      .read(pickle.value());
 }
 
 Checkpoint load_pickle(const std::string& file, const std::string& bytes) {
   const Pickle pickle(bytes, 0, file, allowed_globals());
-  return TorchReader(file, bytes.size(), [&](const std::string&) -> std::string_view {
-           fail(file, ": a pickle with torch storages, which only torch.save can write");
-         }).read(pickle.value());
+  return TorchReader(file, bytes.size(),
+                     [&](const std::string&) -> std::string_view {
+                       fail(file, ": a pickle with torch storages, which only torch.save can write");
+                     })
+      .read(pickle.value());
 }
 
 }  // namespace

@@ -40,8 +40,8 @@ std::uint64_t ZipArchive::size(const std::string& member) const {
   const bool stored = (stat.valid & ZIP_STAT_COMP_METHOD) && stat.comp_method == ZIP_CM_STORE &&
                       (stat.valid & ZIP_STAT_ENCRYPTION_METHOD) && stat.encryption_method == ZIP_EM_NONE;
   DIOPTER_CHECK(stored, file_, ": ", member, " is compressed or encrypted; torch.save does neither");
-  DIOPTER_CHECK((stat.valid & ZIP_STAT_SIZE) && stat.size <= file_size_, file_, ": ", member, " is said to have ", stat.size,
-                " bytes, more than the file");
+  DIOPTER_CHECK((stat.valid & ZIP_STAT_SIZE) && stat.size <= file_size_, file_, ": ", member, " is said to have ",
+                stat.size, " bytes, more than the file");
   return stat.size;
 }
 

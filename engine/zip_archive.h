@@ -16,8 +16,8 @@ class ZipArchive {
 
   /// Name of the first member that ends with `end`; "" when there is none.
   std::string find(const std::string& end) const;
-  /// Bytes of a member; throws Error when there is none of this name, or when it is compressed, encrypted or larger than
-  /// the file.
+  /// Bytes of a member; throws Error when there is none of this name, or when it is compressed, encrypted or larger
+  /// than the file.
   std::uint64_t size(const std::string& member) const;
   /// The member's bytes; throws Error when they do not have the archive's checksum.
   std::string read(const std::string& member) const;

@@ -88,11 +88,12 @@ void note_torchvision_arguments(const Config& config, std::vector<std::string>& 
   if (config.model.norm_eps != usual.model.norm_eps) {
     std::ostringstream eps;
     eps << config.model.norm_eps;
-    notes.push_back("torchvision must be told the norms' eps: torchvision.models._utils.overwrite_eps(model, " + eps.str() + ")");
+    notes.push_back("torchvision must be told the norms' eps: torchvision.models._utils.overwrite_eps(model, " +
+                    eps.str() + ")");
   }
-  for (const std::string& difference :
-       differences(config, usual, {"anchors.size_factor", "anchors.scales", "anchors.ratios", "anchors.round",
-                                   "anchors.stride", "anchors.offset"})) {
+  for (const std::string& difference : differences(config, usual,
+                                                   {"anchors.size_factor", "anchors.scales", "anchors.ratios",
+                                                    "anchors.round", "anchors.stride", "anchors.offset"})) {
     notes.push_back("torchvision's anchors are others: here " + difference);
   }
 }
@@ -107,9 +108,10 @@ void put_batch_counts(Checkpoint& checkpoint, const Weights& weights) {
   const std::int64_t batches = weights.state.iteration * weights.state.config.train.accumulate;
   for (const std::string& norm : norms) {
     const auto counted = weights.checkpoint.tensors.find(norm + kBatchCount);
-    checkpoint.tensors[norm + kBatchCount] = counted != weights.checkpoint.tensors.end()
-                                                 ? counted->second
-                                                 : Tensor::from({}, std::vector<std::int32_t>{static_cast<std::int32_t>(batches)});
+    checkpoint.tensors[norm + kBatchCount] =
+        counted != weights.checkpoint.tensors.end()
+            ? counted->second
+            : Tensor::from({}, std::vector<std::int32_t>{static_cast<std::int32_t>(batches)});
   }
 }
 
@@ -157,8 +159,9 @@ Conversion convert_weights(const std::string& file, const ConvertOptions& option
 
   Conversion result;
   const ClassList classes = chosen_classes(weights, options.classes);
-  result.notes.push_back(file + ": " + weights.kind + (weights.backbone_only ? "" : ", " +
-                         std::to_string(weights.state.classes.size()) + " classes"));
+  result.notes.push_back(
+      file + ": " + weights.kind +
+      (weights.backbone_only ? "" : ", " + std::to_string(weights.state.classes.size()) + " classes"));
   result.notes.insert(result.notes.end(), weights.notes.begin(), weights.notes.end());
 
   const RetinaNet model(config, std::max<int>(1, static_cast<int>(classes.names.size())));

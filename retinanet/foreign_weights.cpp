@@ -32,8 +32,10 @@ Rules torchvision_rules() {
 
 /// Detectron2. `prefix`: what stands before the names of the backbone.
 Rules detectron2_rules(const std::string& prefix, int first_level) {
-  Rules rules{{prefix + "stem.", "backbone.body."}, {"backbone.top_block.", "backbone.fpn.extra_blocks."},
-              {".shortcut.norm.", ".downsample.1."}, {".shortcut.", ".downsample.0."},
+  Rules rules{{prefix + "stem.", "backbone.body."},
+              {"backbone.top_block.", "backbone.fpn.extra_blocks."},
+              {".shortcut.norm.", ".downsample.1."},
+              {".shortcut.", ".downsample.0."},
               {"head.cls_score.", "head.classification_head.cls_logits."},
               {"head.bbox_pred.", "head.regression_head.bbox_reg."}};
   for (int stage = 1; stage <= 4; ++stage) {
@@ -53,18 +55,26 @@ Rules detectron2_rules(const std::string& prefix, int first_level) {
   return rules;
 }
 
-/// Backbones of the model zoos of Detectron and Detectron2 as Caffe2 wrote them: res2_0_branch2a_w, res2_0_branch2a_bn_s.
+/// Backbones of the model zoos of Detectron and Detectron2 as Caffe2 wrote them: res2_0_branch2a_w,
+/// res2_0_branch2a_bn_s.
 Rules caffe2_rules() {
   const std::string norm = "@";  // stands before the name of a norm's part until that has its turn
-  Rules rules{{"res_conv1_bn_", "backbone.body.bn1." + norm}, {"conv1_w", "backbone.body.conv1.weight"},
-              {"_branch1_w", ".downsample.0.weight"},         {"_branch1_bn_", ".downsample.1." + norm}};
+  Rules rules{{"res_conv1_bn_", "backbone.body.bn1." + norm},
+              {"conv1_w", "backbone.body.conv1.weight"},
+              {"_branch1_w", ".downsample.0.weight"},
+              {"_branch1_bn_", ".downsample.1." + norm}};
   for (int i = 1; i <= 3; ++i) {
     const std::string branch = std::string("_branch2") + "abc"[i - 1];
     rules.push_back({branch + "_w", ".conv" + number(i) + ".weight"});
     rules.push_back({branch + "_bn_", ".bn" + number(i) + "." + norm});
   }
-  for (const auto& [part, name] : Rules{{"gamma", "weight"}, {"beta", "bias"}, {"rm", "running_mean"}, {"riv", "running_var"},
-                                        {"running_mean", "running_mean"}, {"running_var", "running_var"}, {"s", "weight"},
+  for (const auto& [part, name] : Rules{{"gamma", "weight"},
+                                        {"beta", "bias"},
+                                        {"rm", "running_mean"},
+                                        {"riv", "running_var"},
+                                        {"running_mean", "running_mean"},
+                                        {"running_var", "running_var"},
+                                        {"s", "weight"},
                                         {"b", "bias"}}) {
     rules.push_back({norm + part, name});
   }
@@ -84,7 +94,8 @@ std::string renamed(std::string name, const Rules& rules) {
 
 /// Tensors that no detector here has a place for: classifiers of ImageNet, constants, momenta.
 bool is_needless(const std::string& name) {
-  for (const char* start : {"fc.", "fc1000", "pred_", "linear.", "stem.fc.", "pixel_", "anchor_generator.", "conv1_b"}) {
+  for (const char* start :
+       {"fc.", "fc1000", "pred_", "linear.", "stem.fc.", "pixel_", "anchor_generator.", "conv1_b"}) {
     if (name.starts_with(start)) return true;
   }
   return name.ends_with("_momentum") || name == "lr" || name == "weight_order";
@@ -111,7 +122,8 @@ class Recogniser {
     rename(family);
     if (family.kind.starts_with("Caffe2")) add_statistics();
 
-    const bool detector = std::any_of(tensors_.begin(), tensors_.end(), [](const auto& t) { return !is_of_backbone(t.first); });
+    const bool detector =
+        std::any_of(tensors_.begin(), tensors_.end(), [](const auto& t) { return !is_of_backbone(t.first); });
     result_.kind += detector ? " RetinaNet" : " ResNet";
     result_.labels_are_ids = family.kind == "torchvision";
     if (detector && has("head.classification_head.conv.0.1.weight")) config = preset("torchvision_v2");
@@ -153,7 +165,8 @@ class Recogniser {
 
   Family family() const {
     if (has("backbone.body.conv1.weight")) return {"torchvision", "torchvision", torchvision_rules(), ""};
-    if (has("conv1.weight") && has("layer1.0.conv1.weight")) return {"torchvision", "torchvision", {}, "backbone.body."};
+    if (has("conv1.weight") && has("layer1.0.conv1.weight"))
+      return {"torchvision", "torchvision", {}, "backbone.body."};
     if (has("conv1_w")) return {"Caffe2", "detectron2", caffe2_rules(), ""};
     for (const std::string prefix : {"backbone.bottom_up.", ""}) {
       if (!has(prefix + "stem.conv1.weight")) continue;
@@ -197,8 +210,8 @@ class Recogniser {
     take("pixel_std", input.std);
   }
 
-  /// Norms of Detectron's checkpoints have no statistics: with these, scale and shift are weight and bias. The variance is
-  /// Detectron2's, for which variance + eps rounds to 1.
+  /// Norms of Detectron's checkpoints have no statistics: with these, scale and shift are weight and bias. The variance
+  /// is Detectron2's, for which variance + eps rounds to 1.
   void add_statistics() {
     std::vector<std::pair<std::string, Shape>> norms;
     for (const auto& [name, tensor] : tensors_) {
@@ -215,7 +228,8 @@ class Recogniser {
     const bool bottleneck = has("backbone.body.layer1.0.conv3.weight");
     std::vector<int> blocks;
     for (int stage = 1; stage <= 4; ++stage) {
-      blocks.push_back(count([&](int b) { return "backbone.body.layer" + number(stage) + "." + number(b) + ".conv1.weight"; }));
+      blocks.push_back(
+          count([&](int b) { return "backbone.body.layer" + number(stage) + "." + number(b) + ".conv1.weight"; }));
     }
     model.backbone = bottleneck ? "resnet50" : "resnet18";  // when none fits, loading names the tensors that differ
     for (const char* name : {"resnet18", "resnet34", "resnet50", "resnet101"}) {
@@ -232,7 +246,8 @@ class Recogniser {
     if (maps >= 1 && maps <= 4) model.min_level = 6 - maps;
     model.max_level = 5 + count([](int i) { return "backbone.fpn.extra_blocks.p" + number(6 + i) + ".weight"; });
     model.fpn_channels = size("backbone.fpn.inner_blocks.0.0.weight", 0, model.fpn_channels);
-    model.p6_from = size("backbone.fpn.extra_blocks.p6.weight", 1, model.fpn_channels) == model.fpn_channels ? "p5" : "c5";
+    model.p6_from =
+        size("backbone.fpn.extra_blocks.p6.weight", 1, model.fpn_channels) == model.fpn_channels ? "p5" : "c5";
     model.head_depth = count([](int i) { return "head.classification_head.conv." + number(i) + ".0.weight"; });
     model.head_norm = has("head.classification_head.conv.0.1.weight") ? "group" : "none";
     const int cells = size(kBoxLayer, 0, 0) / 4;
@@ -242,11 +257,15 @@ class Recogniser {
   /// What names and shapes leave open.
   void choose(Config& config, bool detector) {
     const auto author = checkpoint_.metadata.find("__author__");
-    if (result_.kind.starts_with("Detectron2") && author != checkpoint_.metadata.end() && author->second == "torchvision") {
+    if (result_.kind.starts_with("Detectron2") && author != checkpoint_.metadata.end() &&
+        author->second == "torchvision") {
       config.model.stride_in_1x1 = false;
       config.input = preset("torchvision").input;
-      note("a ResNet of torchvision in Detectron2's form: model.stride_in_1x1 = false, [input] as in preset torchvision");
-    } else if (config.model.stride_in_1x1 && config.model.backbone != "resnet18" && config.model.backbone != "resnet34") {
+      note(
+          "a ResNet of torchvision in Detectron2's form: model.stride_in_1x1 = false, [input] as in preset "
+          "torchvision");
+    } else if (config.model.stride_in_1x1 && config.model.backbone != "resnet18" &&
+               config.model.backbone != "resnet34") {
       note("model.stride_in_1x1 = true and input.bgr = true, as in the model zoo (the file does not say)");
     }
     if (detector && result_.labels_are_ids && config.model.norm == "frozen_batch" && result_.outputs == 91) {

@@ -14,7 +14,9 @@ namespace {
 constexpr const char* kStem = "backbone.body.conv1.weight";
 
 bool is_class_layer(const std::string& name) { return name.find("cls_logits") != std::string::npos; }
-bool is_last_layer(const std::string& name) { return is_class_layer(name) || name.find("bbox_reg") != std::string::npos; }
+bool is_last_layer(const std::string& name) {
+  return is_class_layer(name) || name.find("bbox_reg") != std::string::npos;
+}
 
 /// Rows of a float tensor's first dimension: row i of the result is row order[i].
 Tensor with_rows(const Tensor& tensor, const std::vector<std::int64_t>& order) {
@@ -37,9 +39,11 @@ Tensor with_flipped_colours(const Tensor& stem) {
   return with_rows(stem.reshape({s[0] * 3, s[2], s[3]}), order).reshape(s);
 }
 
-/// A last layer whose anchors of a pixel stand in the other order; cell = ratio * scales + scale, or scale * ratios + ratio.
+/// A last layer whose anchors of a pixel stand in the other order; cell = ratio * scales + scale, or scale * ratios +
+/// ratio.
 Tensor with_other_order(const Tensor& layer, const Config::Anchors& from) {
-  const auto scales = static_cast<std::int64_t>(from.scales.size()), ratios = static_cast<std::int64_t>(from.ratios.size());
+  const auto scales = static_cast<std::int64_t>(from.scales.size()),
+             ratios = static_cast<std::int64_t>(from.ratios.size());
   const bool ratio_major = from.order == "ratio_major";
   const std::int64_t outer = ratio_major ? ratios : scales, inner = ratio_major ? scales : ratios;
   const std::int64_t values = layer.shape()[0] / (outer * inner);
@@ -55,13 +59,15 @@ Tensor with_other_order(const Tensor& layer, const Config::Anchors& from) {
 /// Permutes what the two configurations have in another order.
 void adapt(std::map<std::string, Tensor>& tensors, const Config& from, const Config& to) {
   const auto stem = tensors.find(kStem);
-  const bool colours = stem != tensors.end() && stem->second.shape().rank() == 4 && stem->second.shape()[1] == 3;
+  const bool colours = stem != tensors.end() && stem->second.dtype() == DType::f32 &&
+                       stem->second.shape().rank() == 4 && stem->second.shape()[1] == 3;
   if (from.input.bgr != to.input.bgr && colours) stem->second = with_flipped_colours(stem->second);
-  const bool same_anchors = from.anchors.scales.size() == to.anchors.scales.size() &&
-                            from.anchors.ratios.size() == to.anchors.ratios.size();
+  const bool same_anchors =
+      from.anchors.scales.size() == to.anchors.scales.size() && from.anchors.ratios.size() == to.anchors.ratios.size();
   if (from.anchors.order == to.anchors.order || !same_anchors) return;
   for (auto& [name, tensor] : tensors) {
-    const bool fits = tensor.shape().rank() > 0 && tensor.shape()[0] % cells_of(from.anchors) == 0;
+    const bool fits = tensor.dtype() == DType::f32 && tensor.shape().rank() > 0 &&
+                      tensor.shape()[0] % cells_of(from.anchors) == 0;
     if (is_last_layer(name) && fits) tensor = with_other_order(tensor, from.anchors);
   }
 }
@@ -75,8 +81,8 @@ std::vector<std::string> other_settings(const Weights& weights, const Config& to
   }
   std::vector<std::string> keys{"model.stride_in_1x1", "model.norm_eps", "input.mean", "input.std", "input.divisor"};
   if (!weights.backbone_only) {
-    keys.insert(keys.end(), {"model.p6_from", "anchors.size_factor", "anchors.scales", "anchors.ratios", "anchors.round",
-                             "anchors.stride", "anchors.offset"});
+    keys.insert(keys.end(), {"model.p6_from", "anchors.size_factor", "anchors.scales", "anchors.ratios",
+                             "anchors.round", "anchors.stride", "anchors.offset"});
   }
   return differences(from, to, keys);
 }

@@ -18,7 +18,8 @@ struct Request {
 
 void run(Request request) {
   std::error_code ignored;
-  DIOPTER_CHECK(!std::filesystem::equivalent(request.in, request.out, ignored), request.out, ": is the file that is read");
+  DIOPTER_CHECK(!std::filesystem::equivalent(request.in, request.out, ignored), request.out,
+                ": is the file that is read");
   request.options.to_torchvision = request.to == "torchvision";
   const Conversion conversion = convert_weights(request.in, request.options);
   save_checkpoint(request.out, conversion.checkpoint);
@@ -34,7 +35,8 @@ void add_convert_command(CLI::App& app) {
       "convert retinanet_resnet50_fpn_coco-eeacb38b.pth coco.safetensors\n"
       "  diopter convert run/checkpoints/best.safetensors for_torchvision.safetensors --to torchvision\n\n"
       "Reads .safetensors, .pth, .pt and .pkl: RetinaNets and ResNet backbones of torchvision and Detectron2, and\n"
-      "checkpoints of diopter. Files are only read: no code in them is run. What is written with --to torchvision loads\n"
+      "checkpoints of diopter. Files are only read: no code in them is run. What is written with --to torchvision "
+      "loads\n"
       "there with load_state_dict(safetensors.torch.load_file(OUT), strict=True). docs/weights.md has the details.");
   const auto request = std::make_shared<Request>();
   command.add_option("in", request->in, "Weights")->required()->type_name("IN");
@@ -42,7 +44,8 @@ void add_convert_command(CLI::App& app) {
   command.add_option("--to", request->to, "Who will read it: diopter or torchvision")
       ->check(CLI::IsMember({"diopter", "torchvision"}))
       ->type_name("NAME");
-  command.add_option("--preset", request->options.preset, "Settings from this preset, but for [model]")->type_name("NAME");
+  command.add_option("--preset", request->options.preset, "Settings from this preset, but for [model]")
+      ->type_name("NAME");
   command.add_option("--set", request->options.settings, "Says what the file does not, may be repeated")
       ->type_name("KEY=VALUE")
       ->expected(1)

@@ -89,9 +89,10 @@ TEST_CASE("Pickle: OrderedDict and encoded texts are what they stand for") {
   // OrderedDict([['a', 1]]), as Python 2 writes it; with a state, as torch does
   CHECK(read(ordered + "](U\x01"s + "aK\x01\x86" + "e\x85R}b.").value().find("a")->integer == 1);
   const std::string encode = "\x80\x02"s + "c_codecs\nencode\n";
-  CHECK(read(encode + "X\x06\x00\x00\x00"s + "a\xc3\xbf\xc2\x80" + "bX\x06\x00\x00\x00"s + "latin1\x86R.").value().text ==
-        "a\xff\x80"
-        "b");
+  CHECK(
+      read(encode + "X\x06\x00\x00\x00"s + "a\xc3\xbf\xc2\x80" + "bX\x06\x00\x00\x00"s + "latin1\x86R.").value().text ==
+      "a\xff\x80"
+      "b");
   CHECK(contains(error(encode + "X\x02\x00\x00\x00\xc4\x80X\x06\x00\x00\x00"s + "latin1\x86R."), "not in latin1"));
   CHECK(contains(error(encode + "X\x01\x00\x00\x00\xc3X\x06\x00\x00\x00"s + "latin1\x86R."), "not in latin1"));
   CHECK(contains(error(encode + "X\x01\x00\x00\x00"s + "aX\x05\x00\x00\x00"s + "utf-8\x86R."), "latin1"));
@@ -100,23 +101,50 @@ TEST_CASE("Pickle: OrderedDict and encoded texts are what they stand for") {
 
 TEST_CASE("Pickle: what is not needed for tensors is refused by name and offset") {
   CHECK(error("\x80\x02"s + "cos\nsystem\nU\x04true\x85R.").rfind("x.pkl: offset 2: asks for os.system; ", 0) == 0);
-  CHECK(error("\x80\x04\x8c\x08"s + "builtins\x8c\x04" + "eval\x93)R.").rfind("x.pkl: offset 18: asks for builtins.eval; ", 0) == 0);
+  CHECK(error("\x80\x04\x8c\x08"s + "builtins\x8c\x04" + "eval\x93)R.")
+            .rfind("x.pkl: offset 18: asks for builtins.eval; ", 0) == 0);
   CHECK(contains(error("\x80\x02"s + "cnumpy\nload\n."), "numpy.load"));
   CHECK(contains(error("\x80\x02"s + "c\x1b[2Jos\nsystem\n."), "asks for ?[2Jos.system;"));
   CHECK(contains(error("\x80\x02"s + "c" + std::string(300, 'a') + "\nb\n."), std::string(80, 'a') + "...;"));
   CHECK(error("\x80\x02K\x01\x82\x01."s) == "x.pkl: offset 4: opcode 130, which files of tensors do not need");
   CHECK(contains(error("\x80\x02(ios\nsystem\n."s), "opcode 105"));  // INST calls as well
-  CHECK(contains(error("\x80\x02)\x81."s), "opcode 129"));            // NEWOBJ
+  CHECK(contains(error("\x80\x02)\x81."s), "opcode 129"));           // NEWOBJ
   CHECK(error("\x80\x01N."s) == "x.pkl: offset 0: pickle protocol 1; 2 to 5 can be read");
   CHECK(contains(error("\x80\x06N."s), "pickle protocol 6"));
 }
 
 TEST_CASE("Pickle: programs that are wrong") {
-  for (const std::string& bytes : std::vector<std::string>
-       {"."s, "a."s, "K\x01"s + "a.", "}K\x01s.", "(K\x01K\x02K\x03u.", "e."s, "t."s, "R."s, "K\x01)R.",
-        "cnumpy\nndarray\nK\x01R."s, "0."s, "1."s, "2."s, "(0."s, "\x86."s, "K\x01\x86.", "b."s, "NNb."s, "Q."s, "q\x00."s,
-        "h\x07."s, "\x94."s, "\x93."s, "NN\x93."s, "NN."s, "(N."s, "N(."s, "}(K\x01u.", "]}e."s, "K\x01K\x02s.",
-        "\x8a\x09"s + "123456789."}) {
+  for (const std::string& bytes : std::vector<std::string>{"."s,
+                                                           "a."s,
+                                                           "K\x01"s + "a.",
+                                                           "}K\x01s.",
+                                                           "(K\x01K\x02K\x03u.",
+                                                           "e."s,
+                                                           "t."s,
+                                                           "R."s,
+                                                           "K\x01)R.",
+                                                           "cnumpy\nndarray\nK\x01R."s,
+                                                           "0."s,
+                                                           "1."s,
+                                                           "2."s,
+                                                           "(0."s,
+                                                           "\x86."s,
+                                                           "K\x01\x86.",
+                                                           "b."s,
+                                                           "NNb."s,
+                                                           "Q."s,
+                                                           "q\x00."s,
+                                                           "h\x07."s,
+                                                           "\x94."s,
+                                                           "\x93."s,
+                                                           "NN\x93."s,
+                                                           "NN."s,
+                                                           "(N."s,
+                                                           "N(."s,
+                                                           "}(K\x01u.",
+                                                           "]}e."s,
+                                                           "K\x01K\x02s.",
+                                                           "\x8a\x09"s + "123456789."}) {
     INFO(bytes);
     CHECK(error("\x80\x02" + bytes).rfind("x.pkl: offset ", 0) == 0);
   }
@@ -125,14 +153,16 @@ TEST_CASE("Pickle: programs that are wrong") {
 }
 
 TEST_CASE("Pickle: truncated ones name the offset") {
-  const std::string bytes = "\x80\x02"s + "}(X\x03\x00\x00\x00"s + "abccnumpy\nndarray\n)RJ\x01\x00\x00\x00\x8a\x02\x01\x01"s +
+  const std::string bytes = "\x80\x02"s + "}(X\x03\x00\x00\x00"s +
+                            "abccnumpy\nndarray\n)RJ\x01\x00\x00\x00\x8a\x02\x01\x01"s +
                             "G\x00\x00\x00\x00\x00\x00\x00\x00\x85\x85Nu."s;
   REQUIRE(error(bytes).empty());
   for (std::size_t n = 0; n < bytes.size(); ++n) {
     INFO(n);
     CHECK(error(bytes.substr(0, n)).rfind("x.pkl: truncated at offset " + std::to_string(n), 0) == 0);
   }
-  CHECK(contains(error("\x80\x04\x8e\xff\xff\xff\xff\xff\xff\xff\xff."s), "truncated at offset 12, within 18446744073709551615 bytes"));
+  CHECK(contains(error("\x80\x04\x8e\xff\xff\xff\xff\xff\xff\xff\xff."s),
+                 "truncated at offset 12, within 18446744073709551615 bytes"));
 }
 
 TEST_CASE("Pickle: a few bytes cannot take much memory") {
@@ -147,8 +177,8 @@ TEST_CASE("Pickle: a few bytes cannot take much memory") {
   copies += "e0ccollections\nOrderedDict\nq\x02"s + "0";
   for (int i = 0; i < 1000; ++i) copies += "h\x02h\x01\x85R0"s;
   CHECK(contains(error(copies + "N."), "more than 2097152 values"));
-  std::string texts = "\x80\x02"s + "c_codecs\nencode\nq\x01" + "0X\x00\x10\x00\x00"s + std::string(4096, 'a') + "q\x02"s +
-                      "0X\x06\x00\x00\x00latin1q\x03"s + "0";
+  std::string texts = "\x80\x02"s + "c_codecs\nencode\nq\x01" + "0X\x00\x10\x00\x00"s + std::string(4096, 'a') +
+                      "q\x02"s + "0X\x06\x00\x00\x00latin1q\x03"s + "0";
   for (int i = 0; i < 100; ++i) texts += "h\x01h\x02h\x03\x86R0";
   CHECK(contains(error(texts + "N."), "encoded again and again"));
 }

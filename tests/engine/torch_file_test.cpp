@@ -91,11 +91,13 @@ TEST_CASE("torch files: pickles of NumPy arrays") {
 }
 
 /// A pickle of protocol 2, as Python 2 writes it, of {"blobs": {"w": an array of two floats}}.
-std::string python2_pickle(const std::string& type = "f4", const std::string& order = "<", const std::string& count = "\x02"s) {
+std::string python2_pickle(const std::string& type = "f4", const std::string& order = "<",
+                           const std::string& count = "\x02"s) {
   return "\x80\x02}q\x00U\x05"s + "blobsq\x01}q\x02U\x01wq\x03" + "cnumpy.core.multiarray\n_reconstruct\nq\x04" +
          "cnumpy\nndarray\nq\x05K\x00\x85q\x06U\x01"s + "bq\x07\x87q\x08Rq\x09(K\x01K" + count + "\x85q\x0a" +
          "cnumpy\ndtype\nq\x0bU\x02" + type + "q\x0cK\x00K\x01\x87q\x0dRq\x0e(K\x03U\x01"s + order +
-         "NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tq\x0f"s + "b\x89U\x08\x00\x00\x80\x3f\x00\x00\x00\xc0tq\x10"s + "bss.";
+         "NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tq\x0f"s + "b\x89U\x08\x00\x00\x80\x3f\x00\x00\x00\xc0tq\x10"s +
+         "bss.";
 }
 
 TEST_CASE("torch files: pickles of Python 2") {
@@ -112,14 +114,15 @@ TEST_CASE("torch files: pickles of Python 2") {
 }
 
 /// torch.save's older format around one tensor "w" in a storage of four floats: 1, 2, 3, 4.
-std::string legacy_file(const std::string& view, const std::string& type = "FloatStorage", const std::string& call = "_rebuild_tensor_v2",
-                        int elements = 4) {
+std::string legacy_file(const std::string& view, const std::string& type = "FloatStorage",
+                        const std::string& call = "_rebuild_tensor_v2", int elements = 4) {
   std::string storage(8, '\0');
   storage[0] = static_cast<char>(elements);
   for (float v : {1.0f, 2.0f, 3.0f, 4.0f}) storage.append(reinterpret_cast<const char*>(&v), sizeof v);
-  return "\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19."s + "\x80\x02M\xe9\x03."s +
-         "\x80\x02}U\x0d"s + "little_endian\x88s." + "\x80\x02}U\x01wctorch._utils\n"s + call + "\n((U\x07storagectorch\n" + type +
-         "\nU\x01" + "0U\x03" + "cpuK\x04NtQ" + view + "\x89" + "ccollections\nOrderedDict\n)RtRs." + "\x80\x02]U\x01" + "0a." + storage;
+  return "\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19."s + "\x80\x02M\xe9\x03."s + "\x80\x02}U\x0d"s +
+         "little_endian\x88s." + "\x80\x02}U\x01wctorch._utils\n"s + call + "\n((U\x07storagectorch\n" + type +
+         "\nU\x01" + "0U\x03" + "cpuK\x04NtQ" + view + "\x89" + "ccollections\nOrderedDict\n)RtRs." + "\x80\x02]U\x01" +
+         "0a." + storage;
 }
 
 TEST_CASE("torch files: views are compared with their storages") {
@@ -127,7 +130,8 @@ TEST_CASE("torch files: views are compared with their storages") {
   const auto load = [&](const std::string& view) { return load_torch_file(folder.write("x.pth", legacy_file(view))); };
   const auto error = [&](const std::string& view) { return error_of([&] { load(view); }); };
   const auto tuple = [](const std::string& a, const std::string& b) { return a + b + "\x86"; };
-  const std::string zero = "K\x00"s, one = "K\x01", two = "K\x02", three = "K\x03", four = "K\x04", minus = "J\xff\xff\xff\xff";
+  const std::string zero = "K\x00"s, one = "K\x01", two = "K\x02", three = "K\x03", four = "K\x04",
+                    minus = "J\xff\xff\xff\xff";
   const std::string huge = "\x8a\x08\xff\xff\xff\xff\xff\xff\xff\x7f", large = "\x8a\x05\x00\x00\x00\x00\x01"s;
 
   CHECK(floats(load(zero + tuple(two, two) + tuple(two, one)), "w") == std::vector<float>{1, 2, 3, 4});
@@ -162,7 +166,8 @@ TEST_CASE("torch files: the same storage many times is too much") {
   std::string many = bytes.substr(begin, end - begin) + "q\x01s";
   for (char c = 'a'; c < 'k'; ++c) many += "U\x01"s + c + "h\x01s";
   bytes.replace(begin, end + 1 - begin, many);
-  CHECK(contains(error_of([&] { load_torch_file(folder.write("x.pth", bytes)); }), "need far more memory than the file"));
+  CHECK(
+      contains(error_of([&] { load_torch_file(folder.write("x.pth", bytes)); }), "need far more memory than the file"));
 }
 
 TEST_CASE("torch files: what is wrong is named") {
@@ -174,9 +179,11 @@ TEST_CASE("torch files: what is wrong is named") {
   };
   const std::string view = "K\x00K\x04\x85K\x01\x85"s;
   REQUIRE(error_of([&] { load_torch_file(folder.write("good", legacy_file(view))); }).empty());
-  CHECK(contains(error(legacy_file(view, "CharStorage")), "tensor w: is made of torch.CharStorage, which is not supported"));
+  CHECK(contains(error(legacy_file(view, "CharStorage")),
+                 "tensor w: is made of torch.CharStorage, which is not supported"));
   CHECK(contains(error(legacy_file(view, "EvilStorage")), "asks for torch.EvilStorage; only tensors"));
-  CHECK(contains(error(legacy_file(view, "FloatStorage", "_rebuild_anything")), "asks for torch._utils._rebuild_anything"));
+  CHECK(contains(error(legacy_file(view, "FloatStorage", "_rebuild_anything")),
+                 "asks for torch._utils._rebuild_anything"));
   CHECK(contains(error(legacy_file(view, "FloatStorage", "_rebuild_tensor_v2", 5)), "truncated at offset"));
   CHECK(error("\x80\x02K\x01."s) == "offset 2 of its pickle: the file holds no dictionary of tensors");
   CHECK(error("\x80\x02}."s) == "its dictionary holds no tensors");
@@ -204,7 +211,8 @@ TEST_CASE("torch files: cut anywhere they are errors") {
     const std::string bytes = read_bytes(kFiles + name);
     REQUIRE(bytes.size() > 500);
     for (std::size_t n = 0; n < bytes.size(); n += n < 200 ? 1 : 7) {
-      const std::string file = folder.write("cut", bytes.substr(0, n)), error = error_of([&] { load_torch_file(file); });
+      const std::string file = folder.write("cut", bytes.substr(0, n)),
+                        error = error_of([&] { load_torch_file(file); });
       INFO(name << ", " << n << " bytes: " << error);
       CHECK(error.starts_with(file + ": "));
       if (n > 20 && name != "tensors.pth"s) CHECK(contains(error, "truncated at offset " + std::to_string(n)));

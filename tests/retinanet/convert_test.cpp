@@ -19,7 +19,8 @@ struct TorchvisionFile {
   Checkpoint checkpoint;
 
   TorchvisionFile() {
-    const Config config = configured("torchvision", {"model.backbone=resnet18", "model.fpn_channels=8", "model.norm=batch"});
+    const Config config =
+        configured("torchvision", {"model.backbone=resnet18", "model.fpn_channels=8", "model.norm=batch"});
     put_tensors(checkpoint, "", model_state(RetinaNet(config, 4)));
     std::uint64_t seed = 0;
     for (auto& [name, tensor] : checkpoint.tensors) {
@@ -27,7 +28,8 @@ struct TorchvisionFile {
     }
     for (const auto& [name, tensor] : std::map(checkpoint.tensors)) {
       if (!name.ends_with(".running_mean")) continue;
-      checkpoint.tensors[name.substr(0, name.rfind('.')) + kBatchCount] = Tensor::from({}, std::vector<std::int32_t>{77});
+      checkpoint.tensors[name.substr(0, name.rfind('.')) + kBatchCount] =
+          Tensor::from({}, std::vector<std::int32_t>{77});
     }
     save_checkpoint(file, checkpoint);
   }
@@ -64,8 +66,14 @@ TEST_CASE("convert: from torchvision and back gives the same bits") {
   CHECK(again.notes.size() == 1);
 
   // Frozen norms have no counts, other settings are told, BGR and the other order are undone.
-  back.settings = {"model.norm=frozen_batch", "model.norm_eps=0", "input.bgr=true", "input.mean=[103.53, 116.28, 123.675]",
-                   "input.std=[1.0, 1.0, 1.0]", "input.divisor=1.0", "anchors.order=scale_major", "anchors.round=none"};
+  back.settings = {"model.norm=frozen_batch",
+                   "model.norm_eps=0",
+                   "input.bgr=true",
+                   "input.mean=[103.53, 116.28, 123.675]",
+                   "input.std=[1.0, 1.0, 1.0]",
+                   "input.divisor=1.0",
+                   "anchors.order=scale_major",
+                   "anchors.round=none"};
   const Conversion frozen = convert_weights(file, back);
   CHECK(frozen.checkpoint.tensors.count("backbone.body.bn1.num_batches_tracked") == 0);
   const Shape stem{64, 3, 7, 7};
@@ -78,8 +86,9 @@ TEST_CASE("convert: from torchvision and back gives the same bits") {
   const auto moved = frozen.checkpoint.tensors.at("head.regression_head.bbox_reg.bias").to_vector<float>();
   CHECK(std::equal(moved.begin() + 4, moved.begin() + 8, bias.begin() + 12));
   REQUIRE(frozen.notes.size() == 4);
-  CHECK(frozen.notes[1] ==
-        "torchvision must be given image_mean=[0.485, 0.456, 0.406] and image_std=[0.00392157, 0.00392157, 0.00392157]");
+  CHECK(
+      frozen.notes[1] ==
+      "torchvision must be given image_mean=[0.485, 0.456, 0.406] and image_std=[0.00392157, 0.00392157, 0.00392157]");
   CHECK(contains(frozen.notes[2], "overwrite_eps(model, 0)"));
   CHECK(contains(frozen.notes[3], "torchvision's anchors are others: here anchors.round is "));
 }
@@ -127,12 +136,16 @@ TEST_CASE("convert: classes by number, by COCO file and by text file") {
   const Weights coco = nameless(91, true);
   CHECK(chosen_classes(coco, json(R"({"id": 1, "name": "person"}, {"id": 90, "name": "toothbrush"})")).names ==
         coco.state.classes);
-  check(chosen_classes(coco, json(R"({"id": 1, "name": "person"}, {"id": 2, "name": "goat"})")), {"person", "goat"}, {1, 2});
+  check(chosen_classes(coco, json(R"({"id": 1, "name": "person"}, {"id": 2, "name": "goat"})")), {"person", "goat"},
+        {1, 2});
 
-  for (const auto& [wanted, reason] : std::map<std::string, std::string>{
-           {"0", "--classes 0: must lie between 1 and 100000"}, {"-1", "--classes -1: must lie"},
-           {"99999999999999", "99999999999999: "}, {folder.write("empty.txt", "\n"), "names no classes"},
-           {folder.write("twice.txt", "a\na"), "names 'a' twice"}, {folder / "none.txt", "none.txt: "}}) {
+  for (const auto& [wanted, reason] :
+       std::map<std::string, std::string>{{"0", "--classes 0: must lie between 1 and 100000"},
+                                          {"-1", "--classes -1: must lie"},
+                                          {"99999999999999", "99999999999999: "},
+                                          {folder.write("empty.txt", "\n"), "names no classes"},
+                                          {folder.write("twice.txt", "a\na"), "names 'a' twice"},
+                                          {folder / "none.txt", "none.txt: "}}) {
     const std::string& classes = wanted;  // clang 14 captures no structured bindings
     CHECK(contains(error_of([&] { chosen_classes(torchvision, classes); }), reason));
   }
@@ -144,8 +157,9 @@ TEST_CASE("convert: other classes keep everything but the class layer") {
   options.classes = "2";
   const Conversion result = convert_weights(in.file, options);
   REQUIRE(result.notes.size() == 2);
-  CHECK(result.notes[1] == in.file + ": read as torchvision RetinaNet with resnet18: has other classes (4, not 2); the last "
-                                     "classification layer starts afresh");
+  CHECK(result.notes[1] == in.file +
+                               ": read as torchvision RetinaNet with resnet18: has other classes (4, not 2); the last "
+                               "classification layer starts afresh");
   for (const auto& [name, tensor] : in.checkpoint.tensors) {
     INFO(name);
     const Tensor& kept = result.checkpoint.tensors.at(name);
@@ -168,16 +182,19 @@ TEST_CASE("convert: what cannot be converted") {
   };
   const std::string no_such = in.file + ": torchvision has no such network: ";
   CHECK(error({"model.backbone=tiny"}, true) == no_such + "model.backbone is tiny");
-  CHECK(contains(error({"model.backbone=resnet50", "model.stride_in_1x1=true"}, true), no_such + "model.stride_in_1x1"));
+  CHECK(
+      contains(error({"model.backbone=resnet50", "model.stride_in_1x1=true"}, true), no_such + "model.stride_in_1x1"));
   CHECK(contains(error({"model.max_level=6"}, true), no_such + "model.max_level is 6"));
   CHECK(contains(error({"model.head_depth=3"}, true), no_such + "model.head_depth is 3"));
   CHECK(contains(error({"model.norm=group"}, true), no_such + "model.norm is group"));
   CHECK(contains(error({"model.head_norm=group", "model.groups=8"}, true), no_such + "model.groups is 8"));
   // Another network: the first tensor of each kind.
   const std::string other = error({"model.backbone=resnet34"}, false);
-  CHECK(contains(other, in.file + ": read as torchvision RetinaNet with resnet18: tensor backbone.body.layer1.2.conv1.weight "
-                                  "is missing (f32 [64, 64, 3, 3]) ("));
-  CHECK(contains(error({"anchors.ratios=[1]"}, false), "bbox_reg.weight is f32 [36, 8, 3, 3], the model has f32 [12, 8, 3, 3]"));
+  CHECK(contains(other, in.file +
+                            ": read as torchvision RetinaNet with resnet18: tensor backbone.body.layer1.2.conv1.weight "
+                            "is missing (f32 [64, 64, 3, 3]) ("));
+  CHECK(contains(error({"anchors.ratios=[1]"}, false),
+                 "bbox_reg.weight is f32 [36, 8, 3, 3], the model has f32 [12, 8, 3, 3]"));
   CHECK(contains(error({"model.bacbone=resnet34"}, false), "nearest is model.backbone"));
   CHECK(contains(error({"model.groups=0"}, false), "model.groups"));
 }
@@ -198,7 +215,8 @@ TEST_CASE("convert: a backbone alone becomes a start for training") {
   CHECK(conversion.checkpoint.metadata.at("classes") == "[]");
   CHECK(contains(error_of([&] { load_model(out); }), out + ": holds a backbone only"));
 
-  const Config config = configured("torchvision", {"model.backbone=resnet18", "model.fpn_channels=8", "model.norm=frozen_batch"});
+  const Config config =
+      configured("torchvision", {"model.backbone=resnet18", "model.fpn_channels=8", "model.norm=frozen_batch"});
   for (const std::string& start : {file, out}) {
     const RetinaNet model(config, 2);
     CHECK(contains(start_from(model, start), "holds a backbone only; pyramid and heads start afresh"));
@@ -209,7 +227,8 @@ TEST_CASE("convert: a backbone alone becomes a start for training") {
   }
   ConvertOptions options;
   options.to_torchvision = true;
-  CHECK(contains(error_of([&] { convert_weights(file, options); }), "holds a backbone only; --to torchvision is for detectors"));
+  CHECK(contains(error_of([&] { convert_weights(file, options); }),
+                 "holds a backbone only; --to torchvision is for detectors"));
   options = {};
   options.classes = "3";
   CHECK(contains(error_of([&] { convert_weights(file, options); }), "which has no classes"));

@@ -23,7 +23,8 @@ Names names_of(const Config& config, int classes) {
 }
 
 const Names& resnet18_names() {
-  static const Names names = names_of(configured("torchvision", {"model.backbone=resnet18", "model.fpn_channels=8"}), 91);
+  static const Names names =
+      names_of(configured("torchvision", {"model.backbone=resnet18", "model.fpn_channels=8"}), 91);
   return names;
 }
 const Names& resnet50_names() {
@@ -53,7 +54,8 @@ std::string same(const std::string& name) { return name; }
 
 std::string old_torchvision(std::string name) {
   for (int i = 0; i < 4; ++i) replace(name, "conv." + std::to_string(i) + ".0.", "conv." + std::to_string(2 * i) + "@");
-  for (int i = 0; i < 4; ++i) replace(name, "_blocks." + std::to_string(i) + ".0.", "_blocks." + std::to_string(i) + ".");
+  for (int i = 0; i < 4; ++i)
+    replace(name, "_blocks." + std::to_string(i) + ".0.", "_blocks." + std::to_string(i) + ".");
   replace(name, "@", ".");
   return name;
 }
@@ -71,15 +73,18 @@ std::string detectron2(std::string name) {
   }
   replace(name, "backbone.body.", "backbone.bottom_up.stem.");
   for (int i = 0; i < 3; ++i) {
-    replace(name, "backbone.fpn.inner_blocks." + std::to_string(i) + ".0", "backbone.fpn_lateral" + std::to_string(i + 3));
-    replace(name, "backbone.fpn.layer_blocks." + std::to_string(i) + ".0", "backbone.fpn_output" + std::to_string(i + 3));
+    replace(name, "backbone.fpn.inner_blocks." + std::to_string(i) + ".0",
+            "backbone.fpn_lateral" + std::to_string(i + 3));
+    replace(name, "backbone.fpn.layer_blocks." + std::to_string(i) + ".0",
+            "backbone.fpn_output" + std::to_string(i + 3));
   }
   replace(name, "backbone.fpn.extra_blocks", "backbone.top_block");
   replace(name, "classification_head.cls_logits", "cls_score");
   replace(name, "regression_head.bbox_reg", "bbox_pred");
   replace(name, "classification_head.conv", "cls_subnet");
   replace(name, "regression_head.conv", "bbox_subnet");
-  for (int i = 3; i >= 0; --i) replace(name, "subnet." + std::to_string(i) + ".0.", "subnet." + std::to_string(2 * i) + ".");
+  for (int i = 3; i >= 0; --i)
+    replace(name, "subnet." + std::to_string(i) + ".0.", "subnet." + std::to_string(2 * i) + ".");
   return name;
 }
 
@@ -136,7 +141,8 @@ TEST_CASE("weights: torchvision's RetinaNet is recognised by either spelling") {
 }
 
 TEST_CASE("weights: what torchvision's names and shapes say about the network") {
-  const Config v2 = configured("torchvision_v2", {"model.backbone=resnet18", "model.fpn_channels=32", "model.min_level=2"});
+  const Config v2 =
+      configured("torchvision_v2", {"model.backbone=resnet18", "model.fpn_channels=32", "model.min_level=2"});
   Names names = names_of(v2, 5);
   for (const auto& [name, shape] : Names(names)) {
     if (name.ends_with(".running_mean")) names[name.substr(0, name.rfind('.')) + kBatchCount] = {};
@@ -254,7 +260,9 @@ TEST_CASE("weights: backbones that Caffe2 wrote") {
 
 TEST_CASE("weights: networks of other kinds are refused") {
   Checkpoint other{"x.pth", {{"a.weight", Tensor::zeros({2, 3})}, {"b", Tensor::zeros({1})}}, {}};
-  CHECK(error_of([&] { recognise(other); }).starts_with("x.pth: of no known network: its first tensor is a.weight [2, 3]; "));
+  CHECK(error_of([&] {
+          recognise(other);
+        }).starts_with("x.pth: of no known network: its first tensor is a.weight [2, 3]; "));
   Checkpoint none{"x.pth", {}, {}};
   CHECK(error_of([&] { recognise(none); }) == "x.pth: holds no tensors");
   Checkpoint twice = foreign(resnet18_names(), same);

@@ -28,7 +28,8 @@ std::vector<Answer> answers(const RetinaNet& model, const Tensor& image) {
     std::int64_t within = i;
     const int level = output.grid.level_of(within);
     Answer a{output.grid.box(level, within), {}, {}};
-    for (int k = 0; k < model.classes(); ++k) a.logits.push_back(logits[static_cast<std::size_t>(i * model.classes() + k)]);
+    for (int k = 0; k < model.classes(); ++k)
+      a.logits.push_back(logits[static_cast<std::size_t>(i * model.classes() + k)]);
     for (int k = 0; k < 4; ++k) a.deltas.push_back(deltas[static_cast<std::size_t>(4 * i + k)]);
     all.push_back(a);
   }
@@ -55,8 +56,8 @@ Config six_anchors(const std::vector<std::string>& settings) {
 }
 
 TEST_CASE("weights: another order of colours and anchors gives the same answers") {
-  const Config from = six_anchors({"input.bgr=true", "anchors.order=scale_major", "input.mean=[1.0, 2.0, 3.0]",
-                                   "input.std=[4.0, 5.0, 6.0]"});
+  const Config from = six_anchors(
+      {"input.bgr=true", "anchors.order=scale_major", "input.mean=[1.0, 2.0, 3.0]", "input.std=[4.0, 5.0, 6.0]"});
   const Config to = six_anchors({"train.seed=9", "input.mean=[3.0, 2.0, 1.0]", "input.std=[6.0, 5.0, 4.0]"});
   RetinaNet source(from, 3), target(to, 3);
   CHECK(load_into(target, weights_of(source, from)).empty());
@@ -71,10 +72,11 @@ TEST_CASE("weights: another order of colours and anchors gives the same answers"
   int moved = 0;
   for (std::size_t i = 0; i < a.size(); ++i) {
     const std::size_t pixel = i / 6 * 6;
-    const auto twin = std::find_if(b.begin() + static_cast<std::ptrdiff_t>(pixel), b.begin() + static_cast<std::ptrdiff_t>(pixel + 6),
-                                   [&](const Answer& x) {
-      return x.anchor.x1 == a[i].anchor.x1 && x.anchor.y1 == a[i].anchor.y1 && x.anchor.x2 == a[i].anchor.x2;
-    });
+    const auto twin = std::find_if(b.begin() + static_cast<std::ptrdiff_t>(pixel),
+                                   b.begin() + static_cast<std::ptrdiff_t>(pixel + 6), [&](const Answer& x) {
+                                     return x.anchor.x1 == a[i].anchor.x1 && x.anchor.y1 == a[i].anchor.y1 &&
+                                            x.anchor.x2 == a[i].anchor.x2;
+                                   });
     REQUIRE(twin < b.begin() + static_cast<std::ptrdiff_t>(pixel + 6));
     moved += twin - b.begin() != static_cast<std::ptrdiff_t>(i);
     require_close(twin->logits, a[i].logits, Tolerance::sum);
@@ -106,7 +108,8 @@ TEST_CASE("weights: a backbone leaves the rest alone") {
   weights.backbone_only = true;
   const Config other = six_anchors({"train.seed=9", "model.fpn_channels=16", "anchors.offset=0.5"});
   const RetinaNet target(other, 5), fresh(other, 5);
-  CHECK(load_into(target, weights) == std::vector<std::string>{"x: holds a backbone only; pyramid and heads start afresh"});
+  CHECK(load_into(target, weights) ==
+        std::vector<std::string>{"x: holds a backbone only; pyramid and heads start afresh"});
   const Weights after = weights_of(target, other), before = weights_of(fresh, other);
   for (const auto& [name, tensor] : after.checkpoint.tensors) {
     INFO(name);
@@ -148,7 +151,8 @@ TEST_CASE("weights: classes of files that name none") {
 TEST_CASE("weights: a run starts from files of torch, or says what is wrong with them") {
   const std::string file = DIOPTER_SOURCE_DIR "/tests/golden/torch_files/training.pth";
   const RetinaNet model(six_anchors({}), 2);
-  CHECK(contains(error_of([&] { start_from(model, file); }), file + ": of no known network: its first tensor is 0.bias [2]; "));
+  CHECK(contains(error_of([&] { start_from(model, file); }),
+                 file + ": of no known network: its first tensor is 0.bias [2]; "));
 }
 
 }  // namespace
