@@ -51,6 +51,8 @@ class Pickle {
   /// Error "WHERE: offset N: reason" for anything else, also for opcodes that files of tensors do not need, and for
   /// more than two million values.
   Pickle(std::string_view bytes, std::size_t begin, const std::string& where, const std::set<std::string>& allowed);
+  Pickle(const Pickle&) = delete;
+  Pickle& operator=(const Pickle&) = delete;
 
   const PickleValue& value() const { return *value_; }
   /// Every value that was made, in that order.

@@ -13,8 +13,11 @@ using Kind = PickleValue::Kind;
 
 const std::set<std::string> kAllowed{"collections.OrderedDict", "_codecs.encode", "__builtin__.bytes", "numpy.ndarray"};
 
-/// The pickle of protocol 2 with these opcodes.
-Pickle read(const std::string& bytes) { return Pickle(bytes, 0, "x.pkl", kAllowed); }
+/// The pickle of these bytes, which stay for as long as the program runs: its texts are views of them.
+Pickle read(const std::string& bytes) {
+  static std::deque<std::string> kept;
+  return Pickle(kept.emplace_back(bytes), 0, "x.pkl", kAllowed);
+}
 
 std::string error(const std::string& bytes) {
   return error_of([&] { read(bytes); });
