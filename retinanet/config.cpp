@@ -25,6 +25,7 @@ void visit(C& c, Visitor&& v) {
   v("model.width", c.model.width);
   v("model.norm", c.model.norm, Choices{"batch", "frozen_batch", "group"});
   v("model.groups", c.model.groups);
+  v("model.norm_eps", c.model.norm_eps);
   v("model.freeze_stages", c.model.freeze_stages);
   v("model.stride_in_1x1", c.model.stride_in_1x1);
   v("model.weights", c.model.weights);
@@ -279,11 +280,26 @@ std::string format_config(const Config& config) {
   return text;
 }
 
+std::vector<std::string> differences(const Config& a, const Config& b, const std::vector<std::string>& keys) {
+  const auto values = [](const Config& config) {
+    std::map<std::string, std::string> texts;
+    visit(config, [&](const char* name, const auto& member, const auto&...) { texts[name] = format(member); });
+    return texts;
+  };
+  const std::map<std::string, std::string> of_a = values(a), of_b = values(b);
+  std::vector<std::string> found;
+  for (const std::string& key : keys) {
+    if (of_a.at(key) != of_b.at(key)) found.push_back(key + " is " + of_a.at(key) + ", not " + of_b.at(key));
+  }
+  return found;
+}
+
 void check_config(const Config& c) {
   const auto check = [](bool fits, const char* key, const char* rule) { DIOPTER_CHECK(fits, key, " ", rule); };
   const auto share = [&](double value, const char* key) { check(0 <= value && value <= 1, key, "must lie between 0 and 1"); };
   check(c.model.width >= 4, "model.width", "must be at least 4");
   check(c.model.groups >= 1, "model.groups", "must be at least 1");
+  check(c.model.norm_eps >= 0, "model.norm_eps", "must not be negative");
   check(c.model.freeze_stages >= 0 && c.model.freeze_stages <= 5, "model.freeze_stages", "must lie between 0 and 5");
   check(c.model.min_level >= 2 && c.model.min_level <= 5, "model.min_level", "must lie between 2 and 5");
   check(c.model.max_level >= c.model.min_level && c.model.max_level <= 9, "model.max_level",

@@ -14,9 +14,10 @@ struct Config {
     int width;                   // of tiny: channels of the stem
     std::string norm;            // of the backbone: batch, frozen_batch, group
     int groups;                  // of group norms, in backbone and head
+    double norm_eps;             // added to the variance in the backbone's norms
     int freeze_stages;           // 0: none; 1: stem; 2: stem and layer1; ...
     bool stride_in_1x1;          // bottlenecks: stride in the first 1x1 (Caffe's ResNets) instead of the 3x3
-    std::string weights;         // safetensors file to start from, or ""
+    std::string weights;         // file to start from (docs/weights.md), or ""
     int min_level, max_level;    // pyramid levels; level l has stride 2^l
     std::string p6_from;         // c5 or p5: input of the first level beyond the backbone
     int fpn_channels;
@@ -110,6 +111,9 @@ void set_config(Config& config, const std::string& assignment);
 
 /// The configuration as TOML, every key; parse_config reads the same values back.
 std::string format_config(const Config& config);
+
+/// "model.norm_eps is 0.0, not 1e-05" for each of the `keys` whose values in `a` and `b` differ.
+std::vector<std::string> differences(const Config& a, const Config& b, const std::vector<std::string>& keys);
 
 /// Throws Error naming the first key whose value is out of range or does not go with another's.
 void check_config(const Config& config);

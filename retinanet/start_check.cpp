@@ -13,7 +13,7 @@
 #include "retinanet/network_input.h"
 #include "retinanet/retinanet.h"
 #include "retinanet/targets.h"
-#include "retinanet/trainer.h"
+#include "retinanet/weights.h"
 
 namespace diopter {
 

@@ -196,6 +196,7 @@ TEST_CASE("a value out of range names its key") {
                                  "model.head_depth=-1",
                                  "model.freeze_stages=6",
                                  "model.groups=5",
+                                 "model.norm_eps=-1e-5",
                                  "anchors.scales=[]",
                                  "anchors.scales=[0]",
                                  "anchors.ratios=[-1]",
@@ -246,6 +247,16 @@ TEST_CASE("a value out of range names its key") {
   }
   CHECK(range_error("model.prior=0") == "model.prior must lie between 0 and 1");
   CHECK(range_error("train.lr=0") == "");
+}
+
+TEST_CASE("differences name key and values") {
+  Config a = preset("small"), b = a;
+  CHECK(differences(a, b, {"model.norm_eps", "input.mean", "loss.box"}).empty());
+  b.model.norm_eps = 0;
+  b.input.mean = {1, 2, 3};
+  b.train.lr = 7;
+  CHECK(differences(a, b, {"model.norm_eps", "input.mean", "loss.box"}) ==
+        std::vector<std::string>{"model.norm_eps is 1e-05, not 0.0", "input.mean is [0.485, 0.456, 0.406], not [1.0, 2.0, 3.0]"});
 }
 
 TEST_CASE("a whole configuration must have every key, an override may have one") {
