@@ -103,7 +103,7 @@ struct Measured {
   std::int64_t parameters;                 // how many
   std::int64_t state;                      // weights, gradients, velocities, averages
   std::int64_t work_space;                 // of one thread, kept from step to step
-  std::int64_t one_picture, two_pictures;  // everything else at its peak
+  std::int64_t two_pictures, four_pictures;  // everything else at its peak
 };
 
 /// To be called from a fresh thread, which has no work space yet.
@@ -128,10 +128,10 @@ Measured measure_steps(const Config& config, int classes, int width, int height)
     tape.backward({step.losses.classification, step.losses.box});
     return static_cast<std::int64_t>(cpu::peak_bytes()) - resting;
   };
-  peak(2);  // the work space grows to its size
+  peak(4);  // the work space grows to its size
   measured.work_space = allocated() - before - measured.state;
-  measured.one_picture = peak(1);
   measured.two_pictures = peak(2);
+  measured.four_pictures = peak(4);
   return measured;
 }
 
@@ -186,8 +186,8 @@ StepMemory step_memory(const Config& config, const Dataset& dataset, std::int64_
   const Measured m =
       std::async(std::launch::async, [&] { return measure_steps(config, classes, width, height); }).get();
   memory.parameters = m.parameters;
-  memory.per_pixel = static_cast<double>(m.two_pictures - m.one_picture) / (static_cast<double>(width) * height);
-  memory.fixed = m.state + one.usual() * m.work_space + 2 * m.one_picture - m.two_pictures;
+  memory.per_pixel = static_cast<double>(m.four_pictures - m.two_pictures) / (2.0 * width * height);
+  memory.fixed = m.state + one.usual() * m.work_space + 2 * m.two_pictures - m.four_pictures;
   const double pixels = static_cast<double>(memory.width) * memory.height * config.train.batch_size;
   memory.predicted = memory.fixed + std::llround(memory.per_pixel * pixels);
   const std::int64_t batch_bytes = std::llround(pixels) * 3 * static_cast<std::int64_t>(sizeof(float));
