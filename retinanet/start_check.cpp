@@ -139,9 +139,11 @@ Measured measure_steps(const Config& config, int classes, int width, int height)
 
 double expected_classification_loss(const Config& config, int classes, const AnchorTargets& targets,
                                     const Tensor& scale) {
-  const FocalLoss focal{static_cast<float>(config.loss.gamma), static_cast<float>(config.loss.alpha)};
   const double logit = static_cast<double>(prior_bias(config.model.prior));
-  const double positive = focal(logit, true).value, negative = focal(logit, false).value;
+  const auto value = [&](bool positive) {
+    return std::visit([&](const auto& loss) { return loss(logit, positive).value; }, config.loss.kind);
+  };
+  const double positive = value(true), negative = value(false);
   const auto positives = targets.positives.to_vector<std::int32_t>(), labels = targets.labels.to_vector<std::int32_t>();
   const std::vector<float> weight = scale.to_vector<float>();
   const std::int64_t anchors = targets.grid.size();

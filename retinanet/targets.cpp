@@ -65,9 +65,8 @@ void Normaliser::set_average(double average) {
 
 Losses detection_losses(const Config& config, int classes, const Pyramid& logits, const Pyramid& deltas,
                         const AnchorTargets& targets, const Tensor& scale) {
-  const FocalLoss focal{static_cast<float>(config.loss.gamma), static_cast<float>(config.loss.alpha)};
-  const BoxLossParams params{box_loss_kind(config.loss.box), static_cast<float>(config.loss.beta), {}};
-  return {classification_loss(logits, classes, targets, weighted(scale, config.loss.classification_weight), focal),
+  const BoxLossParams params{box_loss_kind(config.loss.box), static_cast<float>(config.loss.smooth_l1_beta), {}};
+  return {classification_loss(logits, classes, targets, weighted(scale, config.loss.classification_weight), config.loss.kind),
           box_loss(deltas, targets, weighted(scale, config.loss.box_weight), params)};
 }
 

@@ -9,10 +9,10 @@ const std::vector<KernelEntry>& kernel_list() {
   static const std::vector<KernelEntry> list{
       {.name = "classification_loss",
        .files = "kernels/detection/classification_loss",
-       .more = "kernels/detection/losses/focal.h",
-       .formula = "focal loss, Lin et al. 2017, equation 5 and appendix B",
+       .more = "kernels/detection/losses/*.h",
+       .formula = "focal loss, cross-entropy and the others of diopter info: Lin et al. 2017, equations 1 to 11",
        .floor = "per logit of 80 classes 8.05 (float), 4.05 (bf16): 2 s and a label per anchor",
-       .tests = "classification loss:*,focal:*,logistic:*"},
+       .tests = "classification loss:*,losses:*,focal:*,ce:*,balanced_ce:*,focal_star:*,hinge:*,logistic:*"},
       {.name = "match",
        .files = "kernels/detection/match",
        .more = "",

@@ -87,12 +87,12 @@ void loss_of_form(const ClassificationLossArgs<T>& args, const Loss& loss) {
 
 }  // namespace
 
-template <class T, class Loss>
-void classification_loss(const ClassificationLossArgs<T>& args, const Loss& loss) {
-  with_fastest_form(loss, [&](const auto& form) { loss_of_form(args, form); });
+template <class T>
+void classification_loss(const ClassificationLossArgs<T>& args, const AnyLoss& loss) {
+  std::visit([&](const auto& l) { with_fastest_form(l, [&](const auto& form) { loss_of_form(args, form); }); }, loss);
 }
 
-template void classification_loss(const ClassificationLossArgs<float>&, const FocalLoss&);
-template void classification_loss(const ClassificationLossArgs<bf16>&, const FocalLoss&);
+template void classification_loss(const ClassificationLossArgs<float>&, const AnyLoss&);
+template void classification_loss(const ClassificationLossArgs<bf16>&, const AnyLoss&);
 
 }  // namespace diopter::cpu

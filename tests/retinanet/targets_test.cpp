@@ -104,12 +104,13 @@ TEST_CASE("losses follow the configuration's kinds and weights") {
   const auto weighted = losses({"loss.box=l1", "loss.classification_weight=3", "loss.box_weight=0.5"});
   CHECK(weighted.first == Approx(3 * classification));
   CHECK(weighted.second == Approx(0.5 * box));
-  CHECK(losses({"loss.box=smooth_l1", "loss.beta=0"}).second == Approx(box));
-  CHECK(losses({"loss.gamma=0", "loss.alpha=-1"}).first > 3 * classification);  // plain cross-entropy
+  CHECK(losses({"loss.box=smooth_l1", "loss.smooth_l1_beta=0"}).second == Approx(box));
+  CHECK(losses({"loss.kind=ce"}).first > 3 * classification);
+  CHECK(losses({"loss.gamma=0", "loss.alpha=-1"}).first == losses({"loss.kind=ce"}).first);
 
   std::vector<float> kinds;
   for (const char* kind : {"l1", "smooth_l1", "giou", "diou", "ciou"}) {
-    kinds.push_back(losses({std::string("loss.box=") + kind, "loss.beta=1"}).second);
+    kinds.push_back(losses({std::string("loss.box=") + kind, "loss.smooth_l1_beta=1"}).second);
   }
   std::sort(kinds.begin(), kinds.end());
   CHECK(std::adjacent_find(kinds.begin(), kinds.end()) == kinds.end());
