@@ -2,6 +2,7 @@
 // DIOPTER_EXTRA_LOSSES (cmake/LossList.cmake); nothing else names a loss.
 #pragma once
 
+#include <optional>
 #include <type_traits>
 #include <vector>
 
@@ -24,6 +25,14 @@ inline const char* loss_name(const AnyLoss& loss) { return kLossNames[loss.index
 
 inline const char* loss_source(const AnyLoss& loss) {
   return std::visit([](const auto& l) { return std::remove_cvref_t<decltype(l)>::source; }, loss);
+}
+
+/// The anchors that a loss is computed on; nothing for all of them.
+inline std::optional<HardExampleRule> hard_example_rule(const AnyLoss& loss) {
+  return std::visit([](const auto& l) -> std::optional<HardExampleRule> {
+    if constexpr (requires { l.hard_examples(); }) return l.hard_examples();
+    return std::nullopt;
+  }, loss);
 }
 
 /// Calls f(parameter, value) for each parameter: a LossParameter, and a reference to its value in `loss`, which is an

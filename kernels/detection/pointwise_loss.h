@@ -5,7 +5,7 @@
 //   source                   where the formula comes from
 //   parameters               table of LossParameter; may be missing
 //   in_fastest_form(f)       calls f with an equal, faster loss; may be missing
-//   hard_examples()          which anchors are trained on (hard_examples.h); may be missing: all
+//   hard_examples()          which anchors are trained on, a HardExampleRule; may be missing: all
 #pragma once
 
 #include <concepts>
@@ -28,6 +28,14 @@ struct LossParameter {
   float lowest, highest;  // both allowed
   const char* meaning;
   bool whole = false;  // whole numbers only
+};
+
+/// Which anchors of an image are trained on: see hard_examples.h.
+struct HardExampleRule {
+  int batch;                       // anchors, at most
+  float nms_iou;                   // they overlap by at most so much
+  int candidates;                  // of each level so many with the highest loss are looked at
+  int negatives_per_positive = 0;  // 0: as they come
 };
 
 template <class Loss>
