@@ -1,6 +1,7 @@
 #include "kernels/detection/hard_examples.h"
 
-#include "kernels/common/check.h"
+#include <cmath>
+
 #include "kernels/common/reduce.cuh"
 
 namespace diopter::cuda {
@@ -39,7 +40,7 @@ __global__ void __launch_bounds__(kThreads)
     score += image * level.pixels * heads.cells + index;
   }
   for (int distance = lanes / 2; distance > 0; distance /= 2) sum += __shfl_xor_sync(kAllLanes, sum, distance);
-  if (exists && lane == 0) *score = isnan(sum) ? INFINITY : logf(sum);
+  if (exists && lane == 0) *score = sum == sum ? std::log(sum) : INFINITY;  // NaN: infinite
 }
 
 /// One thread per anchor of all images.
