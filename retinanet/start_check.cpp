@@ -60,8 +60,7 @@ Batch decoded_batch(const Config& config, const Dataset& pictures) {
 
 struct Step {
   Losses losses;
-  AnchorTargets targets;
-  Tensor scale;
+  ClassificationTargets classification;
 };
 
 Step forward(const RetinaNet& model, const Batch& batch) {
@@ -69,9 +68,10 @@ Step forward(const RetinaNet& model, const Batch& batch) {
   const RetinaNet::Output output =
       model(input_of(batch));
   Step step;
-  step.targets = make_targets(config, output.grid, batch);
-  step.scale = Normaliser(config.loss).scale(step.targets);
-  step.losses = detection_losses(config, model.classes(), output.logits, output.deltas, step.targets, step.scale);
+  const AnchorTargets targets = make_targets(config, output.grid, batch);
+  const Tensor scale = Normaliser(config.loss).scale(targets);
+  step.losses = detection_losses(config, model.classes(), output.logits, output.deltas, targets, scale);
+  step.classification = classification_targets(config, model.classes(), output.logits, output.deltas, targets, scale);
   return step;
 }
 
@@ -139,9 +139,11 @@ Measured measure_steps(const Config& config, int classes, int width, int height)
 
 double expected_classification_loss(const Config& config, int classes, const AnchorTargets& targets,
                                     const Tensor& scale) {
-  const FocalLoss focal{static_cast<float>(config.loss.gamma), static_cast<float>(config.loss.alpha)};
   const double logit = static_cast<double>(prior_bias(config.model.prior));
-  const double positive = focal(logit, true).value, negative = focal(logit, false).value;
+  const auto value = [&](bool positive) {
+    return std::visit([&](const auto& loss) { return loss(logit, positive).value; }, config.loss.kind);
+  };
+  const double positive = value(true), negative = value(false);
   const auto positives = targets.positives.to_vector<std::int32_t>(), labels = targets.labels.to_vector<std::int32_t>();
   const std::vector<float> weight = scale.to_vector<float>();
   const std::int64_t anchors = targets.grid.size();
@@ -165,7 +167,7 @@ InitialLoss initial_loss(const Config& config, const Dataset& dataset, bool open
   RetinaNet model(config, classes);
   if (!config.model.weights.empty()) start_from(model, config.model.weights);
   const Step step = forward(model, batch);
-  return {expected_classification_loss(config, classes, step.targets, step.scale),
+  return {expected_classification_loss(config, classes, step.classification.anchors, step.classification.scale),
           static_cast<double>(step.losses.classification.value().item()),
           static_cast<double>(step.losses.box.value().item()), batch.images};
 }

@@ -139,7 +139,7 @@ std::unique_ptr<Trainer> Trainer::resume(const std::string& folder, const std::v
   RunState state = parse_run_state(checkpoint);
   DIOPTER_CHECK(state.classes == class_names(train), checkpoint.file, ": was trained on other classes than the training set's");
   state.config.train.stop_at = 0;
-  for (const std::string& setting : settings) set_config(state.config, setting);
+  apply_settings(state.config, settings);
 
   std::unique_ptr<Trainer> trainer(new Trainer(state, train, validation, folder, device));
   get_tensors(checkpoint, "", model_state(*trainer->model_));
