@@ -219,12 +219,28 @@ void resized_size(const ResizeRule& rule, int min_size, int width, int height, i
   const int shorter = std::min(width, height), longer = std::max(width, height);
   switch (rule.kind) {
     case ResizeRule::Kind::shorter_side: {
-      // In double and uncorrected, as torchvision does it: where 800 comes out as 799.99... the size is 799.
-      const double up_to_min = static_cast<double>(min_size) / shorter;
-      const double scale = std::min(up_to_min, static_cast<double>(rule.max_size) / longer);
-      const auto scaled = [&](int size) { return static_cast<int>(std::floor(size * scale + (rule.round ? 0.5 : 0))); };
-      out_width = scaled(width);
-      out_height = scaled(height);
+      if (rule.round) {
+        // In Detectron2's order of operations, which decides where a size lies half way between two integers.
+        const double scale = static_cast<double>(min_size) / shorter;
+        double w = width > height ? width * scale : min_size, h = width > height ? min_size : height * scale;
+        const double excess = std::max(w, h);
+        if (excess > rule.max_size) {
+          w *= rule.max_size / excess;
+          h *= rule.max_size / excess;
+        }
+        out_width = static_cast<int>(w + 0.5);
+        out_height = static_cast<int>(h + 0.5);
+        break;
+      }
+      // In double and uncorrected, as torchvision does it: where 800 comes out as 799.99... the size is 799. Its versions
+      // until 0.13 and its scripted models multiply by a reciprocal in float.
+      const auto ratio = [&](int size, int side) {
+        return rule.float_scale ? static_cast<double>(1.0f / static_cast<float>(side) * static_cast<float>(size))
+                                : static_cast<double>(size) / side;
+      };
+      const double scale = std::min(ratio(min_size, shorter), ratio(rule.max_size, longer));
+      out_width = static_cast<int>(std::floor(width * scale));
+      out_height = static_cast<int>(std::floor(height * scale));
       break;
     }
     case ResizeRule::Kind::longer_side: {

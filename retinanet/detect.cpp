@@ -111,6 +111,7 @@ LoaderOptions loader_options(const Config& config) {
   options.resize.max_size = config.input.max_size;
   options.resize.enlarge = config.input.enlarge;
   options.resize.round = config.input.round;
+  options.resize.float_scale = config.input.float_scale;
   const auto f = [](double value) { return static_cast<float>(value); };
   const Config::Augment& a = config.augment;
   options.augment = {f(a.flip), f(a.scale_min), f(a.scale_max), f(a.crop), f(a.crop_min), f(a.brightness), f(a.contrast),

@@ -6,7 +6,7 @@ pictures and head outputs need not be stored."""
 import numpy as np
 
 PROJECTIONS = 8
-SAMPLES = 512
+SAMPLES = 128
 
 
 def fnv1a(name):
@@ -45,8 +45,9 @@ def uniform(name, count, centre=0.0, spread=1.0, stream=0):
 def weight(name, shape, cls_gain=1.0, cls_bias=-4.0, seed=0):
     """A parameter or running statistic by its name in torchvision's state_dict: float32 of `shape` [out, in, kh, kw].
 
-    Convolutions keep the mean square of activations that went through a ReLU; norms damp each residual branch, so that
-    activations stay near unit variance. cls_gain, cls_bias and seed are of the last classification layer."""
+    Convolutions keep the mean square of activations that went through a ReLU. Norms damp each residual branch, so that
+    activations stay near unit variance, and those at the end of a bottleneck do so more: else rounding errors grow from
+    block to block where norms follow the batch's statistics. cls_gain, cls_bias and seed are of the last classification layer."""
     count = int(np.prod(shape))
     stream = seed if "cls_logits" in name else 0
     if len(shape) == 4:
@@ -62,6 +63,8 @@ def weight(name, shape, cls_gain=1.0, cls_bias=-4.0, seed=0):
         values = uniform(name, count, 1.0, 0.3)
     elif name.endswith("running_mean"):
         values = uniform(name, count, 0.0, 0.2)
+    elif name.endswith("bn3.weight"):
+        values = uniform(name, count, 0.2, 0.1)
     elif name.endswith(".weight"):
         values = uniform(name, count, 0.7, 0.2)
     elif name.endswith("cls_logits.bias"):

@@ -13,7 +13,7 @@ namespace diopter::test {
 
 namespace {
 
-constexpr int kProjections = 8, kSamples = 512;
+constexpr int kProjections = 8, kSamples = 128;
 
 std::uint64_t fnv1a(const std::string& name) {
   std::uint64_t value = 0xCBF29CE484222325;
@@ -65,6 +65,7 @@ std::vector<float> weight(const std::string& name, const Shape& shape, const Cla
   }
   if (ends_with(name, "running_var")) return formula(name, count, 1, 0.3);
   if (ends_with(name, "running_mean")) return formula(name, count, 0, 0.2);
+  if (ends_with(name, "bn3.weight")) return formula(name, count, 0.2, 0.1);
   if (ends_with(name, ".weight")) return formula(name, count, 0.7, 0.2);
   if (ends_with(name, "cls_logits.bias")) return formula(name, count, layer.bias, 0.2, stream);
   return formula(name, count, 0, 0.1);
