@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <utility>
 
+#include "data/resample.h"
 #include "kernels/common/check.h"
 
 namespace diopter {
@@ -147,13 +148,24 @@ std::vector<float> crop_pixels(const std::vector<float>& pixels, int width, cons
   return part;
 }
 
+Image cut(const Image& image, const Window& window) {
+  Image part;
+  part.width = window.width;
+  part.height = window.height;
+  part.rgb.resize(static_cast<std::size_t>(window.width) * window.height * 3);
+  for (int y = 0; y < window.height; ++y) {
+    std::copy_n(image.pixel(window.x, window.y + y), static_cast<std::size_t>(window.width) * 3,
+                &part.rgb[static_cast<std::size_t>(y) * window.width * 3]);
+  }
+  return part;
+}
+
 Sample make_sample(const Image& image, const ImageRecord& record, const ResizeRule& rule, const Normalisation& norm,
                    const Plan& plan) {
   Sample sample;
   sample.image_id = record.id;
   sample.original_width = image.width;
   sample.original_height = image.height;
-  sample.pixels = network_pixels(image, plan, norm);
   sample.targets = targets_of(record, image);
   crop_targets(sample.targets, plan.crop);
   if (plan.flip) flip_targets(sample.targets, plan.crop.width);
@@ -162,10 +174,20 @@ Sample make_sample(const Image& image, const ImageRecord& record, const ResizeRu
   resized_size(rule, plan.min_size, plan.crop.width, plan.crop.height, room_width, room_height);
   const auto jittered = [&](int size) { return std::max(1, static_cast<int>(std::floor(size * plan.scale + 0.5))); };
   const int width = jittered(room_width), height = jittered(room_height);
-  if (width != plan.crop.width || height != plan.crop.height) {
-    std::vector<float> resized(static_cast<std::size_t>(width) * height * 3);
-    resize_bilinear(sample.pixels.data(), plan.crop.width, plan.crop.height, resized.data(), width, height);
-    sample.pixels = std::move(resized);
+  const bool resizes = width != plan.crop.width || height != plan.crop.height;
+  if (resizes && rule.pillow) {
+    Plan of_resized = plan;
+    of_resized.crop = {0, 0, width, height};
+    sample.pixels = network_pixels(resample(cut(image, plan.crop), width, height), of_resized, norm);
+  } else {
+    sample.pixels = network_pixels(image, plan, norm);
+  }
+  if (resizes) {
+    if (!rule.pillow) {
+      std::vector<float> resized(static_cast<std::size_t>(width) * height * 3);
+      resize_bilinear(sample.pixels.data(), plan.crop.width, plan.crop.height, resized.data(), width, height);
+      sample.pixels = std::move(resized);
+    }
     scale_targets(sample.targets, static_cast<float>(width) / static_cast<float>(plan.crop.width),
                   static_cast<float>(height) / static_cast<float>(plan.crop.height));
   }

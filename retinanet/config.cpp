@@ -59,6 +59,7 @@ void visit(C& c, Visitor&& v) {
   v("input.min_sizes", c.input.min_sizes);
   v("input.max_size", c.input.max_size);
   v("input.enlarge", c.input.enlarge);
+  v("input.filter", c.input.filter, Choices{"bilinear", "pillow"});
   v("input.round", c.input.round);
   v("input.float_scale", c.input.float_scale);
   v("input.size_divisor", c.input.size_divisor);

@@ -50,6 +50,7 @@ struct Config {
     std::vector<int> min_sizes;  // shorter side: one is drawn in training, the last is for evaluation
     int max_size;
     bool enlarge;                // false: pictures that are smaller stay as they are
+    std::string filter;          // bilinear, of the normalised picture; pillow: of the 8-bit picture, as Pillow does it
     bool round;                  // sizes rounded instead of floored
     bool float_scale;            // floored sizes: the scale in float (torchvision until 0.13), not in double
     int size_divisor;            // batches are padded to multiples of it

@@ -113,6 +113,7 @@ LoaderOptions loader_options(const Config& config) {
   options.resize.min_sizes = config.input.min_sizes;
   options.resize.max_size = config.input.max_size;
   options.resize.enlarge = config.input.enlarge;
+  options.resize.pillow = config.input.filter == "pillow";
   options.resize.round = config.input.round;
   options.resize.float_scale = config.input.float_scale;
   const auto f = [](double value) { return static_cast<float>(value); };

@@ -1,9 +1,10 @@
 """Detectron2's rules where they differ from torchvision's, written down again with NumPy (its own package needs a build of
-its own; the rules were read in its source): sizes of resized pictures, stride in the first 1x1 of a bottleneck, BGR pixels
+its own; the rules were read in its source): sizes of resized pictures, the resizing itself with Pillow as it does, stride in the first 1x1 of a bottleneck, BGR pixels
 from 0 to 255, P6 from C5, exact anchors, clipping after NMS. Anchors are in anchors.py, the normaliser in losses.py."""
 
 import numpy as np
 import torch
+from PIL import Image
 from torchvision.ops.feature_pyramid_network import LastLevelP6P7
 
 import formula
@@ -16,6 +17,7 @@ PIXEL_MEAN = [103.53, 116.28, 123.675]
 SCORE, TOP_K, NMS_IOU, KEPT = 0.05, 1000, 0.5, 100
 STEM_SCALE = 2.0**-6  # of the first convolution, whose input is not normalised to unit variance
 CASE = dict(gain=4.0, bias=-9.0, seed=0)
+RESIZED = {(24, 32): (40, 53), (90, 131): (41, 60), (30, 30): (47, 47), (71, 23): (52, 17)}  # by Pillow
 ORIGINAL = (131, 175)  # height and width of the picture before it was resized
 
 
@@ -110,6 +112,10 @@ def make(folder):
     shapes = [(h, w) for h in range(120, 1400, 41) for w in (90, 333, 480, 500, 640, 641, 1333)]
     fixture.put("sizes.pictures", np.array(shapes))
     fixture.put("sizes.resized", np.array([resized(h, w, 800, 1333) for h, w in shapes]))
+
+    for (height, width), (new_height, new_width) in RESIZED.items():
+        picture = Image.fromarray(formula.picture(f"pillow.{height}x{width}", height, width))
+        fixture.put(f"pillow.{height}x{width}", np.asarray(picture.resize((new_width, new_height), Image.Resampling.BILINEAR)))
 
     for seed in range(CASE["seed"], CASE["seed"] + 100):
         CASE["seed"] = seed

@@ -63,6 +63,7 @@ class Fixture {
 
   const nlohmann::json& scalars() const { return scalars_; }
   std::vector<float> floats(const std::string& name) const { return tensor(name).to_vector<float>(); }
+  std::vector<std::uint8_t> bytes(const std::string& name) const { return tensor(name).to_vector<std::uint8_t>(); }
   std::vector<std::int32_t> integers(const std::string& name) const { return tensor(name).to_vector<std::int32_t>(); }
 
   /// Compares with the digest of that name; fails when the number of elements differs.

@@ -2,6 +2,7 @@
 #include <memory>
 
 #include "data/loader.h"
+#include "data/resample.h"
 #include "retinanet/backbone.h"
 #include "retinanet/detect.h"
 #include "retinanet/fpn.h"
@@ -98,6 +99,27 @@ TEST_CASE("golden: sizes of resized pictures by the rules of torchvision, old to
   require_sizes(inputs, "sizes.float64", preset("torchvision"));
   require_sizes(inputs, "sizes.float32", test::configured("torchvision", {"input.float_scale=true"}));
   require_sizes(detectron2, "sizes.resized", preset("detectron2"));
+}
+
+TEST_CASE("golden: the preset detectron2 resizes pictures with Pillow's bits") {
+  const Fixture fixture("detectron2");
+  const Config config = preset("detectron2");
+  ResizeRule rule = loader_options(config).resize;
+  const Normalisation raw{.mean = {0, 0, 0}, .std = {1, 1, 1}, .divisor = 1, .bgr = false};
+  struct Case {
+    int height, width, new_height, new_width;
+  };
+  for (const Case c : {Case{24, 32, 40, 53}, {90, 131, 41, 60}, {30, 30, 47, 47}, {71, 23, 52, 17}}) {
+    const std::string name = "pillow." + std::to_string(c.height) + "x" + std::to_string(c.width);
+    INFO(name);
+    const Image image = test::formula_picture(name, c.width, c.height);
+    const std::vector<std::uint8_t> wanted = fixture.bytes(name);
+    CHECK((resample(image, c.new_width, c.new_height).rgb == wanted));
+    rule.min_sizes = {std::min(c.new_height, c.new_width)};
+    const Sample sample = prepare(image, {}, rule, raw);
+    REQUIRE(std::pair(sample.height, sample.width) == std::pair(c.new_height, c.new_width));
+    CHECK((sample.pixels == std::vector<float>(wanted.begin(), wanted.end())));
+  }
 }
 
 TEST_CASE("golden: feature maps of each backbone and the pyramid") {
