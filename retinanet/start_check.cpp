@@ -111,7 +111,7 @@ Measured measure_steps(const Config& config, int classes, int width, int height)
   const auto allocated = [] { return static_cast<std::int64_t>(cpu::allocated_bytes()); };
   const std::int64_t before = allocated();
   RetinaNet model(config, classes);
-  Sgd optimizer(group_by_decay(model.parameters(), 0, 0), {});
+  Sgd optimizer(group_by_decay(model.parameters(), {}), {});
   std::unique_ptr<WeightAverage> average;
   const float decay = static_cast<float>(config.train.average);
   if (decay > 0) average = std::make_unique<WeightAverage>(model, decay);

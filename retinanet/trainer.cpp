@@ -69,6 +69,10 @@ Schedule schedule_of(const Config::Train& t) {
   return schedule;
 }
 
+WeightDecay weight_decay(const Config::Train& t) {
+  return {static_cast<float>(t.weight_decay), static_cast<float>(t.norm_decay), static_cast<float>(t.bias_decay)};
+}
+
 std::vector<std::string> class_names(const Dataset& dataset) {
   std::vector<std::string> names;
   for (const Category& c : dataset.categories) names.push_back(c.name);
@@ -119,8 +123,7 @@ Trainer::Trainer(const RunState& state, const Dataset& train, const Dataset& val
   model_ = std::make_unique<RetinaNet>(config, static_cast<int>(train_.categories.size()));
   model_->move_to(device);
   optimizer_ = std::make_unique<Sgd>(
-      group_by_decay(model_->parameters(), static_cast<float>(config.train.weight_decay),
-                     static_cast<float>(config.train.norm_and_bias_decay)),
+      group_by_decay(model_->parameters(), weight_decay(config.train)),
       Sgd::Options{static_cast<float>(config.train.momentum), config.train.nesterov,
                    static_cast<float>(config.train.clip_norm)});
   loader_ = std::make_unique<Loader>(train_, loader_options(config), state_.iteration * config.train.accumulate);

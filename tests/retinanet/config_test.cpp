@@ -107,8 +107,10 @@ TEST_CASE("presets differ where their models differ") {
   CHECK(d2.input.round);
   CHECK(tv.input.min_sizes == std::vector<int>{800});
   CHECK(d2.input.min_sizes == std::vector<int>{640, 672, 704, 736, 768, 800});
-  CHECK(d2.train.norm_and_bias_decay == 0);
-  CHECK(tv.train.norm_and_bias_decay == tv.train.weight_decay);
+  CHECK(d2.train.norm_decay == 0);
+  CHECK(v2.train.norm_decay == 0);
+  for (const Config& c : {d2, v2, tv, paper}) CHECK(c.train.bias_decay == c.train.weight_decay);
+  CHECK(tv.train.norm_decay == tv.train.weight_decay);
   for (const Config& c : {tv, v2, d2, paper}) {
     CHECK(std::get<FocalLoss>(c.loss.kind).gamma == 2);
     CHECK(std::get<FocalLoss>(c.loss.kind).alpha == 0.25f);
@@ -225,7 +227,8 @@ TEST_CASE("a value out of range names its key") {
                                  "train.momentum=1",
                                  "train.milestones=[1.5]",
                                  "train.weight_decay=-1",
-                                 "train.norm_and_bias_decay=-1",
+                                 "train.norm_decay=-1",
+                                 "train.bias_decay=-1",
                                  "train.lr_gamma=-1",
                                  "train.warmup_factor=-1",
                                  "train.clip_norm=-1",

@@ -45,7 +45,7 @@ AnchorTargets hand_made_targets(const Config& config) {
 std::int64_t step_of(const Config& config, int images, int side) {
   cpu::reset_peak_bytes();
   const RetinaNet model(config, 2);
-  Sgd optimizer(group_by_decay(model.parameters(), 0, 0), {});
+  Sgd optimizer(group_by_decay(model.parameters(), {}), {});
   Batch batch;
   batch.images = images;
   batch.offsets.assign(static_cast<std::size_t>(images) + 1, 0);
