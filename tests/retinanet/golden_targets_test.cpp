@@ -115,7 +115,7 @@ TEST_CASE("golden: losses and their gradients") {
   const Case c = GENERATE(
       Case{"focal", {}, true}, Case{"cross_entropy", {"loss.gamma=0", "loss.alpha=-1"}, true},
       Case{"focal_half", {"loss.gamma=0.5", "loss.alpha=0.5"}, true}, Case{"l1", {}, false},
-      Case{"smooth_l1", {"loss.box=smooth_l1", "loss.beta=0.1111111111111111"}, false},
+      Case{"smooth_l1", {"loss.box=smooth_l1", "loss.smooth_l1_beta=0.1111111111111111"}, false},
       Case{"giou", {"loss.box=giou"}, false}, Case{"diou", {"loss.box=diou"}, false},
       Case{"ciou", {"loss.box=ciou"}, false});
   const Device device = GENERATE(from_range(test::devices()));
