@@ -22,7 +22,8 @@ Score score_of(const Protocol& protocol, int contestant, const RunResults& resul
   for (const Configuration& configuration : c.configurations) rates.push_back(configuration.lr);
   const auto [least, greatest] = std::minmax_element(rates.begin(), rates.end());
   const double lr = rates[score.configuration];
-  score.lr_at_edge = *least < *greatest && (lr == *least || lr == *greatest);
+  score.lr_at_edge = *least < *greatest && (lr == *least || lr == *greatest) &&
+                     tuning_ap(protocol, contestant, score.configuration, results) > 0;
   return score;
 }
 

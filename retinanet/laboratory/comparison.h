@@ -26,7 +26,7 @@ struct Score {
   std::array<std::vector<double>, 3> ap;   // AP, AP50, AP75 in percent, by final seed; a diverged run counts as 0
   Interval interval;                       // 95 % of the mean AP, Student's t
   std::optional<Difference> difference;    // none for the baseline
-  bool lr_at_edge;                         // the chosen learning rate is the least or the greatest of several tried
+  bool lr_at_edge;                         // the chosen learning rate worked and is the least or greatest of those tried
   int diverged;                            // of the final runs
   double seconds;                          // mean of the final runs' training
 };
