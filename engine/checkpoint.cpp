@@ -1,23 +1,20 @@
 #include "engine/checkpoint.h"
 
 #include <algorithm>
-#include <bit>
-#include <cmath>
 #include <cstring>
-#include <filesystem>
-#include <fstream>
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <set>
+#include <sstream>
 #include <string_view>
 
+#include "engine/file_bytes.h"
+#include "engine/stored_type.h"
 #include "kernels/common/atomic_file.h"
 
 namespace diopter {
 
 namespace {
-
-static_assert(std::endian::native == std::endian::little, "safetensors is little-endian");
 
 const char* stored_name(DType dtype) {
   switch (dtype) {
@@ -26,35 +23,6 @@ const char* stored_name(DType dtype) {
     case DType::i32: return "I32";
     default: return "U8";
   }
-}
-
-float half_to_float(std::uint16_t h) {
-  const int exponent = (h >> 10) & 31, mantissa = h & 1023;
-  float value = 0;
-  if (exponent == 31) {
-    value = mantissa ? NAN : INFINITY;
-  } else {
-    value = std::ldexp(static_cast<float>(exponent ? mantissa + 1024 : mantissa), (exponent ? exponent : 1) - 25);
-  }
-  return h & 0x8000 ? -value : value;
-}
-
-template <class From, class To, class Convert>
-Tensor converted(const Shape& shape, const char* bytes, Convert convert) {
-  std::vector<To> values(static_cast<std::size_t>(shape.size()));
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    From stored;
-    std::memcpy(&stored, bytes + i * sizeof(From), sizeof stored);
-    values[i] = convert(stored);
-  }
-  return Tensor::from(shape, values);
-}
-
-std::size_t stored_size(const std::string& type) {
-  if (type == "F64" || type == "I64") return 8;
-  if (type == "F32" || type == "I32") return 4;
-  if (type == "F16" || type == "BF16") return 2;
-  return type == "U8" ? 1 : 0;
 }
 
 /// An array of non-negative integers; throws json::exception for anything else.
@@ -76,18 +44,6 @@ bool takes_bytes(const std::vector<std::uint64_t>& sizes, std::uint64_t element_
     product *= size;
   }
   return product == bytes;
-}
-
-Tensor read_tensor(const std::string& type, const Shape& shape, const char* bytes) {
-  if (type == "F64") return converted<double, float>(shape, bytes, [](double v) { return static_cast<float>(v); });
-  if (type == "F16") return converted<std::uint16_t, float>(shape, bytes, half_to_float);
-  if (type == "I64") {
-    return converted<std::int64_t, std::int32_t>(shape, bytes, [](std::int64_t v) { return static_cast<std::int32_t>(v); });
-  }
-  const DType dtype = type == "F32" ? DType::f32 : type == "BF16" ? DType::bf16 : type == "I32" ? DType::i32 : DType::u8;
-  Tensor tensor = Tensor::empty(shape, dtype);
-  tensor.copy_from_host(bytes);
-  return tensor;
 }
 
 /// A copy in the other layout, [o, kh, kw, i] <-> [o, i, kh, kw]: the permutation of the last three sizes; other ranks
@@ -117,14 +73,19 @@ std::string prefix_of(const std::string& name) {
   return "";
 }
 
+std::string description(DType dtype, const Shape& shape) { return std::string(name_of(dtype)) + " " + shape.str(); }
+
+std::string counts(int missing, int different, int surplus) {
+  return std::to_string(missing) + " missing, " + std::to_string(different) + " different, " + std::to_string(surplus) +
+         " surplus";
+}
+
 Shape stored_shape(const Shape& s) { return s.rank() == 4 ? Shape{s[0], s[3], s[1], s[2]} : s; }
 
 }  // namespace
 
 Checkpoint load_checkpoint(const std::string& file) {
-  std::ifstream in(file, std::ios::binary);
-  DIOPTER_CHECK(in && !std::filesystem::is_directory(file), file, ": cannot be opened");
-  const std::string bytes((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
+  const std::string bytes = file_bytes(file);
   std::uint64_t header_size = 0;
   DIOPTER_CHECK(bytes.size() >= 8, file, ": truncated at offset ", bytes.size(), ": no safetensors header");
   std::memcpy(&header_size, bytes.data(), 8);
@@ -154,7 +115,7 @@ Checkpoint load_checkpoint(const std::string& file) {
       DIOPTER_CHECK(fits, file, ": tensor ", name, ": offsets do not fit its shape ", entry.at("shape").dump());
       DIOPTER_CHECK(range[1] <= bytes.size() - base, file, ": truncated at offset ", bytes.size(), ", within tensor ", name);
       const Shape shape(std::vector<std::int64_t>(sizes.begin(), sizes.end()));
-      checkpoint.tensors[name] = read_tensor(type, shape, bytes.data() + base + range[0]);
+      checkpoint.tensors[name] = from_stored(type, shape, bytes.data() + base + range[0]);
       end = std::max<std::size_t>(end, base + range[1]);
     }
   } catch (const nlohmann::json::exception&) {
@@ -198,20 +159,32 @@ void put_tensors(Checkpoint& checkpoint, const std::string& prefix, const std::v
 
 void get_tensors(const Checkpoint& checkpoint, const std::string& prefix, const std::vector<NamedBuffer>& tensors) {
   std::set<std::string> wanted;
+  std::string faults;
+  const auto note = [&](bool first, const auto&... parts) {
+    if (!first) return;
+    std::ostringstream text;
+    (text << ... << parts);
+    faults += (faults.empty() ? " tensor " : "; tensor ") + text.str();
+  };
+  int missing = 0, different = 0, surplus = 0;
   for (const NamedBuffer& t : tensors) {
     const std::string name = prefix + t.name;
     wanted.insert(name);
     const auto found = checkpoint.tensors.find(name);
-    DIOPTER_CHECK(found != checkpoint.tensors.end(), checkpoint.file, ": tensor ", name, " is missing");
-    const Shape expected = stored_shape(t.tensor.shape());
-    DIOPTER_CHECK(found->second.shape() == expected && found->second.dtype() == t.tensor.dtype(), checkpoint.file,
-                  ": tensor ", name, " is ", name_of(found->second.dtype()), " ", found->second.shape().str(), ", the model has ",
-                  name_of(t.tensor.dtype()), " ", expected.str());
+    const std::string expected = description(t.tensor.dtype(), stored_shape(t.tensor.shape()));
+    if (found == checkpoint.tensors.end()) {
+      note(++missing == 1, name, " is missing (", expected, ")");
+      continue;
+    }
+    const std::string stored = description(found->second.dtype(), found->second.shape());
+    if (stored != expected) note(++different == 1, name, " is ", stored, ", the model has ", expected);
   }
-  for (const auto& entry : checkpoint.tensors) {
-    DIOPTER_CHECK(wanted.count(entry.first) || prefix_of(entry.first) != prefix, checkpoint.file, ": tensor ", entry.first,
-                  " has no place in the model");
+  for (const auto& [name, tensor] : checkpoint.tensors) {
+    if (wanted.count(name) || prefix_of(name) != prefix || name.ends_with(kBatchCount)) continue;
+    note(++surplus == 1, name, " has no place in the model (", description(tensor.dtype(), tensor.shape()), ")");
   }
+  const int all = missing + different + surplus;
+  DIOPTER_CHECK(all == 0, checkpoint.file, ":", faults, all > 1 ? " (" + counts(missing, different, surplus) + ")" : "");
   for (const NamedBuffer& t : tensors) {
     const Tensor value = permuted(checkpoint.tensors.at(prefix + t.name), false);
     if (value.dtype() == DType::f32) {

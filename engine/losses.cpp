@@ -70,7 +70,7 @@ AnchorTargets match_anchors(const AnchorGrid& grid, const Tensor& boxes, const T
 }
 
 Variable classification_loss(const Pyramid& logits, int classes, const AnchorTargets& targets, const Tensor& scale,
-                             const FocalLoss& loss) {
+                             const AnyLoss& loss) {
   check_head(logits, classes, targets, scale);
   const int values = targets.grid.cells * classes;
   return fused_loss("classification_loss", logits, values, scale, [&](const Tensor& gradient, const Tensor& losses) {

@@ -24,7 +24,7 @@ AnchorTargets match_anchors(const AnchorGrid& grid, const Tensor& boxes, const T
 /// Sum over the images of scale[image] * (loss over its anchors and classes): [1]. logits [rows, cells * classes],
 /// level-major; scale [images] float. Throws Error when the logits do not belong to the targets' grid.
 Variable classification_loss(const Pyramid& logits, int classes, const AnchorTargets& targets, const Tensor& scale,
-                             const FocalLoss& loss);
+                             const AnyLoss& loss);
 
 struct BoxLossParams {
   BoxLoss kind = BoxLoss::l1;

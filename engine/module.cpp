@@ -10,7 +10,6 @@ namespace diopter {
 
 namespace {
 
-constexpr float kNormEps = 1e-5f;
 constexpr float kNormMomentum = 0.1f;
 
 }  // namespace
@@ -121,7 +120,8 @@ Variable Conv2d::fused(const Variable& x, const Tensor& scale, const Tensor& shi
   return conv2d(x, weight_, params);
 }
 
-Norm::Norm(NormKind kind, int channels, int groups, bool zero_gamma) : kind_(kind), channels_(channels), groups_(groups) {
+Norm::Norm(NormKind kind, int channels, int groups, bool zero_gamma, float eps)
+    : kind_(kind), channels_(channels), groups_(groups), eps_(eps) {
   if (kind == NormKind::none) return;
   gamma_ = add_parameter("weight", Tensor::full({channels}, zero_gamma ? 0.0f : 1.0f));
   beta_ = add_parameter("bias", Tensor::full({channels}, 0.0f));
@@ -140,21 +140,21 @@ void Norm::fold(Tensor& scale, Tensor& shift) const {
   const Device device = gamma_.value().device();
   scale = Tensor::empty({channels_}, DType::f32, device);
   shift = Tensor::empty({channels_}, DType::f32, device);
-  DIOPTER_DISPATCH(device, batch_norm_fold, channels_, kNormEps, gamma_.value().data<float>(), beta_.value().data<float>(),
+  DIOPTER_DISPATCH(device, batch_norm_fold, channels_, eps_, gamma_.value().data<float>(), beta_.value().data<float>(),
                    running_.mean.data<float>(), running_.var.data<float>(), scale.data<float>(), shift.data<float>());
 }
 
 Variable Norm::operator()(const Variable& x) const {
   if (kind_ == NormKind::none) return x;
-  if (kind_ == NormKind::group) return group_norm(x, gamma_, beta_, groups_, kNormEps);
-  if (!fixed()) return batch_norm(x, gamma_, beta_, running_, kNormMomentum, kNormEps);
+  if (kind_ == NormKind::group) return group_norm(x, gamma_, beta_, groups_, eps_);
+  if (!fixed()) return batch_norm(x, gamma_, beta_, running_, kNormMomentum, eps_);
   Tensor scale, shift;
   fold(scale, shift);
   return channel_affine(x, scale, shift);
 }
 
 Pyramid Norm::operator()(const Pyramid& x) const {
-  if (kind_ == NormKind::group) return group_norm(x, gamma_, beta_, groups_, kNormEps);
+  if (kind_ == NormKind::group) return group_norm(x, gamma_, beta_, groups_, eps_);
   return {(*this)(x.rows), x.levels};
 }
 

@@ -119,8 +119,8 @@ enum class NormKind { none, batch, frozen_batch, group };
 /// Batch or group normalisation with torchvision's names ("weight", "bias", "running_mean", "running_var").
 class Norm : public Module {
  public:
-  /// groups: for NormKind::group. eps 1e-5. zero_gamma starts gamma at 0 (the last norm of a residual block).
-  Norm(NormKind kind, int channels, int groups = 32, bool zero_gamma = false);
+  /// groups: for NormKind::group. zero_gamma starts gamma at 0 (the last norm of a residual block).
+  Norm(NormKind kind, int channels, int groups = 32, bool zero_gamma = false, float eps = 1e-5f);
 
   Variable operator()(const Variable& x) const;
   Pyramid operator()(const Pyramid& x) const;
@@ -132,6 +132,7 @@ class Norm : public Module {
  private:
   NormKind kind_;
   int channels_, groups_;
+  float eps_;
   Variable gamma_, beta_;
   RunningStatistics running_;
 };

@@ -47,7 +47,7 @@ class Search {
 
   Candidate evaluate(const Config& config, const std::vector<std::string>& settings) const {
     Candidate candidate{config, settings};
-    for (const std::string& setting : settings) set_config(candidate.config, setting);
+    apply_settings(candidate.config, settings);
     const Coverage coverage = anchor_coverage(candidate.config, sample_);
     candidate.coverage = coverage.all.foreground_share();
     candidate.mean_iou = coverage.mean_iou;

@@ -25,12 +25,13 @@ ResNetSpec resnet_spec(const Config::Model& model) {
 ResidualBlock::ResidualBlock(int in, int width, int out, int stride, bool bottleneck, const Config::Model& model,
                              InitRandom& random) {
   const NormKind kind = norm_kind(model.norm);
+  const float eps = static_cast<float>(model.norm_eps);
   const auto layer = [&](int from, int to, int kernel, int step, bool last) {
     convs_.push_back(std::make_unique<Conv2d>(
         from, to, Conv2d::Options{.kernel = kernel, .stride = step, .bias = false, .init = Init::kaiming_normal_fan_out()},
         random));
     // A residual branch that starts at zero: deep group-norm networks train from the first step on.
-    norms_.push_back(std::make_unique<Norm>(kind, to, model.groups, last && kind == NormKind::group));
+    norms_.push_back(std::make_unique<Norm>(kind, to, model.groups, last && kind == NormKind::group, eps));
     const std::string number = std::to_string(convs_.size());
     add_module("conv" + number, *convs_.back());
     add_module("bn" + number, *norms_.back());
@@ -47,7 +48,7 @@ ResidualBlock::ResidualBlock(int in, int width, int out, int stride, bool bottle
     shortcut_ = std::make_unique<Conv2d>(
         in, out, Conv2d::Options{.kernel = 1, .stride = stride, .bias = false, .init = Init::kaiming_normal_fan_out()},
         random);
-    shortcut_norm_ = std::make_unique<Norm>(kind, out, model.groups);
+    shortcut_norm_ = std::make_unique<Norm>(kind, out, model.groups, false, eps);
     add_module("downsample.0", *shortcut_);
     add_module("downsample.1", *shortcut_norm_);
   }
@@ -68,7 +69,8 @@ ResNet::ResNet(const Config::Model& model, int last_level, InitRandom& random) {
                                    Conv2d::Options{.kernel = spec.small_stem ? 3 : 7, .stride = 2, .bias = false,
                                                    .init = Init::kaiming_normal_fan_out()},
                                    random);
-  stem_norm_ = std::make_unique<Norm>(norm_kind(model.norm), spec.stem_width, model.groups);
+  stem_norm_ = std::make_unique<Norm>(norm_kind(model.norm), spec.stem_width, model.groups, false,
+                                      static_cast<float>(model.norm_eps));
   add_module("conv1", *stem_);
   add_module("bn1", *stem_norm_);
   int in = spec.stem_width;

@@ -2,12 +2,14 @@
 
 #include <algorithm>
 #include <charconv>
+#include <concepts>
 #include <functional>
 #include <map>
 #include <sstream>
 #include <toml++/toml.h>
 
 #include "kernels/common/check.h"
+#include "retinanet/loss_choice.h"
 #include "retinanet/nearest.h"
 
 namespace diopter {
@@ -25,6 +27,7 @@ void visit(C& c, Visitor&& v) {
   v("model.width", c.model.width);
   v("model.norm", c.model.norm, Choices{"batch", "frozen_batch", "group"});
   v("model.groups", c.model.groups);
+  v("model.norm_eps", c.model.norm_eps);
   v("model.freeze_stages", c.model.freeze_stages);
   v("model.stride_in_1x1", c.model.stride_in_1x1);
   v("model.weights", c.model.weights);
@@ -46,13 +49,13 @@ void visit(C& c, Visitor&& v) {
   v("match.background_iou", c.match.background_iou);
   v("match.low_quality", c.match.low_quality);
   v("match.ignore_overlap", c.match.ignore_overlap);
-  v("loss.gamma", c.loss.gamma);
-  v("loss.alpha", c.loss.alpha);
+  v("loss.kind", c.loss.kind);
+  for_each_parameter(c.loss.kind, [&](const auto& p, auto& value) { v(std::string("loss.") + p.name, value); });
   v("loss.normaliser", c.loss.normaliser, Choices{"image", "batch", "ema"});
   v("loss.ema_momentum", c.loss.ema_momentum);
   v("loss.ema_start", c.loss.ema_start);
   v("loss.box", c.loss.box, Choices{"l1", "smooth_l1", "giou", "diou", "ciou"});
-  v("loss.beta", c.loss.beta);
+  v("loss.smooth_l1_beta", c.loss.smooth_l1_beta);
   v("loss.classification_weight", c.loss.classification_weight);
   v("loss.box_weight", c.loss.box_weight);
   v("input.resize", c.input.resize, Choices{"shorter_side", "longer_side", "exact"});
@@ -147,6 +150,16 @@ struct Assign {
     target = *node.value<double>();
     DIOPTER_CHECK(target - target == 0, where, ": ", key, " must be finite");
   }
+  void operator()(float& target) const {
+    double wide = 0;
+    (*this)(wide);
+    target = static_cast<float>(wide);
+    DIOPTER_CHECK(target - target == 0, where, ": ", key, " must be finite");
+  }
+  void operator()(AnyLoss& target) const {
+    if (!node.is_string()) wrong_type(where, key, "the name of a loss");
+    target = parse_loss(**node.as_string(), where);
+  }
   void operator()(std::string& target) const {
     if (!node.is_string()) wrong_type(where, key, "a string");
     target = **node.as_string();
@@ -164,7 +177,8 @@ struct Assign {
   }
 };
 
-std::string format(double value) {
+template <std::floating_point T>
+std::string format(T value) {
   char text[32];
   const auto end = std::to_chars(text, text + sizeof text, value).ptr;
   std::string result(text, end);
@@ -178,6 +192,7 @@ std::string format(const std::string& value) {
   text << toml::value<std::string>(value);
   return text.str();
 }
+std::string format(const AnyLoss& loss) { return format(std::string(loss_name(loss))); }
 template <class T>
 std::string format(const std::vector<T>& values) {
   std::string text = "[";
@@ -185,16 +200,29 @@ std::string format(const std::vector<T>& values) {
   return text + "]";
 }
 
+/// Where a key that the configuration lacks is a parameter of other losses: "; loss.kind is focal, ...", else "".
+std::string other_losses_hint(const Config& config, const std::string& key) {
+  Choices owners;
+  for (const AnyLoss& loss : all_losses()) {
+    for_each_parameter(loss, [&](const auto& p, float) {
+      if (key == std::string("loss.") + p.name) owners.push_back(loss_name(loss));
+    });
+  }
+  return owners.empty() ? "" : std::string("; loss.kind is ") + loss_name(config.loss.kind) + ", this belongs to " + joined(owners);
+}
+
 void assign(Config& config, const std::string& where, const std::string& key, const toml::node& node) {
   Choices known;
   bool found = false;
-  visit(config, [&](const char* name, auto& member, const auto&... choices) {
+  visit(config, [&](const std::string& name, auto& member, const auto&... choices) {
     known.push_back(name);
     if (name != key) return;
     Assign{where, key, node}(member, choices...);
     found = true;
   });
-  DIOPTER_CHECK(found, where, ": unknown key ", key, hint(key, known));
+  if (found) return;
+  const std::string owners = other_losses_hint(config, key);
+  fail(where, ": unknown key ", key, owners.empty() ? hint(key, known) : owners);
 }
 
 /// Calls f(key, node) for every value below the table, keys joined with dots.
@@ -210,12 +238,29 @@ void for_each_value(const toml::table& table, const std::string& prefix,
   }
 }
 
+/// Whether an assignment chooses the loss, and with it the parameters that there are.
+bool chooses_loss(const std::string& assignment) { return assignment.starts_with("loss.kind="); }
+
 toml::table parse_toml(const std::string& text, const std::string& where) {
   try {
     return toml::parse(text);
   } catch (const toml::parse_error& error) {
     fail(where, ": line ", error.source().begin.line, ": ", error.description());
   }
+}
+
+/// Assigns every value of the text, the loss first; returns the keys.
+std::vector<std::string> assign_all(Config& config, const std::string& text, const std::string& where) {
+  const toml::table table = parse_toml(text, where);
+  std::vector<std::string> keys;
+  for (const bool loss : {true, false}) {
+    for_each_value(table, "", [&](const std::string& key, const toml::node& node) {
+      if (chooses_loss(key + "=") != loss) return;
+      assign(config, where, key, node);
+      keys.push_back(key);
+    });
+  }
+  return keys;
 }
 
 }  // namespace
@@ -237,20 +282,15 @@ Config preset(const std::string& name) { return parse_config(preset_text(name), 
 
 Config parse_config(const std::string& text, const std::string& where) {
   Config config{};
-  std::vector<std::string> present;
-  for_each_value(parse_toml(text, where), "", [&](const std::string& key, const toml::node& node) {
-    assign(config, where, key, node);
-    present.push_back(key);
-  });
-  visit(config, [&](const char* name, const auto&, const auto&...) {
+  const std::vector<std::string> present = assign_all(config, text, where);
+  visit(config, [&](const std::string& name, const auto&, const auto&...) {
     DIOPTER_CHECK(std::count(present.begin(), present.end(), name), where, ": key ", name, " is missing");
   });
   return config;
 }
 
 void override_config(Config& config, const std::string& text, const std::string& where) {
-  for_each_value(parse_toml(text, where), "",
-                 [&](const std::string& key, const toml::node& node) { assign(config, where, key, node); });
+  assign_all(config, text, where);
 }
 
 void set_config(Config& config, const std::string& assignment) {
@@ -266,6 +306,11 @@ void set_config(Config& config, const std::string& assignment) {
   assign(config, "--set " + assignment, key, *table.get("value"));
 }
 
+void apply_settings(Config& config, std::vector<std::string> assignments) {
+  std::stable_partition(assignments.begin(), assignments.end(), chooses_loss);
+  for (const std::string& assignment : assignments) set_config(config, assignment);
+}
+
 std::string format_config(const Config& config) {
   std::string text, section;
   visit(config, [&](const std::string& name, const auto& member, const auto&...) {
@@ -279,11 +324,26 @@ std::string format_config(const Config& config) {
   return text;
 }
 
+std::vector<std::string> differences(const Config& a, const Config& b, const std::vector<std::string>& keys) {
+  const auto values = [](const Config& config) {
+    std::map<std::string, std::string> texts;
+    visit(config, [&](const std::string& name, const auto& member, const auto&...) { texts[name] = format(member); });
+    return texts;
+  };
+  const std::map<std::string, std::string> of_a = values(a), of_b = values(b);
+  std::vector<std::string> found;
+  for (const std::string& key : keys) {
+    if (of_a.at(key) != of_b.at(key)) found.push_back(key + " is " + of_a.at(key) + ", not " + of_b.at(key));
+  }
+  return found;
+}
+
 void check_config(const Config& c) {
   const auto check = [](bool fits, const char* key, const char* rule) { DIOPTER_CHECK(fits, key, " ", rule); };
   const auto share = [&](double value, const char* key) { check(0 <= value && value <= 1, key, "must lie between 0 and 1"); };
   check(c.model.width >= 4, "model.width", "must be at least 4");
   check(c.model.groups >= 1, "model.groups", "must be at least 1");
+  check(c.model.norm_eps >= 0, "model.norm_eps", "must not be negative");
   check(c.model.freeze_stages >= 0 && c.model.freeze_stages <= 5, "model.freeze_stages", "must lie between 0 and 5");
   check(c.model.min_level >= 2 && c.model.min_level <= 5, "model.min_level", "must lie between 2 and 5");
   check(c.model.max_level >= c.model.min_level && c.model.max_level <= 9, "model.max_level",
@@ -305,9 +365,8 @@ void check_config(const Config& c) {
   share(c.match.foreground_iou, "match.foreground_iou");
   share(c.match.background_iou, "match.background_iou");
   check(c.match.background_iou <= c.match.foreground_iou, "match.background_iou", "must not exceed match.foreground_iou");
-  check(c.loss.gamma >= 0, "loss.gamma", "must not be negative");
-  check(c.loss.alpha <= 1, "loss.alpha", "must not exceed 1 (negative: no class weights)");
-  check(c.loss.beta >= 0, "loss.beta", "must not be negative");
+  check_loss(c.loss.kind, "loss.");
+  check(c.loss.smooth_l1_beta >= 0, "loss.smooth_l1_beta", "must not be negative");
   share(c.loss.ema_momentum, "loss.ema_momentum");
   check(c.loss.ema_start > 0, "loss.ema_start", "must be positive");
   check(!c.input.min_sizes.empty(), "input.min_sizes", "must not be empty");

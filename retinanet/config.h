@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "kernels/detection/any_loss.h"
+
 namespace diopter {
 
 struct Config {
@@ -14,9 +16,10 @@ struct Config {
     int width;                   // of tiny: channels of the stem
     std::string norm;            // of the backbone: batch, frozen_batch, group
     int groups;                  // of group norms, in backbone and head
+    double norm_eps;             // added to the variance in the backbone's norms
     int freeze_stages;           // 0: none; 1: stem; 2: stem and layer1; ...
     bool stride_in_1x1;          // bottlenecks: stride in the first 1x1 (Caffe's ResNets) instead of the 3x3
-    std::string weights;         // safetensors file to start from, or ""
+    std::string weights;         // file to start from (docs/weights.md), or ""
     int min_level, max_level;    // pyramid levels; level l has stride 2^l
     std::string p6_from;         // c5 or p5: input of the first level beyond the backbone
     int fpn_channels;
@@ -38,11 +41,11 @@ struct Config {
     double ignore_overlap;       // share of an anchor inside a crowd region from which it is ignored
   } match;
   struct Loss {
-    double gamma, alpha;         // focal loss; alpha < 0: no class weights; gamma 0: cross-entropy
+    AnyLoss kind;                // of the classes; its parameters are keys beside it: loss.gamma, ...
     std::string normaliser;      // image (torchvision), batch (paper), ema (detectron2): what positives are counted over
     double ema_momentum, ema_start;
     std::string box;             // l1, smooth_l1, giou, diou, ciou
-    double beta;                 // of smooth_l1
+    double smooth_l1_beta;
     double classification_weight, box_weight;
   } loss;
   struct Input {
@@ -101,15 +104,22 @@ Config preset(const std::string& name);
 /// A whole configuration from TOML text: every key must be there. `where` names the text in messages.
 Config parse_config(const std::string& text, const std::string& where);
 
-/// Overrides the keys that a TOML text has.
+/// Overrides the keys that a TOML text has. loss.kind gives the loss's parameters their defaults before the text's other
+/// keys are looked at.
 void override_config(Config& config, const std::string& text, const std::string& where);
 
-/// Overrides one key: "train.lr=0.02", "anchors.ratios=[1, 2]", "loss.box=giou". Throws Error that names the nearest key
-/// when there is no such key, and the wanted type or values when the value does not fit.
+/// Overrides one key: "train.lr=0.02", "anchors.ratios=[1, 2]", "loss.box=giou", "loss.kind=focal:gamma=1". Throws Error
+/// that names the nearest key when there is no such key, and the wanted type or values when the value does not fit.
 void set_config(Config& config, const std::string& assignment);
+
+/// Overrides several keys in their order, but loss.kind before the parameters.
+void apply_settings(Config& config, std::vector<std::string> assignments);
 
 /// The configuration as TOML, every key; parse_config reads the same values back.
 std::string format_config(const Config& config);
+
+/// "model.norm_eps is 0.0, not 1e-05" for each of the `keys` whose values in `a` and `b` differ.
+std::vector<std::string> differences(const Config& a, const Config& b, const std::vector<std::string>& keys);
 
 /// Throws Error naming the first key whose value is out of range or does not go with another's.
 void check_config(const Config& config);

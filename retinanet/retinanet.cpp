@@ -1,11 +1,9 @@
 #include "retinanet/retinanet.h"
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
-#include "engine/checkpoint.h"
 #include "retinanet/anchors_for_levels.h"
-#include "retinanet/run_state.h"
+#include "retinanet/weights.h"
 
 namespace diopter {
 
@@ -49,14 +47,12 @@ RetinaNet::Output RetinaNet::operator()(const Variable& images) const {
 }
 
 LoadedModel load_model(const std::string& file, Device device) {
-  const Checkpoint checkpoint = load_checkpoint(file);
-  const RunState state = parse_run_state(checkpoint);
+  const Weights weights = read_weights(file);
+  DIOPTER_CHECK(!weights.backbone_only, file, ": holds a backbone only, which can be a start (model.weights) but cannot detect");
+  const RunState& state = weights.state;
   LoadedModel loaded{std::make_unique<RetinaNet>(state.config, static_cast<int>(state.classes.size())), state.classes,
                      state.category_ids};
-  get_tensors(checkpoint, "", model_state(*loaded.model));
-  std::vector<NamedBuffer> averaged;
-  for (const NamedParameter& p : loaded.model->parameters()) averaged.push_back({p.name, p.variable.value()});
-  if (state.average_updates > 0) get_tensors(checkpoint, kAveragePrefix, averaged);
+  load_into(*loaded.model, weights);
   loaded.model->set_training(false);
   loaded.model->move_to(device);
   return loaded;

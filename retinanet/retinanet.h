@@ -53,8 +53,8 @@ struct LoadedModel {
   std::vector<std::int64_t> category_ids;  // of the classes, in the annotations that it was trained on
 };
 
-/// Loads a checkpoint that a Trainer wrote; the moving average of the weights is taken where there is one.
-/// Throws Error when the file is no such checkpoint, naming the first tensor that differs.
+/// Loads a checkpoint of a detector, of any kind that read_weights knows; the moving average of the weights is taken where
+/// there is one. Throws Error when the file is no such checkpoint, naming the first tensors that differ.
 LoadedModel load_model(const std::string& file, Device device = Device::cpu);
 
 }  // namespace diopter

@@ -13,7 +13,7 @@
 #include "retinanet/network_input.h"
 #include "retinanet/retinanet.h"
 #include "retinanet/targets.h"
-#include "retinanet/trainer.h"
+#include "retinanet/weights.h"
 
 namespace diopter {
 
@@ -60,8 +60,7 @@ Batch decoded_batch(const Config& config, const Dataset& pictures) {
 
 struct Step {
   Losses losses;
-  AnchorTargets targets;
-  Tensor scale;
+  ClassificationTargets classification;
 };
 
 Step forward(const RetinaNet& model, const Batch& batch) {
@@ -69,9 +68,10 @@ Step forward(const RetinaNet& model, const Batch& batch) {
   const RetinaNet::Output output =
       model(input_of(batch));
   Step step;
-  step.targets = make_targets(config, output.grid, batch);
-  step.scale = Normaliser(config.loss).scale(step.targets);
-  step.losses = detection_losses(config, model.classes(), output.logits, output.deltas, step.targets, step.scale);
+  const AnchorTargets targets = make_targets(config, output.grid, batch);
+  const Tensor scale = Normaliser(config.loss).scale(targets);
+  step.losses = detection_losses(config, model.classes(), output.logits, output.deltas, targets, scale);
+  step.classification = classification_targets(config, model.classes(), output.logits, output.deltas, targets, scale);
   return step;
 }
 
@@ -103,7 +103,7 @@ struct Measured {
   std::int64_t parameters;                 // how many
   std::int64_t state;                      // weights, gradients, velocities, averages
   std::int64_t work_space;                 // of one thread, kept from step to step
-  std::int64_t one_picture, two_pictures;  // everything else at its peak
+  std::int64_t two_pictures, four_pictures;  // everything else at its peak
 };
 
 /// To be called from a fresh thread, which has no work space yet.
@@ -128,10 +128,10 @@ Measured measure_steps(const Config& config, int classes, int width, int height)
     tape.backward({step.losses.classification, step.losses.box});
     return static_cast<std::int64_t>(cpu::peak_bytes()) - resting;
   };
-  peak(2);  // the work space grows to its size
+  peak(4);  // the work space grows to its size
   measured.work_space = allocated() - before - measured.state;
-  measured.one_picture = peak(1);
   measured.two_pictures = peak(2);
+  measured.four_pictures = peak(4);
   return measured;
 }
 
@@ -139,9 +139,11 @@ Measured measure_steps(const Config& config, int classes, int width, int height)
 
 double expected_classification_loss(const Config& config, int classes, const AnchorTargets& targets,
                                     const Tensor& scale) {
-  const FocalLoss focal{static_cast<float>(config.loss.gamma), static_cast<float>(config.loss.alpha)};
   const double logit = static_cast<double>(prior_bias(config.model.prior));
-  const double positive = focal(logit, true).value, negative = focal(logit, false).value;
+  const auto value = [&](bool positive) {
+    return std::visit([&](const auto& loss) { return loss(logit, positive).value; }, config.loss.kind);
+  };
+  const double positive = value(true), negative = value(false);
   const auto positives = targets.positives.to_vector<std::int32_t>(), labels = targets.labels.to_vector<std::int32_t>();
   const std::vector<float> weight = scale.to_vector<float>();
   const std::int64_t anchors = targets.grid.size();
@@ -165,7 +167,7 @@ InitialLoss initial_loss(const Config& config, const Dataset& dataset, bool open
   RetinaNet model(config, classes);
   if (!config.model.weights.empty()) start_from(model, config.model.weights);
   const Step step = forward(model, batch);
-  return {expected_classification_loss(config, classes, step.targets, step.scale),
+  return {expected_classification_loss(config, classes, step.classification.anchors, step.classification.scale),
           static_cast<double>(step.losses.classification.value().item()),
           static_cast<double>(step.losses.box.value().item()), batch.images};
 }
@@ -186,8 +188,8 @@ StepMemory step_memory(const Config& config, const Dataset& dataset, std::int64_
   const Measured m =
       std::async(std::launch::async, [&] { return measure_steps(config, classes, width, height); }).get();
   memory.parameters = m.parameters;
-  memory.per_pixel = static_cast<double>(m.two_pictures - m.one_picture) / (static_cast<double>(width) * height);
-  memory.fixed = m.state + one.usual() * m.work_space + 2 * m.one_picture - m.two_pictures;
+  memory.per_pixel = static_cast<double>(m.four_pictures - m.two_pictures) / (2.0 * width * height);
+  memory.fixed = m.state + one.usual() * m.work_space + 2 * m.two_pictures - m.four_pictures;
   const double pixels = static_cast<double>(memory.width) * memory.height * config.train.batch_size;
   memory.predicted = memory.fixed + std::llround(memory.per_pixel * pixels);
   const std::int64_t batch_bytes = std::llround(pixels) * 3 * static_cast<std::int64_t>(sizeof(float));

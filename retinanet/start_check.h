@@ -10,7 +10,7 @@
 namespace diopter {
 
 /// Classification loss of a batch, weighted and normalised as in training, when every logit is that of model.prior.
-/// scale: [images], from Normaliser.
+/// Targets and scale: from classification_targets.
 double expected_classification_loss(const Config& config, int classes, const AnchorTargets& targets,
                                     const Tensor& scale);
 

@@ -63,11 +63,27 @@ void Normaliser::set_average(double average) {
   average_.copy_from_host(&value);
 }
 
+ClassificationTargets classification_targets(const Config& config, int classes, const Pyramid& logits, const Pyramid& deltas,
+                                             const AnchorTargets& targets, const Tensor& scale) {
+  const std::optional<HardExampleRule> rule = hard_example_rule(config.loss.kind);
+  if (!rule) return {targets, scale};
+  const HardExamples hard = hard_examples(logits, deltas, classes, targets, config.loss.kind, *rule);
+  const Device device = scale.device();
+  const Tensor result = Tensor::empty(scale.shape(), DType::f32, device), total = Tensor::empty({1}, DType::f32, device);
+  const bool by_image = config.loss.normaliser == "image";
+  DIOPTER_DISPATCH(device, loss_scale,
+                   LossScaleArgs{.normaliser = by_image ? LossNormaliser::image : LossNormaliser::batch, .momentum = 0,
+                                 .images = targets.images(), .positives = hard.selected.data<std::int32_t>(),
+                                 .average = nullptr, .scale = result.data<float>(), .total = total.data<float>()});
+  return {hard.targets, result};
+}
+
 Losses detection_losses(const Config& config, int classes, const Pyramid& logits, const Pyramid& deltas,
                         const AnchorTargets& targets, const Tensor& scale) {
-  const FocalLoss focal{static_cast<float>(config.loss.gamma), static_cast<float>(config.loss.alpha)};
-  const BoxLossParams params{box_loss_kind(config.loss.box), static_cast<float>(config.loss.beta), {}};
-  return {classification_loss(logits, classes, targets, weighted(scale, config.loss.classification_weight), focal),
+  const BoxLossParams params{box_loss_kind(config.loss.box), static_cast<float>(config.loss.smooth_l1_beta), {}};
+  const ClassificationTargets classification = classification_targets(config, classes, logits, deltas, targets, scale);
+  return {classification_loss(logits, classes, classification.anchors,
+                              weighted(classification.scale, config.loss.classification_weight), config.loss.kind),
           box_loss(deltas, targets, weighted(scale, config.loss.box_weight), params)};
 }
 

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "data/loader.h"
-#include "engine/losses.h"
+#include "engine/hard_examples.h"
 #include "kernels/detection/loss_scale.h"
 #include "retinanet/config.h"
 
@@ -39,6 +39,17 @@ class Normaliser {
   float momentum_;
   Tensor average_, positives_;
 };
+
+/// What the classification loss is computed on and multiplied by.
+struct ClassificationTargets {
+  AnchorTargets anchors;
+  Tensor scale;  // [images]
+};
+
+/// The targets and the scale as they are or, for a loss that selects hard examples, those anchors only and one over their
+/// number: over all images or, with loss.normaliser = image, image by image.
+ClassificationTargets classification_targets(const Config& config, int classes, const Pyramid& logits, const Pyramid& deltas,
+                                             const AnchorTargets& targets, const Tensor& scale);
 
 struct Losses {
   Variable classification, box;  // weighted, [1]

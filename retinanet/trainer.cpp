@@ -15,6 +15,7 @@
 #include "kernels/nn/elementwise.h"
 #include "retinanet/detect.h"
 #include "retinanet/run_folder.h"
+#include "retinanet/weights.h"
 
 namespace diopter {
 
@@ -85,26 +86,6 @@ RunState fresh_state(const Config& config, const Dataset& train) {
 
 }  // namespace
 
-std::string start_from(const RetinaNet& model, const std::string& file) {
-  Checkpoint checkpoint = load_checkpoint(file);
-  // PyTorch's batch norms count their batches; nothing here needs the number.
-  std::erase_if(checkpoint.tensors, [](const auto& t) { return t.first.ends_with(".num_batches_tracked"); });
-  std::vector<NamedBuffer> wanted;
-  bool other_classes = false;
-  for (const NamedBuffer& t : model_state(model)) {
-    const bool class_layer = t.name.find("cls_logits") != std::string::npos;
-    const auto found = checkpoint.tensors.find(t.name);
-    if (class_layer && found != checkpoint.tensors.end() && found->second.shape()[0] != t.tensor.shape()[0]) {
-      checkpoint.tensors.erase(found);
-      other_classes = true;
-    } else {
-      wanted.push_back(t);
-    }
-  }
-  get_tensors(checkpoint, "", wanted);
-  return other_classes ? file + ": has other classes; the last classification layer starts afresh" : "";
-}
-
 Trainer::Trainer(const Config& config, const Dataset& train, const Dataset& validation, const std::string& folder,
                  Device device)
     : Trainer(fresh_state(config, train), train, validation, folder, device) {
@@ -158,7 +139,7 @@ std::unique_ptr<Trainer> Trainer::resume(const std::string& folder, const std::v
   RunState state = parse_run_state(checkpoint);
   DIOPTER_CHECK(state.classes == class_names(train), checkpoint.file, ": was trained on other classes than the training set's");
   state.config.train.stop_at = 0;
-  for (const std::string& setting : settings) set_config(state.config, setting);
+  apply_settings(state.config, settings);
 
   std::unique_ptr<Trainer> trainer(new Trainer(state, train, validation, folder, device));
   get_tensors(checkpoint, "", model_state(*trainer->model_));

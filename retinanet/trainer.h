@@ -124,8 +124,4 @@ class Trainer {
   std::vector<std::string> messages_;  // for run() to tell
 };
 
-/// Copies the weights of a checkpoint into a model that may have other classes: then the last classification layer keeps
-/// its initial values, and the returned message says so ("" otherwise). Throws Error for any other difference.
-std::string start_from(const RetinaNet& model, const std::string& file);
-
 }  // namespace diopter

@@ -3,6 +3,7 @@
 #include <cstdio>
 
 #include "kernels/common/parallel.h"
+#include "kernels/nn/conv2d.h"
 
 namespace diopter {
 
@@ -16,6 +17,8 @@ CLI::App& add_command(CLI::App& app, const std::string& name, const std::string&
 
 void add_device_option(CLI::App& command, std::string& device) {
   command.add_option("--device", device, "Where to compute: cpu, cuda, or auto (a GPU where there is one)")->type_name("NAME");
+  command.add_flag_callback("--exact", [] { cpu::allow_winograd(false); },
+                            "On the CPU no Winograd convolutions: slower, errors of 1e-6 instead of 1e-5");
 }
 
 void add_thread_option(CLI::App& command) {

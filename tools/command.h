@@ -9,6 +9,7 @@
 namespace diopter {
 
 void add_compare_command(CLI::App& app);
+void add_convert_command(CLI::App& app);
 void add_detect_command(CLI::App& app);
 void add_doctor_command(CLI::App& app);
 void add_evaluate_command(CLI::App& app);
@@ -21,7 +22,8 @@ void add_train_command(CLI::App& app);
 CLI::App& add_command(CLI::App& app, const std::string& name, const std::string& description,
                       const std::string& example);
 
-/// Adds --device, which names where the arithmetic is done: see device_from_name.
+/// Adds --device, which names where the arithmetic is done (see device_from_name), and --exact, which keeps the CPU from
+/// faster convolutions with larger errors (cpu::allow_winograd).
 void add_device_option(CLI::App& command, std::string& device);
 
 /// Adds --threads, which limits the threads of parallel loops.

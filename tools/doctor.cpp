@@ -27,7 +27,7 @@ struct Request {
 void examine(const Request& request) {
   Config config = preset(request.preset);
   if (!request.config.empty()) override_config(config, read_text(request.config), request.config);
-  for (const std::string& setting : request.settings) set_config(config, setting);
+  apply_settings(config, request.settings);
   const DatasetFormat format =
       request.format.empty() ? recognise_format(request.annotations) : format_from_name(request.format);
   const Dataset dataset = read_dataset(format, request.annotations, request.images);

@@ -6,6 +6,7 @@
 
 #include "kernels/common/libraries.h"
 #include "kernels/common/parallel.h"
+#include "retinanet/loss_choice.h"
 #include "tools/command.h"
 
 namespace diopter {
@@ -58,7 +59,8 @@ void print_info() {
             << std::thread::hardware_concurrency() << " hardware threads used\n"
             << "BLAS         " << blas_library() << '\n'
             << "threads      " << threads_library() << '\n'
-            << "CUDA         not in this build\n";
+            << "CUDA         not in this build\n\n"
+            << "losses\n" << describe_losses();
 }
 
 }  // namespace

@@ -1,8 +1,11 @@
+#include <algorithm>
 #include <map>
+#include <numeric>
 
 #include "kernels/common/philox.h"
 #include "kernels/detection/box_loss.h"
 #include "kernels/detection/classification_loss.h"
+#include "kernels/detection/hard_examples.h"
 #include "kernels/detection/loss_scale.h"
 #include "kernels/detection/nms.h"
 #include "kernels/detection/top_k.h"
@@ -31,6 +34,60 @@ void add_classification_loss(Cases& cases, Device device, BatchSize batch) {
                                                           .scale = scale.data<float>(),
                                                           .losses = losses.data<float>()};
                      DIOPTER_DISPATCH(device, classification_loss, args, FocalLoss{});
+                   }});
+}
+
+template <class T>
+void add_anchor_scores(Cases& cases, Device device, BatchSize batch) {
+  const Scene scene(batch.images, batch.side, 12, device);
+  const Head<T> head(scene.levels, scene.grid.cells, kClasses, -5, 0.8f, device);
+  const Tensor scores = Tensor::empty(scene.labels.shape(), DType::f32, device);
+  cases.push_back({{.name = name_of(head.values.dtype()) + (", scores, " + batch.text()),
+                    .bytes = static_cast<double>(head.values.bytes()) + 8.0 * static_cast<double>(scores.size())},
+                   [=] {
+                     const AnchorScoreArgs<T> args{.logits = head.levels,
+                                                   .labels = scene.labels.data<std::int32_t>(),
+                                                   .scores = scores.data<float>()};
+                     DIOPTER_DISPATCH(device, anchor_scores, args, OhemLoss{});
+                   }});
+}
+
+/// Survivors are the first anchors of each level, 384 an image.
+void add_select_hard_examples(Cases& cases, Device device, BatchSize batch) {
+  const Scene scene(batch.images, batch.side, 12, device);
+  const int levels = scene.grid.levels, k = 384 / levels;
+  std::vector<std::int32_t> indices, counts, keep, kept;
+  for (int image = 0; image < batch.images; ++image) {
+    for (int l = 0; l < levels; ++l) {
+      const int found = static_cast<int>(std::min<std::int64_t>(k, scene.grid.level_size(l)));
+      for (int i = 0; i < k; ++i) indices.push_back(i);
+      counts.push_back(found);
+    }
+    const int all = std::accumulate(counts.end() - levels, counts.end(), 0);
+    for (int i = 0; i < levels * k; ++i) keep.push_back(i);
+    kept.push_back(all);
+  }
+  const auto tensor = [&](const std::vector<std::int32_t>& v) {
+    return Tensor::from({static_cast<std::int64_t>(v.size())}, v, device);
+  };
+  const Tensor index = tensor(indices), count = tensor(counts), keeps = tensor(keep), keepers = tensor(kept);
+  const Tensor labels = scene.labels.clone(), selected = keepers.clone(), positives = keepers.clone();
+  cases.push_back({{.name = "selection, " + batch.text(), .bytes = 4.0 * static_cast<double>(labels.size())}, [=] {
+                     const HardExampleArgs args{.grid = scene.grid,
+                                                .images = batch.images,
+                                                .rule = {.batch = 128, .nms_iou = 0.5f, .candidates = k,
+                                                         .negatives_per_positive = 3},
+                                                .labels = scene.labels.data<std::int32_t>(),
+                                                .k = k,
+                                                .indices = index.data<std::int32_t>(),
+                                                .counts = count.data<std::int32_t>(),
+                                                .max_kept = levels * k,
+                                                .keep = keeps.data<std::int32_t>(),
+                                                .kept = keepers.data<std::int32_t>(),
+                                                .selected_labels = labels.data<std::int32_t>(),
+                                                .selected = selected.data<std::int32_t>(),
+                                                .positives = positives.data<std::int32_t>()};
+                     DIOPTER_DISPATCH(device, select_hard_examples, args);
                    }});
 }
 
@@ -150,6 +207,7 @@ using Add = void (*)(Cases&, Device, BatchSize);
 std::vector<KernelCase> detection_cases(const std::string& kernel, Device device, bool quick) {
   static const std::map<std::string, std::vector<Add>> by_batch{
       {"classification_loss", {add_classification_loss<float>, add_classification_loss<bf16>}},
+      {"hard_examples", {add_anchor_scores<float>, add_anchor_scores<bf16>, add_select_hard_examples}},
       {"match", {add_match}},
       {"loss_scale", {add_loss_scale}},
       {"anchors", {add_anchors}},

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "engine/device.h"
+#include "retinanet/loss_choice.h"
 #include "retinanet/run_folder.h"
 #include "retinanet/trainer.h"
 #include "tools/command.h"
@@ -19,7 +20,7 @@ namespace diopter {
 namespace {
 
 struct Request {
-  std::string device = "auto", preset = "small", config, format, out;
+  std::string device = "auto", preset = "small", config, format, out, loss, prior;
   std::string train_annotations, train_images, val_annotations, val_images;
   std::vector<std::string> settings;
   std::int64_t seed = -1;
@@ -35,6 +36,8 @@ std::string read_text(const std::string& file) {
 /// What overrides the preset or the checkpoint, as key=value.
 std::vector<std::string> settings_of(const Request& request) {
   std::vector<std::string> settings = request.settings;
+  if (!request.loss.empty()) settings.insert(settings.begin(), "loss.kind=" + request.loss);
+  if (!request.prior.empty()) settings.push_back("model.prior=" + request.prior);
   if (request.seed >= 0) settings.push_back("train.seed=" + std::to_string(request.seed));
   return settings;
 }
@@ -42,7 +45,7 @@ std::vector<std::string> settings_of(const Request& request) {
 Config config_of(const Request& request) {
   Config config = preset(request.preset);
   if (!request.config.empty()) override_config(config, read_text(request.config), request.config);
-  for (const std::string& setting : settings_of(request)) set_config(config, setting);
+  apply_settings(config, settings_of(request));
   check_config(config);
   return config;
 }
@@ -115,7 +118,9 @@ void add_train_command(CLI::App& app) {
       "    --val-annotations shapes/instances_val.json --val-images shapes/images --out run --set train.lr=0.05\n\n"
       "The run folder holds config.toml, metrics.csv, checkpoints/{last,best}.safetensors and pictures/. Ctrl-C finishes\n"
       "the step and saves; the same command with --resume goes on. Presets: paper, torchvision, torchvision_v2,\n"
-      "detectron2, small; config.toml of a run lists every key that --set can change.");
+      "detectron2, small; config.toml of a run lists every key that --set can change.\n\n"
+      "Losses, and what --loss NAME:PARAMETER=VALUE,... can change:\n" +
+          describe_losses());
   const auto request = std::make_shared<Request>();
   command.add_option("--preset", request->preset, "Configuration to start from")->type_name("NAME");
   command.add_option("--config", request->config, "TOML file that overrides keys of the preset")->type_name("FILE");
@@ -123,6 +128,9 @@ void add_train_command(CLI::App& app) {
       ->type_name("KEY=VALUE")
       ->expected(1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  command.add_option("--loss", request->loss, "Classification loss, by default the preset's; see below (loss.kind)")
+      ->type_name("NAME[:PARAMETER=VALUE,...]");
+  command.add_option("--prior", request->prior, "Initial probability of a positive (model.prior)")->type_name("P");
   command.add_option("--train-annotations", request->train_annotations, "COCO .json, VOC folder or split file, .csv or YOLO folder")
       ->required()
       ->type_name("FILE");

@@ -1,68 +1,13 @@
 #include "kernels/detection/classification_loss.h"
 
-#include <algorithm>
-
-#include "kernels/common/check.h"
 #include "kernels/detection/head_chunks.h"
+#include "kernels/detection/loss_rows.h"
 
 namespace diopter::cpu {
 
 namespace {
 
 constexpr std::int64_t kChunk = 1 << 13;  // logits
-
-/// n negative logits: writes their gradient unless dx is null, returns the sum of their losses.
-/// Almost all logits are negative. The blocks of floats let the compiler vectorise the loop over the loss.
-template <class T, class Loss>
-double negatives(const Loss& loss, const T* x, T* dx, std::int64_t n, float scale) {
-  constexpr int kBlock = 128;
-  float logits[kBlock], values[kBlock], derivatives[kBlock];
-  double sum = 0;
-  for (std::int64_t begin = 0; begin < n; begin += kBlock) {
-    const int size = static_cast<int>(std::min<std::int64_t>(kBlock, n - begin));
-    for (int i = 0; i < size; ++i) logits[i] = static_cast<float>(x[begin + i]);
-    for (int i = 0; i < size; ++i) {
-      const ValueAndDerivative<float> l = loss(logits[i], false);
-      values[i] = l.value;
-      derivatives[i] = l.derivative;
-    }
-    for (int i = 0; i < size; ++i) sum += values[i];
-    if (!dx) continue;
-    for (int i = 0; i < size; ++i) dx[begin + i] = T(scale * derivatives[i]);
-  }
-  return sum;
-}
-
-/// `rows` rows of `classes` logits without gaps.
-template <class T, class Loss>
-double rows_loss(const Loss& loss, const T* x, T* dx, const std::int32_t* labels, std::int64_t rows,
-                 std::int64_t classes, float scale) {
-  double sum = 0;
-  for (std::int64_t row = 0; row < rows;) {
-    const std::int32_t label = labels[row];
-    std::int64_t next = row + 1;
-    const T* logits = x + row * classes;
-    T* gradient = dx ? dx + row * classes : nullptr;
-    const auto negative_part = [&](std::int64_t begin, std::int64_t end) {
-      sum += negatives(loss, logits + begin, gradient ? gradient + begin : nullptr, end - begin, scale);
-    };
-    if (label == kBackground) {  // almost every row: take as many as there are in one go
-      while (next < rows && labels[next] == kBackground) ++next;
-      negative_part(0, (next - row) * classes);
-    } else if (label == kIgnore) {
-      if (gradient) std::fill_n(gradient, classes, T(0.0f));
-    } else {
-      DIOPTER_CHECK(label >= 0 && label < classes, "label ", label, " of an anchor, with ", classes, " classes");
-      const ValueAndDerivative<float> l = loss(static_cast<float>(logits[label]), true);
-      sum += l.value;
-      if (gradient) gradient[label] = T(scale * l.derivative);
-      negative_part(0, label);
-      negative_part(label + 1, classes);
-    }
-    row = next;
-  }
-  return sum;
-}
 
 template <class T, class Loss>
 void loss_of_form(const ClassificationLossArgs<T>& args, const Loss& loss) {
@@ -87,12 +32,12 @@ void loss_of_form(const ClassificationLossArgs<T>& args, const Loss& loss) {
 
 }  // namespace
 
-template <class T, class Loss>
-void classification_loss(const ClassificationLossArgs<T>& args, const Loss& loss) {
-  with_fastest_form(loss, [&](const auto& form) { loss_of_form(args, form); });
+template <class T>
+void classification_loss(const ClassificationLossArgs<T>& args, const AnyLoss& loss) {
+  std::visit([&](const auto& l) { with_fastest_form(l, [&](const auto& form) { loss_of_form(args, form); }); }, loss);
 }
 
-template void classification_loss(const ClassificationLossArgs<float>&, const FocalLoss&);
-template void classification_loss(const ClassificationLossArgs<bf16>&, const FocalLoss&);
+template void classification_loss(const ClassificationLossArgs<float>&, const AnyLoss&);
+template void classification_loss(const ClassificationLossArgs<bf16>&, const AnyLoss&);
 
 }  // namespace diopter::cpu

@@ -80,23 +80,26 @@ __global__ void __launch_bounds__(kThreads)
   if (threadIdx.x == 0) block_losses[std::int64_t{image} * tiles.blocks + blockIdx.x] = sum;
 }
 
-}  // namespace
-
 template <class T, class Loss>
-void classification_loss(const ClassificationLossArgs<T>& args, const Loss& loss) {
+void loss_of_form(const ClassificationLossArgs<T>& args, const Loss& loss) {
   const int images = args.logits.images;
   const HeadTiles tiles(args.logits, kThreads * kPacks * kPack<T>);
   const Divider by_classes(static_cast<std::uint32_t>(args.logits.channels));
   const Scratch<float> block_losses(std::int64_t{images} * tiles.blocks);
-  with_fastest_form(loss, [&](const auto& form) {
-    launch(classification_loss_kernel<T, std::decay_t<decltype(form)>>,
-           {.grid = {static_cast<unsigned>(tiles.blocks), static_cast<unsigned>(images)}, .block = kThreads}, args,
-           tiles, by_classes, form, block_losses.data());
-  });
+  launch(classification_loss_kernel<T, Loss>,
+         {.grid = {static_cast<unsigned>(tiles.blocks), static_cast<unsigned>(images)}, .block = kThreads}, args, tiles,
+         by_classes, loss, block_losses.data());
   sum_blocks(images, tiles.blocks, block_losses.data(), args.losses);
 }
 
-template void classification_loss(const ClassificationLossArgs<float>&, const FocalLoss&);
-template void classification_loss(const ClassificationLossArgs<bf16>&, const FocalLoss&);
+}  // namespace
+
+template <class T>
+void classification_loss(const ClassificationLossArgs<T>& args, const AnyLoss& loss) {
+  std::visit([&](const auto& l) { with_fastest_form(l, [&](const auto& form) { loss_of_form(args, form); }); }, loss);
+}
+
+template void classification_loss(const ClassificationLossArgs<float>&, const AnyLoss&);
+template void classification_loss(const ClassificationLossArgs<bf16>&, const AnyLoss&);
 
 }  // namespace diopter::cuda

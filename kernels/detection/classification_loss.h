@@ -3,14 +3,14 @@
 //   losses[image] = sum over anchors with label != kIgnore and classes k of loss(x, k == label)     (not scaled)
 //   gradient      = scale[image] * dloss/dx; 0 in the rows of ignored anchors
 //
-// `loss` is a pointwise functor: loss(x, positive) -> {value, derivative} (losses/*.h). The scale, loss weight over
-// normaliser, is folded in before rounding, so that nothing is left to do for the backward pass.
+// `loss` is any of losses/*.h. The scale, loss weight over normaliser, is folded in before rounding, so that nothing is
+// left to do for the backward pass.
 // The sum is deterministic: a fixed map of logits to chunks, chunk sums added in order, in double.
 #pragma once
 
+#include "kernels/detection/any_loss.h"
 #include "kernels/detection/box.h"
 #include "kernels/detection/head_levels.h"
-#include "kernels/detection/losses/focal.h"
 
 namespace diopter {
 
@@ -23,17 +23,7 @@ struct ClassificationLossArgs {
   float* losses;                // [images], overwritten
 };
 
-/// Calls f with the fastest form of a loss: the one that its member in_fastest_form offers, else the loss itself.
-template <class Loss, class F>
-void with_fastest_form(const Loss& loss, const F& f) {
-  if constexpr (requires { loss.in_fastest_form(f); }) {
-    loss.in_fastest_form(f);
-  } else {
-    f(loss);
-  }
-}
-
 }  // namespace diopter
 
 DIOPTER_KERNEL(
-  template <class T, class Loss> void classification_loss(const ClassificationLossArgs<T>& args, const Loss& loss))
+  template <class T> void classification_loss(const ClassificationLossArgs<T>& args, const AnyLoss& loss))

@@ -108,7 +108,7 @@ void decode_candidates(const DecodeArgs<T>& args) {
         args.boxes[out * 4 + 1] = clip(box.y1, 1);
         args.boxes[out * 4 + 2] = clip(box.x2, 0);
         args.boxes[out * 4 + 3] = clip(box.y2, 1);
-        args.scores[out] = 1.0f / (1.0f + std::exp(-args.values[i]));
+        args.scores[out] = args.sigmoid ? 1.0f / (1.0f + std::exp(-args.values[i])) : args.values[i];
         args.labels[out] = args.indices[i] % args.classes;
       }
     }

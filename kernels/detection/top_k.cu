@@ -232,7 +232,8 @@ __global__ void __launch_bounds__(kThreads) decode_kernel(const __grid_constant_
   args.boxes[out * 4 + 1] = clip(box.y1, 1);
   args.boxes[out * 4 + 2] = clip(box.x2, 0);
   args.boxes[out * 4 + 3] = clip(box.y2, 1);
-  args.scores[out] = 1.0f / (1.0f + std::exp(-args.values[image * capacity + i]));
+  const float value = args.values[image * capacity + i];
+  args.scores[out] = args.sigmoid ? 1.0f / (1.0f + std::exp(-value)) : value;
   args.labels[out] = index % args.classes;
 }
 

@@ -30,9 +30,10 @@ struct DecodeArgs {
   const std::int32_t* counts;     // [images, levels]
   const float* image_sizes;       // [images, 2]: width, height to which boxes are clipped; null: no clipping
   float* boxes;                   // [images, levels * k, 4]; the valid ones of an image lie in front, level after level
-  float* scores;                  // [images, levels * k]: sigmoid of the logit
+  float* scores;                  // [images, levels * k]: sigmoid of the logit, or the value itself
   std::int32_t* labels;           // [images, levels * k]
   std::int32_t* candidates;       // [images]: number of valid ones
+  bool sigmoid = true;
 };
 
 }  // namespace diopter

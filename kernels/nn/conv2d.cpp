@@ -1,19 +1,18 @@
 #include "kernels/nn/conv2d.h"
 
-#include <cblas.h>
-
 #include <algorithm>
-#include <cstring>
-#include <limits>
 #include <type_traits>
 #include <vector>
 
 #include "kernels/common/check.h"
-#include "kernels/common/memory.h"
 #include "kernels/common/parallel.h"
+#include "kernels/nn/conv2d_epilogue.h"
+#include "kernels/nn/feature_maps.h"
+#include "kernels/nn/gemm.h"
 #include "kernels/nn/row_sums.h"
+#include "kernels/nn/winograd.h"
 
-// Every pass is matrix products over blocks of pixels. The pixels of all levels and images are one list of rows; a
+// Large enough 3x3 convolutions go to winograd.cpp. Every other pass is matrix products over blocks of pixels. The pixels of all levels and images are one list of rows; a
 // block of rows is gathered into a matrix [pixels, taps * channels] (im2col) that stays in the cache while sgemm reads
 // it. The backward pass to the data is the same correlation with rotated weights. How rows are cut into blocks depends
 // on shapes only.
@@ -38,31 +37,6 @@ namespace cpu {
 
 namespace {
 
-/// Floats of one call or one thread, 64-byte aligned. Growing loses the contents.
-class Buffer {
- public:
-  Buffer() = default;
-  explicit Buffer(std::int64_t floats) { get(floats); }
-  Buffer(const Buffer&) = delete;
-  Buffer& operator=(const Buffer&) = delete;
-  ~Buffer() { deallocate(data_); }
-
-  float* get(std::int64_t floats) {
-    if (floats > size_) {
-      deallocate(data_);
-      data_ = nullptr, size_ = 0;
-      data_ = static_cast<float*>(allocate(static_cast<std::size_t>(floats) * sizeof(float)));
-      size_ = floats;
-    }
-    return data_;
-  }
-  float* data() const { return data_; }
-
- private:
-  float* data_ = nullptr;
-  std::int64_t size_ = 0;
-};
-
 /// What a thread keeps between blocks.
 struct Scratch {
   Buffer columns, result, gradient;
@@ -72,49 +46,7 @@ Scratch& scratch() {
   return mine;
 }
 
-/// c [m, n] = a b + beta c, row-major, on the calling thread. at: a is stored [k, m]; bt: b is stored [n, k].
-void gemm(CBLAS_TRANSPOSE at, CBLAS_TRANSPOSE bt, std::int64_t m, std::int64_t n, std::int64_t k, const float* a,
-          std::int64_t lda, const float* b, std::int64_t ldb, float beta, float* c, std::int64_t ldc) {
-  static const bool one_thread = (openblas_set_num_threads(1), true);
-  static_cast<void>(one_thread);
-  cblas_sgemm(CblasRowMajor, at, bt, static_cast<int>(m), static_cast<int>(n), static_cast<int>(k), 1.0f, a,
-              static_cast<int>(lda), b, static_cast<int>(ldb), beta, c, static_cast<int>(ldc));
-}
-
-template <class T>
-void convert(std::int64_t n, const T* from, float* to) {
-  for (std::int64_t i = 0; i < n; ++i) to[i] = float(from[i]);
-}
-void convert(std::int64_t n, const float* from, float* to) {
-  std::memcpy(to, from, static_cast<std::size_t>(n) * sizeof(float));
-}
-
 std::int64_t divide_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
-
-/// Calls body(row, level, n, y, x) for the rows [begin, end) of a list of feature maps.
-template <class Body>
-void for_each_pixel(const Levels& levels, std::int64_t begin, std::int64_t end, Body body) {
-  std::int64_t first = 0;
-  for (int l = 0; l < levels.count && first < end; ++l) {
-    const LevelShape& level = levels.level[l];
-    const std::int64_t last = std::min(end, first + level.rows());
-    if (std::int64_t row = std::max(begin, first); row < last) {
-      std::int64_t rest = row - first;
-      int x = static_cast<int>(rest % level.w);
-      rest /= level.w;
-      int y = static_cast<int>(rest % level.h), n = static_cast<int>(rest / level.h);
-      for (; row < last; ++row) {
-        body(row, l, n, y, x);
-        if (++x < level.w) continue;
-        x = 0;
-        if (++y < level.h) continue;
-        y = 0;
-        ++n;
-      }
-    }
-    first += level.rows();
-  }
-}
 
 /// Which source pixels an output pixel (y, x) sees: rows y * step + top .. + rows - 1, columns likewise.
 struct Window {
@@ -190,7 +122,7 @@ struct Weights {
 /// (which may be null) it has been computed there, as a part of the whole matrix, otherwise in scratch memory.
 template <class T, class Finish>
 void correlate(const Levels& source, int channels, const T* x, const Levels& grid, const Window& window,
-               const Weights& w, float* direct, Finish finish) {
+               const Weights& w, float* direct, const Finish& finish) {
   const std::int64_t rows = grid.rows(), depth = std::int64_t{window.taps()} * channels;
   if (rows == 0) return;
   const Blocks blocks = cut(rows, depth, w.width);
@@ -215,25 +147,6 @@ void correlate(const Levels& source, int channels, const T* x, const Levels& gri
     finish(begin, count, c, wide, z, stride);
   });
 }
-
-/// An array as floats: the array itself, or a copy that lives as long as this.
-template <class T>
-class FloatCopy {
- public:
-  FloatCopy(std::int64_t n, const T* w) {
-    if constexpr (std::is_same_v<T, float>) {
-      data_ = w;
-    } else {
-      convert(n, w, copy_.get(n));
-      data_ = copy_.data();
-    }
-  }
-  const float* data() const { return data_; }
-
- private:
-  Buffer copy_;
-  const float* data_;
-};
 
 /// The taps of one axis that reach the positions p with p mod stride == phase: source = j + offset + tap for the j-th
 /// of these positions. `last` is the kernel position of tap 0; the next taps are `stride` before it each.
@@ -265,6 +178,7 @@ void rotate(const Conv2dShape& s, const Phase& py, const Phase& px, const T* w, 
 template <class T>
 void conv2d_forward(const Conv2dForwardArgs<T>& args) {
   validate(args.shape);
+  if (winograd_pays(args.shape)) return winograd_forward(args);
   const Conv2dShape& s = args.shape;
   const Conv2dEpilogue<T>& e = args.epilogue;
   const int outs = s.out_channels;
@@ -272,30 +186,14 @@ void conv2d_forward(const Conv2dForwardArgs<T>& args) {
   const FloatCopy<T> floats(std::int64_t{outs} * window.taps() * s.in_channels, args.w);
   const Weights w{floats.data(), outs, true};
 
-  // A missing part is its neutral value: z * 1 + 0, at least -infinity.
-  const std::vector<float> one(e.scale ? 0 : outs, 1.0f), zero(e.bias ? 0 : outs, 0.0f);
-  const float *scale = e.scale ? e.scale : one.data(), *bias = e.bias ? e.bias : zero.data();
-  const float lowest = e.relu ? 0.0f : -std::numeric_limits<float>::infinity();
-
+  const EpilogueOf<T> epilogue(e, outs, args.y);
   float* direct = nullptr;
   if constexpr (std::is_same_v<T, float>) direct = e.residual == args.y ? nullptr : args.y;
-  if (direct && !e.scale && !e.bias && !e.residual && !e.relu) {
+  if (direct && epilogue.changes_nothing()) {
     correlate(s.in, s.in_channels, args.x, s.out(), window, w, direct, [](auto&&...) {});
-    return;
+  } else {
+    correlate(s.in, s.in_channels, args.x, s.out(), window, w, direct, epilogue);
   }
-  correlate(s.in, s.in_channels, args.x, s.out(), window, w, direct,
-            [&](std::int64_t begin, std::int64_t rows, int c, int wide, const float* z, std::int64_t stride) {
-              const float *a = scale + c, *b = bias + c;
-              for (std::int64_t row = 0; row < rows; ++row, z += stride) {
-                const std::int64_t at = (begin + row) * outs + c;
-                T* y = args.y + at;
-                const T* residual = e.residual ? e.residual + at : nullptr;
-                for (int o = 0; o < wide; ++o) {
-                  const float value = z[o] * a[o] + b[o] + (residual ? float(residual[o]) : 0.0f);
-                  y[o] = T(value < lowest ? lowest : value);
-                }
-              }
-            });
 }
 
 template <class T>
@@ -331,6 +229,7 @@ void conv2d_epilogue_backward(const Conv2dEpilogueBackwardArgs<T>& args) {
 template <class T>
 void conv2d_backward_data(const Conv2dShape& s, const T* dz, const T* w, T* dx) {
   validate(s);
+  if (winograd_pays(s)) return winograd_backward_data(s, dz, w, dx);
   const int ins = s.in_channels, stride = s.stride;
   const Levels out = s.out();
   Buffer rotated(std::int64_t{ins} * s.kernel * s.kernel * s.out_channels);
@@ -377,6 +276,7 @@ void conv2d_backward_data(const Conv2dShape& s, const T* dz, const T* w, T* dx) 
 template <class T>
 void conv2d_backward_weight(const Conv2dShape& s, const T* dz, const T* x, float* dw) {
   validate(s);
+  if (winograd_pays(s)) return winograd_backward_weight(s, dz, x, dw);
   const Levels out = s.out();
   const std::int64_t rows = out.rows(), outs = s.out_channels;
   const std::int64_t depth = std::int64_t{s.kernel} * s.kernel * s.in_channels, size = outs * depth;

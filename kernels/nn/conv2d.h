@@ -76,6 +76,14 @@ DIOPTER_KERNEL(
   template <class T> void conv2d_backward_data(const Conv2dShape& shape, const T* dz, const T* w, T* dx);
   template <class T> void conv2d_backward_weight(const Conv2dShape& shape, const T* dz, const T* x, float* dw))
 
+namespace diopter::cpu {
+
+/// Whether 3x3 convolutions may be computed by winograd.h, several times as fast, with errors of some 1e-5 of the largest
+/// value instead of some 1e-6. On at first.
+void allow_winograd(bool allowed);
+
+}  // namespace diopter::cpu
+
 namespace diopter::cuda {
 
 /// Whether float convolutions may round their inputs to TF32 (10 bits of mantissa, several times as fast). Off at first.

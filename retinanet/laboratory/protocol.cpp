@@ -121,34 +121,48 @@ std::vector<double> read_learning_rates(const TomlTable& t) {
   return values;
 }
 
-/// Sets one key of the configuration; an error is the protocol's, with its line.
-void apply(Config& config, const TomlTable& t, const toml::node& node, const std::string& setting) {
-  const std::string key = setting.substr(0, setting.find('='));
-  if (std::count(kReserved.begin(), kReserved.end(), key)) t.reject(node, key, " is the protocol's own to set");
-  try {
-    set_config(config, setting);
-  } catch (const Error& error) {
-    t.reject(node, error.what());
-  }
+/// A key=value and where it stands.
+struct Setting {
+  std::string text;
+  const toml::node* node;
+  std::string key() const { return text.substr(0, text.find('=')); }
+};
+using Settings = std::vector<Setting>;
+
+std::vector<std::string> texts_of(const Settings& settings) {
+  std::vector<std::string> texts;
+  for (const Setting& setting : settings) texts.push_back(setting.text);
+  return texts;
 }
 
-void check(const Config& config, const TomlTable& t, const toml::node& node) {
+/// The configuration with the settings; an error is the protocol's, with the line of the setting that it names.
+Config applied(Config config, const TomlTable& t, const Settings& settings) {
+  for (const Setting& setting : settings) {
+    if (std::count(kReserved.begin(), kReserved.end(), setting.key())) {
+      t.reject(*setting.node, setting.key(), " is the protocol's own to set");
+    }
+  }
   try {
+    apply_settings(config, texts_of(settings));
     check_config(config);
   } catch (const Error& error) {
-    t.reject(node, error.what());
+    const std::string message = error.what();
+    const auto named = std::find_if(settings.begin(), settings.end(), [&](const Setting& setting) {
+      return message.starts_with("--set " + setting.text + ":") || message.starts_with(setting.key() + " ");
+    });
+    t.reject(named == settings.end() ? t.raw() : *named->node, message);
   }
+  return config;
 }
 
-std::vector<std::string> read_settings(const TomlTable& t, Config& config) {
-  std::vector<std::string> settings;
+Settings read_settings(const TomlTable& t) {
+  Settings settings;
   if (!t.has("settings")) return settings;
   const toml::array* list = t.at("settings").as_array();
   if (!list) t.reject_key("settings", "must be a list of \"key=value\"");
   for (const toml::node& node : *list) {
     if (!node.is_string()) t.reject(node, t.full_name("settings"), " must be a list of \"key=value\"");
-    settings.push_back(text_of(node));
-    apply(config, t, node, settings.back());
+    settings.push_back({text_of(node), &node});
   }
   return settings;
 }
@@ -181,21 +195,23 @@ std::vector<std::vector<std::string>> read_grid(const TomlTable& t, const Config
     if (!grid) t.reject_key("grid", "must be a table");
     read_axes(t, *grid, "", axes);
   }
-  std::vector<std::vector<std::string>> combinations{{}};
+  std::vector<Settings> combinations{{}};
   for (const Axis& axis : axes) {
-    std::vector<std::vector<std::string>> longer;
-    for (const std::vector<std::string>& combination : combinations) {
+    std::vector<Settings> longer;
+    for (const Settings& combination : combinations) {
       for (const toml::node& value : *axis.values) {
         longer.push_back(combination);
-        longer.back().push_back(axis.key + "=" + text_of(value));
-        Config config = base;
-        for (const std::string& setting : longer.back()) apply(config, t, value, setting);
-        check(config, t, value);
+        longer.back().push_back({axis.key + "=" + text_of(value), &value});
       }
     }
     combinations = std::move(longer);
   }
-  return combinations;
+  std::vector<std::vector<std::string>> texts;
+  for (const Settings& combination : combinations) {
+    applied(base, t, combination);
+    texts.push_back(texts_of(combination));
+  }
+  return texts;
 }
 
 /// A contestant before its learning rates are known to be enough.
@@ -217,10 +233,9 @@ Entry read_contestant(const TomlTable& t, const Config& common, const std::vecto
   if (!std::all_of(name.begin(), name.end(), fits)) {
     t.reject_key("name", "may have letters, digits and _ - . + only: files are named after it");
   }
-  Config config = common;
-  entry.contestant.settings = read_settings(t, config);
-  check(config, t, t.raw());
-  entry.combinations = read_grid(t, config);
+  const Settings settings = read_settings(t);
+  entry.contestant.settings = texts_of(settings);
+  entry.combinations = read_grid(t, applied(common, t, settings));
   entry.learning_rates = t.has("learning_rates") ? read_learning_rates(t) : learning_rates;
   return entry;
 }
@@ -331,8 +346,9 @@ Protocol parse_protocol(const std::string& text, const std::string& file) {
   } catch (const Error& error) {
     training.reject_key("preset", "is no preset: ", error.what());
   }
-  p.settings = read_settings(training, common);
-  check(common, training, training.raw());
+  const Settings settings = read_settings(training);
+  p.settings = texts_of(settings);
+  common = applied(common, training, settings);
 
   const TomlTable tuning = t.table("tuning", {"learning_rates", "seeds", "pad"});
   const std::vector<double> learning_rates = read_learning_rates(tuning);
@@ -372,7 +388,7 @@ Config run_config(const Protocol& protocol, const Contestant& contestant, const 
                   std::int64_t seed) {
   Config config = preset(protocol.preset);
   for (const auto* settings : {&protocol.settings, &contestant.settings, &configuration.settings}) {
-    for (const std::string& setting : *settings) set_config(config, setting);
+    apply_settings(config, *settings);
   }
   config.train.lr = configuration.lr;
   config.train.seed = seed;

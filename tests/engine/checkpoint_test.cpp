@@ -253,12 +253,24 @@ TEST_CASE("Checkpoint: missing, surplus and differing tensors are named, and not
     CHECK(same_bits(model, zeros_like(model)));
     return error;
   };
-  CHECK(error_with([](Checkpoint& c) { c.tensors.erase("scalar"); }) == "old.safetensors: tensor scalar is missing");
+  CHECK(error_with([](Checkpoint& c) { c.tensors.erase("scalar"); }) == "old.safetensors: tensor scalar is missing (f32 [])");
   CHECK(error_with([](Checkpoint& c) { c.tensors["zz"] = Tensor::zeros({1}); }) ==
-        "old.safetensors: tensor zz has no place in the model");
+        "old.safetensors: tensor zz has no place in the model (f32 [1])");
   CHECK(error_with([](Checkpoint& c) {
           c.tensors["conv.weight"] = Tensor::zeros({2, 3, 3, 2});
         }) == "old.safetensors: tensor conv.weight is f32 [2, 3, 3, 2], the model has f32 [2, 2, 3, 3]");
+  // The first of each kind, and how many there are.
+  CHECK(error_with([](Checkpoint& c) {
+          c.tensors.erase("scalar");
+          c.tensors.erase("mask");
+          c.tensors["conv.bias"] = Tensor::zeros({3});
+          c.tensors["zz"] = Tensor::zeros({1});
+        }) == "old.safetensors: tensor conv.bias is f32 [3], the model has f32 [2]; tensor mask is missing (u8 [3]); tensor "
+              "zz has no place in the model (f32 [1]) (2 missing, 1 different, 1 surplus)");
+  CHECK(error_with([](Checkpoint& c) {
+          c.tensors["conv.num_batches_tracked"] = Tensor::zeros({}, DType::i32);  // PyTorch's, read and left alone
+          c.tensors.erase("none");
+        }) == "old.safetensors: tensor none is missing (f32 [0, 4])");
   CHECK(error_with([](Checkpoint& c) { c.tensors["scalar"] = Tensor::zeros({}, DType::bf16); }) ==
         "old.safetensors: tensor scalar is bf16 [], the model has f32 []");
 }
@@ -280,7 +292,7 @@ TEST_CASE("Checkpoint: each prefix has its own tensors") {
   CHECK_NOTHROW(get_tensors(checkpoint, "", one(0)));
   CHECK_NOTHROW(get_tensors(checkpoint, kVelocityPrefix, one(0)));
   CHECK(error_of([&] { get_tensors(checkpoint, kAveragePrefix, one(0)); }) ==
-        ": tensor average.v has no place in the model");
+        ": tensor average.v has no place in the model (f32 [1])");
 }
 
 TEST_CASE("Checkpoint: a module's state is its parameters and buffers") {

@@ -106,7 +106,7 @@ TEST_CASE("classification_loss: gradients") {
       INFO("gamma " << gamma << " on " << device_name(device));
       check_gradients(
           [&](const std::vector<Variable>& v) {
-            return classification_loss({v[0], logits.levels}, kClasses, targets, scale, {.gamma = gamma});
+            return classification_loss({v[0], logits.levels}, kClasses, targets, scale, FocalLoss{.gamma = gamma});
           },
           {logits.rows.value()});
     }

@@ -115,6 +115,8 @@ TEST_CASE("Norm: what each kind holds and does") {
   std::vector<float> expected = x.value().to_vector<float>();
   for (float& v : expected) v /= std::sqrt(1 + 1e-5f);
   require_close(batch(x).value().to_vector<float>(), expected, Tolerance::elementwise);
+  const Norm without_eps(NormKind::frozen_batch, 4, 1, false, 0.0f);
+  CHECK(without_eps(x).value().to_vector<float>() == x.value().to_vector<float>());
 
   batch.set_training(true);
   const std::vector<float> before = batch.buffers()[0].tensor.to_vector<float>();

@@ -110,8 +110,8 @@ TEST_CASE("presets differ where their models differ") {
   CHECK(d2.train.norm_and_bias_decay == 0);
   CHECK(tv.train.norm_and_bias_decay == tv.train.weight_decay);
   for (const Config& c : {tv, v2, d2, paper}) {
-    CHECK(c.loss.gamma == 2);
-    CHECK(c.loss.alpha == 0.25);
+    CHECK(std::get<FocalLoss>(c.loss.kind).gamma == 2);
+    CHECK(std::get<FocalLoss>(c.loss.kind).alpha == 0.25f);
     CHECK(c.model.prior == 0.01);
     CHECK(c.train.lr == 0.01);
     CHECK(c.train.batch_size == 16);
@@ -196,6 +196,7 @@ TEST_CASE("a value out of range names its key") {
                                  "model.head_depth=-1",
                                  "model.freeze_stages=6",
                                  "model.groups=5",
+                                 "model.norm_eps=-1e-5",
                                  "anchors.scales=[]",
                                  "anchors.scales=[0]",
                                  "anchors.ratios=[-1]",
@@ -203,6 +204,7 @@ TEST_CASE("a value out of range names its key") {
                                  "match.foreground_iou=1.5",
                                  "match.background_iou=0.6",
                                  "loss.gamma=-0.5",
+                                 "loss.smooth_l1_beta=-1",
                                  "loss.alpha=1.5",
                                  "loss.ema_momentum=2",
                                  "loss.ema_start=0",
@@ -248,6 +250,16 @@ TEST_CASE("a value out of range names its key") {
   CHECK(range_error("train.lr=0") == "");
 }
 
+TEST_CASE("differences name key and values") {
+  Config a = preset("small"), b = a;
+  CHECK(differences(a, b, {"model.norm_eps", "input.mean", "loss.box"}).empty());
+  b.model.norm_eps = 0;
+  b.input.mean = {1, 2, 3};
+  b.train.lr = 7;
+  CHECK(differences(a, b, {"model.norm_eps", "input.mean", "loss.box"}) ==
+        std::vector<std::string>{"model.norm_eps is 1e-05, not 0.0", "input.mean is [0.485, 0.456, 0.406], not [1.0, 2.0, 3.0]"});
+}
+
 TEST_CASE("a whole configuration must have every key, an override may have one") {
   std::string text = format_config(preset("small"));
   const std::size_t at = text.find("\nmomentum = ");
@@ -257,12 +269,58 @@ TEST_CASE("a whole configuration must have every key, an override may have one")
   Config config = preset("small");
   override_config(config, "[train]\nlr = 0.5\n[loss]\ngamma = 1\n", "b.toml");
   CHECK(config.train.lr == 0.5);
-  CHECK(config.loss.gamma == 1);
+  CHECK(std::get<FocalLoss>(config.loss.kind).gamma == 1);
   CHECK(config.train.momentum == 0.9);
   CHECK(contains(error_of([&] { override_config(config, "[train]\nlearning_rate = 1\n", "b.toml"); }),
                  "b.toml: unknown key train.learning_rate"));
   CHECK(contains(error_of([&] { override_config(config, "[train]\nlr = true\n", "b.toml"); }),
                  "b.toml: train.lr must be a number"));
+}
+
+TEST_CASE("every loss's configuration survives being written, no parameter has the name of another key") {
+  for (const AnyLoss& loss : all_losses()) {
+    INFO(loss_name(loss));
+    Config config = preset("small");
+    config.loss.kind = loss;
+    for_each_parameter(config.loss.kind, [](const auto& p, float& value) { value = p.whole ? p.highest : (p.lowest + value) / 2; });
+    const std::string text = format_config(config);
+    CHECK_NOTHROW(check_config(config));
+    CHECK(format_config(parse_config(text, "text")) == text);
+    CHECK(parse_config(text, "text").loss.kind.index() == loss.index());
+  }
+}
+
+TEST_CASE("the chosen loss decides which parameters there are, in any order") {
+  Config config = preset("small");
+  apply_settings(config, {"loss.beta=-1", "train.lr=2", "loss.kind=focal_star", "loss.gamma=3"});
+  const FocalStarLoss star = std::get<FocalStarLoss>(config.loss.kind);
+  CHECK(star.gamma == 3);
+  CHECK(star.beta == -1);
+  CHECK(star.alpha == 0.25f);
+  CHECK(config.train.lr == 2);
+
+  override_config(config, "[loss]\nalpha = 0.5\nkind = \"balanced_ce\"\nnormaliser = \"image\"\n", "d.toml");
+  CHECK(std::get<BalancedCeLoss>(config.loss.kind).alpha == 0.5f);
+  CHECK(config.loss.normaliser == "image");
+
+  set_config(config, "loss.kind=hinge:margin=0.75");
+  CHECK(std::get<HingeLoss>(config.loss.kind).margin == 0.75f);
+  set_config(config, "loss.kind=hinge");  // its defaults, whatever was set before
+  CHECK(std::get<HingeLoss>(config.loss.kind).margin == 0.5f);
+}
+
+TEST_CASE("a parameter of another loss, or of none, is refused") {
+  CHECK(set_error("loss.beta=1") ==
+        "--set loss.beta=1: unknown key loss.beta; loss.kind is focal, this belongs to focal_star");
+  CHECK(contains(set_error("loss.gama=1"), "unknown key loss.gama; the nearest is loss.gamma"));
+  CHECK(contains(set_error("loss.kind=focl"), "--set loss.kind=focl: unknown loss focl; the nearest is focal"));
+  CHECK(contains(set_error("loss.kind=1"), "loss.kind must be the name of a loss"));
+  CHECK(contains(set_error("loss.gamma=big"), "loss.gamma must be a number"));
+  CHECK(contains(set_error("loss.gamma=1e99"), "loss.gamma must be finite"));
+  CHECK(range_error("loss.gamma=11") == "loss.gamma must lie between 0 and 10");
+  std::string text = format_config(preset("small"));
+  text.erase(text.find("gamma = 2.0\n"), 12);
+  CHECK(error_of([&] { parse_config(text, "a.toml"); }) == "a.toml: key loss.gamma is missing");
 }
 
 TEST_CASE("a TOML error names its line") {

@@ -61,7 +61,7 @@ std::int64_t step_of(const Config& config, int images, int side) {
 
 }  // namespace
 
-TEST_CASE("the expected loss follows from prior, gamma and alpha") {
+TEST_CASE("the expected loss follows from the prior and the loss") {
   Config config = preset("small");
   const AnchorTargets targets = hand_made_targets(config);
   const double anchors = static_cast<double>(targets.grid.size()), p = config.model.prior;
@@ -71,8 +71,7 @@ TEST_CASE("the expected loss follows from prior, gamma and alpha") {
   const double focal = 0.25 * (4 * 1.128382 + ((anchors - 10) * 3 - 4) * 7.53775e-7) + 0.5 * anchors * 3 * 7.53775e-7;
   REQUIRE(expected_classification_loss(config, 3, targets, scale) == Approx(focal).epsilon(1e-4));
 
-  config.loss.gamma = 0;
-  config.loss.alpha = -1;
+  config.loss.kind = CeLoss{};
   config.loss.classification_weight = 2;
   const double entropy =
       0.25 * (-4 * std::log(p) - ((anchors - 10) * 3 - 4) * std::log(1 - p)) - 0.5 * anchors * 3 * std::log(1 - p);
@@ -82,7 +81,8 @@ TEST_CASE("the expected loss follows from prior, gamma and alpha") {
 TEST_CASE("the untrained network starts at the expected loss") {
   const Dataset dataset = boxes_of(64, 64);
   for (const std::string setting : {"loss.gamma=2", "loss.gamma=0.5", "loss.normaliser=image", "loss.normaliser=ema",
-                                    "model.prior=0.1", "loss.alpha=0.75"}) {
+                                    "model.prior=0.1", "loss.alpha=0.75", "loss.kind=ce", "loss.kind=balanced_ce",
+                                    "loss.kind=focal_star:beta=-1", "loss.kind=hinge:margin=0.9", "loss.kind=ohem", "loss.kind=ohem13"}) {
     Config config = preset("small");
     set_config(config, setting);
     const InitialLoss loss = initial_loss(config, dataset, false);

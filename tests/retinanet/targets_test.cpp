@@ -104,12 +104,22 @@ TEST_CASE("losses follow the configuration's kinds and weights") {
   const auto weighted = losses({"loss.box=l1", "loss.classification_weight=3", "loss.box_weight=0.5"});
   CHECK(weighted.first == Approx(3 * classification));
   CHECK(weighted.second == Approx(0.5 * box));
-  CHECK(losses({"loss.box=smooth_l1", "loss.beta=0"}).second == Approx(box));
-  CHECK(losses({"loss.gamma=0", "loss.alpha=-1"}).first > 3 * classification);  // plain cross-entropy
+  CHECK(losses({"loss.box=smooth_l1", "loss.smooth_l1_beta=0"}).second == Approx(box));
+  CHECK(losses({"loss.kind=ce"}).first > 3 * classification);
+  CHECK(losses({"loss.gamma=0", "loss.alpha=-1"}).first == losses({"loss.kind=ce"}).first);
+
+  // Hard examples: the mean over those that are selected; boxes are learned from all positives as before.
+  const Config ohem = test::tiny_config({"loss.kind=ohem:batch=5,nms=0.3", "loss.box=l1"});
+  const AnchorTargets hard = classification_targets(ohem, 2, output.logits, output.deltas, targets, Tensor::full({1}, 1)).anchors;
+  const std::vector<std::int32_t> labels = hard.labels.to_vector<std::int32_t>();
+  CHECK(std::count(labels.begin(), labels.end(), kIgnore) == static_cast<std::ptrdiff_t>(labels.size()) - 5);
+  const auto mined = losses({"loss.kind=ohem:batch=5,nms=0.3", "loss.box=l1"});
+  CHECK(mined.first == Approx(classification_loss(output.logits, 2, hard, Tensor::full({1}, 0.2f), CeLoss{}).value().item()));
+  CHECK(mined.second == box);
 
   std::vector<float> kinds;
   for (const char* kind : {"l1", "smooth_l1", "giou", "diou", "ciou"}) {
-    kinds.push_back(losses({std::string("loss.box=") + kind, "loss.beta=1"}).second);
+    kinds.push_back(losses({std::string("loss.box=") + kind, "loss.smooth_l1_beta=1"}).second);
   }
   std::sort(kinds.begin(), kinds.end());
   CHECK(std::adjacent_find(kinds.begin(), kinds.end()) == kinds.end());

@@ -345,10 +345,10 @@ TEST_CASE("a run may start from the weights of another") {
   train(tiny_config({setting, "train.lr=0", "train.average=0.9", "train.stop_at=2", "train.seed=9"}), shapes, second);
   const Checkpoint source = load_checkpoint(weights), copy = load_checkpoint(last_checkpoint(second));
   for (const auto& [name, tensor] : source.tensors) {
-    if (name.starts_with(kVelocityPrefix) || name.starts_with(kAveragePrefix)) continue;
+    if (!name.starts_with(kAveragePrefix)) continue;  // they are what was evaluated
     INFO(name);
+    CHECK((copy.tensors.at(name.substr(std::string(kAveragePrefix).size())).to_vector<float>() == tensor.to_vector<float>()));
     CHECK((copy.tensors.at(name).to_vector<float>() == tensor.to_vector<float>()));
-    CHECK((copy.tensors.at(kAveragePrefix + name).to_vector<float>() == tensor.to_vector<float>()));
   }
 
   Dataset two = shapes.train;
@@ -415,7 +415,7 @@ TEST_CASE("a checkpoint that cannot be used is refused") {
   CHECK(contains(error_with(whole.substr(0, whole.size() - 1)), "truncated"));
   CHECK(contains(error_with(whole.substr(0, 1000)), "truncated"));
   CHECK(contains(error_with(whole.substr(0, 5)), "truncated"));
-  CHECK(contains(error_with("PK\x03\x04 a PyTorch file, which is a zip archive"), "not a safetensors file"));
+  CHECK(contains(error_with("PK\x03\x04 a PyTorch file, which is a zip archive"), "truncated"));
   CHECK(contains(error_of([&] { load_model(shapes.folder / "none"); }), "cannot be opened"));
 
   const auto changed = [&](const std::function<void(Checkpoint&)>& change) {
@@ -424,7 +424,8 @@ TEST_CASE("a checkpoint that cannot be used is refused") {
     save_checkpoint(shapes.folder / "changed.safetensors", checkpoint);
     return error_of([&] { load_model(shapes.folder / "changed.safetensors"); });
   };
-  CHECK(contains(changed([](Checkpoint& c) { c.metadata.clear(); }), "not a checkpoint of diopter train"));
+  CHECK(contains(changed([](Checkpoint& c) { c.metadata.clear(); }), "read as torchvision RetinaNet with resnet18: tensor "));
+  CHECK(contains(changed([](Checkpoint& c) { c.metadata.erase("config"); }), "not a checkpoint of diopter train"));
   CHECK(contains(changed([](Checkpoint& c) { c.metadata["classes"] = "[\"circle\"]"; }), "names 1 classes"));
   CHECK(contains(changed([](Checkpoint& c) { c.metadata["classes"] = "circle"; }), "classes"));
   CHECK(contains(changed([](Checkpoint& c) { c.metadata["iteration"] = "many"; }), "not a number"));

@@ -38,7 +38,7 @@ seeds = [1, 2]
 
 [[contestant]]
 name = "ce"
-settings = ["loss.gamma=0", "loss.alpha=-1"]
+settings = ["loss.kind=ce"]
 
 [[contestant]]
 name = "focal"

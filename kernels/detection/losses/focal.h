@@ -8,21 +8,20 @@
 // Finite for every gamma >= 0 and every finite x. gamma = 0 without alpha is binary cross-entropy, exactly.
 #pragma once
 
-#include "kernels/common/host_device.h"
 #include "kernels/detection/logistic.h"
+#include "kernels/detection/pointwise_loss.h"
 
 namespace diopter {
 
-template <class T>
-struct ValueAndDerivative {
-  T value, derivative;
-};
-
 struct FocalLoss {
-  float gamma = 2.0f;
-  float alpha = 0.25f;  // weight of positives, 1 - alpha of negatives; negative: no weighting
+  static constexpr const char* source = "Lin et al. 2017, equation 5";
 
-  static constexpr const char* name = "focal";
+  float gamma = 2.0f;
+  float alpha = 0.25f;
+
+  static constexpr LossParameter<FocalLoss> parameters[] = {
+      {"gamma", &FocalLoss::gamma, 0, 10, "how far well-classified examples are played down"},
+      {"alpha", &FocalLoss::alpha, -1, 1, "weight of positives, 1 - alpha of negatives; below 0: no weights"}};
 
   /// Loss of one logit and its derivative with respect to the logit. Free of branches, so that loops vectorise.
   template <class T>
@@ -35,7 +34,7 @@ struct FocalLoss {
   template <class T>
   DIOPTER_HD ValueAndDerivative<T> weighted(const Logistic<T>& l, T power, bool positive) const {
     const T q = l.sigmoid, s = l.softplus;
-    const T a = alpha < 0 ? T(1) : positive ? T(alpha) : T(1) - T(alpha);
+    const T a = alpha < 0 ? T(1) : class_weight<T>(alpha, positive);
     const T w = a * power;
     const T dz = w * ((T(gamma) - T(gamma) * q) * s + q);
     return {w * s, positive ? -dz : dz};

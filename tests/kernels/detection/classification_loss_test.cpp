@@ -35,7 +35,7 @@ struct Case {
 /// the addresses that allow wide accesses.
 template <class T>
 std::vector<float> losses_of(Device device, Head<T>& head, const std::vector<std::int32_t>& labels,
-                             const FocalLoss& loss, const std::vector<float>& scale, std::size_t shift = 0) {
+                             const AnyLoss& loss, const std::vector<float>& scale, std::size_t shift = 0) {
   std::vector<float> losses(head.images(), NAN);
   test::DeviceArrays at(device, shift);
   const bool with_gradient = !scale.empty();
@@ -48,7 +48,7 @@ std::vector<float> losses_of(Device device, Head<T>& head, const std::vector<std
 }
 
 template <class T>
-void require_plain_sum(Device device, const Case& c, const FocalLoss& loss, double tolerance, std::size_t shift = 0) {
+void require_plain_sum(Device device, const Case& c, const AnyLoss& loss, double tolerance, std::size_t shift = 0) {
   Head<T> head(c.images, c.cells, c.classes, c.pixels, c.padding);
   const std::int64_t anchors = head.anchors();
   head.fill(test::uniform(c.images * anchors * c.classes, -8, 4, 3));
@@ -70,7 +70,10 @@ void require_plain_sum(Device device, const Case& c, const FocalLoss& loss, doub
       const std::int32_t label = labels[image * anchors + a];
       for (int k = 0; k < c.classes; ++k) {
         ValueAndDerivative<double> l{0, 0};
-        if (label != kIgnore) l = loss(double(static_cast<float>(head.value(image, a, k))), k == label);
+        if (label != kIgnore) {
+          const double x = static_cast<double>(static_cast<float>(head.value(image, a, k)));
+          l = std::visit([&](const auto& pointwise) { return pointwise(x, k == label); }, loss);
+        }
         expected[image] += l.value;
         const double gradient = scale[image] * l.derivative;
         largest_error = std::fmax(largest_error, std::fabs(head.gradient(image, a, k) - gradient) /
@@ -102,6 +105,15 @@ TEST_CASE("classification loss: equals a plain sum in double") {
   }
   require_plain_sum<float>(device, {2, 3, 20, {40, 10}, 0}, FocalLoss{}, 1e-5, 1);
   require_plain_sum<bf16>(device, {2, 3, 20, {40, 10}, 0}, FocalLoss{}, 0.00391, 3);
+}
+
+TEST_CASE("classification loss: every loss of the list") {
+  const Device device = GENERATE(from_range(test::devices()));
+  for (const AnyLoss& loss : all_losses()) {
+    INFO(loss_name(loss) << " on " << test::device_name(device));
+    require_plain_sum<float>(device, {2, 9, 20, {37, 12, 4, 1}, 0}, loss, 1e-5);
+    require_plain_sum<bf16>(device, {2, 3, 20, {37, 12}, 4}, loss, 0.00391);
+  }
 }
 
 TEST_CASE("classification loss: all anchors ignored") {

@@ -1,20 +1,12 @@
 #include "kernels/nn/conv2d.h"
 
-#include <initializer_list>
-
 #include "kernels/common/check.h"
-#include "tests/kernels/nn/arrays.h"
+#include "tests/kernels/nn/plain_conv2d.h"
 
 namespace diopter {
 namespace {
 
 using namespace test;
-
-Levels levels_of(std::initializer_list<LevelShape> list) {
-  Levels levels;
-  for (const LevelShape& level : list) levels.level[levels.count++] = level;
-  return levels;
-}
 
 std::vector<Conv2dShape> shapes() {
   const auto shape = [](std::initializer_list<LevelShape> in, int ins, int outs, int kernel, int stride, int padding) {
@@ -38,44 +30,6 @@ std::vector<Conv2dShape> shapes() {
       shape({{3, 4, 4}}, 70, 130, 3, 1, 1),  // blocks of channels, weights by rows of the kernel
       shape({{2, 24, 24}, {2, 12, 12}}, 33, 36, 1, 1, 0),
   };
-}
-
-struct Data {
-  std::size_t x, w, y;
-  explicit Data(const Conv2dShape& s)
-      : x(s.in.rows() * s.in_channels),
-        w(std::size_t(s.out_channels) * s.kernel * s.kernel * s.in_channels),
-        y(s.out().rows() * s.out_channels) {}
-};
-
-/// Calls body(i, j, k) for every product x[i] w[j] that y[k] sums: the definition, element by element.
-template <class Body>
-void for_each_product(const Conv2dShape& s, Body body) {
-  const Levels out_levels = s.out();
-  for (int l = 0; l < s.in.count; ++l) {
-    const LevelShape in = s.in.level[l], out = out_levels.level[l];
-    for (int n = 0; n < in.n; ++n)
-      for (int oy = 0; oy < out.h; ++oy)
-        for (int ox = 0; ox < out.w; ++ox)
-          for (int ky = 0; ky < s.kernel; ++ky)
-            for (int kx = 0; kx < s.kernel; ++kx) {
-              const int iy = oy * s.stride - s.padding + ky, ix = ox * s.stride - s.padding + kx;
-              if (iy < 0 || iy >= in.h || ix < 0 || ix >= in.w) continue;
-              const std::int64_t in_row = s.in.offset(l) + (std::int64_t{n} * in.h + iy) * in.w + ix;
-              const std::int64_t out_row = out_levels.offset(l) + (std::int64_t{n} * out.h + oy) * out.w + ox;
-              for (int o = 0; o < s.out_channels; ++o)
-                for (int i = 0; i < s.in_channels; ++i)
-                  body(in_row * s.in_channels + i,
-                       ((std::int64_t{o} * s.kernel + ky) * s.kernel + kx) * s.in_channels + i,
-                       out_row * s.out_channels + o);
-            }
-  }
-}
-
-std::vector<double> plain_forward(const Conv2dShape& s, const std::vector<float>& x, const std::vector<float>& w) {
-  std::vector<double> y(Data(s).y);
-  for_each_product(s, [&](auto i, auto j, auto k) { y[k] += static_cast<double>(x[i]) * w[j]; });
-  return y;
 }
 
 template <class T>
@@ -113,12 +67,6 @@ double dot(const std::vector<float>& a, const std::vector<float>& b) {
   return sum;
 }
 
-std::string name(const Conv2dShape& s) {
-  return std::to_string(s.in.count) + " levels, first " + std::to_string(s.in.level[0].h) + "x" +
-         std::to_string(s.in.level[0].w) + ", kernel " + std::to_string(s.kernel) + ", stride " +
-         std::to_string(s.stride) + ", padding " + std::to_string(s.padding);
-}
-
 TEMPLATE_TEST_CASE("conv2d: forward equals a plain loop", "", float, bf16) {
   const Device device = GENERATE(from_range(devices()));
   for (const Conv2dShape& s : shapes()) {
@@ -136,11 +84,7 @@ TEMPLATE_TEST_CASE("conv2d: backward passes equal plain loops", "", float, bf16)
     const Data size(s);
     const auto x = random_array<TestType>(size.x, 1), w = random_array<TestType>(size.w, 2);
     const auto dz = random_array<TestType>(size.y, 3);
-    std::vector<double> dx(size.x), dw(size.w);
-    for_each_product(s, [&](auto i, auto j, auto k) {
-      dx[i] += static_cast<double>(float(dz[k])) * float(w[j]);
-      dw[j] += static_cast<double>(float(dz[k])) * float(x[i]);
-    });
+    const auto [dx, dw] = plain_backward(s, dz, x, w);
     require_close(to_float(backward_data(device, s, dz, w)), dx, tolerance<TestType>(Tolerance::matrix));
     require_close(backward_weight(device, s, dz, x), dw, Tolerance::matrix);
   }

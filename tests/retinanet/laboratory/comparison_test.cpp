@@ -78,7 +78,7 @@ TEST_CASE("with few seeds nothing is claimed") {
   REQUIRE(contains(caveats(study.protocol, scores).front(), "3 final seeds: fewer than the 8"));
   study.protocol.final_seeds = {1};
   const std::vector<Score> single = study.scores();
-  REQUIRE(contains(report_markdown(study.protocol, study.results, single), "| ce | `loss.gamma=0 loss.alpha=-1` | 0.02 | 30.0 |"));
+  REQUIRE(contains(report_markdown(study.protocol, study.results, single), "| ce | `loss.kind=ce` | 0.02 | 30.0 |"));
   REQUIRE(contains(verdict(study.protocol, single[1]), "95 % interval unknown"));
 }
 
@@ -125,5 +125,5 @@ TEST_CASE("the table as comma-separated text has a line a contestant and as many
   for (const std::string& line : all) {
     REQUIRE(std::count(line.begin(), line.end(), ',') == std::count(all[0].begin(), all[0].end(), ','));
   }
-  REQUIRE(all[1].starts_with(protocol_hash(study.protocol) + ",ce,loss.gamma=0 loss.alpha=-1,0.02,8,33.5,"));
+  REQUIRE(all[1].starts_with(protocol_hash(study.protocol) + ",ce,loss.kind=ce,0.02,8,33.5,"));
 }

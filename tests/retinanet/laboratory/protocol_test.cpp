@@ -64,7 +64,7 @@ TEST_CASE("a run's configuration is the preset, what all share, the contestant's
   REQUIRE(config.train.evaluate_every == 0);
   REQUIRE(config.train.momentum == preset("small").train.momentum);
   REQUIRE(contains(format_config(config), "\ngamma = 0.0\n"));
-  REQUIRE(settings_text(p.contestants[0], p.contestants[0].configurations[1]) == "loss.gamma=0 loss.alpha=-1");
+  REQUIRE(settings_text(p.contestants[0], p.contestants[0].configurations[1]) == "loss.kind=ce");
 }
 
 TEST_CASE("grids are every combination of their values, with every learning rate") {
@@ -109,7 +109,7 @@ TEST_CASE("what is wrong with a protocol is said with its line") {
   require_error("\"small\"", "\"smal\"", "p.toml:13: [training].preset is no preset: unknown preset smal");
   require_error("iterations = 6", "iterations = 0", "p.toml:14: [training].iterations must be an integer from 1");
   require_error("model.groups=4", "model.grups=4", "p.toml:15: --set model.grups=4: unknown key model.grups; the nearest");
-  require_error("model.groups=4", "model.groups=3", "p.toml:12: model.groups must divide");
+  require_error("model.groups=4", "model.groups=3", "p.toml:15: model.groups must divide");
   require_error("train.workers=1", "train.lr=1", "p.toml:16: train.lr is the protocol's own to set");
   require_error("[0.02, 0.1]", "[]", "p.toml:19: [tuning].learning_rates must be a list of numbers that is not empty");
   require_error("[0.02, 0.1]", "[0.1, 0.02]", "p.toml:19: [tuning].learning_rates must be positive and ascending");
@@ -120,7 +120,7 @@ TEST_CASE("what is wrong with a protocol is said with its line") {
   require_error("\"ce\"\n\n[data", "\"none\"\n\n[data", "p.toml:2: baseline is 'none', which is no contestant");
   require_error("name = \"focal\"", "name = \"ce\"", "p.toml:30: [contestant].name is another contestant's");
   require_error("name = \"focal\"", "name = \"a/b\"", "p.toml:30: [contestant].name may have letters");
-  require_error("settings = [\"loss.gamma=2\"]", "settings = [\"loss.gamma=-2\"]", "p.toml:29: loss.gamma must not be negative");
+  require_error("settings = [\"loss.gamma=2\"]", "settings = [\"loss.gamma=-2\"]", "p.toml:31: loss.gamma must not be negative");
   require_error("settings = [\"loss.gamma=2\"]", "grid.loss.gamma = []", "p.toml:31: grid of loss.gamma must be a list");
   require_error("settings = [\"loss.gamma=2\"]", "grid.loss.gama = [1]", "p.toml:31: --set loss.gama=1: unknown key");
   require_error("settings = [\"loss.gamma=2\"]", "grid.loss.gamma = [-1]", "p.toml:31: loss.gamma must not be negative");

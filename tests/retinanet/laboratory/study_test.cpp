@@ -186,7 +186,7 @@ TEST_CASE("a run that was stopped goes on from its checkpoint and gives the same
 
 TEST_CASE("seeds decide runs, and contestants share what a seed decides") {
   const TinyStudy tiny(replaced(test::tiny_protocol(), "name = \"focal\"\nsettings = [\"loss.gamma=2\"]",
-                                "name = \"twin\"\nsettings = [\"loss.gamma=0\", \"loss.alpha=-1\"]"));
+                                "name = \"twin\"\nsettings = [\"loss.kind=ce\"]"));
   const auto losses = [&](const std::string& name) {
     tiny.run(name);
     std::string metrics = test::read_bytes(tiny.study.run_folder(name) + "/metrics.csv"), column;

@@ -1,0 +1,49 @@
+// All classification losses as one type. CMake writes the list, AnyLoss and kLossNames, from losses/*.h and the folder
+// DIOPTER_EXTRA_LOSSES (cmake/LossList.cmake); nothing else names a loss.
+#pragma once
+
+#include <optional>
+#include <type_traits>
+#include <vector>
+
+#include "generated/loss_list.h"
+
+namespace diopter {
+
+namespace detail {
+template <class... Losses>
+std::vector<AnyLoss> defaults_of(const std::variant<Losses...>*) {
+  return {Losses{}...};
+}
+}  // namespace detail
+
+/// Every loss with its default parameters.
+inline std::vector<AnyLoss> all_losses() { return detail::defaults_of(static_cast<const AnyLoss*>(nullptr)); }
+
+/// Its name on the command line: the name of its file.
+inline const char* loss_name(const AnyLoss& loss) { return kLossNames[loss.index()]; }
+
+inline const char* loss_source(const AnyLoss& loss) {
+  return std::visit([](const auto& l) { return std::remove_cvref_t<decltype(l)>::source; }, loss);
+}
+
+/// The anchors that a loss is computed on; nothing for all of them.
+inline std::optional<HardExampleRule> hard_example_rule(const AnyLoss& loss) {
+  return std::visit([](const auto& l) -> std::optional<HardExampleRule> {
+    if constexpr (requires { l.hard_examples(); }) return l.hard_examples();
+    return std::nullopt;
+  }, loss);
+}
+
+/// Calls f(parameter, value) for each parameter: a LossParameter, and a reference to its value in `loss`, which is an
+/// AnyLoss or one of its alternatives, constant or not.
+template <class Loss, class F>
+void for_each_parameter(Loss& loss, const F& f) {
+  if constexpr (std::is_same_v<std::remove_const_t<Loss>, AnyLoss>) {
+    std::visit([&](auto& l) { for_each_parameter(l, f); }, loss);
+  } else if constexpr (requires { Loss::parameters; }) {
+    for (const auto& p : Loss::parameters) f(p, loss.*p.member);
+  }
+}
+
+}  // namespace diopter

@@ -1,0 +1,21 @@
+# The example of docs/adding_a_loss.md as one more loss of the list: what holds for every loss, on every device of the
+# build. Only what the list reaches is compiled again.
+set(here ${CMAKE_CURRENT_LIST_DIR})
+set(kernels ${PROJECT_SOURCE_DIR}/kernels/detection/classification_loss)
+set(sources ${kernels}.cpp)
+if(NOT DIOPTER_CUDA_KIND STREQUAL "off")
+  list(APPEND sources ${kernels}.cu)
+endif()
+if(DIOPTER_CUDA_KIND STREQUAL "host")
+  executor_sources(${kernels}.cu)
+endif()
+write_loss_list(${PROJECT_BINARY_DIR}/with_example/generated/loss_list.h ${PROJECT_SOURCE_DIR}/kernels/detection/losses
+                ${here}/losses)
+add_executable(example_loss_tests ${sources} ${PROJECT_SOURCE_DIR}/retinanet/loss_choice.cpp
+  ${PROJECT_SOURCE_DIR}/retinanet/nearest.cpp ${here}/poly_test.cpp ${here}/../retinanet/loss_choice_test.cpp
+  ${here}/../kernels/detection/losses_test.cpp ${here}/../kernels/detection/classification_loss_test.cpp
+  $<TARGET_OBJECTS:catch_main>)
+target_include_directories(example_loss_tests BEFORE PRIVATE ${PROJECT_BINARY_DIR}/with_example)
+target_link_libraries(example_loss_tests PRIVATE diopter_engine Catch2::Catch2)
+catch_discover_tests(example_loss_tests TEST_PREFIX "example of a loss: " DISCOVERY_MODE PRE_TEST
+  PROPERTIES SKIP_REGULAR_EXPRESSION "SKIPPED: " LABELS example)
