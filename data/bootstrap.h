@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "data/coco_matching.h"
+#include "data/statistics.h"
 
 namespace diopter {
 
@@ -30,11 +31,6 @@ struct BootstrapOptions {
 
 /// Where the middle `confidence` of the resamples lie, interpolated linearly between the two nearest; -1, -1 when the
 /// number never existed. Resamples without objects do not count.
-struct Interval {
-  double low, high;
-  bool operator==(const Interval&) const = default;
-};
-
 struct BootstrapIntervals {
   Interval ap, ap50, ap75, ar100;
   std::vector<Interval> category_ap;

@@ -218,9 +218,11 @@ void Trainer::explain_non_finite(const QueuedStep& step, const char* what) {
   }
   if (cause.empty()) cause = "every output of the network is finite";
   const bool saved = std::filesystem::exists(last_checkpoint(folder_));
-  fail(what, " is not finite at iteration ", step.report.iteration, ": ", cause, "; pictures: ", pictures, "; ",
-       saved ? "the last good checkpoint is " + last_checkpoint(folder_) : "no checkpoint had been saved yet",
-       " (a lower train.lr or train.clip_norm may help)");
+  throw NotFinite(step.report.iteration,
+                  std::string(what) + " is not finite at iteration " + std::to_string(step.report.iteration) + ": " + cause +
+                      "; pictures: " + pictures + "; " +
+                      (saved ? "the last good checkpoint is " + last_checkpoint(folder_) : "no checkpoint had been saved yet") +
+                      " (a lower train.lr or train.clip_norm may help)");
 }
 
 CocoMetrics Trainer::evaluate(const TrainerCallbacks& callbacks) {

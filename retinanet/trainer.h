@@ -11,6 +11,7 @@
 #include "data/loader.h"
 #include "engine/optimizer.h"
 #include "engine/schedule.h"
+#include "kernels/common/check.h"
 #include "retinanet/batch_queue.h"
 #include "retinanet/retinanet.h"
 #include "retinanet/run_state.h"
@@ -34,6 +35,16 @@ struct TrainerCallbacks {
   std::function<void(std::int64_t done, std::int64_t total)> evaluation;
   std::function<void(const std::string&)> message;            // warnings, one line each
   std::function<void(const std::string&)> skipped;            // "FILE: reason": a training picture that cannot be used
+};
+
+/// A loss or gradient was not finite: the run has diverged.
+class NotFinite : public Error {
+ public:
+  NotFinite(std::int64_t iteration, const std::string& what) : Error(what), iteration_(iteration) {}
+  std::int64_t iteration() const { return iteration_; }
+
+ private:
+  std::int64_t iteration_;
 };
 
 /// A run folder holds
@@ -64,8 +75,8 @@ class Trainer {
     CocoMetrics metrics;
   };
   /// Trains until the schedule ends, train.stop_at is reached or a stop is requested; saves and, at the end of the
-  /// schedule, evaluates. Throws Error when a loss or gradient is not finite: it names the first layer with such a value
-  /// and the pictures of the batch, and the last checkpoint stays.
+  /// schedule, evaluates. Throws NotFinite when a loss or gradient is not finite: it names the first layer with such a
+  /// value and the pictures of the batch, and the last checkpoint stays.
   Result run(const TrainerCallbacks& callbacks);
 
   const RetinaNet& model() const { return *model_; }
@@ -89,7 +100,7 @@ class Trainer {
   void start_average();
   /// Queues the next step on the device, without waiting for it.
   void queue_step();
-  /// Waits for the oldest queued step. Throws Error when a loss or gradient of it is not finite.
+  /// Waits for the oldest queued step. Throws NotFinite when a loss or gradient of it is not finite.
   StepReport finish_step();
   void explain_non_finite(const QueuedStep& step, const char* what);
   CocoMetrics evaluate(const TrainerCallbacks& callbacks);

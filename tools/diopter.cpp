@@ -52,6 +52,7 @@ int main(int argc, char** argv) {
   diopter::add_train_command(app);
   diopter::add_evaluate_command(app);
   diopter::add_detect_command(app);
+  diopter::add_compare_command(app);
   diopter::add_convert_command(app);
   diopter::add_info_command(app);
 

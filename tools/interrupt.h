@@ -5,6 +5,9 @@
 
 namespace diopter {
 
+/// Exit code: an interrupted run is no failure, but a script must be able to tell it from a finished one.
+constexpr int kInterrupted = 130;
+
 /// While one lives, the first SIGINT or SIGTERM only sets a flag and says so on stderr; the next signal acts as usual.
 /// At most one lives at a time. Library code polls it through a function: `[] { return Interrupt::requested(); }`.
 class Interrupt {

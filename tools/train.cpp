@@ -58,9 +58,6 @@ Dataset read(const Request& request, const std::string& annotations, const std::
   return dataset;
 }
 
-/// An interrupted run is no failure, but a script must be able to tell it from a finished one.
-constexpr int kInterrupted = 130;
-
 int train(const Request& request) {
   const Device device = device_from_name(request.device);
   const Dataset training = read(request, request.train_annotations, request.train_images, {});

@@ -1,0 +1,218 @@
+// The tables and sentences of comparison.h.
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+
+#include "data/csv_text.h"
+#include "retinanet/laboratory/comparison.h"
+
+namespace diopter {
+
+namespace {
+
+std::string format(const char* pattern, double value) {
+  char text[64];
+  std::snprintf(text, sizeof text, pattern, value);
+  return text;
+}
+
+/// "53.2 +- 2.2"; without the standard deviation where one run has none.
+std::string mean_and_deviation(const std::vector<double>& values, const char* plus_minus) {
+  const std::string text = format("%.1f", mean(values));
+  return values.size() < 2 ? text : text + plus_minus + format("%.1f", standard_deviation(values));
+}
+
+std::string range(const Interval& interval, const char* pattern) {
+  if (!std::isfinite(interval.low)) return "unknown";
+  return format(pattern, interval.low) + " to " + format(pattern, interval.high);
+}
+
+std::string p_value(double p) { return p < 0.001 ? "< 0.001" : format("%.3f", p); }
+
+std::string lr_text(double lr) { return format("%g", lr); }
+
+const Contestant& contestant_of(const Protocol& protocol, const Score& score) {
+  return protocol.contestants[score.contestant];
+}
+
+const Configuration& chosen(const Protocol& protocol, const Score& score) {
+  return contestant_of(protocol, score).configurations[score.configuration];
+}
+
+std::string shown_settings(const Contestant& contestant, const Configuration& configuration) {
+  const std::string settings = settings_text(contestant, configuration);
+  return settings.empty() ? "as the preset" : "`" + settings + "`";
+}
+
+const std::string& baseline_name(const Protocol& protocol) { return protocol.contestants[protocol.baseline].name; }
+
+std::string list_of(const std::vector<std::int64_t>& seeds) {
+  std::string text;
+  for (const std::int64_t seed : seeds) text += (text.empty() ? "" : ", ") + std::to_string(seed);
+  return text;
+}
+
+std::string padded(std::string text, std::size_t width) {
+  text.resize(std::max(text.size(), width), ' ');
+  return text;
+}
+
+std::string protocol_section(const Protocol& p) {
+  const Contestant& first = p.contestants[0];
+  std::string text = "- protocol `" + protocol_hash(p) + "`, kept in `protocol.toml`\n- preset `" + p.preset + "`, " +
+                     std::to_string(p.iterations) + " iterations a run";
+  for (const std::string& setting : p.settings) text += ", `" + setting + "`";
+  text += "\n- tuning: " + std::to_string(first.configurations.size()) + " configurations a contestant";
+  if (first.configurations.size() > 1) {
+    text += " with the seeds " + list_of(p.tuning_seeds) + "; the best mean AP on the tuning split was chosen";
+  }
+  return text + "\n- final runs: seeds " + list_of(p.final_seeds) +
+         ", shared by all contestants; the last weights evaluated once on the test split\n- baseline: " + baseline_name(p) +
+         "; significance level " + format("%g", p.significance) +
+         ", for the paired t-test with Holm's correction over the contestants\n";
+}
+
+std::string score_section(const Protocol& p, const std::vector<Score>& scores) {
+  std::string text =
+      "| contestant | settings | learning rate | AP | AP50 | AP75 | 95 % interval of AP | difference | its 95 % interval | "
+      "p (t) | p, Holm | p (Wilcoxon) | p, Holm | diverged | seconds a run |\n"
+      "|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|\n";
+  for (const Score& s : scores) {
+    text += "| " + contestant_of(p, s).name + " | " + shown_settings(contestant_of(p, s), chosen(p, s)) + " | " +
+            lr_text(chosen(p, s).lr) + " |";
+    for (const std::vector<double>& ap : s.ap) text += " " + mean_and_deviation(ap, " ± ") + " |";
+    text += " " + range(s.interval, "%.1f") + " |";
+    if (s.difference) {
+      const Difference& d = *s.difference;
+      text += " " + format("%+.1f", d.mean) + " | " + range(d.interval, "%+.1f") + " |";
+      for (const double value : {d.t_test, d.t_test_holm, d.wilcoxon, d.wilcoxon_holm}) text += " " + p_value(value) + " |";
+    } else {
+      text += " baseline | | | | | |";
+    }
+    text += " " + std::to_string(s.diverged) + " of " + std::to_string(p.final_seeds.size()) + " | " +
+            format("%.0f", s.seconds) + " |\n";
+  }
+  return text;
+}
+
+std::string tuning_section(const Protocol& p, const RunResults& results, const std::vector<Score>& scores) {
+  std::string text = "| contestant | settings | learning rate | mean AP | AP by seed | |\n|---|---|---|---|---|---|\n";
+  for (const Score& s : scores) {
+    const std::vector<PlannedRun> runs = tuning_runs(p, s.contestant);
+    const Contestant& contestant = contestant_of(p, s);
+    for (std::size_t first = 0; first < runs.size(); first += p.tuning_seeds.size()) {
+      const int index = runs[first].configuration;
+      const Configuration& configuration = contestant.configurations[index];
+      text += "| " + contestant.name + " | " + shown_settings(contestant, configuration) + " | " +
+              lr_text(configuration.lr) + " | " + format("%.1f", 100 * tuning_ap(p, s.contestant, index, results)) + " | ";
+      for (std::size_t i = first; i < first + p.tuning_seeds.size(); ++i) {
+        const RunResult& result = results.at(runs[i].name);
+        text += (i > first ? ", " : "") + (result.diverged ? "diverged" : format("%.1f", 100 * result.stats[0]));
+      }
+      text += index == s.configuration ? " | chosen |\n" : " | |\n";
+    }
+  }
+  return text;
+}
+
+std::string run_section(const Protocol& p, const RunResults& results) {
+  std::string text = "| run | learning rate | AP | AP50 | AP75 | seconds | |\n|---|---|---|---|---|---|---|\n";
+  for (const PlannedRun& run : known_runs(p, results)) {
+    const RunResult& result = results.at(run.name);
+    text += "| " + run.name + " | " + lr_text(p.contestants[run.contestant].configurations[run.configuration].lr) + " |";
+    for (int i = 0; i < 3; ++i) text += " " + format("%.1f", 100 * result.stats[i]) + " |";
+    text += " " + format("%.0f", result.seconds) + " | " +
+            (result.diverged ? "diverged at iteration " + std::to_string(result.iteration) : "") + " |\n";
+  }
+  return text;
+}
+
+}  // namespace
+
+std::string verdict(const Protocol& protocol, const Score& score) {
+  if (!score.difference) return "the baseline";
+  const Difference& d = *score.difference;
+  const std::string facts = format("%+.1f AP against ", d.mean) + baseline_name(protocol) + " (95 % interval " +
+                            range(d.interval, "%+.1f") + "), p " + (d.t_test_holm < 0.001 ? "" : "= ") +
+                            p_value(d.t_test_holm) + ": ";
+  if (protocol.final_seeds.size() < kSeedsForAClaim) return facts + "too few seeds for a claim";
+  if (!d.significant) return facts + "no significant difference";
+  return facts + (d.mean > 0 ? "significantly better" : "significantly worse");
+}
+
+std::vector<std::string> caveats(const Protocol& protocol, const std::vector<Score>& scores) {
+  std::vector<std::string> all;
+  if (protocol.final_seeds.size() < kSeedsForAClaim) {
+    all.push_back(std::to_string(protocol.final_seeds.size()) + " final seeds: fewer than the " +
+                  std::to_string(kSeedsForAClaim) + " from which on a difference may be claimed.");
+  }
+  for (const Score& s : scores) {
+    const Contestant& c = contestant_of(protocol, s);
+    if (c.padded) {
+      all.push_back(c.name + " has fewer settings of its own to try; it tried more learning rates instead, so that all had "
+                    "the same budget.");
+    }
+    if (s.lr_at_edge) {
+      all.push_back(c.name + " was best at the learning rate " + lr_text(chosen(protocol, s).lr) + ", the edge of what was tried: beyond it may be better.");
+    }
+    if (s.diverged > 0) {
+      all.push_back(c.name + " diverged in " + std::to_string(s.diverged) + " of " +
+                    std::to_string(protocol.final_seeds.size()) + " final runs; each counts as AP 0.");
+    }
+  }
+  return all;
+}
+
+std::string format_scores(const Protocol& protocol, const std::vector<Score>& scores) {
+  std::size_t width = 10;
+  for (const Score& s : scores) width = std::max(width, contestant_of(protocol, s).name.size());
+  std::string text = padded("contestant", width) + "  learning rate  AP            AP50          AP75          diverged\n";
+  for (const Score& s : scores) {
+    text += padded(contestant_of(protocol, s).name, width) + "  " + padded(lr_text(chosen(protocol, s).lr), 13) + "  ";
+    for (const std::vector<double>& ap : s.ap) text += padded(mean_and_deviation(ap, " +- "), 12) + "  ";
+    text += std::to_string(s.diverged) + "\n";
+  }
+  text += "\n";
+  for (const Score& s : scores) text += padded(contestant_of(protocol, s).name + ":", width + 1) + " " + verdict(protocol, s) + "\n";
+  for (const std::string& caveat : caveats(protocol, scores)) text += "note: " + caveat + "\n";
+  return text;
+}
+
+std::string scores_csv(const Protocol& protocol, const std::vector<Score>& scores) {
+  CsvText csv({"protocol", "contestant", "settings", "lr", "seeds", "AP", "AP_sd", "AP_low", "AP_high", "AP50", "AP50_sd",
+               "AP75", "AP75_sd", "difference", "difference_low", "difference_high", "p_t", "p_t_holm", "p_wilcoxon",
+               "p_wilcoxon_holm", "significant", "diverged", "seconds"});
+  const std::string hash = protocol_hash(protocol);
+  for (const Score& s : scores) {
+    const Contestant& c = contestant_of(protocol, s);
+    const Configuration& configuration = chosen(protocol, s);
+    csv << hash << c.name << settings_text(c, configuration) << configuration.lr
+        << static_cast<std::int64_t>(protocol.final_seeds.size()) << mean(s.ap[0]) << standard_deviation(s.ap[0])
+        << s.interval.low << s.interval.high << mean(s.ap[1]) << standard_deviation(s.ap[1]) << mean(s.ap[2])
+        << standard_deviation(s.ap[2]);
+    if (s.difference) {
+      const Difference& d = *s.difference;
+      csv << d.mean << d.interval.low << d.interval.high << d.t_test << d.t_test_holm << d.wilcoxon << d.wilcoxon_holm
+          << std::int64_t{d.significant};
+    } else {
+      for (int empty = 0; empty < 8; ++empty) csv << "";
+    }
+    csv << std::int64_t{s.diverged} << s.seconds;
+    csv.end_line();
+  }
+  return csv.text();
+}
+
+std::string report_markdown(const Protocol& protocol, const RunResults& results, const std::vector<Score>& scores) {
+  std::string text = "# " + protocol.title + "\n\n" + protocol_section(protocol) +
+                     "\n## Result\n\nMean ± standard deviation over the final seeds, in percent; differences are paired over "
+                     "the seeds.\n\n" + score_section(protocol, scores) + "\n";
+  for (const Score& s : scores) text += "- " + contestant_of(protocol, s).name + ": " + verdict(protocol, s) + "\n";
+  for (const std::string& caveat : caveats(protocol, scores)) text += "- Note: " + caveat + "\n";
+  if (protocol.contestants[0].configurations.size() > 1) {
+    text += "\n## Tuning\n\n" + tuning_section(protocol, results, scores);
+  }
+  return text + "\n## All runs\n\n" + run_section(protocol, results);
+}
+
+}  // namespace diopter

@@ -1,0 +1,410 @@
+#include "retinanet/laboratory/protocol.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <map>
+#include <sstream>
+
+#include "retinanet/laboratory/toml_table.h"
+#include "retinanet/nearest.h"
+
+namespace diopter {
+
+const std::map<std::string, std::string>& protocol_files();
+
+namespace {
+
+/// What the protocol itself decides, and settings may therefore not touch.
+constexpr std::array kReserved = {"train.lr",      "train.seed",           "train.iterations",
+                                  "train.stop_at", "train.evaluate_every", "train.pictures"};
+
+StudyData read_shapes(const TomlTable& t) {
+  StudyData data;
+  const auto count = [&](const char* key) { return t.integer(key, 1); };
+  const auto real = [&](const char* key, float fallback) {
+    return static_cast<float>(t.number(key, static_cast<double>(fallback)));
+  };
+  ShapesOptions& s = data.shapes;
+  data.counts = {count("train"), count("tune"), count("test")};
+  s.size = t.integer("size", 1, s.size);
+  const auto objects = t.range("objects", {s.min_objects, s.max_objects});
+  if (std::trunc(objects.first) != objects.first || std::trunc(objects.second) != objects.second) {
+    t.reject_key("objects", "must be integers");
+  }
+  s.min_objects = static_cast<int>(objects.first);
+  s.max_objects = static_cast<int>(objects.second);
+  const auto sizes = t.range("object_size", {s.min_object_size, s.max_object_size});
+  s.min_object_size = static_cast<float>(sizes.first);
+  s.max_object_size = static_cast<float>(sizes.second);
+  s.distractors = t.integer("distractors", 0, s.distractors);
+  s.noise = real("noise", s.noise);
+  s.contrast = real("contrast", s.contrast);
+  s.empty = real("empty", s.empty);
+  s.seed = static_cast<std::uint64_t>(t.integer("seed", 0, 0));
+  return data;
+}
+
+StudyData read_split(const TomlTable& t) {
+  StudyData data;
+  data.kind = StudyData::Kind::split;
+  data.sources[0] = {t.text("annotations"), t.text("images", "")};
+  data.format = t.text("format", "");
+  const std::vector<double> shares = t.numbers("shares");
+  double sum = 0;
+  for (const double share : shares) sum += share;
+  if (shares.size() != 3 || std::fabs(sum - 1) > 1e-6 || *std::min_element(shares.begin(), shares.end()) <= 0) {
+    t.reject_key("shares", "must be three positive numbers (train, tune, test) that add up to 1");
+  }
+  std::copy(shares.begin(), shares.end(), data.shares.begin());
+  data.seed = static_cast<std::uint64_t>(t.integer("seed", 0, 0));
+  return data;
+}
+
+StudyData read_files(const TomlTable& t) {
+  StudyData data;
+  data.kind = StudyData::Kind::files;
+  data.format = t.text("format", "");
+  const char* keys[] = {"train", "tune", "test"};
+  for (int i = 0; i < 3; ++i) {
+    const TomlTable source = t.table(keys[i], {"annotations", "images"});
+    data.sources[i] = {source.text("annotations"), source.text("images", "")};
+  }
+  return data;
+}
+
+StudyData read_data(const TomlTable& file) {
+  const TomlTable t = file.table("data", {"shapes", "split", "files"});
+  if (t.raw().size() != 1) t.reject(t.raw(), "[data] must hold one of [data.shapes], [data.split], [data.files]");
+  if (t.has("shapes")) {
+    return read_shapes(t.table("shapes", {"train", "tune", "test", "size", "objects", "object_size", "distractors", "noise",
+                                          "contrast", "empty", "seed"}));
+  }
+  if (t.has("split")) return read_split(t.table("split", {"annotations", "images", "format", "shares", "seed"}));
+  return read_files(t.table("files", {"train", "tune", "test", "format"}));
+}
+
+/// A few digits are enough for a learning rate, and are what people read in the tables.
+double rounded(double value) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.3g", value);
+  return std::strtod(text, nullptr);
+}
+
+/// `count` values from `from` to `to`, each the same factor above the one before.
+std::vector<double> log_grid(double from, double to, int count) {
+  std::vector<double> values;
+  for (int i = 0; i < count; ++i) {
+    values.push_back(rounded(from * std::pow(to / from, static_cast<double>(i) / static_cast<double>(count - 1))));
+  }
+  return values;
+}
+
+/// A list, or {from, to, count}; ascending and positive.
+std::vector<double> read_learning_rates(const TomlTable& t) {
+  const char* key = "learning_rates";
+  std::vector<double> values;
+  if (t.at(key).is_table()) {
+    const TomlTable grid = t.table(key, {"from", "to", "count"});
+    const double from = grid.number("from"), to = grid.number("to");
+    const int count = grid.integer("count", 2);
+    if (from <= 0 || to <= from) grid.reject(grid.raw(), t.full_name(key), ": from must be positive and below to");
+    values = log_grid(from, to, count);
+  } else {
+    values = t.numbers(key);
+  }
+  if (values[0] <= 0 || std::adjacent_find(values.begin(), values.end(), std::greater_equal()) != values.end()) {
+    t.reject_key(key, "must be positive and ascending");
+  }
+  return values;
+}
+
+/// A key=value and where it stands.
+struct Setting {
+  std::string text;
+  const toml::node* node;
+  std::string key() const { return text.substr(0, text.find('=')); }
+};
+using Settings = std::vector<Setting>;
+
+std::vector<std::string> texts_of(const Settings& settings) {
+  std::vector<std::string> texts;
+  for (const Setting& setting : settings) texts.push_back(setting.text);
+  return texts;
+}
+
+/// The configuration with the settings; an error is the protocol's, with the line of the setting that it names.
+Config applied(Config config, const TomlTable& t, const Settings& settings) {
+  for (const Setting& setting : settings) {
+    if (std::count(kReserved.begin(), kReserved.end(), setting.key())) {
+      t.reject(*setting.node, setting.key(), " is the protocol's own to set");
+    }
+  }
+  try {
+    apply_settings(config, texts_of(settings));
+    check_config(config);
+  } catch (const Error& error) {
+    const std::string message = error.what();
+    const auto named = std::find_if(settings.begin(), settings.end(), [&](const Setting& setting) {
+      return message.starts_with("--set " + setting.text + ":") || message.starts_with(setting.key() + " ");
+    });
+    t.reject(named == settings.end() ? t.raw() : *named->node, message);
+  }
+  return config;
+}
+
+Settings read_settings(const TomlTable& t) {
+  Settings settings;
+  if (!t.has("settings")) return settings;
+  const toml::array* list = t.at("settings").as_array();
+  if (!list) t.reject_key("settings", "must be a list of \"key=value\"");
+  for (const toml::node& node : *list) {
+    if (!node.is_string()) t.reject(node, t.full_name("settings"), " must be a list of \"key=value\"");
+    settings.push_back({text_of(node), &node});
+  }
+  return settings;
+}
+
+/// The values to try of one setting.
+struct Axis {
+  std::string key;
+  const toml::array* values;
+};
+
+/// All lists below a table, keys joined with dots.
+void read_axes(const TomlTable& t, const toml::table& table, const std::string& prefix, std::vector<Axis>& axes) {
+  for (const auto& [name, node] : table) {
+    const std::string key = prefix + std::string(name.str());
+    if (const toml::table* inner = node.as_table()) {
+      read_axes(t, *inner, key + ".", axes);
+      continue;
+    }
+    const toml::array* values = node.as_array();
+    if (!values || values->empty()) t.reject(node, "grid of ", key, " must be a list of values that is not empty");
+    axes.push_back({key, values});
+  }
+}
+
+/// Every combination of the grid's values, as settings that the configuration takes.
+std::vector<std::vector<std::string>> read_grid(const TomlTable& t, const Config& base) {
+  std::vector<Axis> axes;
+  if (t.has("grid")) {
+    const toml::table* grid = t.at("grid").as_table();
+    if (!grid) t.reject_key("grid", "must be a table");
+    read_axes(t, *grid, "", axes);
+  }
+  std::vector<Settings> combinations{{}};
+  for (const Axis& axis : axes) {
+    std::vector<Settings> longer;
+    for (const Settings& combination : combinations) {
+      for (const toml::node& value : *axis.values) {
+        longer.push_back(combination);
+        longer.back().push_back({axis.key + "=" + text_of(value), &value});
+      }
+    }
+    combinations = std::move(longer);
+  }
+  std::vector<std::vector<std::string>> texts;
+  for (const Settings& combination : combinations) {
+    applied(base, t, combination);
+    texts.push_back(texts_of(combination));
+  }
+  return texts;
+}
+
+/// A contestant before its learning rates are known to be enough.
+struct Entry {
+  Contestant contestant;
+  std::vector<std::vector<std::string>> combinations;
+  std::vector<double> learning_rates;
+  const toml::node* node;
+
+  std::size_t configurations() const { return combinations.size() * learning_rates.size(); }
+};
+
+Entry read_contestant(const TomlTable& t, const Config& common, const std::vector<double>& learning_rates) {
+  Entry entry;
+  entry.node = &t.raw();
+  entry.contestant.name = t.text("name");
+  const std::string& name = entry.contestant.name;
+  const auto fits = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '-' || c == '.' || c == '+'; };
+  if (!std::all_of(name.begin(), name.end(), fits)) {
+    t.reject_key("name", "may have letters, digits and _ - . + only: files are named after it");
+  }
+  const Settings settings = read_settings(t);
+  entry.contestant.settings = texts_of(settings);
+  entry.combinations = read_grid(t, applied(common, t, settings));
+  entry.learning_rates = t.has("learning_rates") ? read_learning_rates(t) : learning_rates;
+  return entry;
+}
+
+/// Gives every contestant the same number of configurations: where one has fewer it is an error, or with `pad` its
+/// learning rates are refined within their range.
+void equalise(const TomlTable& file, std::vector<Entry>& entries, bool pad) {
+  const auto most = std::max_element(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) {
+    return a.configurations() < b.configurations();
+  });
+  const std::size_t wanted = most->configurations();
+  for (Entry& e : entries) {
+    if (e.configurations() == wanted) continue;
+    const std::string difference = "contestant " + e.contestant.name + " tries " + std::to_string(e.configurations()) +
+                                   " configurations and " + most->contestant.name + " " + std::to_string(wanted);
+    if (!pad) {
+      file.reject(*e.node, difference, ": all must have the same tuning budget; give it learning_rates of its own, or set "
+                  "[tuning].pad = true");
+    }
+    if (e.learning_rates.size() < 2 || wanted % e.combinations.size() != 0) {
+      file.reject(*e.node, difference, ": no number of learning rates makes up for it; change a grid");
+    }
+    e.learning_rates = log_grid(e.learning_rates.front(), e.learning_rates.back(),
+                                static_cast<int>(wanted / e.combinations.size()));
+    e.contestant.padded = true;
+  }
+}
+
+std::vector<Entry> read_contestants(const TomlTable& file, const std::string& where, const Config& common,
+                                    const std::vector<double>& learning_rates) {
+  const toml::array* list = file.at("contestant").as_array();
+  if (!list || list->size() < 2) file.reject_key("contestant", "must be two or more tables [[contestant]]");
+  std::vector<Entry> entries;
+  for (const toml::node& node : *list) {
+    if (!node.is_table()) file.reject_key("contestant", "must be two or more tables [[contestant]]");
+    const TomlTable t(where, "contestant", *node.as_table(), {"name", "settings", "grid", "learning_rates"});
+    entries.push_back(read_contestant(t, common, learning_rates));
+    const auto same = [&](const Entry& e) { return e.contestant.name == entries.back().contestant.name; };
+    if (std::count_if(entries.begin(), entries.end(), same) > 1) t.reject_key("name", "is another contestant's, too");
+  }
+  return entries;
+}
+
+std::string exact(double value) {
+  char digits[32];
+  return {digits, std::to_chars(digits, digits + sizeof digits, value).ptr};
+}
+
+/// All that decides the outcome, one statement a line.
+std::string canonical_text(const Protocol& p) {
+  std::ostringstream out;
+  const StudyData& d = p.data;
+  const ShapesOptions& s = d.shapes;
+  out << "data " << static_cast<int>(d.kind) << ' ' << d.format << ' ' << d.seed << '\n';
+  for (int i = 0; i < 3; ++i) {
+    out << d.counts[i] << ' ' << exact(d.shares[i]) << ' ' << d.sources[i].annotations << ' ' << d.sources[i].images << '\n';
+  }
+  out << s.size << ' ' << s.min_objects << ' ' << s.max_objects << ' ' << s.distractors << ' ' << s.seed;
+  for (const float v : {s.min_object_size, s.max_object_size, s.noise, s.contrast, s.empty}) {
+    out << ' ' << exact(static_cast<double>(v));
+  }
+  out << "\nsignificance " << exact(p.significance) << "\nbaseline " << p.contestants[p.baseline].name << "\ntuning seeds";
+  for (const std::int64_t seed : p.tuning_seeds) out << ' ' << seed;
+  out << "\nfinal seeds";
+  for (const std::int64_t seed : p.final_seeds) out << ' ' << seed;
+  for (const Contestant& c : p.contestants) {
+    for (const Configuration& configuration : c.configurations) {
+      out << "\ncontestant " << c.name << '\n' << format_config(run_config(p, c, configuration, 0));
+    }
+  }
+  return out.str();
+}
+
+}  // namespace
+
+std::vector<std::string> protocol_names() {
+  std::vector<std::string> names;
+  for (const auto& file : protocol_files()) names.push_back(file.first);
+  return names;
+}
+
+const std::string& protocol_text(const std::string& name) {
+  const auto found = protocol_files().find(name);
+  if (found != protocol_files().end()) return found->second;
+  const std::vector<std::string> names = protocol_names();
+  const std::string nearest = nearest_name(name, names);
+  std::string list;
+  for (const std::string& known : names) list += (list.empty() ? "" : ", ") + known;
+  fail(name, ": no such file, and no built-in protocol of that name", nearest.empty() ? "" : "; the nearest is " + nearest,
+       " (there are ", list, ")");
+}
+
+Protocol parse_protocol(const std::string& text, const std::string& file) {
+  const toml::table root = parse_toml_file(text, file);
+  const TomlTable t(file, "", root, {"title", "baseline", "significance", "data", "training", "tuning", "final", "contestant"});
+  Protocol p;
+  p.title = t.text("title");
+  p.data = read_data(t);
+  p.significance = t.number("significance", 0.05);
+  if (p.significance <= 0 || p.significance >= 1) t.reject_key("significance", "must lie between 0 and 1");
+
+  const TomlTable training = t.table("training", {"preset", "iterations", "settings"});
+  p.preset = training.text("preset");
+  p.iterations = training.integer("iterations", 1);
+  Config common;
+  try {
+    common = preset(p.preset);
+  } catch (const Error& error) {
+    training.reject_key("preset", "is no preset: ", error.what());
+  }
+  const Settings settings = read_settings(training);
+  p.settings = texts_of(settings);
+  common = applied(common, training, settings);
+
+  const TomlTable tuning = t.table("tuning", {"learning_rates", "seeds", "pad"});
+  const std::vector<double> learning_rates = read_learning_rates(tuning);
+  p.tuning_seeds = tuning.seeds("seeds");
+  const TomlTable final_part = t.table("final", {"seeds"});
+  p.final_seeds = final_part.seeds("seeds");
+  for (const std::int64_t seed : p.final_seeds) {
+    if (std::count(p.tuning_seeds.begin(), p.tuning_seeds.end(), seed)) {
+      final_part.reject_key("seeds", "must be fresh: ", seed, " is a tuning seed, too");
+    }
+  }
+
+  std::vector<Entry> entries = read_contestants(t, file, common, learning_rates);
+  equalise(t, entries, tuning.flag("pad", false));
+  for (Entry& e : entries) {
+    for (const std::vector<std::string>& combination : e.combinations) {
+      for (const double lr : e.learning_rates) e.contestant.configurations.push_back({combination, lr});
+    }
+    p.contestants.push_back(std::move(e.contestant));
+  }
+  const std::string baseline = t.text("baseline");
+  const auto found = std::find_if(p.contestants.begin(), p.contestants.end(), [&](const Contestant& c) { return c.name == baseline; });
+  if (found == p.contestants.end()) t.reject_key("baseline", "is '", baseline, "', which is no contestant");
+  p.baseline = static_cast<int>(found - p.contestants.begin());
+  return p;
+}
+
+std::string settings_text(const Contestant& contestant, const Configuration& configuration) {
+  std::string text;
+  for (const auto* settings : {&contestant.settings, &configuration.settings}) {
+    for (const std::string& setting : *settings) text += (text.empty() ? "" : " ") + setting;
+  }
+  return text;
+}
+
+Config run_config(const Protocol& protocol, const Contestant& contestant, const Configuration& configuration,
+                  std::int64_t seed) {
+  Config config = preset(protocol.preset);
+  for (const auto* settings : {&protocol.settings, &contestant.settings, &configuration.settings}) {
+    apply_settings(config, *settings);
+  }
+  config.train.lr = configuration.lr;
+  config.train.seed = seed;
+  config.train.iterations = protocol.iterations;
+  config.train.stop_at = 0;
+  config.train.evaluate_every = 0;
+  config.train.pictures = 0;
+  return config;
+}
+
+std::string protocol_hash(const Protocol& protocol) {
+  std::uint64_t hash = 0xcbf29ce484222325u;  // Fowler, Noll and Vo's offset and prime
+  for (const char c : canonical_text(protocol)) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3u;
+  char digits[17];
+  std::snprintf(digits, sizeof digits, "%016llx", static_cast<unsigned long long>(hash));
+  return digits;
+}
+
+}  // namespace diopter

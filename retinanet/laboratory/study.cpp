@@ -1,0 +1,183 @@
+#include "retinanet/laboratory/study.h"
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "data/coco_metrics.h"
+#include "data/csv_text.h"
+#include "kernels/common/atomic_file.h"
+#include "retinanet/detect.h"
+#include "retinanet/laboratory/study_data.h"
+#include "retinanet/run_folder.h"
+#include "retinanet/trainer.h"
+
+namespace diopter {
+
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::ordered_json;
+
+constexpr const char* kPhaseNames[] = {"tuning", "final"};
+
+std::string read_text(const std::string& file) {
+  std::ifstream in(file);
+  DIOPTER_CHECK(in, file, ": cannot be opened");
+  return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+}
+
+std::string protocol_file(const std::string& folder) { return folder + "/protocol.toml"; }
+std::string data_folder(const std::string& folder) { return folder + "/data"; }
+std::string result_file(const std::string& run_folder) { return run_folder + "/result.json"; }
+
+RunResult read_result(const std::string& file, const std::string& hash) {
+  RunResult result;
+  try {
+    const auto json = nlohmann::json::parse(read_text(file));
+    DIOPTER_CHECK(json.at("protocol") == hash, file, ": was made by the protocol ", json.at("protocol").get<std::string>(),
+                  ", not by this one, ", hash);
+    result.name = json.at("run");
+    result.diverged = json.at("diverged");
+    result.iteration = json.at("iteration");
+    result.stats = json.at("stats");
+    result.seconds = json.at("seconds");
+  } catch (const nlohmann::json::exception&) {
+    fail(file, ": is no result of a run");
+  }
+  return result;
+}
+
+/// Steps and seconds of training by metrics.csv, whose seconds start anew where a run was resumed.
+struct Record {
+  std::int64_t iterations = 0;
+  double seconds = 0;
+};
+
+Record read_record(const std::string& run_folder) {
+  Record record;
+  std::ifstream in(run_folder + "/metrics.csv");
+  double before = 0;
+  for (std::string line; std::getline(in, line);) {
+    std::istringstream fields(line);
+    std::int64_t iteration = 0;
+    double seconds = 0;
+    char comma = 0;
+    if (!(fields >> iteration >> comma >> seconds)) continue;
+    record.iterations = iteration;
+    record.seconds += seconds < before ? seconds : seconds - before;
+    before = seconds;
+  }
+  return record;
+}
+
+bool all_finite(const RetinaNet& model) {
+  for (const NamedParameter& p : model.parameters()) {
+    for (const float w : p.variable.value().to_vector<float>()) {
+      if (!std::isfinite(w)) return false;
+    }
+  }
+  return true;
+}
+
+}  // namespace
+
+Study::Study(std::string folder, const std::string& text, const std::string& file)
+    : folder_(std::move(folder)), protocol_(parse_protocol(text, file)), hash_(protocol_hash(protocol_)) {}
+
+bool Study::exists(const std::string& folder) { return fs::exists(protocol_file(folder)); }
+
+Study Study::create(const std::string& folder, const std::string& text, const std::string& file,
+                    std::vector<std::string>& warnings, void (*progress)(int done, int total)) {
+  Study study(folder, text, file);
+  const std::vector<std::string> more =
+      write_study_data(study.protocol_.data, fs::path(file).parent_path(), data_folder(folder), progress);
+  warnings.insert(warnings.end(), more.begin(), more.end());
+  write_file_atomically(protocol_file(folder), text);
+  return study;
+}
+
+Study Study::open(const std::string& folder) {
+  return {folder, read_text(protocol_file(folder)), protocol_file(folder)};
+}
+
+std::optional<RunResult> Study::result(const std::string& name) const {
+  const std::string file = result_file(run_folder(name));
+  if (!fs::exists(file)) return {};
+  return read_result(file, hash_);
+}
+
+RunResults Study::results() const {
+  RunResults results;
+  std::error_code none;
+  for (const auto& entry : fs::directory_iterator(folder_ + "/runs", none)) {
+    const std::string name = entry.path().filename();
+    if (const auto found = result(name)) results.emplace(name, *found);
+  }
+  return results;
+}
+
+void Study::write_results(const RunResults& results) const {
+  CsvText csv({"run", "protocol", "phase", "contestant", "settings", "lr", "seed", "diverged", "iterations", "AP", "AP50",
+               "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl", "seconds"});
+  for (const PlannedRun& run : known_runs(protocol_, results)) {
+    const auto found = results.find(run.name);
+    if (found == results.end()) continue;
+    const RunResult& result = found->second;
+    const Contestant& contestant = protocol_.contestants[run.contestant];
+    const Configuration& configuration = contestant.configurations[run.configuration];
+    csv << run.name << hash_ << kPhaseNames[static_cast<int>(run.phase)] << contestant.name
+        << settings_text(contestant, configuration) << configuration.lr << run.seed << std::int64_t{result.diverged}
+        << result.iteration;
+    for (const double number : result.stats) csv << number;
+    csv << result.seconds;
+    csv.end_line();
+  }
+  write_file_atomically(folder_ + "/results.csv", csv.text());
+}
+
+std::int64_t Study::iterations_done(const std::string& name) const { return read_record(run_folder(name)).iterations; }
+
+std::optional<RunResult> Study::run(const PlannedRun& run, Device device, const std::function<bool()>& stop_requested,
+                                    const std::function<void(const std::string&)>& message) const {
+  const std::string folder = run_folder(run.name), checkpoint = last_checkpoint(folder);
+  if (const auto found = this->result(run.name)) return found;
+  const Dataset train = read_study_data(data_folder(folder_), kTrainSplit);
+  const Contestant& contestant = protocol_.contestants[run.contestant];
+  const Config config = run_config(protocol_, contestant, contestant.configurations[run.configuration], run.seed);
+
+  RunResult result{.name = run.name, .iteration = config.train.iterations};
+  try {
+    const auto trainer = fs::exists(checkpoint) ? Trainer::resume(folder, {}, train, {}, device)
+                                                : std::make_unique<Trainer>(config, train, Dataset{}, folder, device);
+    TrainerCallbacks callbacks;
+    callbacks.stop_requested = stop_requested;
+    callbacks.message = message;
+    callbacks.skipped = [&](const std::string& reason) { message("skipped " + reason); };
+    if (!trainer->run(callbacks).finished) return {};
+    result.diverged = !all_finite(trainer->model());
+  } catch (const NotFinite& diverged) {
+    message(diverged.what());
+    result.diverged = true;
+    result.iteration = diverged.iteration();
+  }
+  if (!result.diverged) {
+    const LoadedModel loaded = load_model(checkpoint, device);
+    const Dataset truth = read_study_data(data_folder(folder_), run.phase == Phase::tuning ? kTuneSplit : kTestSplit);
+    result.stats = coco_metrics(truth, detect_all(*loaded.model, truth, loaded.category_ids, {})).stats;
+  }
+  result.seconds = read_record(folder).seconds;
+  const ordered_json json{{"protocol", hash_},          {"run", run.name},
+                          {"diverged", result.diverged}, {"iteration", result.iteration},
+                          {"stats", result.stats},       {"seconds", result.seconds}};
+  write_file_atomically(result_file(folder), json.dump() + "\n");
+  // What the next step would need is not wanted any more; the weights of the final runs are.
+  if (run.phase == Phase::tuning) fs::remove_all(folder + "/checkpoints");
+  return result;
+}
+
+}  // namespace diopter

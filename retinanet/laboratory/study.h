@@ -1,0 +1,57 @@
+// A study folder: its protocol, its data, its runs and their results.
+//   protocol.toml      as it was given
+//   data/              the three splits, see study_data.h
+//   runs/NAME/         a run folder each (trainer.h), with log.txt and result.json
+//   results.csv        a line a run
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "kernels/common/memory.h"
+#include "retinanet/laboratory/plan.h"
+
+namespace diopter {
+
+class Study {
+ public:
+  /// Makes the data and then protocol.toml: a folder that has one is a complete study. Throws Error as parse_protocol and
+  /// write_study_data do. `file` names the protocol in messages; `warnings` of the readers are added.
+  static Study create(const std::string& folder, const std::string& text, const std::string& file,
+                      std::vector<std::string>& warnings, void (*progress)(int done, int total));
+
+  /// Opens a folder that holds one.
+  static Study open(const std::string& folder);
+  static bool exists(const std::string& folder);
+
+  const std::string& folder() const { return folder_; }
+  const Protocol& protocol() const { return protocol_; }
+  const std::string& hash() const { return hash_; }
+  std::string run_folder(const std::string& name) const { return folder_ + "/runs/" + name; }
+
+  /// The result of a run that has ended, or of all that have. Throws Error for a result that another protocol made.
+  std::optional<RunResult> result(const std::string& name) const;
+  RunResults results() const;
+
+  /// Writes results.csv: a line for each run that has ended.
+  void write_results(const RunResults& results) const;
+
+  /// Iterations that a run has behind it, by its metrics.csv; 0 when it has not begun.
+  std::int64_t iterations_done(const std::string& name) const;
+
+  /// Trains, or goes on from the run's last checkpoint, evaluates the last weights and writes the result. Nothing when it
+  /// was stopped before the end. A loss that is not finite is a result; other Errors are thrown.
+  /// `message` is told warnings, one line each.
+  std::optional<RunResult> run(const PlannedRun& run, Device device, const std::function<bool()>& stop_requested,
+                               const std::function<void(const std::string&)>& message) const;
+
+ private:
+  Study(std::string folder, const std::string& text, const std::string& file);
+
+  std::string folder_;
+  Protocol protocol_;
+  std::string hash_;
+};
+
+}  // namespace diopter

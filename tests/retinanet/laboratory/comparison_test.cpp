@@ -1,0 +1,129 @@
+#include "retinanet/laboratory/comparison.h"
+
+#include <algorithm>
+#include <sstream>
+
+#include "tests/support/files.h"
+#include "tests/support/protocols.h"
+
+using namespace diopter;
+using test::contains;
+
+namespace {
+
+/// Eight final seeds; AP in percent by contestant and seed. Tuning prefers the first learning rate.
+struct Finished {
+  Protocol protocol = parse_protocol(
+      test::replaced(test::tiny_protocol(), "seeds = [1, 2]", "seeds = [1, 2, 3, 4, 5, 6, 7, 8]"), "p.toml");
+  RunResults results;
+
+  explicit Finished(const std::array<std::vector<double>, 3>& ap) {
+    for (int c = 0; c < 3; ++c) {
+      for (const PlannedRun& run : tuning_runs(protocol, c)) add(run, run.configuration == 0 ? 0.4 : 0.3);
+      for (const PlannedRun& run : final_runs(protocol, c, 0)) add(run, ap[c][run.seed - 1] / 100);
+    }
+  }
+  void add(const PlannedRun& run, double ap) {
+    RunResult& r = results[run.name];
+    r.name = run.name;
+    r.stats[0] = ap;
+    r.stats[1] = 2 * ap;
+    r.seconds = 10;
+  }
+  std::vector<Score> scores() const { return compare(protocol, results); }
+};
+
+const std::vector<double> kBase{30, 31, 32, 33, 34, 35, 36, 37};
+
+std::vector<double> shifted(const std::vector<double>& differences) {
+  std::vector<double> ap = kBase;
+  for (std::size_t i = 0; i < ap.size(); ++i) ap[i] += differences[i];
+  return ap;
+}
+
+}  // namespace
+
+TEST_CASE("contestants are compared with the baseline, paired over the seeds") {
+  const std::vector<double> clear{2, 2.1, 1.9, 2.2, 1.8, 2, 2.3, 1.7}, vague{2, -2, 1, -1, 0.5, -0.5, 3, -2.5};
+  const Finished study({kBase, shifted(clear), shifted(vague)});
+  const std::vector<Score> scores = study.scores();
+  REQUIRE(scores.size() == 3);
+  REQUIRE(mean(scores[0].ap[0]) == Approx(33.5));
+  REQUIRE(mean(scores[0].ap[1]) == Approx(67));
+  REQUIRE_FALSE(scores[0].difference);
+  REQUIRE(scores[0].seconds == Approx(10));
+  REQUIRE(scores[0].lr_at_edge);
+
+  const Difference& better = *scores[1].difference;
+  REQUIRE(better.mean == Approx(2));
+  REQUIRE(better.interval.low == Approx(t_interval(clear).low));
+  REQUIRE(better.t_test == Approx(paired_t_test(clear)).epsilon(1e-6));
+  REQUIRE(better.t_test_holm == Approx(2 * better.t_test));
+  REQUIRE(better.wilcoxon == Approx(2.0 / 256));
+  REQUIRE(better.significant);
+  REQUIRE(contains(verdict(study.protocol, scores[1]), "+2.0 AP against ce (95 % interval +1.8 to +2.2), p < 0.001: significantly better"));
+
+  REQUIRE_FALSE(scores[2].difference->significant);
+  REQUIRE(scores[2].difference->t_test_holm == Approx(scores[2].difference->t_test));
+  REQUIRE(contains(verdict(study.protocol, scores[2]), "no significant difference"));
+}
+
+TEST_CASE("with few seeds nothing is claimed") {
+  const std::vector<double> clear{2, 2.1, 1.9, 2.2, 1.8, 2, 2.3, 1.7};
+  Finished study({kBase, shifted(clear), kBase});
+  study.protocol.final_seeds = {1, 2, 3};
+  const std::vector<Score> scores = study.scores();
+  REQUIRE(scores[1].ap[0].size() == 3);
+  REQUIRE(contains(verdict(study.protocol, scores[1]), "too few seeds for a claim"));
+  REQUIRE(contains(caveats(study.protocol, scores).front(), "3 final seeds: fewer than the 8"));
+  study.protocol.final_seeds = {1};
+  const std::vector<Score> single = study.scores();
+  REQUIRE(contains(report_markdown(study.protocol, study.results, single), "| ce | `loss.kind=ce` | 0.02 | 30.0 |"));
+  REQUIRE(contains(verdict(study.protocol, single[1]), "95 % interval unknown"));
+}
+
+TEST_CASE("diverged runs are counted and listed") {
+  Finished study({kBase, kBase, shifted({-30, 0, 0, 0, 0, 0, 0, 0})});
+  RunResult& diverged = study.results.at("final-wild-seed1");
+  diverged.diverged = true;
+  diverged.iteration = 4;
+  const std::vector<Score> scores = study.scores();
+  REQUIRE(scores[2].diverged == 1);
+  REQUIRE(scores[2].ap[0][0] == 0);
+  const std::string report = report_markdown(study.protocol, study.results, scores);
+  REQUIRE(contains(report, "wild diverged in 1 of 8 final runs; each counts as AP 0."));
+  REQUIRE(contains(report, "diverged at iteration 4"));
+  REQUIRE(contains(report, "| 1 of 8 |"));
+}
+
+TEST_CASE("the report lists every run, and its tables have as many columns as their heads") {
+  const Finished study({kBase, kBase, kBase});
+  const std::string report = report_markdown(study.protocol, study.results, study.scores());
+  for (const auto& [name, result] : study.results) REQUIRE(contains(report, "| " + name + " |"));
+  REQUIRE(contains(report, protocol_hash(study.protocol)));
+  std::istringstream lines(report);
+  std::ptrdiff_t columns = 0;
+  int rows = 0;
+  for (std::string line; std::getline(lines, line);) {
+    const auto bars = std::count(line.begin(), line.end(), '|');
+    if (columns > 0 && bars > 0) {
+      INFO(line);
+      REQUIRE(bars == columns);
+      ++rows;
+    }
+    columns = bars;
+  }
+  REQUIRE(rows == 3 + 1 + 6 + 1 + 30 + 1);  // contestants, configurations, runs, and a rule under each head
+}
+
+TEST_CASE("the table as comma-separated text has a line a contestant and as many fields as its head") {
+  const Finished study({kBase, kBase, kBase});
+  std::istringstream lines(scores_csv(study.protocol, study.scores()));
+  std::vector<std::string> all;
+  for (std::string line; std::getline(lines, line);) all.push_back(line);
+  REQUIRE(all.size() == 4);
+  for (const std::string& line : all) {
+    REQUIRE(std::count(line.begin(), line.end(), ',') == std::count(all[0].begin(), all[0].end(), ','));
+  }
+  REQUIRE(all[1].starts_with(protocol_hash(study.protocol) + ",ce,loss.kind=ce,0.02,8,33.5,"));
+}

@@ -1,0 +1,175 @@
+#include "retinanet/laboratory/protocol.h"
+
+#include <algorithm>
+#include <set>
+
+#include "tests/support/files.h"
+#include "tests/support/protocols.h"
+
+using namespace diopter;
+using test::contains;
+using test::replaced;
+using test::tiny_protocol;
+
+namespace {
+
+Protocol parse(const std::string& text) { return parse_protocol(text, "p.toml"); }
+
+std::string error_of(const std::string& text) {
+  return test::error_of([&] { parse(text); });
+}
+
+void require_error(const std::string& part, const std::string& by, const std::string& message) {
+  const std::string error = error_of(replaced(tiny_protocol(), part, by));
+  INFO("'" << error << "' instead of '" << message << "'");
+  REQUIRE(error.starts_with(message));
+  REQUIRE(error.find('\n') == std::string::npos);
+}
+
+std::vector<double> rates_of(const Contestant& contestant) {
+  std::vector<double> rates;
+  for (const Configuration& configuration : contestant.configurations) rates.push_back(configuration.lr);
+  return rates;
+}
+
+}  // namespace
+
+TEST_CASE("a protocol says everything about a study") {
+  const Protocol p = parse(tiny_protocol());
+  REQUIRE(p.title == "A tiny study");
+  REQUIRE(p.data.kind == StudyData::Kind::shapes);
+  REQUIRE(p.data.counts == std::array<int, 3>{12, 4, 6});
+  REQUIRE(p.data.shapes.size == 32);
+  REQUIRE(p.data.shapes.max_object_size == 0.6f);
+  REQUIRE(p.data.shapes.distractors == ShapesOptions{}.distractors);
+  REQUIRE(p.preset == "small");
+  REQUIRE(p.iterations == 6);
+  REQUIRE(p.tuning_seeds == std::vector<std::int64_t>{101});
+  REQUIRE(p.final_seeds == std::vector<std::int64_t>{1, 2});
+  REQUIRE(p.significance == 0.05);
+  REQUIRE(p.baseline == 0);
+  REQUIRE(p.contestants.size() == 3);
+  REQUIRE(p.contestants[1].name == "focal");
+  REQUIRE(rates_of(p.contestants[1]) == std::vector<double>{0.02, 0.1});
+  REQUIRE(rates_of(p.contestants[2]) == std::vector<double>{1e30, 1e31});
+}
+
+TEST_CASE("a run's configuration is the preset, what all share, the contestant's settings, and the protocol's own") {
+  const Protocol p = parse(tiny_protocol());
+  const Config config = run_config(p, p.contestants[0], p.contestants[0].configurations[1], 2);
+  REQUIRE(config.model.width == 4);
+  REQUIRE(config.train.lr == 0.1);
+  REQUIRE(config.train.seed == 2);
+  REQUIRE(config.train.iterations == 6);
+  REQUIRE(config.train.evaluate_every == 0);
+  REQUIRE(config.train.momentum == preset("small").train.momentum);
+  REQUIRE(contains(format_config(config), "\ngamma = 0.0\n"));
+  REQUIRE(settings_text(p.contestants[0], p.contestants[0].configurations[1]) == "loss.kind=ce");
+}
+
+TEST_CASE("grids are every combination of their values, with every learning rate") {
+  std::string text = replaced(tiny_protocol(), "settings = [\"loss.gamma=2\"]",
+                              "grid.loss.gamma = [1, 2.5]\ngrid.\"input.mean\" = [[0, 0, 0], [1, 1, 1.5]]");
+  text = replaced(text, "seeds = [101]", "seeds = [101]\npad = true");
+  const Contestant focal = parse(text).contestants[1];
+  REQUIRE(focal.configurations.size() == 8);
+  std::set<std::string> different;
+  for (const Configuration& c : focal.configurations) different.insert(settings_text(focal, c) + std::to_string(c.lr));
+  REQUIRE(different.size() == 8);
+  REQUIRE(settings_text(focal, focal.configurations[7]) == "input.mean=[1, 1, 1.5] loss.gamma=2.5");
+}
+
+TEST_CASE("learning rates may be a log grid") {
+  const std::string text = replaced(tiny_protocol(), "[0.02, 0.1]", "{ from = 0.01, to = 0.1, count = 3 }");
+  const Protocol p = parse(replaced(text, "[1e30, 1e31]", "[1e30, 1e31, 1e32]"));
+  REQUIRE(rates_of(p.contestants[0]) == std::vector<double>{0.01, 0.0316, 0.1});
+}
+
+TEST_CASE("contestants must try equally many configurations, or have their learning rates refined") {
+  const std::string unequal = replaced(tiny_protocol(), "settings = [\"loss.gamma=2\"]", "grid.loss.gamma = [1, 2, 3]");
+  REQUIRE(error_of(unequal).starts_with("p.toml:25: contestant ce tries 2 configurations and focal 6"));
+  const Protocol p = parse(replaced(unequal, "seeds = [101]", "seeds = [101]\npad = true"));
+  REQUIRE(p.contestants[0].padded);
+  REQUIRE_FALSE(p.contestants[1].padded);
+  REQUIRE(rates_of(p.contestants[0]) == std::vector<double>{0.02, 0.0276, 0.0381, 0.0525, 0.0725, 0.1});
+  for (const Contestant& c : p.contestants) REQUIRE(c.configurations.size() == 6);
+
+  const std::string odd = replaced(unequal, "settings = [\"train.clip_norm=0\"]", "grid.train.clip_norm = [1, 2, 3, 4]");
+  REQUIRE(contains(error_of(replaced(odd, "seeds = [101]", "seeds = [101]\npad = true")), "change a grid"));
+}
+
+TEST_CASE("what is wrong with a protocol is said with its line") {
+  require_error("seeds = [101]", "seedss = [101]", "p.toml:20: unknown key [tuning].seedss; the nearest is seeds");
+  require_error("title =", "titel =", "p.toml:1: unknown key titel; the nearest is title");
+  require_error("title = \"A tiny study\"\n", "", "p.toml: title is missing");
+  require_error("size = 32\n", "size = 32.5\n", "p.toml:8: [data.shapes].size must be an integer");
+  require_error("test = 6\n", "", "p.toml:4: [data.shapes].test is missing");
+  require_error("[0.3, 0.6]", "[0.3]", "p.toml:9: [data.shapes].object_size must be [least, greatest]");
+  require_error("[data.shapes]", "[data.pictures]", "p.toml:4: unknown key [data].pictures");
+  require_error("\"small\"", "\"smal\"", "p.toml:13: [training].preset is no preset: unknown preset smal");
+  require_error("iterations = 6", "iterations = 0", "p.toml:14: [training].iterations must be an integer from 1");
+  require_error("model.groups=4", "model.grups=4", "p.toml:15: --set model.grups=4: unknown key model.grups; the nearest");
+  require_error("model.groups=4", "model.groups=3", "p.toml:15: model.groups must divide");
+  require_error("train.workers=1", "train.lr=1", "p.toml:16: train.lr is the protocol's own to set");
+  require_error("[0.02, 0.1]", "[]", "p.toml:19: [tuning].learning_rates must be a list of numbers that is not empty");
+  require_error("[0.02, 0.1]", "[0.1, 0.02]", "p.toml:19: [tuning].learning_rates must be positive and ascending");
+  require_error("[0.02, 0.1]", "{ from = 1, to = 0.1, count = 3 }", "p.toml:19: [tuning].learning_rates: from must be");
+  require_error("seeds = [1, 2]", "seeds = [1, 101]", "p.toml:23: [final].seeds must be fresh: 101 is a tuning seed");
+  require_error("seeds = [1, 2]", "seeds = [1, 1]", "p.toml:23: [final].seeds names 1 twice");
+  require_error("seeds = [1, 2]", "seeds = []", "p.toml:23: [final].seeds must be a list of seeds that is not empty");
+  require_error("\"ce\"\n\n[data", "\"none\"\n\n[data", "p.toml:2: baseline is 'none', which is no contestant");
+  require_error("name = \"focal\"", "name = \"ce\"", "p.toml:30: [contestant].name is another contestant's");
+  require_error("name = \"focal\"", "name = \"a/b\"", "p.toml:30: [contestant].name may have letters");
+  require_error("settings = [\"loss.gamma=2\"]", "settings = [\"loss.gamma=-2\"]", "p.toml:31: loss.gamma must not be negative");
+  require_error("settings = [\"loss.gamma=2\"]", "grid.loss.gamma = []", "p.toml:31: grid of loss.gamma must be a list");
+  require_error("settings = [\"loss.gamma=2\"]", "grid.loss.gama = [1]", "p.toml:31: --set loss.gama=1: unknown key");
+  require_error("settings = [\"loss.gamma=2\"]", "grid.loss.gamma = [-1]", "p.toml:31: loss.gamma must not be negative");
+  require_error("iterations = 6", "iterations = ", "p.toml:14: ");
+}
+
+TEST_CASE("data may be divided by a seed, or given as three sets") {
+  const std::string shapes = tiny_protocol().substr(tiny_protocol().find("[data.shapes]"), tiny_protocol().find("[training]") -
+                                                                                            tiny_protocol().find("[data.shapes]"));
+  const auto with_data = [&](const std::string& data) { return replaced(tiny_protocol(), shapes, data + "\n"); };
+  const Protocol split = parse(with_data("[data.split]\nannotations = \"a.json\"\nimages = \"i\"\nshares = [0.6, 0.2, 0.2]\nseed = 3"));
+  REQUIRE(split.data.kind == StudyData::Kind::split);
+  REQUIRE(split.data.sources[0].annotations == "a.json");
+  REQUIRE(split.data.shares[2] == 0.2);
+  REQUIRE(split.data.seed == 3);
+  const Protocol files = parse(with_data("[data.files]\ntrain = { annotations = \"a\" }\ntune = { annotations = \"b\" }\n"
+                                         "test = { annotations = \"c\", images = \"i\" }\nformat = \"voc\""));
+  REQUIRE(files.data.kind == StudyData::Kind::files);
+  REQUIRE(files.data.sources[2].images == "i");
+  REQUIRE(files.data.format == "voc");
+  REQUIRE(contains(error_of(with_data("[data.split]\nannotations = \"a.json\"\nshares = [0.6, 0.2]")), "add up to 1"));
+  REQUIRE(contains(error_of(with_data("[data.files]\ntrain = { annotations = \"a\" }")), "[data.files].tune is missing"));
+}
+
+TEST_CASE("the hash is of what a protocol says, not of how it is written") {
+  const std::string hash = protocol_hash(parse(tiny_protocol()));
+  REQUIRE(hash.size() == 16);
+  const auto hash_with = [&](const std::string& part, const std::string& by) {
+    return protocol_hash(parse(replaced(tiny_protocol(), part, by)));
+  };
+  REQUIRE(hash_with("seed = 5\n", "seed = 5  # of the pictures\n\n") == hash);
+  REQUIRE(hash_with("[0.02, 0.1]", "[2e-2, 0.10]") == hash);
+  REQUIRE(hash_with("train = 12\ntune = 4", "tune = 4\ntrain = 12") == hash);
+  REQUIRE(hash_with("seed = 5", "seed = 6") != hash);
+  REQUIRE(hash_with("[0.02, 0.1]", "[0.02, 0.11]") != hash);
+  REQUIRE(hash_with("seeds = [1, 2]", "seeds = [1, 3]") != hash);
+  REQUIRE(hash_with("loss.gamma=2", "loss.gamma=3") != hash);
+  REQUIRE(hash_with("baseline = \"ce\"", "baseline = \"focal\"") != hash);
+  REQUIRE(hash_with("tune = 4", "tune = 5") != hash);
+}
+
+TEST_CASE("the built-in protocols can be read and let every contestant try as much") {
+  const std::vector<std::string> names = protocol_names();
+  for (const std::string name : {"prior", "quick", "table1a", "table1b", "table1c"}) {
+    INFO(name);
+    REQUIRE(std::count(names.begin(), names.end(), name) == 1);
+    const Protocol p = parse_protocol(protocol_text(name), name);
+    for (const Contestant& c : p.contestants) REQUIRE(c.configurations.size() == p.contestants[0].configurations.size());
+    REQUIRE((name == "quick" || p.final_seeds.size() >= kSeedsForAClaim));
+  }
+  REQUIRE(contains(test::error_of([] { protocol_text("table1"); }), "the nearest is table1a"));
+}

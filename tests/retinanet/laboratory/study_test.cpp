@@ -1,0 +1,224 @@
+#include "retinanet/laboratory/study.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <set>
+#include <sstream>
+
+#include "data/coco.h"
+#include "retinanet/laboratory/study_data.h"
+#include "retinanet/run_folder.h"
+#include "retinanet/trainer.h"
+#include "tests/support/files.h"
+#include "tests/support/protocols.h"
+
+using namespace diopter;
+using test::contains;
+using test::error_of;
+using test::replaced;
+
+namespace fs = std::filesystem;
+
+namespace {
+
+struct TinyStudy {
+  test::TemporaryFolder folder;
+  Study study;
+
+  explicit TinyStudy(const std::string& text = test::tiny_protocol()) : study(create(folder / "study", text)) {}
+
+  static Study create(const std::string& folder, const std::string& text) {
+    std::vector<std::string> warnings;
+    return Study::create(folder, text, "p.toml", warnings, nullptr);
+  }
+  PlannedRun find(const std::string& name) const { return find_run(study.protocol(), study.results(), name); }
+  /// Makes a run, or its first `steps` steps.
+  std::optional<RunResult> run(const std::string& name, int steps = 1000) const {
+    std::vector<std::string> ignored;
+    return study.run(find(name), Device::cpu, [steps, done = 0]() mutable { return done++ >= steps; },
+                     [&](const std::string& message) { ignored.push_back(message); });
+  }
+};
+
+std::set<std::string> files_of(const Dataset& dataset) {
+  std::set<std::string> files;
+  for (const ImageRecord& image : dataset.images) files.insert(image.file);
+  return files;
+}
+
+void require_disjoint(const std::array<Dataset, 3>& splits, std::size_t pictures) {
+  std::set<std::string> all;
+  for (const Dataset& split : splits) all.merge(files_of(split));
+  REQUIRE(all.size() == pictures);
+  for (const std::string& file : all) REQUIRE(fs::exists(file));
+}
+
+std::array<Dataset, 3> read_all(const std::string& folder) {
+  return {read_study_data(folder, kTrainSplit), read_study_data(folder, kTuneSplit), read_study_data(folder, kTestSplit)};
+}
+
+StudyData split_data(std::uint64_t seed) {
+  StudyData data;
+  data.kind = StudyData::Kind::split;
+  data.sources[0] = {"shapes/instances_train.json", "shapes/images"};
+  data.shares = {0.5, 0.25, 0.25};
+  data.seed = seed;
+  return data;
+}
+
+}  // namespace
+
+TEST_CASE("synthetic splits share no picture") {
+  const TinyStudy tiny;
+  const std::array<Dataset, 3> splits = read_all(tiny.folder / "study/data");
+  REQUIRE(splits[0].images.size() == 12);
+  REQUIRE(splits[1].images.size() == 4);
+  REQUIRE(splits[2].images.size() == 6);
+  require_disjoint(splits, 22);
+}
+
+TEST_CASE("a set is divided by a seed") {
+  const test::TemporaryFolder folder;
+  write_shapes(folder / "shapes", 20, 1, {.size = 32, .min_object_size = 0.3f, .max_object_size = 0.6f, .empty = 0});
+  const auto divided = [&](std::uint64_t seed, const std::string& out) {
+    write_study_data(split_data(seed), folder.path(), folder / out, nullptr);
+    return read_all(folder / out);
+  };
+  const std::array<Dataset, 3> splits = divided(1, "a");
+  REQUIRE(splits[0].images.size() == 10);
+  REQUIRE(splits[1].images.size() == 5);
+  require_disjoint(splits, 20);
+  REQUIRE(files_of(divided(1, "b")[0]) == files_of(splits[0]));
+  REQUIRE(files_of(divided(2, "c")[0]) != files_of(splits[0]));
+}
+
+TEST_CASE("data that a study cannot use is refused") {
+  const test::TemporaryFolder folder;
+  write_shapes(folder / "shapes", 3, 3, {.size = 32, .min_object_size = 0.3f, .max_object_size = 0.6f, .empty = 0});
+  const auto error = [&](const StudyData& data) {
+    return error_of([&] { write_study_data(data, folder.path(), folder / "data", nullptr); });
+  };
+  StudyData data = split_data(1);
+  data.shares = {0.98, 0.01, 0.01};
+  REQUIRE(error(data) == "the tune split has no pictures");
+  data.kind = StudyData::Kind::files;
+  data.sources[1] = {"shapes/instances_val.json", "shapes/images"};
+  data.sources[2] = {"shapes/instances_train.json", "shapes/../shapes/images"};
+  REQUIRE(contains(error(data), "is in the train and in the test split"));
+  data.sources[2] = {"none.json", ""};
+  REQUIRE(contains(error(data), "none.json: no such file"));
+
+  write_coco(folder / "empty.json", {shapes_categories(), {{.id = 1, .file = "x.png", .name = "x.png", .annotations = {}}}, {}});
+  data.sources[2] = {"empty.json", ""};
+  REQUIRE(error(data) == "the test split has no objects");
+  REQUIRE_FALSE(fs::exists(folder / "data"));
+}
+
+TEST_CASE("splits agree on the numbers of their classes, whatever their files call them") {
+  const test::TemporaryFolder folder;
+  write_shapes(folder / "shapes", 3, 3, {.size = 32, .min_object_size = 0.3f, .max_object_size = 0.6f, .empty = 0});
+  Dataset other = read_coco(folder / "shapes/instances_val.json", folder / "shapes/images");
+  other.categories = {{10, "triangle"}, {20, "square"}, {30, "circle"}};
+  for (ImageRecord& image : other.images) {
+    for (Annotation& a : image.annotations) {
+      a.category = 2 - a.category;
+      a.difficult = true;
+    }
+  }
+  other.images[0].annotations[0].difficult = false;
+  const std::string circle = other.categories[other.images[0].annotations[0].category].name;
+  write_coco(folder / "tune.json", other);
+  StudyData data;
+  data.kind = StudyData::Kind::files;
+  data.sources = {{{"shapes/instances_train.json", "shapes/images"}, {"tune.json", "shapes/images"}, {}}};
+  write_shapes(folder / "more", 2, 0, {.size = 32, .min_object_size = 0.3f, .max_object_size = 0.6f, .empty = 0, .seed = 9});
+  data.sources[2] = {"more/instances_train.json", "more/images"};
+  write_study_data(data, folder.path(), folder / "data", nullptr);
+  const Dataset tune = read_study_data(folder / "data", kTuneSplit);
+  REQUIRE(tune.categories.size() == 3);
+  REQUIRE(tune.categories[0].name == "circle");
+  REQUIRE(tune.categories[tune.images[0].annotations[0].category].name == circle);
+}
+
+TEST_CASE("a study of tiny runs, one that diverges among them") {
+  const TinyStudy tiny;
+  for (std::vector<PlannedRun> ready; !(ready = ready_runs(tiny.study.protocol(), tiny.study.results())).empty();) {
+    for (const PlannedRun& run : ready) tiny.run(run.name);
+  }
+  const RunResults results = tiny.study.results();
+  REQUIRE(static_cast<std::int64_t>(results.size()) == number_of_runs(tiny.study.protocol()));
+  for (const auto& [name, result] : results) {
+    INFO(name);
+    REQUIRE(result.name == name);
+    REQUIRE(result.diverged == contains(name, "wild"));
+    REQUIRE(result.iteration == (result.diverged ? 2 : 6));
+    if (result.diverged) REQUIRE(result.stats == std::array<double, 12>{});
+    // Only what later commands may want of the final runs is kept.
+    REQUIRE(fs::exists(last_checkpoint(tiny.study.run_folder(name))) == (name.starts_with("final") && !result.diverged));
+  }
+  tiny.study.write_results(results);
+  const std::string csv = test::read_bytes(tiny.study.folder() + "/results.csv");
+  REQUIRE(std::count(csv.begin(), csv.end(), '\n') == 1 + 12);
+  REQUIRE(contains(csv, "final-wild-seed2," + tiny.study.hash() + ",final,wild,train.clip_norm=0,1e+30,2,1,2,0,"));
+}
+
+TEST_CASE("a run that was stopped goes on from its checkpoint and gives the same result") {
+  const TinyStudy tiny;
+  const std::string name = "tune-focal-2-seed101";
+  const RunResult unbroken = tiny.run(name).value();
+  fs::remove_all(tiny.study.run_folder(name));
+
+  REQUIRE_FALSE(tiny.run(name, 3));
+  REQUIRE(tiny.study.iterations_done(name) == 3);
+  REQUIRE_FALSE(tiny.study.result(name));
+  const RunResult resumed = tiny.run(name).value();
+  REQUIRE(resumed.stats == unbroken.stats);
+  REQUIRE(tiny.study.iterations_done(name) == 6);
+
+  // Killed between the last step and the result: the weights are there, the evaluation is made again.
+  fs::remove_all(tiny.study.run_folder(name));
+  Trainer(run_config(tiny.study.protocol(), tiny.study.protocol().contestants[1],
+                     tiny.study.protocol().contestants[1].configurations[1], 101),
+          read_study_data(tiny.folder / "study/data", kTrainSplit), {}, tiny.study.run_folder(name))
+      .run({});
+  REQUIRE(tiny.run(name).value().stats == unbroken.stats);
+}
+
+TEST_CASE("seeds decide runs, and contestants share what a seed decides") {
+  const TinyStudy tiny(replaced(test::tiny_protocol(), "name = \"focal\"\nsettings = [\"loss.gamma=2\"]",
+                                "name = \"twin\"\nsettings = [\"loss.kind=ce\"]"));
+  const auto losses = [&](const std::string& name) {
+    tiny.run(name);
+    std::string metrics = test::read_bytes(tiny.study.run_folder(name) + "/metrics.csv"), column;
+    std::istringstream lines(metrics);
+    for (std::string line; std::getline(lines, line);) {
+      for (int field = 0; field < 3; ++field) line.erase(0, line.find(',') + 1);
+      column += line.substr(0, line.find(',')) + " ";
+    }
+    return column;
+  };
+  const std::string first = losses("tune-ce-1-seed101");
+  REQUIRE(losses("tune-twin-1-seed101") == first);
+  REQUIRE(losses("tune-ce-2-seed101") != first);
+  for (const char* name : {"tune-ce-2-seed101", "tune-twin-2-seed101"}) tiny.run(name);
+  REQUIRE(losses("final-ce-seed1") == losses("final-twin-seed1"));
+  REQUIRE(losses("final-ce-seed1") != losses("final-ce-seed2"));
+}
+
+TEST_CASE("a result by another protocol is refused") {
+  const TinyStudy tiny;
+  fs::create_directories(tiny.study.run_folder("tune-ce-1-seed101"));
+  const std::string file = tiny.study.run_folder("tune-ce-1-seed101") + "/result.json";
+  test::write_bytes(file, R"({"protocol": "0123456789abcdef"})");
+  REQUIRE(error_of([&] { tiny.study.results(); }) ==
+          file + ": was made by the protocol 0123456789abcdef, not by this one, " + tiny.study.hash());
+  test::write_bytes(file, "{");
+  REQUIRE(error_of([&] { tiny.study.results(); }) == file + ": is no result of a run");
+}
+
+TEST_CASE("a study that cannot be made leaves no protocol behind") {
+  const test::TemporaryFolder folder;
+  const std::string impossible = replaced(test::tiny_protocol(), "object_size = [0.3, 0.6]", "object_size = [0.3, 6]");
+  REQUIRE(contains(error_of([&] { TinyStudy::create(folder / "study", impossible); }), "no range within 0 and 1"));
+  REQUIRE_FALSE(Study::exists(folder / "study"));
+}

@@ -1,0 +1,199 @@
+// diopter compare: a study of losses, or of any settings, by a protocol fixed beforehand.
+#include <algorithm>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/device.h"
+#include "kernels/common/atomic_file.h"
+#include "kernels/common/check.h"
+#include "kernels/common/parallel.h"
+#include "retinanet/laboratory/comparison.h"
+#include "retinanet/laboratory/study.h"
+#include "tools/child_process.h"
+#include "tools/command.h"
+#include "tools/interrupt.h"
+#include "tools/progress.h"
+#include "tools/study_runner.h"
+
+namespace diopter {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr double kPatience = 60;  // seconds that runs of a study that was killed get to stop
+
+struct Request {
+  std::string protocol, out, run, device = "auto";
+  int jobs = 0, threads = 0;  // 0: as many as fit
+  bool resume = false, print = false, plan = false;
+};
+
+/// A protocol's text and the name of its file, or of the built-in one.
+struct Source {
+  std::string file, text;
+};
+
+Source read_protocol(const std::string& name) {
+  if (!fs::exists(name)) return {name, protocol_text(name)};
+  std::ifstream in(name);
+  DIOPTER_CHECK(in && !fs::is_directory(name), name, ": cannot be opened");
+  return {name, {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()}};
+}
+
+/// write_study_data takes a plain function: the bar lives in here.
+void show_pictures(int done, int total) {
+  static Progress progress("shapes", total, "pictures");
+  progress.update(done);
+}
+
+void print_plan(const Protocol& protocol) {
+  std::printf("%s\nprotocol %s: %lld runs of %lld iterations\n", protocol.title.c_str(), protocol_hash(protocol).c_str(),
+              static_cast<long long>(number_of_runs(protocol)), static_cast<long long>(protocol.iterations));
+  for (const Contestant& c : protocol.contestants) {
+    const std::size_t tried = c.configurations.size();
+    std::printf("%s: %zu tuning runs, %zu final runs%s\n", c.name.c_str(), tried > 1 ? tried * protocol.tuning_seeds.size() : 0,
+                protocol.final_seeds.size(), c.padded ? " (learning rates refined)" : "");
+    for (const Configuration& configuration : c.configurations) {
+      std::printf("  learning rate %-8g %s\n", configuration.lr, settings_text(c, configuration).c_str());
+    }
+  }
+}
+
+Study open_or_create(const Request& request, const Source& protocol) {
+  if (Study::exists(request.out)) {
+    Study study = Study::open(request.out);
+    const std::string hash = protocol.text.empty() ? study.hash() : protocol_hash(parse_protocol(protocol.text, protocol.file));
+    DIOPTER_CHECK(hash == study.hash(), request.out, ": holds a study by another protocol (", study.hash(), ", this one is ",
+                  hash, "): choose another folder with --out");
+    DIOPTER_CHECK(request.resume, request.out, ": holds this study already; go on with --resume or choose another folder");
+    return study;
+  }
+  DIOPTER_CHECK(!request.resume, request.out, ": holds no study to go on with");
+  std::vector<std::string> warnings;
+  try {
+    Study study = Study::create(request.out, protocol.text, protocol.file, warnings, show_pictures);
+    print_warnings(warnings);
+    return study;
+  } catch (const Error&) {  // nothing of it stays
+    fs::remove_all(request.out + "/data");
+    fs::remove(request.out + "/lock");
+    if (fs::is_empty(request.out)) fs::remove(request.out);
+    throw;
+  }
+}
+
+/// As many runs side by side as there are processors, but no more than memory surely has room for; a GPU takes one.
+RunnerOptions options_of(const Request& request) {
+  constexpr int kMostByDefault = 4;
+  const int processors = thread_count();
+  const int fitting = device_from_name(request.device) == Device::cpu ? std::min(processors, kMostByDefault) : 1;
+  const int jobs = request.jobs > 0 ? request.jobs : fitting;
+  return {jobs, request.threads > 0 ? request.threads : std::max(1, processors / jobs), request.device};
+}
+
+int run_study(const Request& request, const Source& protocol) {
+  const RunnerOptions options = options_of(request);
+  if (!protocol.text.empty()) parse_protocol(protocol.text, protocol.file);  // before a folder is made
+  const FolderLock lock(request.out, request.resume ? kPatience : 0);
+  const Study study = open_or_create(request, protocol);
+  RunResults results = study.results();
+  const std::int64_t total = number_of_runs(study.protocol());
+  std::printf("%s: %lld runs, %zu of them made; %d side by side\n", request.out.c_str(), static_cast<long long>(total),
+              results.size(), options.jobs);
+  std::fflush(stdout);
+
+  const Interrupt interrupt;
+  const std::vector<std::string> failures = make_runs(study, options, results);
+  study.write_results(results);
+  if (static_cast<std::int64_t>(results.size()) < total) {
+    for (const std::string& failure : failures) std::fprintf(stderr, "diopter: %s\n", failure.c_str());
+    std::printf("%zu of %lld runs made; go on with the same command and --resume\n", results.size(),
+                static_cast<long long>(total));
+    return failures.empty() ? kInterrupted : 1;
+  }
+  const std::vector<Score> scores = compare(study.protocol(), results);
+  write_file_atomically(request.out + "/table.csv", scores_csv(study.protocol(), scores));
+  write_file_atomically(request.out + "/report.md", report_markdown(study.protocol(), results, scores));
+  std::printf("\n%s\n\n%s\n%s/report.md, table.csv and results.csv have the rest\n", study.protocol().title.c_str(),
+              format_scores(study.protocol(), scores).c_str(), request.out.c_str());
+  return 0;
+}
+
+/// One run of the study, in this process.
+int make_run(const Request& request) {
+  if (request.threads > 0) set_thread_count(request.threads);
+  const Study study = Study::open(request.out);
+  const PlannedRun run = find_run(study.protocol(), study.results(), request.run);
+  const Interrupt interrupt;
+  const auto result = study.run(run, device_from_name(request.device), [] { return Interrupt::requested(); },
+                                [](const std::string& message) { std::fprintf(stderr, "diopter: warning: %s\n", message.c_str()); });
+  if (!result) return kInterrupted;
+  std::printf("%s: AP %.1f\n", run.name.c_str(), 100 * result->stats[0]);
+  return 0;
+}
+
+int compare_command(Request& request) {
+  if (!request.run.empty()) return make_run(request);
+  const bool given_by_folder = request.resume && !request.out.empty() && !request.print && !request.plan;
+  DIOPTER_CHECK(!request.protocol.empty() || given_by_folder,
+                "compare needs a protocol: a TOML file or the name of a built-in one (see diopter compare --help)");
+  const Source protocol = request.protocol.empty() ? Source{} : read_protocol(request.protocol);
+  if (request.print) {
+    std::fputs(protocol.text.c_str(), stdout);
+    return 0;
+  }
+  if (request.plan) {
+    print_plan(parse_protocol(protocol.text, protocol.file));
+    return 0;
+  }
+  if (request.out.empty()) request.out = "study-" + fs::path(request.protocol).stem().string();
+  return run_study(request, protocol);
+}
+
+std::string names_of_protocols() {
+  std::string list;
+  for (const std::string& name : protocol_names()) list += (list.empty() ? "" : ", ") + name;
+  return list;
+}
+
+}  // namespace
+
+void add_compare_command(CLI::App& app) {
+  CLI::App& command = add_command(
+      app, "compare", "Compares losses, or any settings, by a protocol: tunes, repeats over seeds, tests",
+      "compare quick --jobs 2\n"
+      "  diopter compare table1b --print > mine.toml      # a protocol to start one's own from\n"
+      "  diopter compare mine.toml --plan\n"
+      "  diopter compare mine.toml --out study --resume\n\n"
+      "Built-in protocols: " + names_of_protocols() + ".\n"
+      "The study folder gets report.md, table.csv (the table), results.csv (every run) and runs/. Ctrl-C lets the runs\n"
+      "save and stop; the same command with --resume goes on, also after a crash. docs/comparing.md explains it all.");
+  const auto request = std::make_shared<Request>();
+  command.add_option("protocol", request->protocol, "TOML file, or the name of a built-in protocol")->type_name("PROTOCOL");
+  command.add_option("--out", request->out, "Study folder; default: study-NAME, after the protocol")->type_name("DIR");
+  command.add_option("--jobs", request->jobs, "Runs side by side; default: one on a GPU, else one a processor, 4 at most")
+      ->check(CLI::Range(1, 1024).description(""))
+      ->type_name("N")
+      ->default_str("");
+  command.add_option("--threads", request->threads, "Threads of each run; default: the processors divided among them")
+      ->check(CLI::Range(1, 1024).description(""))
+      ->type_name("N")
+      ->default_str("");
+  add_device_option(command, request->device);
+  command.add_flag("--resume", request->resume, "Go on with the study in the folder");
+  command.add_flag("--plan", request->plan, "Only say which runs the protocol makes");
+  command.add_flag("--print", request->print, "Only print the protocol");
+  command.add_option("--run", request->run, "Make only this run of the study in --out, in this process")->type_name("NAME");
+  command.callback([request] {
+    const int code = compare_command(*request);
+    if (code != 0) throw CLI::RuntimeError(code);
+  });
+}
+
+}  // namespace diopter
