@@ -15,11 +15,12 @@
 namespace diopter::test {
 
 /// Whether sanitizers slow this build down: whole networks of ResNet-50's size are left out then.
-inline constexpr bool kSanitized =
 #if defined(__SANITIZE_ADDRESS__)
-    true;
+inline constexpr bool kSanitized = true;
+#elif defined(__has_feature)
+inline constexpr bool kSanitized = __has_feature(address_sanitizer);
 #else
-    false;
+inline constexpr bool kSanitized = false;
 #endif
 
 /// Where networks are compared: the CPU and a GPU; the host executor is too slow for them.
