@@ -32,6 +32,9 @@ inline std::vector<Device> network_devices() {
 #endif
 }
 
+/// The networks that a test compares: all of them, under sanitizers those with a ResNet-18.
+std::vector<std::string> networks(const std::vector<std::string>& all);
+
 /// count uniform floats, centre + spread * u with u in [-1, 1), from the Philox stream of a name: formula.py's uniform.
 std::vector<float> formula(const std::string& name, std::size_t count, double centre = 0, double spread = 1,
                            std::uint64_t stream = 0);

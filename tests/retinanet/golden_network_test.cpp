@@ -124,8 +124,7 @@ TEST_CASE("golden: the preset detectron2 resizes pictures with Pillow's bits") {
 
 TEST_CASE("golden: feature maps of each backbone and the pyramid") {
   const Device device = GENERATE(from_range(test::network_devices()));
-  const std::string backbone = GENERATE("resnet18", "resnet34", "resnet50", "resnet101");
-  if (test::kSanitized && backbone != "resnet18") return test::skip(backbone + " under sanitizers");
+  const std::string backbone = GENERATE(from_range(test::networks({"resnet18", "resnet34", "resnet50", "resnet101"})));
   INFO(backbone << " " << test::device_name(device));
   const Fixture fixture("backbones");
   const Variable images(Tensor::from({2, 96, 136, 3}, test::formula("backbones.images", 2 * 96 * 136 * 3, 0, 2), device));
@@ -156,8 +155,7 @@ TEST_CASE("golden: feature maps of each backbone and the pyramid") {
 
 TEST_CASE("golden: head outputs and detections") {
   const Device device = GENERATE(from_range(test::network_devices()));
-  const std::string name = GENERATE("resnet18_v1", "resnet50_v1", "resnet50_v2");
-  if (test::kSanitized && name != "resnet18_v1") return test::skip(name + " under sanitizers");
+  const std::string name = GENERATE(from_range(test::networks({"resnet18_v1", "resnet50_v1", "resnet50_v2"})));
   INFO(name << " " << test::device_name(device));
   const Fixture fixture("detection_" + name);
   const nlohmann::json& about = fixture.scalars();
