@@ -1,8 +1,10 @@
 """Detectron2's rules where they differ from torchvision's, written down again with NumPy (its own package needs a build of
-its own; the rules were read in its source): sizes of resized pictures, the resizing itself with Pillow as it does, stride in the first 1x1 of a bottleneck, BGR pixels
-from 0 to 255, P6 from C5, exact anchors, clipping after NMS. Anchors are in anchors.py, the normaliser in losses.py."""
+its own; the rules were read in its source): sizes of resized pictures, resizing by Pillow, stride in the first 1x1 of a
+bottleneck, BGR pixels from 0 to 255, P6 from C5, exact anchors, clipping after NMS. Anchors are in anchors.py, the
+normaliser in losses.py."""
 
 import numpy as np
+import PIL
 import torch
 from PIL import Image
 from torchvision.ops.feature_pyramid_network import LastLevelP6P7
@@ -113,6 +115,7 @@ def make(folder):
     fixture.put("sizes.pictures", np.array(shapes))
     fixture.put("sizes.resized", np.array([resized(h, w, 800, 1333) for h, w in shapes]))
 
+    assert int(PIL.__version__.split(".")[0]) < 13, "Pillow 13 and later resize some pictures in another order"
     for (height, width), (new_height, new_width) in RESIZED.items():
         picture = Image.fromarray(formula.picture(f"pillow.{height}x{width}", height, width))
         fixture.put(f"pillow.{height}x{width}", np.asarray(picture.resize((new_width, new_height), Image.Resampling.BILINEAR)))

@@ -1,6 +1,9 @@
 #include "retinanet/config.h"
 
 #include <cmath>
+#include <map>
+#include <set>
+#include <sstream>
 
 #include "kernels/common/check.h"
 #include "tests/retinanet/support.h"
@@ -59,6 +62,39 @@ TEST_CASE("values survive being written to the last bit") {
   CHECK(read.model.weights == config.model.weights);
   CHECK(read.anchors.scales == config.anchors.scales);
   CHECK(read.train.milestones.empty());
+}
+
+TEST_CASE("presets differ from torchvision's in these keys and no others") {
+  const auto lines = [](const std::string& name) {
+    std::map<std::string, std::string> values;
+    std::istringstream text(format_config(preset(name)));
+    std::string section;
+    for (std::string line; std::getline(text, line);) {
+      if (line.starts_with("[")) section = line.substr(1, line.size() - 2) + ".";
+      const std::size_t equals = line.find(" = ");
+      if (equals != std::string::npos) values[section + line.substr(0, equals)] = line.substr(equals);
+    }
+    return values;
+  };
+  const auto different = [&](const std::string& name) {
+    const auto of_torchvision = lines("torchvision"), of_name = lines(name);
+    std::set<std::string> keys;
+    for (const auto& [key, value] : of_torchvision) {
+      if (of_name.at(key) != value) keys.insert(key);
+    }
+    return keys;
+  };
+  CHECK(different("torchvision_v2") == std::set<std::string>{"model.norm", "model.freeze_stages", "model.p6_from", "model.head_norm",
+                                                             "loss.box", "input.min_sizes", "train.norm_decay"});
+  CHECK(different("detectron2") ==
+        std::set<std::string>{"model.stride_in_1x1", "model.p6_from", "anchors.round", "anchors.order", "anchors.stride",
+                              "loss.normaliser", "input.min_sizes", "input.filter", "input.round", "input.mean", "input.std",
+                              "input.divisor", "input.bgr", "train.iterations", "train.norm_decay", "train.milestones",
+                              "train.evaluate_every", "detect.max_detections", "detect.clip_before_nms"});
+  CHECK(different("paper") ==
+        std::set<std::string>{"model.p6_from", "anchors.round", "anchors.stride", "match.low_quality", "loss.normaliser",
+                              "loss.box", "loss.beta", "input.min_sizes", "input.max_size", "input.round", "train.iterations",
+                              "train.milestones", "train.warmup_iterations", "train.evaluate_every", "detect.max_detections"});
 }
 
 TEST_CASE("presets differ where their models differ") {

@@ -16,11 +16,12 @@
 namespace diopter::test {
 
 /// Whether sanitizers slow this build down: whole networks of ResNet-50's size are left out then.
-inline constexpr bool kSanitized =
 #if defined(__SANITIZE_ADDRESS__)
-    true;
+inline constexpr bool kSanitized = true;
+#elif defined(__has_feature)
+inline constexpr bool kSanitized = __has_feature(address_sanitizer);
 #else
-    false;
+inline constexpr bool kSanitized = false;
 #endif
 
 /// Where networks are compared: the CPU and a GPU; the host executor is too slow for them.
@@ -48,6 +49,9 @@ class Convolutions {
  private:
   bool exact_;
 };
+
+/// The networks that a test compares: all of them, under sanitizers those with a ResNet-18.
+std::vector<std::string> networks(const std::vector<std::string>& all);
 
 /// count uniform floats, centre + spread * u with u in [-1, 1), from the Philox stream of a name: formula.py's uniform.
 std::vector<float> formula(const std::string& name, std::size_t count, double centre = 0, double spread = 1,

@@ -124,8 +124,7 @@ TEST_CASE("golden: the preset detectron2 resizes pictures with Pillow's bits") {
 
 TEST_CASE("golden: feature maps of each backbone and the pyramid") {
   const Device device = GENERATE(from_range(test::network_devices()));
-  const std::string backbone = GENERATE("resnet18", "resnet34", "resnet50", "resnet101");
-  if (test::kSanitized && backbone != "resnet18") return test::skip(backbone + " under sanitizers");
+  const std::string backbone = GENERATE(from_range(test::networks({"resnet18", "resnet34", "resnet50", "resnet101"})));
   const test::Convolutions convolutions(device == Device::cpu && GENERATE(true, false));
   INFO(backbone << " " << test::device_name(device) << " " << convolutions.name());
   const Fixture fixture("backbones");
@@ -157,8 +156,7 @@ TEST_CASE("golden: feature maps of each backbone and the pyramid") {
 
 TEST_CASE("golden: head outputs and detections") {
   const Device device = GENERATE(from_range(test::network_devices()));
-  const std::string name = GENERATE("resnet18_v1", "resnet50_v1", "resnet50_v2");
-  if (test::kSanitized && name != "resnet18_v1") return test::skip(name + " under sanitizers");
+  const std::string name = GENERATE(from_range(test::networks({"resnet18_v1", "resnet50_v1", "resnet50_v2"})));
   const test::Convolutions convolutions(device == Device::cpu && GENERATE(true, false));
   INFO(name << " " << test::device_name(device) << " " << convolutions.name());
   const Fixture fixture("detection_" + name);
