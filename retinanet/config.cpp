@@ -211,7 +211,8 @@ std::string other_losses_hint(const Config& config, const std::string& key) {
       if (key == std::string("loss.") + p.name) owners.push_back(loss_name(loss));
     });
   }
-  return owners.empty() ? "" : std::string("; loss.kind is ") + loss_name(config.loss.kind) + ", this belongs to " + joined(owners);
+  if (owners.empty()) return "";
+  return std::string("; loss.kind is ") + loss_name(config.loss.kind) + ", this belongs to " + joined(owners);
 }
 
 void assign(Config& config, const std::string& where, const std::string& key, const toml::node& node) {

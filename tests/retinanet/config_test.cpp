@@ -321,7 +321,9 @@ TEST_CASE("every loss's configuration survives being written, no parameter has t
     INFO(loss_name(loss));
     Config config = preset("small");
     config.loss.kind = loss;
-    for_each_parameter(config.loss.kind, [](const auto& p, float& value) { value = p.whole ? p.highest : (p.lowest + value) / 2; });
+    for_each_parameter(config.loss.kind, [](const auto& p, float& value) {
+      value = p.whole ? p.highest : (p.lowest + value) / 2;
+    });
     const std::string text = format_config(config);
     CHECK_NOTHROW(check_config(config));
     CHECK(format_config(parse_config(text, "text")) == text);
