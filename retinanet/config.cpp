@@ -327,7 +327,7 @@ std::string format_config(const Config& config) {
 std::vector<std::string> differences(const Config& a, const Config& b, const std::vector<std::string>& keys) {
   const auto values = [](const Config& config) {
     std::map<std::string, std::string> texts;
-    visit(config, [&](const char* name, const auto& member, const auto&...) { texts[name] = format(member); });
+    visit(config, [&](const std::string& name, const auto& member, const auto&...) { texts[name] = format(member); });
     return texts;
   };
   const std::map<std::string, std::string> of_a = values(a), of_b = values(b);

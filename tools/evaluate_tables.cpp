@@ -1,12 +1,10 @@
 // The CSV files of `diopter evaluate --csv`.
 #include <array>
-#include <charconv>
 #include <filesystem>
-#include <initializer_list>
-#include <string_view>
 #include <utility>
 #include <vector>
 
+#include "data/csv_text.h"
 #include "kernels/common/atomic_file.h"
 #include "kernels/common/check.h"
 #include "tools/evaluate_report.h"
@@ -14,51 +12,6 @@
 namespace diopter {
 
 namespace {
-
-/// Lines of comma-separated fields; numbers in the shortest digits that read back as the same number.
-class CsvText {
- public:
-  explicit CsvText(std::initializer_list<const char*> columns = {}) {
-    for (const char* column : columns) *this << column;
-    if (columns.size() > 0) end_line();
-  }
-
-  CsvText& operator<<(std::string_view field) {
-    begin_field();
-    if (field.find_first_of(",\"\r\n") == std::string_view::npos) {
-      text_ += field;
-      return *this;
-    }
-    text_ += '"';
-    for (const char c : field) text_.append(c == '"' ? 2 : 1, c);
-    text_ += '"';
-    return *this;
-  }
-  CsvText& operator<<(double value) {
-    char digits[32];
-    begin_field();
-    text_.append(digits, std::to_chars(digits, digits + sizeof(digits), value).ptr);
-    return *this;
-  }
-  CsvText& operator<<(std::int64_t value) {
-    begin_field();
-    text_ += std::to_string(value);
-    return *this;
-  }
-  void end_line() {
-    text_ += '\n';
-    in_line_ = false;
-  }
-  const std::string& text() const { return text_; }
-
- private:
-  void begin_field() {
-    if (in_line_) text_ += ',';
-    in_line_ = true;
-  }
-  std::string text_;
-  bool in_line_ = false;
-};
 
 // What stands in the columns id and category of the lines over all categories.
 constexpr const char *kNoId = "", *kAllCategories = "(all)";
