@@ -1,5 +1,4 @@
 // diopter figure: the figures of Lin et al. 2017, for any loss and any model.
-#include <cmath>
 #include <iostream>
 #include <memory>
 #include <string>
@@ -31,10 +30,16 @@ const std::vector<std::string> kOverProbability = {"focal:gamma=0,alpha=1", "foc
 const std::vector<std::string> kOverLogit = {"ce", "focal:gamma=2,alpha=1", "focal_star:gamma=2,beta=1,alpha=1",
                                              "focal_star:gamma=4,beta=0,alpha=1"};
 
-std::string table(const std::string& abscissa, const std::vector<AnyLoss>& losses, const LossCurves& curves) {
+std::vector<std::string> titles_of(const std::vector<AnyLoss>& losses) {
+  std::vector<std::string> titles;
+  for (const AnyLoss& loss : losses) titles.push_back(format_loss(loss));
+  return titles;
+}
+
+std::string table(const std::string& abscissa, const std::vector<std::string>& titles, const LossCurves& curves) {
   CsvText csv;
   csv << abscissa;
-  for (const AnyLoss& loss : losses) csv << format_loss(loss);
+  for (const std::string& title : titles) csv << title;
   csv.end_line();
   for (std::size_t i = 0; i < curves.x.size(); ++i) {
     csv << curves.x[i];
@@ -46,7 +51,8 @@ std::string table(const std::string& abscissa, const std::vector<AnyLoss>& losse
 
 Figure curve_figure(const std::string& name, const std::string& axes, const std::string& abscissa,
                     const std::vector<AnyLoss>& losses, const LossCurves& curves) {
-  return {name, table(abscissa, losses, curves), axes + plot_columns(2, losses.size() + 1)};
+  const std::vector<std::string> titles = titles_of(losses);
+  return {name, table(abscissa, titles, curves), axes + plot_columns(2, titles)};
 }
 
 void draw_losses(const Request& request) {
@@ -67,30 +73,25 @@ void draw_losses(const Request& request) {
                               "x_t", by_x, derivative_over_logit(by_x, positive))});
 }
 
-/// One panel for each gamma: cross-entropy, and FL* with each beta.
+/// One panel for each gamma: FL* with each beta.
 void draw_focal_star(const Request& request) {
-  std::vector<AnyLoss> losses = {CeLoss{}};
+  std::vector<AnyLoss> losses;
   for (const float gamma : request.gammas) {
     for (const float beta : request.betas) {
       losses.push_back(FocalStarLoss{gamma, beta, 1});
       check_loss(losses.back(), "figure fl-star: ");
     }
   }
-  const auto columns = static_cast<int>(std::ceil(std::sqrt(static_cast<double>(request.gammas.size()))));
-  const auto rows = (static_cast<int>(request.gammas.size()) + columns - 1) / columns;
-  std::string script = "set multiplot layout " + std::to_string(rows) + "," + std::to_string(columns) +
-                       "\nset xlabel 'x_t'\nset ylabel 'FL*'\nset yrange [0:6]\n";
-  for (std::size_t g = 0; g < request.gammas.size(); ++g) {
-    script += "set title 'gamma = " + shortest(request.gammas[g]) + "'\n" +
-              "plot DATA using 1:2 with lines linewidth 2 linecolor 'gray50' title 'ce'";
-    for (std::size_t b = 0; b < request.betas.size(); ++b) {
-      script += ", \\\n     DATA using 1:" + std::to_string(3 + g * request.betas.size() + b) +
-                " with lines linewidth 2 title 'beta = " + shortest(request.betas[b]) + "'";
-    }
-    script += '\n';
+  std::vector<std::string> titles;
+  for (const float beta : request.betas) titles.push_back("beta = " + shortest(beta));
+  const std::size_t panels = request.gammas.size(), rows = (panels + 1) / 2;
+  std::string script = "set multiplot layout " + std::to_string(rows) + ",2\n"
+                       "set xlabel 'x_t'\nset ylabel 'FL*'\nset yrange [0:7]\n";
+  for (std::size_t g = 0; g < panels; ++g) {
+    script += "set title 'gamma = " + shortest(request.gammas[g]) + "'\n" + plot_columns(2 + g * titles.size(), titles);
   }
-  write_figures(request.out, {{"fl_star", table("x_t", losses, value_over_logit(losses, true)),
-                               script + "unset multiplot\n"}});
+  write_figures(request.out, {{"fl_star", table("x_t", titles_of(losses), value_over_logit(losses, true)),
+                               script + "unset multiplot\n", 320 * static_cast<int>(rows)}});
 }
 
 void add_out(CLI::App& command, Request& request) {

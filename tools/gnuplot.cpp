@@ -42,16 +42,23 @@ std::string whole_script(const Figure& figure) {
   return "# Draws " + figure.name + ".svg: gnuplot " + figure.name + ".gp\n" +
          "DATA = '" + figure.name + ".csv'\n"
          "set datafile separator comma\n"
-         "set terminal svg size 720,480 noenhanced background 'white' font 'sans-serif,13'\n"
+         "set terminal svg size 720," + std::to_string(figure.height) +
+         " noenhanced background 'white' font 'sans-serif,13'\n"
          "set output '" + figure.name + ".svg'\n"
+         "set colorsequence podo\n"
+         "set key autotitle columnhead\n"  // the first line holds no numbers
          "set grid linecolor 'gray85'\n" + figure.script;
 }
 
 }  // namespace
 
-std::string plot_columns(std::size_t first, std::size_t last) {
-  return "plot for [i=" + std::to_string(first) + ":" + std::to_string(last) +
-         "] DATA using 1:i with lines linewidth 2 title columnhead(i)\n";
+std::string plot_columns(std::size_t first, const std::vector<std::string>& titles) {
+  std::string command;
+  for (std::size_t i = 0; i < titles.size(); ++i) {
+    command += (i == 0 ? "plot " : ", \\\n     ") + std::string("DATA using 1:") + std::to_string(first + i) +
+               " with lines linewidth 2 title '" + titles[i] + "'";
+  }
+  return command + '\n';
 }
 
 void write_figures(const std::string& folder, const std::vector<Figure>& figures) {

@@ -10,10 +10,11 @@ namespace diopter {
 /// under the name DATA: `plot DATA using 1:2`.
 struct Figure {
   std::string name, csv, script;
+  int height = 480;  // of the picture; its width is 720
 };
 
-/// "plot for [i=FIRST:LAST] DATA using 1:i with lines": one line a column, with the columns' headers as titles.
-std::string plot_columns(std::size_t first, std::size_t last);
+/// A plot command with a line for each title: that of DATA's column `first`, and of those after it, over column 1.
+std::string plot_columns(std::size_t first, const std::vector<std::string>& titles);
 
 /// Writes the figures into the folder, which is made where it is missing. Pictures are drawn where gnuplot is installed;
 /// elsewhere, or when it fails, a line on stderr says that they were left out. Throws Error when the folder cannot be

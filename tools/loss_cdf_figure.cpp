@@ -67,11 +67,12 @@ Figure cdf_figure(const std::vector<Row>& rows) {
     for (const Row& row : rows) csv << row.of_loss.easiest(fraction);
     csv.end_line();
   }
-  const std::size_t losses = rows.size() / 2;
+  std::vector<std::string> titles;
+  for (std::size_t i = 0; i < rows.size() / 2; ++i) titles.push_back(rows[i].loss);
   std::string script = "set multiplot layout 2,1\nset key left top\nset yrange [0:1]\nset ylabel 'share of the loss'\n";
-  script += "set xlabel 'share of the positives, easiest first'\n" + plot_columns(2, losses + 1);
-  script += "set xlabel 'share of the negatives, easiest first'\n" + plot_columns(losses + 2, 2 * losses + 1);
-  return {"loss_cdf", csv.text(), script + "unset multiplot\n"};
+  script += "set xlabel 'share of the positives, easiest first'\n" + plot_columns(2, titles);
+  script += "set xlabel 'share of the negatives, easiest first'\n" + plot_columns(2 + titles.size(), titles);
+  return {"loss_cdf", csv.text(), script + "unset multiplot\n", 720};
 }
 
 std::string share_table(const std::vector<Row>& rows) {
