@@ -84,6 +84,16 @@ double LossDistribution::easiest(double fraction) const {
   return (before.carried + part * (step->carried - before.carried)) / total_;
 }
 
+HardestShares hardest_shares(const LogitHistogram& logits, const AnyLoss& loss, bool positive) {
+  const LossDistribution of_loss(logits, loss, positive), of_gradient(logits, loss, positive, Quantity::gradient);
+  HardestShares shares;
+  for (std::size_t i = 0; i < kHardest.size(); ++i) {
+    shares.loss[i] = of_loss.hardest(kHardest[i]);
+    shares.gradient[i] = of_gradient.hardest(kHardest[i]);
+  }
+  return shares;
+}
+
 ExampleLogits example_logits(const RetinaNet& model, const Dataset& dataset,
                              const std::function<void(std::int64_t)>& progress) {
   const Config& config = model.config();

@@ -8,6 +8,7 @@
 // k = gamma + 1 does in the tail of easy examples, its relative error is below (k / 256)^2 / 8: 2e-5 for gamma 2.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <vector>
@@ -70,6 +71,14 @@ class LossDistribution {
   std::vector<Step> steps_;
   double total_ = 0;
 };
+
+inline constexpr std::array<double, 3> kHardest = {0.01, 0.05, 0.2};
+
+/// What the hardest 1, 5 and 20 % of the examples carry of loss and gradient.
+struct HardestShares {
+  std::array<double, 3> loss, gradient;
+};
+HardestShares hardest_shares(const LogitHistogram& logits, const AnyLoss& loss, bool positive);
 
 /// Runs the model over all pictures, as in an evaluation, and assigns its anchors as in training. `progress(done)` is
 /// called after each batch. Throws Error for a picture that cannot be decoded.

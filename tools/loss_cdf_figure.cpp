@@ -25,14 +25,13 @@ struct Request {
   std::int64_t pictures = 0;
 };
 
-constexpr double kHardest[] = {0.01, 0.05, 0.2};
-
 /// One kind of examples under one loss.
 struct Row {
   bool positive;
   std::string loss;
   std::int64_t examples;
-  LossDistribution of_loss, of_gradient;
+  LossDistribution distribution;
+  HardestShares hardest;
 };
 
 std::vector<Row> rows_of(const ExampleLogits& logits, const std::vector<AnyLoss>& losses) {
@@ -41,7 +40,7 @@ std::vector<Row> rows_of(const ExampleLogits& logits, const std::vector<AnyLoss>
     const LogitHistogram& examples = positive ? logits.positives : logits.negatives;
     for (const AnyLoss& loss : losses) {
       rows.push_back({positive, format_loss(loss), examples.count(), LossDistribution(examples, loss, positive),
-                      LossDistribution(examples, loss, positive, Quantity::gradient)});
+                      hardest_shares(examples, loss, positive)});
     }
   }
   return rows;
@@ -64,7 +63,7 @@ Figure cdf_figure(const std::vector<Row>& rows) {
   csv.end_line();
   for (const double fraction : fractions()) {
     csv << fraction;
-    for (const Row& row : rows) csv << row.of_loss.easiest(fraction);
+    for (const Row& row : rows) csv << row.distribution.easiest(fraction);
     csv.end_line();
   }
   std::vector<std::string> titles;
@@ -79,10 +78,9 @@ std::string share_table(const std::vector<Row>& rows) {
   CsvText csv({"examples", "loss", "count", "total_loss", "loss_hardest_1", "loss_hardest_5", "loss_hardest_20",
                "gradient_hardest_1", "gradient_hardest_5", "gradient_hardest_20"});
   for (const Row& row : rows) {
-    csv << kind(row) << row.loss << row.examples << row.of_loss.total();
-    for (const LossDistribution* d : {&row.of_loss, &row.of_gradient}) {
-      for (const double share : kHardest) csv << d->hardest(share);
-    }
+    csv << kind(row) << row.loss << row.examples << row.distribution.total();
+    for (const double share : row.hardest.loss) csv << share;
+    for (const double share : row.hardest.gradient) csv << share;
     csv.end_line();
   }
   return csv.text();
@@ -93,9 +91,8 @@ void print_shares(const std::vector<Row>& rows) {
   std::printf("%-10s %-32s %12s   %8s %8s %8s   %6s %6s %6s\n", "", "", "", "1 %", "5 %", "20 %", "1 %", "5 %", "20 %");
   for (const Row& row : rows) {
     std::printf("%-10s %-32s %12lld   %8.4f %8.4f %8.4f   %6.4f %6.4f %6.4f\n", kind(row), row.loss.c_str(),
-                static_cast<long long>(row.examples), row.of_loss.hardest(kHardest[0]), row.of_loss.hardest(kHardest[1]),
-                row.of_loss.hardest(kHardest[2]), row.of_gradient.hardest(kHardest[0]),
-                row.of_gradient.hardest(kHardest[1]), row.of_gradient.hardest(kHardest[2]));
+                static_cast<long long>(row.examples), row.hardest.loss[0], row.hardest.loss[1], row.hardest.loss[2],
+                row.hardest.gradient[0], row.hardest.gradient[1], row.hardest.gradient[2]);
   }
 }
 
