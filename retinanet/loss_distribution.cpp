@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <ranges>
 
 #include "engine/dispatch.h"
 #include "retinanet/detect.h"
@@ -55,7 +54,8 @@ void ExampleLogits::add(const Pyramid& logits, int classes, const AnchorTargets&
   });
 }
 
-LossDistribution::LossDistribution(const LogitHistogram& logits, const AnyLoss& loss, bool positive, Quantity quantity) {
+LossDistribution::LossDistribution(const LogitHistogram& logits, const AnyLoss& loss, bool positive,
+                                   Quantity quantity) {
   double examples = 0;
   const auto take = [&](const LogitHistogram::Bin& bin) {
     if (bin.count == 0) return;
@@ -67,9 +67,9 @@ LossDistribution::LossDistribution(const LogitHistogram& logits, const AnyLoss& 
   };
   // No loss falls where the answer gets worse, so hardness follows the logit: the higher, the harder for negatives.
   if (positive) {
-    for (const LogitHistogram::Bin& bin : std::ranges::reverse_view(logits.bins())) take(bin);
+    std::for_each(logits.bins().rbegin(), logits.bins().rend(), take);
   } else {
-    for (const LogitHistogram::Bin& bin : logits.bins()) take(bin);
+    std::for_each(logits.bins().begin(), logits.bins().end(), take);
   }
 }
 

@@ -54,7 +54,8 @@ enum class Quantity { loss, gradient };
 /// The examples of one kind by ascending hardness, and what each carries of the total.
 class LossDistribution {
  public:
-  LossDistribution(const LogitHistogram& logits, const AnyLoss& loss, bool positive, Quantity quantity = Quantity::loss);
+  LossDistribution(const LogitHistogram& logits, const AnyLoss& loss, bool positive,
+                   Quantity quantity = Quantity::loss);
 
   double total() const { return total_; }
   /// Share of the total that the easiest `fraction` of the examples carries; 0 when the total is 0. Examples of a bin

@@ -173,7 +173,8 @@ void Trainer::queue_step() {
   const Tensor numbers = Tensor::zeros({kStepNumbers}, DType::f32, device_);
   const AnyLoss& loss = state_.config.loss.kind;
   std::optional<ExampleLogits> examples;
-  if (device_ == Device::cpu && due(state_.config.train.log_every, queued_ + 1) && !hard_example_rule(loss)) examples.emplace();
+  const bool logged = due(state_.config.train.log_every, queued_ + 1);
+  if (logged && device_ == Device::cpu && !hard_example_rule(loss)) examples.emplace();
   for (int i = 0; i < accumulate; ++i) {
     DeviceBatch batch = batches_->next();
     Tape tape;

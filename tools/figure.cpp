@@ -69,7 +69,8 @@ void draw_losses(const Request& request) {
                  curve_figure("loss_over_x", "set xlabel 'x_t, logit of the truth'\nset ylabel 'loss'\n", "x_t", by_x,
                               value_over_logit(by_x, positive)),
                  curve_figure("derivative_over_x",
-                              "set xlabel 'x_t, logit of the truth'\nset ylabel 'derivative of the loss'\nset key bottom right\n",
+                              "set xlabel 'x_t, logit of the truth'\nset ylabel 'derivative of the loss'\n"
+                              "set key bottom right\n",
                               "x_t", by_x, derivative_over_logit(by_x, positive))});
 }
 
@@ -88,7 +89,8 @@ void draw_focal_star(const Request& request) {
   std::string script = "set multiplot layout " + std::to_string(rows) + ",2\n"
                        "set xlabel 'x_t'\nset ylabel 'FL*'\nset yrange [0:7]\n";
   for (std::size_t g = 0; g < panels; ++g) {
-    script += "set title 'gamma = " + shortest(request.gammas[g]) + "'\n" + plot_columns(2 + g * titles.size(), titles);
+    script += "set title 'gamma = " + shortest(request.gammas[g]) + "'\n";
+    script += plot_columns(2 + g * titles.size(), titles);
   }
   write_figures(request.out, {{"fl_star", table("x_t", titles_of(losses), value_over_logit(losses, true)),
                                script + "unset multiplot\n", 320 * static_cast<int>(rows)}});
@@ -105,8 +107,8 @@ void add_figure_command(CLI::App& app) {
       app, "figure", "Draws the paper's figures, for any loss and model",
       "figure loss --out figures\n"
       "  diopter figure loss --loss ce --loss focal:gamma=3,alpha=0.25 --out figures\n"
-      "  diopter figure loss-cdf --checkpoint run/checkpoints/best.safetensors --annotations val.json --images pictures \\\n"
-      "                          --out figures\n\n"
+      "  diopter figure loss-cdf --checkpoint run/checkpoints/best.safetensors --annotations val.json \\\n"
+      "                          --images pictures --out figures\n\n"
       "Each figure is NAME.csv, NAME.gp and, where gnuplot is installed, NAME.svg: docs/figures.md.");
   command.require_subcommand(1);
   const auto request = std::make_shared<Request>();

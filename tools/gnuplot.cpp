@@ -74,7 +74,7 @@ void write_figures(const std::string& folder, const std::vector<Figure>& figures
     std::filesystem::remove(base + ".svg", error);  // never a picture of other numbers
     const Drawn drawn = run_gnuplot(folder, figure.name + ".gp");
     if (drawn == Drawn::no_gnuplot) {
-      std::fprintf(stderr, "diopter: SVG left out, gnuplot is not installed (Debian package gnuplot-nox); the scripts are in %s\n",
+      std::fprintf(stderr, "diopter: SVG left out, gnuplot is not installed (Debian package gnuplot-nox); scripts: %s\n",
                    folder.c_str());
       return;
     }

@@ -16,9 +16,9 @@ struct Figure {
 /// A plot command with a line for each title: that of DATA's column `first`, and of those after it, over column 1.
 std::string plot_columns(std::size_t first, const std::vector<std::string>& titles);
 
-/// Writes the figures into the folder, which is made where it is missing. Pictures are drawn where gnuplot is installed;
-/// elsewhere, or when it fails, a line on stderr says that they were left out. Throws Error when the folder cannot be
-/// written.
+/// Writes the figures into the folder, which is made where it is missing. Pictures are drawn where gnuplot is
+/// installed; elsewhere, or when it fails, a line on stderr says that they were left out. Throws Error when the folder
+/// cannot be written.
 void write_figures(const std::string& folder, const std::vector<Figure>& figures);
 
 }  // namespace diopter
