@@ -7,6 +7,8 @@
 #include <limits>
 #include <numeric>
 
+#include "data/precision_recall.h"
+
 namespace diopter {
 
 namespace {
@@ -41,10 +43,6 @@ std::vector<std::size_t> doubled_ranks(const std::vector<double>& values) {
 
 }  // namespace
 
-double mean(const std::vector<double>& values) {
-  return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
-}
-
 double standard_deviation(const std::vector<double>& values) {
   if (values.size() < 2) return std::numeric_limits<double>::quiet_NaN();
   const double centre = mean(values);
@@ -61,7 +59,9 @@ Interval t_interval(const std::vector<double>& values, double confidence) {
 }
 
 double paired_t_test(const std::vector<double>& differences) {
-  if (differences.size() < 2 || std::count(differences.begin(), differences.end(), 0.0) == std::ssize(differences)) return 1;
+  if (differences.size() < 2 || std::count(differences.begin(), differences.end(), 0.0) == std::ssize(differences)) {
+    return 1;
+  }
   const double error = standard_error(differences);
   if (error == 0) return 0;  // all are equal: no chance at all
   return 2 * cdf(complement(distribution(differences), std::fabs(mean(differences)) / error));
@@ -92,7 +92,8 @@ double wilcoxon_signed_rank(const std::vector<double>& differences) {
     }
   }
   const std::size_t tail = std::min(observed, total - observed);  // the distribution is symmetric
-  const double p = std::accumulate(probability.begin(), probability.begin() + static_cast<std::ptrdiff_t>(tail) + 1, 0.0);
+  const double p =
+      std::accumulate(probability.begin(), probability.begin() + static_cast<std::ptrdiff_t>(tail) + 1, 0.0);
   return std::min(1.0, 2 * p);
 }
 

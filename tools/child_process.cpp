@@ -66,7 +66,8 @@ FolderLock::FolderLock(const std::string& folder, double patience_seconds) {
                 ": holds something that is no study; choose another folder");
   fs::create_directories(folder, error);
   DIOPTER_CHECK(!error, folder, ": cannot be made: ", error.message());
-  // Inherited by child processes on purpose: a run whose parent was killed still works on the folder until it has stopped.
+  // Inherited by child processes on purpose: a run whose parent was killed still works on the folder until it has
+  // stopped.
   file_ = open(name.c_str(), O_RDWR | O_CREAT, 0666);
   DIOPTER_CHECK(file_ >= 0, name, ": cannot write: ", std::strerror(errno));
   const auto start = std::chrono::steady_clock::now();

@@ -8,8 +8,8 @@
 
 namespace diopter {
 
-/// A running copy of this program with other arguments; its output goes to a file. It is asked to stop (SIGTERM) when the
-/// process that started it ends, however that ends, and does not see the terminal's Ctrl-C.
+/// A running copy of this program with other arguments; its output goes to a file. It is asked to stop (SIGTERM) when
+/// the process that started it ends, however that ends, and does not see the terminal's Ctrl-C.
 class ChildProcess {
  public:
   /// Throws Error when it cannot be started.
@@ -31,8 +31,8 @@ class ChildProcess {
 /// is one that we made.
 class FolderLock {
  public:
-  /// Makes the folder and the file where they are missing; throws Error when another holds the lock and still does after
-  /// `patience_seconds`.
+  /// Makes the folder and the file where they are missing; throws Error when another holds the lock and still does
+  /// after `patience_seconds`.
   FolderLock(const std::string& folder, double patience_seconds);
   ~FolderLock();
   FolderLock(const FolderLock&) = delete;

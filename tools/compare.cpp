@@ -53,12 +53,14 @@ void show_pictures(int done, int total) {
 }
 
 void print_plan(const Protocol& protocol) {
-  std::printf("%s\nprotocol %s: %lld runs of %lld iterations\n", protocol.title.c_str(), protocol_hash(protocol).c_str(),
-              static_cast<long long>(number_of_runs(protocol)), static_cast<long long>(protocol.iterations));
+  std::printf("%s\nprotocol %s: %lld runs of %lld iterations\n", protocol.title.c_str(),
+              protocol_hash(protocol).c_str(), static_cast<long long>(number_of_runs(protocol)),
+              static_cast<long long>(protocol.iterations));
   for (const Contestant& c : protocol.contestants) {
     const std::size_t tried = c.configurations.size();
-    std::printf("%s: %zu tuning runs, %zu final runs%s\n", c.name.c_str(), tried > 1 ? tried * protocol.tuning_seeds.size() : 0,
-                protocol.final_seeds.size(), c.padded ? " (learning rates refined)" : "");
+    std::printf("%s: %zu tuning runs, %zu final runs%s\n", c.name.c_str(),
+                tried > 1 ? tried * protocol.tuning_seeds.size() : 0, protocol.final_seeds.size(),
+                c.padded ? " (learning rates refined)" : "");
     for (const Configuration& configuration : c.configurations) {
       std::printf("  learning rate %-8g %s\n", configuration.lr, settings_text(c, configuration).c_str());
     }
@@ -68,10 +70,12 @@ void print_plan(const Protocol& protocol) {
 Study open_or_create(const Request& request, const Source& protocol) {
   if (Study::exists(request.out)) {
     Study study = Study::open(request.out);
-    const std::string hash = protocol.text.empty() ? study.hash() : protocol_hash(parse_protocol(protocol.text, protocol.file));
-    DIOPTER_CHECK(hash == study.hash(), request.out, ": holds a study by another protocol (", study.hash(), ", this one is ",
-                  hash, "): choose another folder with --out");
-    DIOPTER_CHECK(request.resume, request.out, ": holds this study already; go on with --resume or choose another folder");
+    const std::string hash =
+        protocol.text.empty() ? study.hash() : protocol_hash(parse_protocol(protocol.text, protocol.file));
+    DIOPTER_CHECK(hash == study.hash(), request.out, ": holds a study by another protocol (", study.hash(),
+                  ", this one is ", hash, "): choose another folder with --out");
+    DIOPTER_CHECK(request.resume, request.out,
+                  ": holds this study already; go on with --resume or choose another folder");
     return study;
   }
   DIOPTER_CHECK(!request.resume, request.out, ": holds no study to go on with");
@@ -131,8 +135,9 @@ int make_run(const Request& request) {
   const Study study = Study::open(request.out);
   const PlannedRun run = find_run(study.protocol(), study.results(), request.run);
   const Interrupt interrupt;
-  const auto result = study.run(run, device_from_name(request.device), [] { return Interrupt::requested(); },
-                                [](const std::string& message) { std::fprintf(stderr, "diopter: warning: %s\n", message.c_str()); });
+  const auto result = study.run(
+      run, device_from_name(request.device), [] { return Interrupt::requested(); },
+      [](const std::string& message) { std::fprintf(stderr, "diopter: warning: %s\n", message.c_str()); });
   if (!result) return kInterrupted;
   std::printf("%s: AP %.1f\n", run.name.c_str(), 100 * result->stats[0]);
   return 0;
@@ -165,19 +170,25 @@ std::string names_of_protocols() {
 }  // namespace
 
 void add_compare_command(CLI::App& app) {
-  CLI::App& command = add_command(
-      app, "compare", "Compares losses, or any settings, by a protocol: tunes, repeats over seeds, tests",
-      "compare quick --jobs 2\n"
-      "  diopter compare table1b --print > mine.toml      # a protocol to start one's own from\n"
-      "  diopter compare mine.toml --plan\n"
-      "  diopter compare mine.toml --out study --resume\n\n"
-      "Built-in protocols: " + names_of_protocols() + ".\n"
-      "The study folder gets report.md, table.csv (the table), results.csv (every run) and runs/. Ctrl-C lets the runs\n"
-      "save and stop; the same command with --resume goes on, also after a crash. docs/comparing.md explains it all.");
+  CLI::App& command =
+      add_command(app, "compare", "Compares losses, or any settings, by a protocol: tunes, repeats over seeds, tests",
+                  "compare quick --jobs 2\n"
+                  "  diopter compare table1b --print > mine.toml      # a protocol to start one's own from\n"
+                  "  diopter compare mine.toml --plan\n"
+                  "  diopter compare mine.toml --out study --resume\n\n"
+                  "Built-in protocols: " +
+                      names_of_protocols() +
+                      ".\n"
+                      "The study folder gets report.md, table.csv (the table), results.csv (every run) and runs/. "
+                      "Ctrl-C lets the runs\n"
+                      "save and stop; the same command with --resume goes on, also after a crash. docs/comparing.md "
+                      "explains it all.");
   const auto request = std::make_shared<Request>();
-  command.add_option("protocol", request->protocol, "TOML file, or the name of a built-in protocol")->type_name("PROTOCOL");
+  command.add_option("protocol", request->protocol, "TOML file, or the name of a built-in protocol")
+      ->type_name("PROTOCOL");
   command.add_option("--out", request->out, "Study folder; default: study-NAME, after the protocol")->type_name("DIR");
-  command.add_option("--jobs", request->jobs, "Runs side by side; default: one on a GPU, else one a processor, 4 at most")
+  command
+      .add_option("--jobs", request->jobs, "Runs side by side; default: one on a GPU, else one a processor, 4 at most")
       ->check(CLI::Range(1, 1024).description(""))
       ->type_name("N")
       ->default_str("");
@@ -189,7 +200,8 @@ void add_compare_command(CLI::App& app) {
   command.add_flag("--resume", request->resume, "Go on with the study in the folder");
   command.add_flag("--plan", request->plan, "Only say which runs the protocol makes");
   command.add_flag("--print", request->print, "Only print the protocol");
-  command.add_option("--run", request->run, "Make only this run of the study in --out, in this process")->type_name("NAME");
+  command.add_option("--run", request->run, "Make only this run of the study in --out, in this process")
+      ->type_name("NAME");
   command.callback([request] {
     const int code = compare_command(*request);
     if (code != 0) throw CLI::RuntimeError(code);

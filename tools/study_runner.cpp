@@ -32,7 +32,8 @@ std::string last_line(const std::string& file) {
 std::string outcome_text(const RunResult& result) {
   if (result.diverged) return result.name + ": diverged at iteration " + std::to_string(result.iteration);
   char text[64];
-  std::snprintf(text, sizeof text, ": AP %.1f after %s", 100 * result.stats[0], format_duration(result.seconds).c_str());
+  std::snprintf(text, sizeof text, ": AP %.1f after %s", 100 * result.stats[0],
+                format_duration(result.seconds).c_str());
   return result.name + text;
 }
 
@@ -101,7 +102,8 @@ class Runner {
       if (static_cast<int>(jobs_.size()) >= options_.jobs) return;
       if (!started_.insert(run.name).second) continue;
       std::filesystem::create_directories(study_.run_folder(run.name));
-      jobs_.push_back({run.name, ChildProcess(arguments_of_run(study_, run.name, options_), log_file(study_, run.name))});
+      jobs_.push_back(
+          {run.name, ChildProcess(arguments_of_run(study_, run.name, options_), log_file(study_, run.name))});
     }
   }
 
@@ -128,8 +130,9 @@ class Runner {
 }  // namespace
 
 std::vector<std::string> arguments_of_run(const Study& study, const std::string& name, const RunnerOptions& options) {
-  return {"compare", "--out", study.folder(), "--run", name, "--device", options.device, "--threads",
-          std::to_string(options.threads)};
+  return {"compare",      "--out",     study.folder(),
+          "--run",        name,        "--device",
+          options.device, "--threads", std::to_string(options.threads)};
 }
 
 std::vector<std::string> make_runs(const Study& study, const RunnerOptions& options, RunResults& results) {

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "data/precision_recall.h"
+
 namespace diopter {
 
 namespace {
@@ -31,7 +33,9 @@ Score score_of(const Protocol& protocol, int contestant, const RunResults& resul
 
 std::vector<Score> compare(const Protocol& protocol, const RunResults& results) {
   std::vector<Score> scores;
-  for (int c = 0; c < static_cast<int>(protocol.contestants.size()); ++c) scores.push_back(score_of(protocol, c, results));
+  for (int c = 0; c < static_cast<int>(protocol.contestants.size()); ++c) {
+    scores.push_back(score_of(protocol, c, results));
+  }
   std::vector<double> t_tests, wilcoxons;
   for (Score& score : scores) {
     if (&score == &scores[protocol.baseline]) continue;

@@ -15,26 +15,26 @@ namespace diopter {
 /// Of AP in percent, paired over the final seeds: contestant minus baseline.
 struct Difference {
   double mean;
-  Interval interval;                       // 95 %, Student's t
-  double t_test, t_test_holm;              // p of the paired t-test; corrected over the contestants
-  double wilcoxon, wilcoxon_holm;          // p of the signed-rank test, likewise
-  bool significant;                        // t_test_holm is below the protocol's level
+  Interval interval;               // 95 %, Student's t
+  double t_test, t_test_holm;      // p of the paired t-test; corrected over the contestants
+  double wilcoxon, wilcoxon_holm;  // p of the signed-rank test, likewise
+  bool significant;                // t_test_holm is below the protocol's level
 };
 
 struct Score {
-  int contestant, configuration;           // indices; the configuration is the chosen one
-  std::array<std::vector<double>, 3> ap;   // AP, AP50, AP75 in percent, by final seed; a diverged run counts as 0
-  Interval interval;                       // 95 % of the mean AP, Student's t
-  std::optional<Difference> difference;    // none for the baseline
-  bool lr_at_edge;                         // the chosen learning rate worked and is the least or greatest of those tried
-  int diverged;                            // of the final runs
-  double seconds;                          // mean of the final runs' training
+  int contestant, configuration;          // indices; the configuration is the chosen one
+  std::array<std::vector<double>, 3> ap;  // AP, AP50, AP75 in percent, by final seed; a diverged run counts as 0
+  Interval interval;                      // 95 % of the mean AP, Student's t
+  std::optional<Difference> difference;   // none for the baseline
+  bool lr_at_edge;                        // the chosen learning rate worked and is the least or greatest of those tried
+  int diverged;                           // of the final runs
+  double seconds;                         // mean of the final runs' training
 };
 
 /// By contestant, in the protocol's order. All runs must have ended.
 std::vector<Score> compare(const Protocol& protocol, const RunResults& results);
 
-/// "+1.5 AP against ce (95 % interval -0.3 to 3.3), p = 0.11: no significant difference"; "the baseline" for the baseline.
+/// "+1.5 AP against ce (95 % interval -0.3 to +3.3), p = 0.110: no significant difference", or "the baseline".
 std::string verdict(const Protocol& protocol, const Score& score);
 
 /// What a reader must know of the study before believing its table, one sentence each.

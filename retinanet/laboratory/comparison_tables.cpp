@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "data/csv_text.h"
+#include "data/precision_recall.h"
 #include "retinanet/laboratory/comparison.h"
 
 namespace diopter {
@@ -67,15 +68,15 @@ std::string protocol_section(const Protocol& p) {
     text += " with the seeds " + list_of(p.tuning_seeds) + "; the best mean AP on the tuning split was chosen";
   }
   return text + "\n- final runs: seeds " + list_of(p.final_seeds) +
-         ", shared by all contestants; the last weights evaluated once on the test split\n- baseline: " + baseline_name(p) +
-         "; significance level " + format("%g", p.significance) +
+         ", shared by all contestants; the last weights evaluated once on the test split\n- baseline: " +
+         baseline_name(p) + "; significance level " + format("%g", p.significance) +
          ", for the paired t-test with Holm's correction over the contestants\n";
 }
 
 std::string score_section(const Protocol& p, const std::vector<Score>& scores) {
   std::string text =
-      "| contestant | settings | learning rate | AP | AP50 | AP75 | 95 % interval of AP | difference | its 95 % interval | "
-      "p (t) | p, Holm | p (Wilcoxon) | p, Holm | diverged | seconds a run |\n"
+      "| contestant | settings | learning rate | AP | AP50 | AP75 | 95 % interval of AP | difference | "
+      "its 95 % interval | p (t) | p, Holm | p (Wilcoxon) | p, Holm | diverged | seconds a run |\n"
       "|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|\n";
   for (const Score& s : scores) {
     text += "| " + contestant_of(p, s).name + " | " + shown_settings(contestant_of(p, s), chosen(p, s)) + " | " +
@@ -85,7 +86,9 @@ std::string score_section(const Protocol& p, const std::vector<Score>& scores) {
     if (s.difference) {
       const Difference& d = *s.difference;
       text += " " + format("%+.1f", d.mean) + " | " + range(d.interval, "%+.1f") + " |";
-      for (const double value : {d.t_test, d.t_test_holm, d.wilcoxon, d.wilcoxon_holm}) text += " " + p_value(value) + " |";
+      for (const double value : {d.t_test, d.t_test_holm, d.wilcoxon, d.wilcoxon_holm}) {
+        text += " " + p_value(value) + " |";
+      }
     } else {
       text += " baseline | | | | | |";
     }
@@ -104,7 +107,8 @@ std::string tuning_section(const Protocol& p, const RunResults& results, const s
       const int index = runs[first].configuration;
       const Configuration& configuration = contestant.configurations[index];
       text += "| " + contestant.name + " | " + shown_settings(contestant, configuration) + " | " +
-              lr_text(configuration.lr) + " | " + format("%.1f", 100 * tuning_ap(p, s.contestant, index, results)) + " | ";
+              lr_text(configuration.lr) + " | " + format("%.1f", 100 * tuning_ap(p, s.contestant, index, results)) +
+              " | ";
       for (std::size_t i = first; i < first + p.tuning_seeds.size(); ++i) {
         const RunResult& result = results.at(runs[i].name);
         text += (i > first ? ", " : "") + (result.diverged ? "diverged" : format("%.1f", 100 * result.stats[0]));
@@ -119,7 +123,8 @@ std::string run_section(const Protocol& p, const RunResults& results) {
   std::string text = "| run | learning rate | AP | AP50 | AP75 | seconds | |\n|---|---|---|---|---|---|---|\n";
   for (const PlannedRun& run : known_runs(p, results)) {
     const RunResult& result = results.at(run.name);
-    text += "| " + run.name + " | " + lr_text(p.contestants[run.contestant].configurations[run.configuration].lr) + " |";
+    text +=
+        "| " + run.name + " | " + lr_text(p.contestants[run.contestant].configurations[run.configuration].lr) + " |";
     for (int i = 0; i < 3; ++i) text += " " + format("%.1f", 100 * result.stats[i]) + " |";
     text += " " + format("%.0f", result.seconds) + " | " +
             (result.diverged ? "diverged at iteration " + std::to_string(result.iteration) : "") + " |\n";
@@ -149,11 +154,13 @@ std::vector<std::string> caveats(const Protocol& protocol, const std::vector<Sco
   for (const Score& s : scores) {
     const Contestant& c = contestant_of(protocol, s);
     if (c.padded) {
-      all.push_back(c.name + " has fewer settings of its own to try; it tried more learning rates instead, so that all had "
+      all.push_back(c.name +
+                    " has fewer settings of its own to try; it tried more learning rates instead, so that all had "
                     "the same budget.");
     }
     if (s.lr_at_edge) {
-      all.push_back(c.name + " was best at the learning rate " + lr_text(chosen(protocol, s).lr) + ", the edge of what was tried: beyond it may be better.");
+      all.push_back(c.name + " was best at the learning rate " + lr_text(chosen(protocol, s).lr) +
+                    ", the edge of what was tried: beyond it may be better.");
     }
     if (s.diverged > 0) {
       all.push_back(c.name + " diverged in " + std::to_string(s.diverged) + " of " +
@@ -166,22 +173,28 @@ std::vector<std::string> caveats(const Protocol& protocol, const std::vector<Sco
 std::string format_scores(const Protocol& protocol, const std::vector<Score>& scores) {
   std::size_t width = 10;
   for (const Score& s : scores) width = std::max(width, contestant_of(protocol, s).name.size());
-  std::string text = padded("contestant", width) + "  learning rate  AP            AP50          AP75          diverged\n";
+  std::string text =
+      padded("contestant", width) + "  learning rate  AP            AP50          AP75          diverged\n";
   for (const Score& s : scores) {
     text += padded(contestant_of(protocol, s).name, width) + "  " + padded(lr_text(chosen(protocol, s).lr), 13) + "  ";
     for (const std::vector<double>& ap : s.ap) text += padded(mean_and_deviation(ap, " +- "), 12) + "  ";
     text += std::to_string(s.diverged) + "\n";
   }
   text += "\n";
-  for (const Score& s : scores) text += padded(contestant_of(protocol, s).name + ":", width + 1) + " " + verdict(protocol, s) + "\n";
+  for (const Score& s : scores) {
+    text += padded(contestant_of(protocol, s).name + ":", width + 1) + " " + verdict(protocol, s) + "\n";
+  }
   for (const std::string& caveat : caveats(protocol, scores)) text += "note: " + caveat + "\n";
   return text;
 }
 
 std::string scores_csv(const Protocol& protocol, const std::vector<Score>& scores) {
-  CsvText csv({"protocol", "contestant", "settings", "lr", "seeds", "AP", "AP_sd", "AP_low", "AP_high", "AP50", "AP50_sd",
-               "AP75", "AP75_sd", "difference", "difference_low", "difference_high", "p_t", "p_t_holm", "p_wilcoxon",
-               "p_wilcoxon_holm", "significant", "diverged", "seconds"});
+  CsvText csv({"protocol",    "contestant", "settings",       "lr",
+               "seeds",       "AP",         "AP_sd",          "AP_low",
+               "AP_high",     "AP50",       "AP50_sd",        "AP75",
+               "AP75_sd",     "difference", "difference_low", "difference_high",
+               "p_t",         "p_t_holm",   "p_wilcoxon",     "p_wilcoxon_holm",
+               "significant", "diverged",   "seconds"});
   const std::string hash = protocol_hash(protocol);
   for (const Score& s : scores) {
     const Contestant& c = contestant_of(protocol, s);
@@ -204,9 +217,11 @@ std::string scores_csv(const Protocol& protocol, const std::vector<Score>& score
 }
 
 std::string report_markdown(const Protocol& protocol, const RunResults& results, const std::vector<Score>& scores) {
-  std::string text = "# " + protocol.title + "\n\n" + protocol_section(protocol) +
-                     "\n## Result\n\nMean ± standard deviation over the final seeds, in percent; differences are paired over "
-                     "the seeds.\n\n" + score_section(protocol, scores) + "\n";
+  std::string text =
+      "# " + protocol.title + "\n\n" + protocol_section(protocol) +
+      "\n## Result\n\nMean ± standard deviation over the final seeds, in percent; differences are paired over "
+      "the seeds.\n\n" +
+      score_section(protocol, scores) + "\n";
   for (const Score& s : scores) text += "- " + contestant_of(protocol, s).name + ": " + verdict(protocol, s) + "\n";
   for (const std::string& caveat : caveats(protocol, scores)) text += "- Note: " + caveat + "\n";
   if (protocol.contestants[0].configurations.size() > 1) {

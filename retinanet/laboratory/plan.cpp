@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "data/statistics.h"
+#include "data/precision_recall.h"
 #include "kernels/common/check.h"
 
 namespace diopter {

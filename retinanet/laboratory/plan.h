@@ -1,4 +1,5 @@
-// Which runs a study makes: every configuration with every tuning seed, then each contestant's best with every final seed.
+// Which runs a study makes: every configuration with every tuning seed, then each contestant's best with every final
+// seed. What is to be done follows from the results that there are: nothing else is remembered.
 #pragma once
 
 #include <array>
@@ -22,10 +23,10 @@ struct PlannedRun {
 
 struct RunResult {
   std::string name;
-  bool diverged = false;            // a loss or gradient was not finite: `stats` are 0
-  std::int64_t iteration = 0;       // at which it diverged, or its last
-  std::array<double, 12> stats{};   // as in CocoMetrics, on the tuning or the test split
-  double seconds = 0;               // of training, while other runs may have run beside it
+  bool diverged = false;           // a loss or gradient was not finite: `stats` are 0
+  std::int64_t iteration = 0;      // at which it diverged, or its last
+  std::array<double, 12> stats{};  // as in CocoMetrics, on the tuning or the test split
+  double seconds = 0;              // of training, while other runs may have run beside it
 };
 using RunResults = std::map<std::string, RunResult>;  // by name
 
@@ -42,8 +43,8 @@ double tuning_ap(const Protocol& protocol, int contestant, int configuration, co
 /// The configuration with the highest mean AP on the tuning split, the first on ties; nothing while runs are missing.
 std::optional<int> chosen_configuration(const Protocol& protocol, int contestant, const RunResults& results);
 
-/// Every run that can be known by now, with a result or without: all of tuning, then the final runs of contestants whose
-/// tuning has ended.
+/// Every run that can be known by now, with a result or without: all of tuning, then the final runs of contestants
+/// whose tuning has ended.
 std::vector<PlannedRun> known_runs(const Protocol& protocol, const RunResults& results);
 
 /// Those without a result that could start now, in the order in which they should.

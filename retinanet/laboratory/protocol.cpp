@@ -79,8 +79,8 @@ StudyData read_data(const TomlTable& file) {
   const TomlTable t = file.table("data", {"shapes", "split", "files"});
   if (t.raw().size() != 1) t.reject(t.raw(), "[data] must hold one of [data.shapes], [data.split], [data.files]");
   if (t.has("shapes")) {
-    return read_shapes(t.table("shapes", {"train", "tune", "test", "size", "objects", "object_size", "distractors", "noise",
-                                          "contrast", "empty", "seed"}));
+    return read_shapes(t.table("shapes", {"train", "tune", "test", "size", "objects", "object_size", "distractors",
+                                          "noise", "contrast", "empty", "seed"}));
   }
   if (t.has("split")) return read_split(t.table("split", {"annotations", "images", "format", "shares", "seed"}));
   return read_files(t.table("files", {"train", "tune", "test", "format"}));
@@ -229,7 +229,9 @@ Entry read_contestant(const TomlTable& t, const Config& common, const std::vecto
   entry.node = &t.raw();
   entry.contestant.name = t.text("name");
   const std::string& name = entry.contestant.name;
-  const auto fits = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '-' || c == '.' || c == '+'; };
+  const auto fits = [](char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '-' || c == '.' || c == '+';
+  };
   if (!std::all_of(name.begin(), name.end(), fits)) {
     t.reject_key("name", "may have letters, digits and _ - . + only: files are named after it");
   }
@@ -252,14 +254,15 @@ void equalise(const TomlTable& file, std::vector<Entry>& entries, bool pad) {
     const std::string difference = "contestant " + e.contestant.name + " tries " + std::to_string(e.configurations()) +
                                    " configurations and " + most->contestant.name + " " + std::to_string(wanted);
     if (!pad) {
-      file.reject(*e.node, difference, ": all must have the same tuning budget; give it learning_rates of its own, or set "
+      file.reject(*e.node, difference,
+                  ": all must have the same tuning budget; give it learning_rates of its own, or set "
                   "[tuning].pad = true");
     }
     if (e.learning_rates.size() < 2 || wanted % e.combinations.size() != 0) {
       file.reject(*e.node, difference, ": no number of learning rates makes up for it; change a grid");
     }
-    e.learning_rates = log_grid(e.learning_rates.front(), e.learning_rates.back(),
-                                static_cast<int>(wanted / e.combinations.size()));
+    e.learning_rates =
+        log_grid(e.learning_rates.front(), e.learning_rates.back(), static_cast<int>(wanted / e.combinations.size()));
     e.contestant.padded = true;
   }
 }
@@ -291,13 +294,15 @@ std::string canonical_text(const Protocol& p) {
   const ShapesOptions& s = d.shapes;
   out << "data " << static_cast<int>(d.kind) << ' ' << d.format << ' ' << d.seed << '\n';
   for (int i = 0; i < 3; ++i) {
-    out << d.counts[i] << ' ' << exact(d.shares[i]) << ' ' << d.sources[i].annotations << ' ' << d.sources[i].images << '\n';
+    out << d.counts[i] << ' ' << exact(d.shares[i]) << ' ' << d.sources[i].annotations << ' ' << d.sources[i].images
+        << '\n';
   }
   out << s.size << ' ' << s.min_objects << ' ' << s.max_objects << ' ' << s.distractors << ' ' << s.seed;
   for (const float v : {s.min_object_size, s.max_object_size, s.noise, s.contrast, s.empty}) {
     out << ' ' << exact(static_cast<double>(v));
   }
-  out << "\nsignificance " << exact(p.significance) << "\nbaseline " << p.contestants[p.baseline].name << "\ntuning seeds";
+  out << "\nsignificance " << exact(p.significance) << "\nbaseline " << p.contestants[p.baseline].name
+      << "\ntuning seeds";
   for (const std::int64_t seed : p.tuning_seeds) out << ' ' << seed;
   out << "\nfinal seeds";
   for (const std::int64_t seed : p.final_seeds) out << ' ' << seed;
@@ -324,13 +329,14 @@ const std::string& protocol_text(const std::string& name) {
   const std::string nearest = nearest_name(name, names);
   std::string list;
   for (const std::string& known : names) list += (list.empty() ? "" : ", ") + known;
-  fail(name, ": no such file, and no built-in protocol of that name", nearest.empty() ? "" : "; the nearest is " + nearest,
-       " (there are ", list, ")");
+  fail(name, ": no such file, and no built-in protocol of that name",
+       nearest.empty() ? "" : "; the nearest is " + nearest, " (there are ", list, ")");
 }
 
 Protocol parse_protocol(const std::string& text, const std::string& file) {
   const toml::table root = parse_toml_file(text, file);
-  const TomlTable t(file, "", root, {"title", "baseline", "significance", "data", "training", "tuning", "final", "contestant"});
+  const TomlTable t(file, "", root,
+                    {"title", "baseline", "significance", "data", "training", "tuning", "final", "contestant"});
   Protocol p;
   p.title = t.text("title");
   p.data = read_data(t);
@@ -370,7 +376,8 @@ Protocol parse_protocol(const std::string& text, const std::string& file) {
     p.contestants.push_back(std::move(e.contestant));
   }
   const std::string baseline = t.text("baseline");
-  const auto found = std::find_if(p.contestants.begin(), p.contestants.end(), [&](const Contestant& c) { return c.name == baseline; });
+  const auto found =
+      std::find_if(p.contestants.begin(), p.contestants.end(), [&](const Contestant& c) { return c.name == baseline; });
   if (found == p.contestants.end()) t.reject_key("baseline", "is '", baseline, "', which is no contestant");
   p.baseline = static_cast<int>(found - p.contestants.begin());
   return p;

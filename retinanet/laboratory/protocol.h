@@ -19,7 +19,7 @@ struct StudyData {
     std::string annotations, images;
   };
   Kind kind = Kind::shapes;
-  std::array<int, 3> counts{};     // shapes: pictures to train, tune and test with
+  std::array<int, 3> counts{};  // shapes: pictures to train, tune and test with
   ShapesOptions shapes;
   std::array<Source, 3> sources;   // files: train, tune, test; split: the first is the set that is divided. As written
   std::array<double, 3> shares{};  // split

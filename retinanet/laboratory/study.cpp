@@ -39,8 +39,8 @@ RunResult read_result(const std::string& file, const std::string& hash) {
   RunResult result;
   try {
     const auto json = nlohmann::json::parse(read_text(file));
-    DIOPTER_CHECK(json.at("protocol") == hash, file, ": was made by the protocol ", json.at("protocol").get<std::string>(),
-                  ", not by this one, ", hash);
+    DIOPTER_CHECK(json.at("protocol") == hash, file, ": was made by the protocol ",
+                  json.at("protocol").get<std::string>(), ", not by this one, ", hash);
     result.name = json.at("run");
     result.diverged = json.at("diverged");
     result.iteration = json.at("iteration");
@@ -122,8 +122,9 @@ RunResults Study::results() const {
 }
 
 void Study::write_results(const RunResults& results) const {
-  CsvText csv({"run", "protocol", "phase", "contestant", "settings", "lr", "seed", "diverged", "iterations", "AP", "AP50",
-               "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl", "seconds"});
+  CsvText csv({"run",        "protocol", "phase", "contestant", "settings", "lr",     "seed", "diverged",
+               "iterations", "AP",       "AP50",  "AP75",       "APs",      "APm",    "APl",  "AR1",
+               "AR10",       "AR100",    "ARs",   "ARm",        "ARl",      "seconds"});
   for (const PlannedRun& run : known_runs(protocol_, results)) {
     const auto found = results.find(run.name);
     if (found == results.end()) continue;
@@ -171,7 +172,7 @@ std::optional<RunResult> Study::run(const PlannedRun& run, Device device, const 
     result.stats = coco_metrics(truth, detect_all(*loaded.model, truth, loaded.category_ids, {})).stats;
   }
   result.seconds = read_record(folder).seconds;
-  const ordered_json json{{"protocol", hash_},          {"run", run.name},
+  const ordered_json json{{"protocol", hash_},           {"run", run.name},
                           {"diverged", result.diverged}, {"iteration", result.iteration},
                           {"stats", result.stats},       {"seconds", result.seconds}};
   write_file_atomically(result_file(folder), json.dump() + "\n");

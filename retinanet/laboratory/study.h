@@ -16,8 +16,8 @@ namespace diopter {
 
 class Study {
  public:
-  /// Makes the data and then protocol.toml: a folder that has one is a complete study. Throws Error as parse_protocol and
-  /// write_study_data do. `file` names the protocol in messages; `warnings` of the readers are added.
+  /// Makes the data and then protocol.toml: a folder that has one is a complete study. Throws Error as parse_protocol
+  /// and write_study_data do. `file` names the protocol in messages; `warnings` of the readers are added.
   static Study create(const std::string& folder, const std::string& text, const std::string& file,
                       std::vector<std::string>& warnings, void (*progress)(int done, int total));
 
@@ -40,9 +40,9 @@ class Study {
   /// Iterations that a run has behind it, by its metrics.csv; 0 when it has not begun.
   std::int64_t iterations_done(const std::string& name) const;
 
-  /// Trains, or goes on from the run's last checkpoint, evaluates the last weights and writes the result. Nothing when it
-  /// was stopped before the end. A loss that is not finite is a result; other Errors are thrown.
-  /// `message` is told warnings, one line each.
+  /// Trains, or goes on from the run's last checkpoint, evaluates the last weights and writes the result. Nothing when
+  /// it was stopped before the end. A loss that is not finite is a result; other Errors are thrown. `message` is told
+  /// warnings, one line each.
   std::optional<RunResult> run(const PlannedRun& run, Device device, const std::function<bool()>& stop_requested,
                                const std::function<void(const std::string&)>& message) const;
 

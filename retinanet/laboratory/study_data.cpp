@@ -32,7 +32,8 @@ Dataset read(const StudyData::Source& source, const std::string& format, const s
 /// Moves the pictures from `first` on into another set of the same classes.
 Dataset take_from(Dataset& dataset, std::size_t first) {
   const auto begin = dataset.images.begin() + static_cast<std::ptrdiff_t>(first);
-  Dataset taken{dataset.categories, {std::make_move_iterator(begin), std::make_move_iterator(dataset.images.end())}, {}};
+  Dataset taken{
+      dataset.categories, {std::make_move_iterator(begin), std::make_move_iterator(dataset.images.end())}, {}};
   dataset.images.erase(begin, dataset.images.end());
   return taken;
 }

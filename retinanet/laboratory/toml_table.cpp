@@ -32,7 +32,8 @@ std::string text_of(const toml::node& value) {
   return text + "]";
 }
 
-TomlTable::TomlTable(std::string file, std::string name, const toml::table& table, const std::vector<std::string>& known)
+TomlTable::TomlTable(std::string file, std::string name, const toml::table& table,
+                     const std::vector<std::string>& known)
     : file_(std::move(file)), name_(std::move(name)), table_(table) {
   for (const auto& [key, node] : table) {
     const std::string typed(key.str());

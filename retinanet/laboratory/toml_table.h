@@ -1,9 +1,9 @@
 // A table of a TOML file, read strictly: every error names the file, the line and the key.
 #pragma once
 
+#include <toml++/toml.h>
 #include <cstdint>
 #include <string>
-#include <toml++/toml.h>
 #include <utility>
 #include <vector>
 
@@ -14,7 +14,8 @@ namespace diopter {
 /// Parses TOML; throws Error "FILE:LINE: what is wrong".
 toml::table parse_toml_file(const std::string& text, const std::string& file);
 
-/// A value as key=value settings have it: strings bare, numbers in the shortest digits that read back, lists in brackets.
+/// A value as key=value settings have it: strings bare, numbers in the shortest digits that read back, lists in
+/// brackets.
 std::string text_of(const toml::node& value);
 
 class TomlTable {
@@ -30,7 +31,9 @@ class TomlTable {
 
   /// Values by type; of a missing key the fallback, or an Error where there is no fallback.
   std::string text(const std::string& key) const;
-  std::string text(const std::string& key, const std::string& fallback) const { return has(key) ? text(key) : fallback; }
+  std::string text(const std::string& key, const std::string& fallback) const {
+    return has(key) ? text(key) : fallback;
+  }
   int integer(const std::string& key, int least) const;
   int integer(const std::string& key, int least, int fallback) const {
     return has(key) ? integer(key, least) : fallback;

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "data/precision_recall.h"
 #include "tests/support/files.h"
 
 using namespace diopter;

@@ -93,7 +93,7 @@ TEST_CASE("presets differ from torchvision's in these keys and no others") {
                               "train.evaluate_every", "detect.max_detections", "detect.clip_before_nms"});
   CHECK(different("paper") ==
         std::set<std::string>{"model.p6_from", "anchors.round", "anchors.stride", "match.low_quality", "loss.normaliser",
-                              "loss.box", "loss.beta", "input.min_sizes", "input.max_size", "input.round", "train.iterations",
+                              "loss.box", "loss.smooth_l1_beta", "input.min_sizes", "input.max_size", "input.round", "train.iterations",
                               "train.milestones", "train.warmup_iterations", "train.evaluate_every", "detect.max_detections"});
 }
 

@@ -39,9 +39,10 @@ std::string longer_protocol() { return replaced(tiny_protocol(), "iterations = 6
 /// Starts a study in a shell, waits for the first checkpoint of a run and sends a signal; the shell's last line is the
 /// exit code of the program.
 Outcome interrupted(const Workplace& place, const std::string& signal) {
-  return run_shell("'" DIOPTER_PROGRAM "' compare '" + place.protocol + "' --out '" + place.out + "' --jobs 2 & pid=$!; " +
-                   "until ls '" + place.out + "'/runs/*/checkpoints/last.safetensors; do sleep 0.01; done >/dev/null 2>&1; " +
-                   "kill -" + signal + " $pid; wait $pid; echo $?");
+  return run_shell("'" DIOPTER_PROGRAM "' compare '" + place.protocol + "' --out '" + place.out +
+                   "' --jobs 2 & pid=$!; " + "until ls '" + place.out +
+                   "'/runs/*/checkpoints/last.safetensors; do sleep 0.01; done >/dev/null 2>&1; " + "kill -" + signal +
+                   " $pid; wait $pid; echo $?");
 }
 
 std::ptrdiff_t finished_runs(const std::string& out) {
@@ -164,16 +165,17 @@ TEST_CASE("compare refuses what it cannot use in one line and leaves nothing beh
   require_refused(run_diopter("compare"), "compare needs a protocol");
   require_refused(run_diopter("compare quik"), "the nearest is quick");
   require_refused(place.compare("--jobs 0"), "--jobs");
-  require_refused(run_diopter("compare '" + place.protocol + "' --out '" + place.folder.path() + "'"), "holds something that is no study");
+  require_refused(run_diopter("compare '" + place.protocol + "' --out '" + place.folder.path() + "'"),
+                  "holds something that is no study");
 }
 
 TEST_CASE("two programs do not work on one study") {
   const Workplace place;
   place.write(longer_protocol());
   const Outcome outcome = run_shell(
-      "'" DIOPTER_PROGRAM "' compare '" + place.protocol + "' --out '" + place.out + "' & pid=$!; until test -e '" + place.out +
-      "/protocol.toml'; do sleep 0.01; done; '" DIOPTER_PROGRAM "' compare '" + place.protocol + "' --out '" + place.out +
-      "'; echo second $?; kill -INT $pid; wait $pid");
+      "'" DIOPTER_PROGRAM "' compare '" + place.protocol + "' --out '" + place.out + "' & pid=$!; until test -e '" +
+      place.out + "/protocol.toml'; do sleep 0.01; done; '" DIOPTER_PROGRAM "' compare '" + place.protocol +
+      "' --out '" + place.out + "'; echo second $?; kill -INT $pid; wait $pid");
   INFO(outcome.out << outcome.err);
   REQUIRE(contains(outcome.out, "second 2\n"));
   REQUIRE(contains(outcome.err, "study: another process works on it"));

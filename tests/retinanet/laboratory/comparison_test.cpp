@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <sstream>
 
+#include "data/precision_recall.h"
 #include "tests/support/files.h"
 #include "tests/support/protocols.h"
 
@@ -61,7 +62,8 @@ TEST_CASE("contestants are compared with the baseline, paired over the seeds") {
   REQUIRE(better.t_test_holm == Approx(2 * better.t_test));
   REQUIRE(better.wilcoxon == Approx(2.0 / 256));
   REQUIRE(better.significant);
-  REQUIRE(contains(verdict(study.protocol, scores[1]), "+2.0 AP against ce (95 % interval +1.8 to +2.2), p < 0.001: significantly better"));
+  REQUIRE(contains(verdict(study.protocol, scores[1]),
+                   "+2.0 AP against ce (95 % interval +1.8 to +2.2), p < 0.001: significantly better"));
 
   REQUIRE_FALSE(scores[2].difference->significant);
   REQUIRE(scores[2].difference->t_test_holm == Approx(scores[2].difference->t_test));

@@ -50,7 +50,8 @@ TEST_CASE("a contestant's final runs have its best configuration and the seeds t
   for (const PlannedRun& run : runs) REQUIRE((run.phase == Phase::tuning || run.configuration == 1));
   REQUIRE(runs.back().seed == 2);
   REQUIRE(find_run(p, results, "final-ce-seed1").configuration == 1);
-  REQUIRE(contains(error_of([&] { find_run(p, results, "final-focal-seed1"); }), "final-focal-seed1: no run of this study"));
+  REQUIRE(contains(error_of([&] { find_run(p, results, "final-focal-seed1"); }),
+                   "final-focal-seed1: no run of this study"));
 }
 
 TEST_CASE("the mean over the tuning seeds chooses, the first configuration on ties") {

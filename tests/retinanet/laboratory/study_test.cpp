@@ -35,8 +35,9 @@ struct TinyStudy {
   /// Makes a run, or its first `steps` steps.
   std::optional<RunResult> run(const std::string& name, int steps = 1000) const {
     std::vector<std::string> ignored;
-    return study.run(find(name), Device::cpu, [steps, done = 0]() mutable { return done++ >= steps; },
-                     [&](const std::string& message) { ignored.push_back(message); });
+    return study.run(
+        find(name), Device::cpu, [steps, done = 0]() mutable { return done++ >= steps; },
+        [&](const std::string& message) { ignored.push_back(message); });
   }
 };
 
@@ -54,7 +55,8 @@ void require_disjoint(const std::array<Dataset, 3>& splits, std::size_t pictures
 }
 
 std::array<Dataset, 3> read_all(const std::string& folder) {
-  return {read_study_data(folder, kTrainSplit), read_study_data(folder, kTuneSplit), read_study_data(folder, kTestSplit)};
+  return {read_study_data(folder, kTrainSplit), read_study_data(folder, kTuneSplit),
+          read_study_data(folder, kTestSplit)};
 }
 
 StudyData split_data(std::uint64_t seed) {
@@ -108,7 +110,8 @@ TEST_CASE("data that a study cannot use is refused") {
   data.sources[2] = {"none.json", ""};
   REQUIRE(contains(error(data), "none.json: no such file"));
 
-  write_coco(folder / "empty.json", {shapes_categories(), {{.id = 1, .file = "x.png", .name = "x.png", .annotations = {}}}, {}});
+  write_coco(folder / "empty.json",
+             {shapes_categories(), {{.id = 1, .file = "x.png", .name = "x.png", .annotations = {}}}, {}});
   data.sources[2] = {"empty.json", ""};
   REQUIRE(error(data) == "the test split has no objects");
   REQUIRE_FALSE(fs::exists(folder / "data"));
@@ -131,7 +134,8 @@ TEST_CASE("splits agree on the numbers of their classes, whatever their files ca
   StudyData data;
   data.kind = StudyData::Kind::files;
   data.sources = {{{"shapes/instances_train.json", "shapes/images"}, {"tune.json", "shapes/images"}, {}}};
-  write_shapes(folder / "more", 2, 0, {.size = 32, .min_object_size = 0.3f, .max_object_size = 0.6f, .empty = 0, .seed = 9});
+  write_shapes(folder / "more", 2, 0,
+               {.size = 32, .min_object_size = 0.3f, .max_object_size = 0.6f, .empty = 0, .seed = 9});
   data.sources[2] = {"more/instances_train.json", "more/images"};
   write_study_data(data, folder.path(), folder / "data", nullptr);
   const Dataset tune = read_study_data(folder / "data", kTuneSplit);
@@ -154,7 +158,8 @@ TEST_CASE("a study of tiny runs, one that diverges among them") {
     REQUIRE(result.iteration == (result.diverged ? 2 : 6));
     if (result.diverged) REQUIRE(result.stats == std::array<double, 12>{});
     // Only what later commands may want of the final runs is kept.
-    REQUIRE(fs::exists(last_checkpoint(tiny.study.run_folder(name))) == (name.starts_with("final") && !result.diverged));
+    REQUIRE(fs::exists(last_checkpoint(tiny.study.run_folder(name))) ==
+            (name.starts_with("final") && !result.diverged));
   }
   tiny.study.write_results(results);
   const std::string csv = test::read_bytes(tiny.study.folder() + "/results.csv");
