@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <utility>
 
+#include "data/resample.h"
 #include "kernels/common/check.h"
 
 namespace diopter {
@@ -147,13 +148,24 @@ std::vector<float> crop_pixels(const std::vector<float>& pixels, int width, cons
   return part;
 }
 
+Image cut(const Image& image, const Window& window) {
+  Image part;
+  part.width = window.width;
+  part.height = window.height;
+  part.rgb.resize(static_cast<std::size_t>(window.width) * window.height * 3);
+  for (int y = 0; y < window.height; ++y) {
+    std::copy_n(image.pixel(window.x, window.y + y), static_cast<std::size_t>(window.width) * 3,
+                &part.rgb[static_cast<std::size_t>(y) * window.width * 3]);
+  }
+  return part;
+}
+
 Sample make_sample(const Image& image, const ImageRecord& record, const ResizeRule& rule, const Normalisation& norm,
                    const Plan& plan) {
   Sample sample;
   sample.image_id = record.id;
   sample.original_width = image.width;
   sample.original_height = image.height;
-  sample.pixels = network_pixels(image, plan, norm);
   sample.targets = targets_of(record, image);
   crop_targets(sample.targets, plan.crop);
   if (plan.flip) flip_targets(sample.targets, plan.crop.width);
@@ -162,10 +174,20 @@ Sample make_sample(const Image& image, const ImageRecord& record, const ResizeRu
   resized_size(rule, plan.min_size, plan.crop.width, plan.crop.height, room_width, room_height);
   const auto jittered = [&](int size) { return std::max(1, static_cast<int>(std::floor(size * plan.scale + 0.5))); };
   const int width = jittered(room_width), height = jittered(room_height);
-  if (width != plan.crop.width || height != plan.crop.height) {
-    std::vector<float> resized(static_cast<std::size_t>(width) * height * 3);
-    resize_bilinear(sample.pixels.data(), plan.crop.width, plan.crop.height, resized.data(), width, height);
-    sample.pixels = std::move(resized);
+  const bool resizes = width != plan.crop.width || height != plan.crop.height;
+  if (resizes && rule.pillow) {
+    Plan of_resized = plan;
+    of_resized.crop = {0, 0, width, height};
+    sample.pixels = network_pixels(resample(cut(image, plan.crop), width, height), of_resized, norm);
+  } else {
+    sample.pixels = network_pixels(image, plan, norm);
+  }
+  if (resizes) {
+    if (!rule.pillow) {
+      std::vector<float> resized(static_cast<std::size_t>(width) * height * 3);
+      resize_bilinear(sample.pixels.data(), plan.crop.width, plan.crop.height, resized.data(), width, height);
+      sample.pixels = std::move(resized);
+    }
     scale_targets(sample.targets, static_cast<float>(width) / static_cast<float>(plan.crop.width),
                   static_cast<float>(height) / static_cast<float>(plan.crop.height));
   }
@@ -219,12 +241,28 @@ void resized_size(const ResizeRule& rule, int min_size, int width, int height, i
   const int shorter = std::min(width, height), longer = std::max(width, height);
   switch (rule.kind) {
     case ResizeRule::Kind::shorter_side: {
-      // In double and uncorrected, as torchvision does it: where 800 comes out as 799.99... the size is 799.
-      const double up_to_min = static_cast<double>(min_size) / shorter;
-      const double scale = std::min(up_to_min, static_cast<double>(rule.max_size) / longer);
-      const auto scaled = [&](int size) { return static_cast<int>(std::floor(size * scale + (rule.round ? 0.5 : 0))); };
-      out_width = scaled(width);
-      out_height = scaled(height);
+      if (rule.round) {
+        // In Detectron2's order of operations, which decides where a size lies half way between two integers.
+        const double scale = static_cast<double>(min_size) / shorter;
+        double w = width > height ? width * scale : min_size, h = width > height ? min_size : height * scale;
+        const double excess = std::max(w, h);
+        if (excess > rule.max_size) {
+          w *= rule.max_size / excess;
+          h *= rule.max_size / excess;
+        }
+        out_width = static_cast<int>(w + 0.5);
+        out_height = static_cast<int>(h + 0.5);
+        break;
+      }
+      // In double and uncorrected, as torchvision does it: where 800 comes out as 799.99... the size is 799. Its versions
+      // until 0.13 and its scripted models multiply by a reciprocal in float.
+      const auto ratio = [&](int size, int side) {
+        return rule.float_scale ? static_cast<double>(1.0f / static_cast<float>(side) * static_cast<float>(size))
+                                : static_cast<double>(size) / side;
+      };
+      const double scale = std::min(ratio(min_size, shorter), ratio(rule.max_size, longer));
+      out_width = static_cast<int>(std::floor(width * scale));
+      out_height = static_cast<int>(std::floor(height * scale));
       break;
     }
     case ResizeRule::Kind::longer_side: {

@@ -161,12 +161,12 @@ struct AxisWeights {
   std::vector<float> weight;
 
   AxisWeights(int in, int out) : low(out), high(out), weight(out) {
-    const float scale = static_cast<float>(in) / static_cast<float>(out);
+    const double scale = static_cast<double>(in) / out;
     for (int i = 0; i < out; ++i) {
-      const float source = std::max(0.0f, scale * (static_cast<float>(i) + 0.5f) - 0.5f);
+      const double source = std::max(0.0, scale * (i + 0.5) - 0.5);  // in float, its error grows with i
       low[i] = std::min(static_cast<int>(source), in - 1);
       high[i] = std::min(low[i] + 1, in - 1);
-      weight[i] = source - static_cast<float>(low[i]);
+      weight[i] = static_cast<float>(source - low[i]);
     }
   }
 };

@@ -1,6 +1,8 @@
 #include "engine/optimizer.h"
 
 #include <algorithm>
+#include <set>
+#include <string>
 
 #include "engine/dispatch.h"
 #include "kernels/nn/elementwise.h"
@@ -9,14 +11,21 @@
 
 namespace diopter {
 
-std::vector<ParameterGroup> group_by_decay(const std::vector<NamedParameter>& parameters, float weight_decay,
-                                           float norm_and_bias_decay) {
-  ParameterGroup weights{{}, 1, weight_decay}, others{{}, 1, norm_and_bias_decay};
+std::vector<ParameterGroup> group_by_decay(const std::vector<NamedParameter>& parameters, const WeightDecay& decay) {
+  const auto module_of = [](const std::string& name) { return name.substr(0, name.rfind('.') + 1); };
+  std::set<std::string> norm_modules;
+  for (const NamedParameter& p : parameters) {
+    if (p.name.ends_with("weight") && p.variable.shape().rank() == 1) norm_modules.insert(module_of(p.name));
+  }
+  ParameterGroup weights{{}, 1, decay.weights}, norms{{}, 1, decay.norms}, biases{{}, 1, decay.biases};
   for (const NamedParameter& p : parameters) {
     if (!p.variable.requires_gradient()) continue;
-    (p.variable.shape().rank() > 1 ? weights : others).parameters.push_back(p);
+    ParameterGroup& group = norm_modules.count(module_of(p.name)) ? norms
+                            : p.variable.shape().rank() > 1       ? weights
+                                                                  : biases;
+    group.parameters.push_back(p);
   }
-  return {weights, others};
+  return {weights, norms, biases};
 }
 
 namespace {

@@ -14,10 +14,16 @@ struct ParameterGroup {
   float weight_decay = 0;
 };
 
-/// Two groups: weights, and norms and biases (rank 1) with a weight decay of their own. Parameters that require no
-/// gradient are left out.
-std::vector<ParameterGroup> group_by_decay(const std::vector<NamedParameter>& parameters, float weight_decay,
-                                           float norm_and_bias_decay);
+/// Weight decay by what a parameter is.
+struct WeightDecay {
+  float weights = 0;
+  float norms = 0;   // gamma and beta
+  float biases = 0;  // of convolutions
+};
+
+/// A group for the weights, one for the norms and one for the biases. A norm is a "weight" of rank 1 with the "bias" of
+/// the same module. Parameters that require no gradient are left out.
+std::vector<ParameterGroup> group_by_decay(const std::vector<NamedParameter>& parameters, const WeightDecay& decay);
 
 /// SGD with momentum (kernels/nn/sgd.h). Gradients and velocities of all parameters lie in one flat buffer each, at fixed
 /// addresses; constructing the optimizer moves the parameters' gradients there. Nothing here waits for the device.

@@ -62,7 +62,9 @@ void visit(C& c, Visitor&& v) {
   v("input.min_sizes", c.input.min_sizes);
   v("input.max_size", c.input.max_size);
   v("input.enlarge", c.input.enlarge);
+  v("input.filter", c.input.filter, Choices{"bilinear", "pillow"});
   v("input.round", c.input.round);
+  v("input.float_scale", c.input.float_scale);
   v("input.size_divisor", c.input.size_divisor);
   v("input.mean", c.input.mean);
   v("input.std", c.input.std);
@@ -85,7 +87,8 @@ void visit(C& c, Visitor&& v) {
   v("train.momentum", c.train.momentum);
   v("train.nesterov", c.train.nesterov);
   v("train.weight_decay", c.train.weight_decay);
-  v("train.norm_and_bias_decay", c.train.norm_and_bias_decay);
+  v("train.norm_decay", c.train.norm_decay);
+  v("train.bias_decay", c.train.bias_decay);
   v("train.schedule", c.train.schedule, Choices{"constant", "multistep", "cosine"});
   v("train.milestones", c.train.milestones);
   v("train.lr_gamma", c.train.lr_gamma);
@@ -208,7 +211,8 @@ std::string other_losses_hint(const Config& config, const std::string& key) {
       if (key == std::string("loss.") + p.name) owners.push_back(loss_name(loss));
     });
   }
-  return owners.empty() ? "" : std::string("; loss.kind is ") + loss_name(config.loss.kind) + ", this belongs to " + joined(owners);
+  if (owners.empty()) return "";
+  return std::string("; loss.kind is ") + loss_name(config.loss.kind) + ", this belongs to " + joined(owners);
 }
 
 void assign(Config& config, const std::string& where, const std::string& key, const toml::node& node) {
@@ -390,8 +394,8 @@ void check_config(const Config& c) {
   check(c.train.accumulate >= 1, "train.accumulate", "must be at least 1");
   check(c.train.lr >= 0, "train.lr", "must not be negative");
   check(c.train.momentum >= 0 && c.train.momentum < 1, "train.momentum", "must lie in [0, 1)");
-  check(c.train.weight_decay >= 0 && c.train.norm_and_bias_decay >= 0, "train.weight_decay and norm_and_bias_decay",
-        "must not be negative");
+  check(c.train.weight_decay >= 0 && c.train.norm_decay >= 0 && c.train.bias_decay >= 0,
+        "train.weight_decay, norm_decay and bias_decay", "must not be negative");
   check(c.train.lr_gamma >= 0, "train.lr_gamma", "must not be negative");
   check(c.train.warmup_factor >= 0, "train.warmup_factor", "must not be negative");
   for (double m : c.train.milestones) share(m, "train.milestones");

@@ -53,7 +53,9 @@ struct Config {
     std::vector<int> min_sizes;  // shorter side: one is drawn in training, the last is for evaluation
     int max_size;
     bool enlarge;                // false: pictures that are smaller stay as they are
+    std::string filter;          // bilinear, of the normalised picture; pillow: of the 8-bit picture, as Pillow does it
     bool round;                  // sizes rounded instead of floored
+    bool float_scale;            // floored sizes: the scale in float (torchvision until 0.13), not in double
     int size_divisor;            // batches are padded to multiples of it
     std::vector<double> mean, std;
     double divisor;              // pixel values are divided by it before mean and std
@@ -69,7 +71,7 @@ struct Config {
     int accumulate;              // batches a step
     double lr, momentum;
     bool nesterov;
-    double weight_decay, norm_and_bias_decay;
+    double weight_decay, norm_decay, bias_decay;  // of convolutions' weights, of norms, of biases
     std::string schedule;        // constant, multistep, cosine
     std::vector<double> milestones;  // of multistep, as shares of the iterations
     double lr_gamma;

@@ -68,10 +68,13 @@ bool to_original(Box& box, const float* size, const float* original, bool clip) 
 }  // namespace
 
 std::vector<std::vector<DetectedBox>> detect(const RetinaNet& model, const Batch& batch) {
+  return detections_of(model, model(input_of(batch, model.device())), batch);
+}
+
+std::vector<std::vector<DetectedBox>> detections_of(const RetinaNet& model, const RetinaNet::Output& output,
+                                                    const Batch& batch) {
   const Config::Detect& rule = model.config().detect;
-  const Device device = model.device();
-  const RetinaNet::Output output = model(input_of(batch, device));
-  const Candidates found = candidates(model, output, Tensor::from({batch.images, 2}, batch.sizes, device));
+  const Candidates found = candidates(model, output, Tensor::from({batch.images, 2}, batch.sizes, model.device()));
   const Tensor keep = Tensor::empty({batch.images, rule.max_detections}, DType::i32, found.boxes.device());
   const Tensor kept = Tensor::empty({batch.images}, DType::i32, found.boxes.device());
   DIOPTER_DISPATCH(found.boxes.device(), batched_nms,
@@ -110,7 +113,9 @@ LoaderOptions loader_options(const Config& config) {
   options.resize.min_sizes = config.input.min_sizes;
   options.resize.max_size = config.input.max_size;
   options.resize.enlarge = config.input.enlarge;
+  options.resize.pillow = config.input.filter == "pillow";
   options.resize.round = config.input.round;
+  options.resize.float_scale = config.input.float_scale;
   const auto f = [](double value) { return static_cast<float>(value); };
   const Config::Augment& a = config.augment;
   options.augment = {f(a.flip), f(a.scale_min), f(a.scale_max), f(a.crop), f(a.crop_min), f(a.brightness), f(a.contrast),

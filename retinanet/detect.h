@@ -19,6 +19,9 @@ struct DetectedBox {
 
 /// Detections of each picture of the batch, score descending.
 std::vector<std::vector<DetectedBox>> detect(const RetinaNet& model, const Batch& batch);
+/// The same from the network's output for the batch.
+std::vector<std::vector<DetectedBox>> detections_of(const RetinaNet& model, const RetinaNet::Output& output,
+                                                    const Batch& batch);
 
 /// How pictures become the network's input.
 LoaderOptions loader_options(const Config& config);

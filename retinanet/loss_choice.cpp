@@ -16,7 +16,8 @@ std::string hint(const std::string& typed, const std::vector<std::string>& known
   const std::string nearest = nearest_name(typed, known);
   std::string all;
   for (const std::string& name : known) all += (all.empty() ? "" : ", ") + name;
-  return (nearest.empty() ? "" : "; the nearest is " + nearest) + (all.empty() ? " (it has none)" : " (there are " + all + ")");
+  return (nearest.empty() ? "" : "; the nearest is " + nearest) +
+         (all.empty() ? " (it has none)" : " (there are " + all + ")");
 }
 
 float parse_number(const std::string& text, const std::string& where, const std::string& name) {

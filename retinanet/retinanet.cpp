@@ -38,10 +38,11 @@ RetinaNet::RetinaNet(const Config& config, int classes)
   name_parameters();
 }
 
-RetinaNet::Output RetinaNet::operator()(const Variable& images) const {
+RetinaNet::Output RetinaNet::operator()(const Variable& images, Features* features) const {
   std::vector<Variable> maps = backbone_.body(images);
   maps.erase(maps.begin(), maps.begin() + backbone_.first_map);
   const Pyramid pyramid = backbone_.fpn(maps);
+  if (features) *features = {maps, pyramid};
   const int height = static_cast<int>(images.shape()[1]), width = static_cast<int>(images.shape()[2]);
   return {head_.logits(pyramid), head_.deltas(pyramid), anchors_for_levels(config_, pyramid.levels, width, height)};
 }

@@ -23,8 +23,14 @@ class RetinaNet : public Module {
     Pyramid deltas;   // [rows, cells * 4]
     AnchorGrid grid;
   };
-  /// images [N, H, W, 3], normalised; H and W multiples of the configuration's size_divisor or not.
-  Output operator()(const Variable& images) const;
+  /// What lies between the input and the heads.
+  struct Features {
+    std::vector<Variable> maps;  // C(min_level) .. C5
+    Pyramid pyramid;             // P(min_level) .. P(max_level)
+  };
+  /// images [N, H, W, 3], normalised; H and W multiples of the configuration's size_divisor or not. `features`: filled
+  /// when given.
+  Output operator()(const Variable& images, Features* features = nullptr) const;
 
   /// Where parameters and inputs are.
   Device device() const { return parameters().front().variable.value().device(); }

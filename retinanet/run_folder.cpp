@@ -12,7 +12,8 @@ namespace {
 
 constexpr const char* kHeader =
     "iteration,seconds,lr,loss,classification_loss,box_loss,positives,gradient_norm,images_per_second,peak_memory_mib,"
-    "AP,AP50,AP75,APs,APm,APl,AR1,AR10,AR100,ARs,ARm,ARl\n";
+    "AP,AP50,AP75,APs,APm,APl,AR1,AR10,AR100,ARs,ARm,ARl,"
+    "negatives_loss_1,negatives_loss_5,negatives_loss_20,negatives_gradient_1,negatives_gradient_5,negatives_gradient_20\n";
 
 std::string metrics_file(const std::string& folder) { return folder + "/metrics.csv"; }
 
@@ -46,6 +47,12 @@ void append_step(const std::string& folder, const StepReport& s) {
   line << s.iteration << ',' << s.seconds << ',' << s.lr << ',' << s.classification_loss + s.box_loss << ','
        << s.classification_loss << ',' << s.box_loss << ',' << s.positives << ',' << s.gradient_norm << ','
        << s.images_per_second << ',' << s.peak_memory_mib << ",,,,,,,,,,,,";
+  if (s.hardest_negatives) {
+    for (const double share : s.hardest_negatives->loss) line << ',' << share;
+    for (const double share : s.hardest_negatives->gradient) line << ',' << share;
+  } else {
+    line << ",,,,,,";
+  }
   append(folder, line.str());
 }
 
@@ -53,6 +60,7 @@ void append_evaluation(const std::string& folder, std::int64_t iteration, const 
   std::ostringstream line;
   line << iteration << ",,,,,,,,,";
   for (double value : metrics.stats) line << ',' << value;
+  line << ",,,,,,";
   append(folder, line.str());
 }
 

@@ -10,6 +10,7 @@
 #include "kernels/common/parallel.h"
 #include "retinanet/anchor_coverage.h"
 #include "retinanet/detect.h"
+#include "retinanet/loss_curves.h"
 #include "retinanet/network_input.h"
 #include "retinanet/retinanet.h"
 #include "retinanet/targets.h"
@@ -111,7 +112,7 @@ Measured measure_steps(const Config& config, int classes, int width, int height)
   const auto allocated = [] { return static_cast<std::int64_t>(cpu::allocated_bytes()); };
   const std::int64_t before = allocated();
   RetinaNet model(config, classes);
-  Sgd optimizer(group_by_decay(model.parameters(), 0, 0), {});
+  Sgd optimizer(group_by_decay(model.parameters(), {}), {});
   std::unique_ptr<WeightAverage> average;
   const float decay = static_cast<float>(config.train.average);
   if (decay > 0) average = std::make_unique<WeightAverage>(model, decay);
@@ -140,10 +141,8 @@ Measured measure_steps(const Config& config, int classes, int width, int height)
 double expected_classification_loss(const Config& config, int classes, const AnchorTargets& targets,
                                     const Tensor& scale) {
   const double logit = static_cast<double>(prior_bias(config.model.prior));
-  const auto value = [&](bool positive) {
-    return std::visit([&](const auto& loss) { return loss(logit, positive).value; }, config.loss.kind);
-  };
-  const double positive = value(true), negative = value(false);
+  const double positive = loss_at(config.loss.kind, logit, true).value;
+  const double negative = loss_at(config.loss.kind, logit, false).value;
   const auto positives = targets.positives.to_vector<std::int32_t>(), labels = targets.labels.to_vector<std::int32_t>();
   const std::vector<float> weight = scale.to_vector<float>();
   const std::int64_t anchors = targets.grid.size();

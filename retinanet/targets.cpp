@@ -63,8 +63,8 @@ void Normaliser::set_average(double average) {
   average_.copy_from_host(&value);
 }
 
-ClassificationTargets classification_targets(const Config& config, int classes, const Pyramid& logits, const Pyramid& deltas,
-                                             const AnchorTargets& targets, const Tensor& scale) {
+ClassificationTargets classification_targets(const Config& config, int classes, const Pyramid& logits,
+                                             const Pyramid& deltas, const AnchorTargets& targets, const Tensor& scale) {
   const std::optional<HardExampleRule> rule = hard_example_rule(config.loss.kind);
   if (!rule) return {targets, scale};
   const HardExamples hard = hard_examples(logits, deltas, classes, targets, config.loss.kind, *rule);

@@ -48,8 +48,8 @@ struct ClassificationTargets {
 
 /// The targets and the scale as they are or, for a loss that selects hard examples, those anchors only and one over their
 /// number: over all images or, with loss.normaliser = image, image by image.
-ClassificationTargets classification_targets(const Config& config, int classes, const Pyramid& logits, const Pyramid& deltas,
-                                             const AnchorTargets& targets, const Tensor& scale);
+ClassificationTargets classification_targets(const Config& config, int classes, const Pyramid& logits,
+                                             const Pyramid& deltas, const AnchorTargets& targets, const Tensor& scale);
 
 struct Losses {
   Variable classification, box;  // weighted, [1]

@@ -26,6 +26,9 @@ constexpr float kPictureScore = 0.4f;
 /// What the device computes of a step for people to see, floats; losses and positives are sums over its batches.
 enum StepNumber { kClassificationLoss, kBoxLoss, kPositives, kGradientNorm, kStepNumbers };
 
+/// Whether something that is done every so many steps is done after this one.
+bool due(std::int64_t every, std::int64_t iteration) { return every > 0 && iteration % every == 0; }
+
 Tensor at(const Tensor& numbers, StepNumber which) { return numbers.slice(which, which + 1); }
 
 void add_to(const Tensor& sum, const Tensor& x) {
@@ -67,6 +70,10 @@ Schedule schedule_of(const Config::Train& t) {
   schedule.warmup_iterations = t.warmup_iterations;
   schedule.warmup_factor = t.warmup_factor;
   return schedule;
+}
+
+WeightDecay weight_decay(const Config::Train& t) {
+  return {static_cast<float>(t.weight_decay), static_cast<float>(t.norm_decay), static_cast<float>(t.bias_decay)};
 }
 
 std::vector<std::string> class_names(const Dataset& dataset) {
@@ -119,8 +126,7 @@ Trainer::Trainer(const RunState& state, const Dataset& train, const Dataset& val
   model_ = std::make_unique<RetinaNet>(config, static_cast<int>(train_.categories.size()));
   model_->move_to(device);
   optimizer_ = std::make_unique<Sgd>(
-      group_by_decay(model_->parameters(), static_cast<float>(config.train.weight_decay),
-                     static_cast<float>(config.train.norm_and_bias_decay)),
+      group_by_decay(model_->parameters(), weight_decay(config.train)),
       Sgd::Options{static_cast<float>(config.train.momentum), config.train.nesterov,
                    static_cast<float>(config.train.clip_norm)});
   loader_ = std::make_unique<Loader>(train_, loader_options(config), state_.iteration * config.train.accumulate);
@@ -165,6 +171,10 @@ void Trainer::queue_step() {
   model_->set_training(true);
   optimizer_->zero_gradients();
   const Tensor numbers = Tensor::zeros({kStepNumbers}, DType::f32, device_);
+  const AnyLoss& loss = state_.config.loss.kind;
+  std::optional<ExampleLogits> examples;
+  const bool logged = due(state_.config.train.log_every, queued_ + 1);
+  if (logged && device_ == Device::cpu && !hard_example_rule(loss)) examples.emplace();
   for (int i = 0; i < accumulate; ++i) {
     DeviceBatch batch = batches_->next();
     Tape tape;
@@ -176,9 +186,14 @@ void Trainer::queue_step() {
     add_to(at(numbers, kClassificationLoss), losses.classification.value());
     add_to(at(numbers, kBoxLoss), losses.box.value());
     add_to(at(numbers, kPositives), normaliser_.positives());
+    // finish_step explains a loss that is not finite; its logits would stop the count.
+    if (examples && std::isfinite(losses.classification.value().item())) {
+      examples->add(output.logits, model_->classes(), targets);
+    }
     batches_->prefetch();
     step.batches.push_back(std::move(batch.host));
   }
+  if (examples) step.report.hardest_negatives = hardest_shares(examples->negatives, loss, false);
   optimizer_->step(static_cast<float>(step.report.lr), 1.0f / static_cast<float>(accumulate), numbers);
   at(numbers, kGradientNorm).copy_from(optimizer_->gradient_norm());
   if (average_) average_->update();
@@ -275,7 +290,6 @@ Trainer::Result Trainer::run(const TrainerCallbacks& callbacks) {
   const std::int64_t end = t.stop_at > 0 ? std::min(t.stop_at, t.iterations) : t.iterations;
   const auto start = Clock::now();
   const auto seconds_since = [](Clock::time_point since) { return std::chrono::duration<double>(Clock::now() - since).count(); };
-  const auto due = [&](std::int64_t every, std::int64_t iteration) { return every > 0 && iteration % every == 0; };
   const bool evaluates = !validation_.images.empty();
   // A GPU is kept busy: its next step is queued before the numbers of the one before are waited for.
   const std::int64_t ahead = device_ == Device::cpu ? 0 : 1;

@@ -4,6 +4,7 @@
 #include <array>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,6 +14,7 @@
 #include "engine/schedule.h"
 #include "kernels/common/check.h"
 #include "retinanet/batch_queue.h"
+#include "retinanet/loss_distribution.h"
 #include "retinanet/retinanet.h"
 #include "retinanet/run_state.h"
 #include "retinanet/targets.h"
@@ -26,6 +28,9 @@ struct StepReport {
   std::int64_t positives = 0;   // anchors, in the step's batches
   double images_per_second = 0, seconds = 0;  // since the run was started or resumed; evaluations are left out of the speed
   double peak_memory_mib = 0;   // largest resident size of the process so far
+  /// Of the negatives, every log_every steps; nothing on a GPU, which would have to be waited for, and for losses that
+  /// select examples.
+  std::optional<HardestShares> hardest_negatives;
 };
 
 /// What a training run tells and asks its caller; any may be empty.

@@ -13,6 +13,7 @@ void add_convert_command(CLI::App& app);
 void add_detect_command(CLI::App& app);
 void add_doctor_command(CLI::App& app);
 void add_evaluate_command(CLI::App& app);
+void add_figure_command(CLI::App& app);
 void add_info_command(CLI::App& app);
 void add_kernels_command(CLI::App& app);
 void add_shapes_command(CLI::App& app);

@@ -13,6 +13,7 @@
 #include "data/output_names.h"
 #include "engine/device.h"
 #include "kernels/common/atomic_file.h"
+#include "retinanet/trace.h"
 #include "tools/command.h"
 #include "tools/progress.h"
 
@@ -23,7 +24,7 @@ namespace {
 namespace fs = std::filesystem;
 
 struct Request {
-  std::string device = "auto", checkpoint, out, json;
+  std::string device = "auto", checkpoint, out, json, dump;
   std::vector<std::string> inputs;
   float score = 0.5f;
 };
@@ -69,14 +70,22 @@ void run(const Request& request) {
   DIOPTER_CHECK(!error, request.out, ": cannot be made: ", error.message());
 
   LoaderOptions options = loader_options(loaded.model->config());
-  options.batch_size = loaded.model->config().detect.batch_size;
+  // What is dumped is what each picture gives alone, without padding to the size of others.
+  options.batch_size = request.dump.empty() ? loaded.model->config().detect.batch_size : 1;
   EvaluationLoader loader(dataset, options);
   Progress progress("detect", static_cast<std::int64_t>(dataset.images.size()), "pictures");
   nlohmann::ordered_json results = nlohmann::ordered_json::array();
   OutputNames names;
   std::size_t picture = 0, drawn = 0;
+  Checkpoint dump;
+  const auto detect_in = [&](const Batch& batch) {
+    if (request.dump.empty()) return detect(*loaded.model, batch);
+    const std::string id = std::to_string(dataset.images[picture].id);
+    dump.metadata[id] = dataset.images[picture].file;
+    return traced_detect(*loaded.model, batch, id + "/", dump);
+  };
   for (Batch batch; loader.next(batch);) {
-    for (const std::vector<DetectedBox>& found : detect(*loaded.model, batch)) {
+    for (const std::vector<DetectedBox>& found : detect_in(batch)) {
       const ImageRecord& record = dataset.images[picture++];
       for (const DetectedBox& d : found) {
         if (d.score >= request.score) ++drawn;
@@ -92,6 +101,7 @@ void run(const Request& request) {
       progress.update(static_cast<std::int64_t>(picture));
     }
   }
+  if (!request.dump.empty()) save_checkpoint(request.dump, dump);
   if (!request.json.empty()) write_file_atomically(request.json, results.dump(1) + "\n");
   std::printf("%zu objects with a score of at least %g in %zu pictures; drawn into %s\n", drawn,
               static_cast<double>(request.score), dataset.images.size(), request.out.c_str());
@@ -104,13 +114,18 @@ void add_detect_command(CLI::App& app) {
       add_command(app, "detect", "Finds objects in pictures and draws them",
                   "detect --checkpoint run/checkpoints/best.safetensors photos --out detections --json detections.json\n\n"
                   "--json writes every detection above the model's detect.score_threshold in COCO's results format, with\n"
-                  "the picture's file name and the class name beside the numbers; pictures are numbered from 1.");
+                  "the picture's file name and the class name beside the numbers; pictures are numbered from 1.\n\n"
+                  "--dump writes what the network computed for each picture, alone in its batch, as safetensors: 1/input,\n"
+                  "1/C3 .., 1/P3 .., 1/logits.P3 .., 1/deltas.P3 .. ([1, height, width, channels]), 1/boxes, 1/scores,\n"
+                  "1/labels for the first picture, 2/.. for the second. tools/compare_with_torchvision.py reads it.");
   const auto request = std::make_shared<Request>();
   command.add_option("--checkpoint", request->checkpoint, "Model, from diopter train")->required()->type_name("FILE");
   command.add_option("pictures", request->inputs, "Pictures, or folders of pictures")->required()->type_name("IMAGE_OR_DIR");
   command.add_option("--out", request->out, "Folder for the drawn pictures")->required()->type_name("DIR");
   command.add_option("--score", request->score, "Detections with a lower score are not drawn");
   command.add_option("--json", request->json, "Write the detections to this file")->type_name("OUT");
+  command.add_option("--dump", request->dump, "Write input, feature maps, head outputs and detections to this file")
+      ->type_name("OUT");
   add_device_option(command, request->device);
   add_thread_option(command);
   command.callback([request] { run(*request); });

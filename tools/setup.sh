@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what building Diopter needs, on Debian 12/13 and Ubuntu 24.04: only what is missing, through apt-get.
 #   tools/setup.sh                  compiler, CMake, libraries
-#   tools/setup.sh --dev            also clang and ccache
+#   tools/setup.sh --dev            also clang, ccache and gnuplot
 #   tools/setup.sh --cuda-headers   also NVIDIA's headers for the host executor, where there is no toolkit, and those of
 #                                   cudnn-frontend, from their Python wheels (14 MB) into build/wheels
 # Nothing is contacted when everything is there.
@@ -13,7 +13,7 @@ packages=(g++ cmake ninja-build libopenblas-dev libtbb-dev libstb-dev nlohmann-j
 cuda_headers=false
 for argument in "$@"; do
   case $argument in
-    --dev) packages+=(clang ccache) ;;
+    --dev) packages+=(clang ccache gnuplot-nox) ;;
     --cuda-headers)
       cuda_headers=true
       if ! python3 -m pip --version >/dev/null 2>&1; then packages+=(python3-pip); fi ;;

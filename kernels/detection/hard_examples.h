@@ -1,16 +1,16 @@
 // Hard examples of each image: the anchors with the highest loss that do not overlap (online hard example mining:
 // Shrivastava et al. 2016, section 4; for one-stage detectors Lin et al. 2017, section 5.1 and table 1d).
 //
-//   1. score(anchor) = log(sum over classes k of loss(x, k == label)); ignored anchors have none     anchor_scores
-//   2. the rule's `candidates` best of each level, and the boxes that the network predicts for them  top_k, decode_candidates
-//   3. suppression of those that overlap a better one, whatever their classes                        batched_nms
-//   4. of the survivors in order of their scores                                                     select_hard_examples
+//   1. anchor_scores: score(anchor) = log(sum over classes k of loss(x, k == label)); ignored anchors have none
+//   2. top_k, decode_candidates: the rule's `candidates` best of each level, with the boxes predicted for them
+//   3. batched_nms: suppression of those that overlap a better one, whatever their classes
+//   4. select_hard_examples: of the survivors in order of their scores
 //        the first `batch`; or, with r = negatives_per_positive > 0,
 //        the first p = min(batch / (1 + r), all) positives and the first r max(p, 1) negatives
 //      Selected anchors keep their labels, all others become kIgnore.
 //
-// The logarithm changes no order and spreads scores as top_k's histogram likes them. A loss of 0 is never selected; a NaN
-// counts as infinite, so that it is selected and noticed. Given equal scores and boxes both devices select the same.
+// The logarithm changes no order and spreads scores as top_k's histogram likes them. A loss of 0 is never selected; a
+// NaN counts as infinite, so that it is selected and noticed. Given equal scores and boxes both devices select the same.
 #pragma once
 
 #include "kernels/detection/anchors.h"

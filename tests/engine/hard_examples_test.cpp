@@ -79,7 +79,10 @@ TEST_CASE("hard_examples: a plain reference on two levels and images, and the sa
   const std::int64_t anchors = grid.size();
   const Levels levels = levels_of(grid, images);
   std::vector<std::int32_t> labels;
-  for (std::int64_t i = 0; i < images * anchors; ++i) labels.push_back(static_cast<std::int32_t>(i * 11 % 23 < 3 ? i % 3 : i % 23 == 5 ? kIgnore : kBackground));
+  for (std::int64_t i = 0; i < images * anchors; ++i) {
+    const std::int64_t draw = i * 11 % 23;
+    labels.push_back(draw < 3 ? static_cast<std::int32_t>(i % 3) : draw == 9 ? kIgnore : kBackground);
+  }
   const std::vector<float> x = uniform(static_cast<std::size_t>(levels.rows() * grid.cells * classes), -6, 3, 1);
   const std::vector<float> d = uniform(static_cast<std::size_t>(levels.rows() * grid.cells * 4), -0.3f, 0.3f, 2);
 
@@ -97,28 +100,33 @@ TEST_CASE("hard_examples: a plain reference on two levels and images, and the sa
           std::int64_t index;
           Box box;
         };
+        const auto harder = [](const Anchor& a, const Anchor& b) { return a.loss > b.loss; };
         std::vector<Anchor> candidates;
         for (int l = 0; l < grid.levels; ++l) {
           std::vector<Anchor> of_level;
           for (std::int64_t i = 0; i < grid.level_size(l); ++i) {
             const std::int64_t index = grid.level_offset(l) + i;
-            const std::size_t row = static_cast<std::size_t>(levels.offset(l) * grid.cells + image * grid.level_size(l) + i);
+            const std::int64_t level_start = levels.offset(l) * grid.cells;
+            const std::size_t row = static_cast<std::size_t>(level_start + image * grid.level_size(l) + i);
             const std::int32_t label = labels[static_cast<std::size_t>(image * anchors + index)];
             if (label == kIgnore) continue;
             double sum = 0;
-            for (int k = 0; k < classes; ++k) sum += CeLoss{}(static_cast<double>(x[row * classes + k]), k == label).value;
+            for (int k = 0; k < classes; ++k) {
+              sum += CeLoss{}(static_cast<double>(x[row * classes + k]), k == label).value;
+            }
             const Box a = grid.box(l, i);
             const BoxT<float> b = decode_box<float>({}, {a.x1, a.y1, a.x2, a.y2}, &d[row * 4]);
             of_level.push_back({sum, index, {b.x1, b.y1, b.x2, b.y2}});
           }
-          std::sort(of_level.begin(), of_level.end(), [](const Anchor& a, const Anchor& b) { return a.loss > b.loss; });
+          std::sort(of_level.begin(), of_level.end(), harder);
           of_level.resize(std::min<std::size_t>(of_level.size(), 50));
           candidates.insert(candidates.end(), of_level.begin(), of_level.end());
         }
-        std::sort(candidates.begin(), candidates.end(), [](const Anchor& a, const Anchor& b) { return a.loss > b.loss; });
+        std::sort(candidates.begin(), candidates.end(), harder);
         std::vector<Anchor> positive, negative, survivors;
         for (const Anchor& c : candidates) {
-          if (std::any_of(survivors.begin(), survivors.end(), [&](const Anchor& s) { return box_iou(s.box, c.box) > nms; })) continue;
+          const auto overlaps = [&](const Anchor& s) { return box_iou(s.box, c.box) > nms; };
+          if (std::any_of(survivors.begin(), survivors.end(), overlaps)) continue;
           survivors.push_back(c);
           (labels[static_cast<std::size_t>(image * anchors + c.index)] >= 0 ? positive : negative).push_back(c);
         }

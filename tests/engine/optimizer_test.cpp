@@ -55,15 +55,20 @@ TEST_CASE("Sgd: groups have their own decay and learning rate") {
     const NamedParameter bias = parameter("conv.bias", {2}, {4, 4}, device);
     NamedParameter frozen = parameter("frozen", {2, 1, 1, 1}, {1, 1}, device);
     frozen.variable.set_requires_gradient(false);
-    std::vector<ParameterGroup> groups = group_by_decay({weight, bias, frozen}, 0.5f, 0);
-    REQUIRE(groups.size() == 2);
-    REQUIRE(groups[0].parameters.size() == 1);
-    CHECK(groups[0].parameters[0].name == "conv.weight");
-    CHECK(groups[0].weight_decay == 0.5f);
-    REQUIRE(groups[1].parameters.size() == 1);
-    CHECK(groups[1].parameters[0].name == "conv.bias");
-    CHECK(groups[1].weight_decay == 0);
+    const NamedParameter gamma = parameter("bn.weight", {2}, {1, 1}, device), beta = parameter("bn.bias", {2}, {0, 0}, device);
+    std::vector<ParameterGroup> groups =
+        group_by_decay({weight, bias, frozen, gamma, beta}, {.weights = 0.5f, .norms = 0.25f, .biases = 0});
+    const auto is_group = [&](int i, const std::vector<std::string>& names, float decay) {
+      std::vector<std::string> found;
+      for (const NamedParameter& p : groups[i].parameters) found.push_back(p.name);
+      return found == names && groups[i].weight_decay == decay;
+    };
+    REQUIRE(groups.size() == 3);
+    CHECK(is_group(0, {"conv.weight"}, 0.5f));
+    CHECK(is_group(1, {"bn.weight", "bn.bias"}, 0.25f));
+    CHECK(is_group(2, {"conv.bias"}, 0));
 
+    groups.erase(groups.begin() + 1);
     groups[1].lr_factor = 2;
     Sgd sgd(groups, {.momentum = 0});
     CHECK(sgd.parameter_count() == 4);

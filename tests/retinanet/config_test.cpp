@@ -1,6 +1,9 @@
 #include "retinanet/config.h"
 
 #include <cmath>
+#include <map>
+#include <set>
+#include <sstream>
 
 #include "kernels/common/check.h"
 #include "tests/retinanet/support.h"
@@ -61,6 +64,39 @@ TEST_CASE("values survive being written to the last bit") {
   CHECK(read.train.milestones.empty());
 }
 
+TEST_CASE("presets differ from torchvision's in these keys and no others") {
+  const auto lines = [](const std::string& name) {
+    std::map<std::string, std::string> values;
+    std::istringstream text(format_config(preset(name)));
+    std::string section;
+    for (std::string line; std::getline(text, line);) {
+      if (line.starts_with("[")) section = line.substr(1, line.size() - 2) + ".";
+      const std::size_t equals = line.find(" = ");
+      if (equals != std::string::npos) values[section + line.substr(0, equals)] = line.substr(equals);
+    }
+    return values;
+  };
+  const auto different = [&](const std::string& name) {
+    const auto of_torchvision = lines("torchvision"), of_name = lines(name);
+    std::set<std::string> keys;
+    for (const auto& [key, value] : of_torchvision) {
+      if (of_name.at(key) != value) keys.insert(key);
+    }
+    return keys;
+  };
+  CHECK(different("torchvision_v2") == std::set<std::string>{"model.norm", "model.freeze_stages", "model.p6_from", "model.head_norm",
+                                                             "loss.box", "input.min_sizes", "train.norm_decay"});
+  CHECK(different("detectron2") ==
+        std::set<std::string>{"model.stride_in_1x1", "model.p6_from", "anchors.round", "anchors.order", "anchors.stride",
+                              "loss.normaliser", "input.min_sizes", "input.filter", "input.round", "input.mean", "input.std",
+                              "input.divisor", "input.bgr", "train.iterations", "train.norm_decay", "train.milestones",
+                              "train.evaluate_every", "detect.max_detections", "detect.clip_before_nms"});
+  CHECK(different("paper") ==
+        std::set<std::string>{"model.p6_from", "anchors.round", "anchors.stride", "match.low_quality", "loss.normaliser",
+                              "loss.box", "loss.smooth_l1_beta", "input.min_sizes", "input.max_size", "input.round", "train.iterations",
+                              "train.milestones", "train.warmup_iterations", "train.evaluate_every", "detect.max_detections"});
+}
+
 TEST_CASE("presets differ where their models differ") {
   const Config tv = preset("torchvision"), v2 = preset("torchvision_v2"), d2 = preset("detectron2"),
                paper = preset("paper");
@@ -107,8 +143,10 @@ TEST_CASE("presets differ where their models differ") {
   CHECK(d2.input.round);
   CHECK(tv.input.min_sizes == std::vector<int>{800});
   CHECK(d2.input.min_sizes == std::vector<int>{640, 672, 704, 736, 768, 800});
-  CHECK(d2.train.norm_and_bias_decay == 0);
-  CHECK(tv.train.norm_and_bias_decay == tv.train.weight_decay);
+  CHECK(d2.train.norm_decay == 0);
+  CHECK(v2.train.norm_decay == 0);
+  for (const Config& c : {d2, v2, tv, paper}) CHECK(c.train.bias_decay == c.train.weight_decay);
+  CHECK(tv.train.norm_decay == tv.train.weight_decay);
   for (const Config& c : {tv, v2, d2, paper}) {
     CHECK(std::get<FocalLoss>(c.loss.kind).gamma == 2);
     CHECK(std::get<FocalLoss>(c.loss.kind).alpha == 0.25f);
@@ -225,7 +263,8 @@ TEST_CASE("a value out of range names its key") {
                                  "train.momentum=1",
                                  "train.milestones=[1.5]",
                                  "train.weight_decay=-1",
-                                 "train.norm_and_bias_decay=-1",
+                                 "train.norm_decay=-1",
+                                 "train.bias_decay=-1",
                                  "train.lr_gamma=-1",
                                  "train.warmup_factor=-1",
                                  "train.clip_norm=-1",
@@ -282,7 +321,9 @@ TEST_CASE("every loss's configuration survives being written, no parameter has t
     INFO(loss_name(loss));
     Config config = preset("small");
     config.loss.kind = loss;
-    for_each_parameter(config.loss.kind, [](const auto& p, float& value) { value = p.whole ? p.highest : (p.lowest + value) / 2; });
+    for_each_parameter(config.loss.kind, [](const auto& p, float& value) {
+      value = p.whole ? p.highest : (p.lowest + value) / 2;
+    });
     const std::string text = format_config(config);
     CHECK_NOTHROW(check_config(config));
     CHECK(format_config(parse_config(text, "text")) == text);

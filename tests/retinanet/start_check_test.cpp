@@ -45,7 +45,7 @@ AnchorTargets hand_made_targets(const Config& config) {
 std::int64_t step_of(const Config& config, int images, int side) {
   cpu::reset_peak_bytes();
   const RetinaNet model(config, 2);
-  Sgd optimizer(group_by_decay(model.parameters(), 0, 0), {});
+  Sgd optimizer(group_by_decay(model.parameters(), {}), {});
   Batch batch;
   batch.images = images;
   batch.offsets.assign(static_cast<std::size_t>(images) + 1, 0);
@@ -82,7 +82,8 @@ TEST_CASE("the untrained network starts at the expected loss") {
   const Dataset dataset = boxes_of(64, 64);
   for (const std::string setting : {"loss.gamma=2", "loss.gamma=0.5", "loss.normaliser=image", "loss.normaliser=ema",
                                     "model.prior=0.1", "loss.alpha=0.75", "loss.kind=ce", "loss.kind=balanced_ce",
-                                    "loss.kind=focal_star:beta=-1", "loss.kind=hinge:margin=0.9", "loss.kind=ohem", "loss.kind=ohem13"}) {
+                                    "loss.kind=focal_star:beta=-1", "loss.kind=hinge:margin=0.9", "loss.kind=ohem",
+                                    "loss.kind=ohem13"}) {
     Config config = preset("small");
     set_config(config, setting);
     const InitialLoss loss = initial_loss(config, dataset, false);

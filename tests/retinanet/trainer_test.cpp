@@ -219,6 +219,28 @@ TEST_CASE("a request to stop ends the run after the step and saves") {
   CHECK(again.iteration == 20);
 }
 
+TEST_CASE("what the hardest negatives carry is told every log_every steps") {
+  const test::ShapesOnDisk shapes;
+  const auto told = [&](const std::string& loss) {
+    std::string iterations;
+    TrainerCallbacks callbacks;
+    callbacks.step = [&](const StepReport& step) {
+      if (!step.hardest_negatives) return;
+      iterations += std::to_string(step.iteration) + " ";
+      for (const auto& shares : {step.hardest_negatives->loss, step.hardest_negatives->gradient}) {
+        CHECK(shares[0] >= 0.01);  // the hardest carry at least their share
+        CHECK(shares[1] >= shares[0]);
+        CHECK(shares[2] >= shares[1]);
+        CHECK(shares[2] <= 1);
+      }
+    };
+    Trainer(tiny_config({"loss.kind=" + loss, "train.iterations=12"}), shapes.train, {}, shapes.folder / loss).run(callbacks);
+    return iterations;
+  };
+  CHECK(told("focal") == "5 10 ");
+  CHECK(told("ohem").empty());
+}
+
 TEST_CASE("a run folder holds configuration, metrics, checkpoints and pictures") {
   const test::ShapesOnDisk shapes;
   const std::string folder = shapes.folder / "deep/run";

@@ -55,10 +55,10 @@ TEST_CASE("setup installs exactly what is missing") {
   REQUIRE(contains(outcome.out, "apt-get -q install -y --no-install-recommends g++ catch2\n"));
 }
 
-TEST_CASE("setup --dev adds clang and ccache") {
+TEST_CASE("setup --dev adds clang, ccache and gnuplot") {
   const Outcome outcome = FakeSystem("0").setup(kAll, "--dev");
   REQUIRE(outcome.exit_code == 0);
-  REQUIRE(contains(outcome.out, "--no-install-recommends clang ccache\n"));
+  REQUIRE(contains(outcome.out, "--no-install-recommends clang ccache gnuplot-nox\n"));
 }
 
 TEST_CASE("setup goes through sudo when it is not root") {

@@ -1,5 +1,5 @@
-// Online hard example mining (Shrivastava et al. 2016; for one-stage detectors Lin et al. 2017, section 5.1): cross-entropy
-// (ce.h) of the anchors with the highest loss that do not overlap. hard_examples.h has the rule.
+// Online hard example mining (Shrivastava et al. 2016; for one-stage detectors Lin et al. 2017, section 5.1):
+// cross-entropy (ce.h) of the anchors with the highest loss that do not overlap. hard_examples.h has the rule.
 #pragma once
 
 #include "kernels/detection/losses/ce.h"
@@ -14,9 +14,9 @@ struct OhemLoss {
   float candidates = 2000;
 
   static constexpr LossParameter<OhemLoss> parameters[] = {
-      {"batch", &OhemLoss::batch, 1, 100000, "anchors of an image that are trained on", true},
+      {"batch", &OhemLoss::batch, 1, 65536, "anchors of an image that are trained on", true},
       {"nms", &OhemLoss::nms, 0, 1, "IoU above which of two anchors the one with the lower loss is left out"},
-      {"candidates", &OhemLoss::candidates, 1, 100000, "anchors of each level that are looked at", true}};
+      {"candidates", &OhemLoss::candidates, 1, 65536, "anchors of each level that are looked at", true}};
 
   template <class T>
   DIOPTER_HD ValueAndDerivative<T> operator()(T x, bool positive) const {

@@ -18,7 +18,8 @@ using Labels = std::vector<std::int32_t>;
 // ---- Scores
 
 template <class T>
-std::vector<float> scores_of(Device device, Head<T>& head, const Labels& labels, const AnyLoss& loss, std::size_t shift = 0) {
+std::vector<float> scores_of(Device device, Head<T>& head, const Labels& labels, const AnyLoss& loss,
+                             std::size_t shift = 0) {
   std::vector<float> scores(static_cast<std::size_t>(head.images() * head.anchors()), 77);
   test::on(device, [&](auto& at) {
     DIOPTER_DISPATCH(device, anchor_scores, AnchorScoreArgs<T>{head.levels(at, false), at(labels), at(scores)}, loss);
@@ -31,7 +32,9 @@ std::vector<std::size_t> places(int images, int cells, const std::vector<std::in
   std::vector<std::size_t> result;
   std::int64_t level_start = 0;
   for (const std::int64_t p : pixels) {
-    for (std::int64_t a = 0; a < p * cells; ++a) result.push_back(static_cast<std::size_t>(level_start + image * p * cells + a));
+    for (std::int64_t a = 0; a < p * cells; ++a) {
+      result.push_back(static_cast<std::size_t>(level_start + image * p * cells + a));
+    }
     level_start += images * p * cells;
   }
   return result;
@@ -177,7 +180,9 @@ Survivors random_survivors(int images, int h, int kept, std::uint64_t seed) {
     Labels keep = shuffled(5 * h);
     keep.resize(static_cast<std::size_t>(s.max_kept), -99);
     s.keep.insert(s.keep.end(), keep.begin(), keep.end());
-    for (int a = 0; a < 5 * h; ++a) s.labels.push_back(random.below(4) == 0 ? static_cast<std::int32_t>(random.below(9)) : kBackground);
+    for (int a = 0; a < 5 * h; ++a) {
+      s.labels.push_back(random.below(4) == 0 ? static_cast<std::int32_t>(random.below(9)) : kBackground);
+    }
   }
   return s;
 }
