@@ -31,7 +31,7 @@ constexpr double kPatience = 60;  // seconds that runs of a study that was kille
 struct Request {
   std::string protocol, out, run, device = "auto";
   int jobs = 0, threads = 0;  // 0: as many as fit
-  bool resume = false, print = false, plan = false;
+  bool resume = false, print = false, plan = false, exact = false;
 };
 
 /// A protocol's text and the name of its file, or of the built-in one.
@@ -98,7 +98,7 @@ RunnerOptions options_of(const Request& request) {
   const int processors = thread_count();
   const int fitting = device_from_name(request.device) == Device::cpu ? std::min(processors, kMostByDefault) : 1;
   const int jobs = request.jobs > 0 ? request.jobs : fitting;
-  return {jobs, request.threads > 0 ? request.threads : std::max(1, processors / jobs), request.device};
+  return {jobs, request.threads > 0 ? request.threads : std::max(1, processors / jobs), request.device, request.exact};
 }
 
 int run_study(const Request& request, const Source& protocol) {
@@ -202,7 +202,8 @@ void add_compare_command(CLI::App& app) {
   command.add_flag("--print", request->print, "Only print the protocol");
   command.add_option("--run", request->run, "Make only this run of the study in --out, in this process")
       ->type_name("NAME");
-  command.callback([request] {
+  command.callback([request, &command] {
+    request->exact = command.count("--exact") > 0;  // add_device_option knows what it does; runs must be told
     const int code = compare_command(*request);
     if (code != 0) throw CLI::RuntimeError(code);
   });

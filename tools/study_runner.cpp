@@ -37,6 +37,15 @@ std::string outcome_text(const RunResult& result) {
   return result.name + text;
 }
 
+/// After `diopter`, for one run in a process of its own.
+std::vector<std::string> arguments_of_run(const Study& study, const std::string& name, const RunnerOptions& options) {
+  std::vector<std::string> arguments{"compare",      "--out",     study.folder(),
+                                     "--run",        name,        "--device",
+                                     options.device, "--threads", std::to_string(options.threads)};
+  if (options.exact) arguments.push_back("--exact");
+  return arguments;
+}
+
 class Runner {
  public:
   Runner(const Study& study, const RunnerOptions& options, RunResults& results)
@@ -128,12 +137,6 @@ class Runner {
 };
 
 }  // namespace
-
-std::vector<std::string> arguments_of_run(const Study& study, const std::string& name, const RunnerOptions& options) {
-  return {"compare",      "--out",     study.folder(),
-          "--run",        name,        "--device",
-          options.device, "--threads", std::to_string(options.threads)};
-}
 
 std::vector<std::string> make_runs(const Study& study, const RunnerOptions& options, RunResults& results) {
   return Runner(study, options, results).run();

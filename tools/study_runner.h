@@ -12,10 +12,8 @@ struct RunnerOptions {
   int jobs;            // runs side by side
   int threads;         // of each
   std::string device;  // of each
+  bool exact;          // of each: no Winograd convolutions
 };
-
-/// Arguments after `diopter` that make one run: `diopter compare --out FOLDER --run NAME ...`.
-std::vector<std::string> arguments_of_run(const Study& study, const std::string& name, const RunnerOptions& options);
 
 /// Makes the runs that have no result yet, adds theirs to `results` and to results.csv, shows progress. Ends early when
 /// an Interrupt that the caller holds is requested: then runs save and stop. Returns what went wrong, a line a run.

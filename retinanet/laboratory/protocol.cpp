@@ -31,8 +31,10 @@ StudyData read_shapes(const TomlTable& t) {
   data.counts = {count("train"), count("tune"), count("test")};
   s.size = t.integer("size", 1, s.size);
   const auto objects = t.range("objects", {s.min_objects, s.max_objects});
-  if (std::trunc(objects.first) != objects.first || std::trunc(objects.second) != objects.second) {
-    t.reject_key("objects", "must be integers");
+  for (const double bound : {objects.first, objects.second}) {
+    constexpr int kMost = 1000000;
+    if (std::trunc(bound) != bound || std::fabs(bound) > kMost)
+      t.reject_key("objects", "must be integers up to ", kMost);
   }
   s.min_objects = static_cast<int>(objects.first);
   s.max_objects = static_cast<int>(objects.second);

@@ -105,6 +105,7 @@ TEST_CASE("what is wrong with a protocol is said with its line") {
   require_error("size = 32\n", "size = 32.5\n", "p.toml:8: [data.shapes].size must be an integer");
   require_error("test = 6\n", "", "p.toml:4: [data.shapes].test is missing");
   require_error("[0.3, 0.6]", "[0.3]", "p.toml:9: [data.shapes].object_size must be [least, greatest]");
+  require_error("seed = 5", "objects = [1, 2.5]", "p.toml:10: [data.shapes].objects must be integers");
   require_error("[data.shapes]", "[data.pictures]", "p.toml:4: unknown key [data].pictures");
   require_error("\"small\"", "\"smal\"", "p.toml:13: [training].preset is no preset: unknown preset smal");
   require_error("iterations = 6", "iterations = 0", "p.toml:14: [training].iterations must be an integer from 1");
