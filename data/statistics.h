@@ -1,5 +1,5 @@
 // Statistics of a few measurements, and of paired ones: two methods that ran with the same seeds. The tests are those
-// that scipy.stats has as ttest_rel and wilcoxon, and equal to them (tests/golden/statistics.py).
+// that scipy.stats has as ttest_rel and wilcoxon, and equal to them (tests/golden/paired_statistics.py).
 #pragma once
 
 #include <vector>

@@ -50,6 +50,7 @@ Normaliser::Normaliser(const Config::Loss& rule, Device device)
       positives_(Tensor::zeros({1}, DType::f32, device)) {}
 
 Tensor Normaliser::scale(const AnchorTargets& targets) {
+  DIOPTER_CHECK(targets.positives.device() == average_.device(), "the normaliser and the targets are on different devices");
   const Tensor scale = Tensor::empty(targets.positives.shape(), DType::f32, average_.device());
   DIOPTER_DISPATCH(average_.device(), loss_scale,
                    LossScaleArgs{.normaliser = rule_, .momentum = momentum_, .images = static_cast<int>(scale.size()),

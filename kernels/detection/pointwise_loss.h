@@ -23,8 +23,10 @@ struct ValueAndDerivative {
 /// A member of a loss as configuration, command line, help and errors know it.
 template <class Loss>
 struct LossParameter {
+  using Member = float Loss::*;
+
   const char* name;
-  float Loss::*member;
+  Member member;
   float lowest, highest;  // both allowed
   const char* meaning;
   bool whole = false;  // whole numbers only

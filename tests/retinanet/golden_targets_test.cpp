@@ -127,7 +127,7 @@ TEST_CASE("golden: losses and their gradients") {
   const Pyramid logits = head_output("logits", classes, -2, 6, device), deltas = head_output("deltas", 4, 0, 1, device);
 
   Tape tape;
-  Normaliser normaliser(config.loss);
+  Normaliser normaliser(config.loss, device);
   const Losses losses = detection_losses(config, classes, logits, deltas, targets, normaliser.scale(targets));
   const Variable& loss = c.classification ? losses.classification : losses.box;
   const double expected = fixture.scalars().at(c.name).at("loss");

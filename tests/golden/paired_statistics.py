@@ -1,7 +1,7 @@
 """Makes fixtures/statistics.json: differences of paired runs with the numbers that scipy gives for them.
 
     python3 -m venv venv && venv/bin/pip install scipy==1.17.1 statsmodels==0.15.0
-    venv/bin/python tests/golden/statistics.py
+    venv/bin/python tests/golden/paired_statistics.py
 """
 
 import json
