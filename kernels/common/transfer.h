@@ -26,7 +26,8 @@ class HostBuffer {
 class SideWork {
  public:
   virtual ~SideWork() = default;
-  /// Calls `queue`; what it allocates and queues runs beside what is queued elsewhere.
+  /// Calls `queue`; what it allocates and queues runs beside what is queued elsewhere, before or afterwards: it must not
+  /// touch memory that the caller's work may still use.
   virtual void run(const std::function<void()>& queue) = 0;
   /// What is queued by the caller from now on comes after all that run() queued.
   virtual void join() = 0;

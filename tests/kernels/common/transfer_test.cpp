@@ -46,6 +46,7 @@ TEST_CASE("transfer: work beside the computation is waited for by join") {
   const auto side = DIOPTER_DISPATCH(device, make_side_work);
   DeviceBuffer<float> x(device, std::vector<float>(kCount));
   side->join();  // nothing was queued yet
+  CHECK(x.download() == std::vector<float>(kCount));  // side work does not wait for what was queued before: this does
   for (float value : {1.0f, 2.0f}) {
     side->run([&] { DIOPTER_DISPATCH(device, fill, kCount, value, x.data()); });
     side->join();
