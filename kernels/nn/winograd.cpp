@@ -183,7 +183,10 @@ void transform_tiles(const Levels& tiles, std::int64_t begin, std::int64_t end, 
       for (int c = 0; c < points.channels; c += kLanes) {
         const int wide = std::min(kLanes, points.channels - c);
         float in[kSide * kSide * kLanes], out[kPoints * kLanes];
-        for (int i = 0; i < kSide * kSide; ++i) load_lanes(pixel[i] + c, pixel[i] ? wide : 0, in + i * kLanes);
+        for (int i = 0; i < kSide * kSide; ++i) {
+          const T* from = pixel[i] ? pixel[i] + c : nullptr;
+          load_lanes(from, from ? wide : 0, in + i * kLanes);
+        }
         both_axes<F>(in, out);
         points.store(tile - begin, c, wide, out);
       }
