@@ -6,6 +6,7 @@
 
 #include "kernels/common/check.h"
 #include "kernels/common/parallel.h"
+#include "kernels/nn/norm_rows.h"
 #include "kernels/nn/row_sums.h"
 
 namespace diopter::cpu {
@@ -18,14 +19,7 @@ void batch_norm_forward(const BatchNormForwardArgs<T>& args) {
   const std::int64_t grain = row_grain(rows, channels);
   // Sum and sum of squares in double: exact enough that no second pass over x is needed for the variance.
   const auto sums = row_sums(rows, grain, 2 * channels, [&](std::int64_t begin, std::int64_t end, double* partial) {
-    for (std::int64_t row = begin; row < end; ++row) {
-      const T* x = args.x + row * channels;
-      for (int c = 0; c < channels; ++c) {
-        const double value = float(x[c]);
-        partial[c] += value;
-        partial[channels + c] += value * value;
-      }
-    }
+    add_moments(end - begin, channels, args.x + begin * channels, partial, partial + channels);
   });
   std::vector<float> scale(channels), shift(channels);
   const double unbiased = rows > 1 ? static_cast<double>(rows) / static_cast<double>(rows - 1) : 1.0;
@@ -49,15 +43,9 @@ void batch_norm_backward(const BatchNormBackwardArgs<T>& args) {
   const int channels = args.channels;
   const std::int64_t grain = row_grain(rows, channels);
   const auto sums = row_sums(rows, grain, 2 * channels, [&](std::int64_t begin, std::int64_t end, double* partial) {
-    for (std::int64_t row = begin; row < end; ++row) {
-      const T *x = args.x + row * channels, *dy = args.dy + row * channels;
-      for (int c = 0; c < channels; ++c) {
-        partial[c] += float(dy[c]);
-        partial[channels + c] += float(dy[c]) * (float(x[c]) - args.mean[c]);
-      }
-    }
+    add_norm_products(end - begin, channels, args.x + begin * channels, args.dy + begin * channels, args.mean, partial,
+                      partial + channels);
   });
-  // dx = a dy + b (x - mean) + d
   std::vector<float> a(channels), b(channels), d(channels);
   for (int c = 0; c < channels; ++c) {
     const double dbeta = sums[c], dgamma = sums[channels + c] * args.rstd[c];
@@ -69,13 +57,9 @@ void batch_norm_backward(const BatchNormBackwardArgs<T>& args) {
     d[c] = static_cast<float>(-slope * dbeta / static_cast<double>(rows));
   }
   parallel_for(rows, grain, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t row = begin; row < end; ++row) {
-      const T *x = args.x + row * channels, *dy = args.dy + row * channels;
-      T* dx = args.dx + row * channels;
-      for (int c = 0; c < channels; ++c) {
-        dx[c] = T(a[c] * float(dy[c]) + (b[c] * (float(x[c]) - args.mean[c]) + d[c]));
-      }
-    }
+    const std::int64_t first = begin * channels;
+    norm_gradient(end - begin, channels, args.x + first, args.dy + first, {a.data(), b.data(), d.data(), args.mean},
+                  args.dx + first);
   });
 }
 
@@ -92,11 +76,7 @@ void channel_affine(std::int64_t rows, int channels, const float* scale, const f
   const std::vector<float> zero(shift ? 0 : channels);
   const float* add = shift ? shift : zero.data();
   parallel_for(rows, row_grain(rows, channels), [=](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t row = begin; row < end; ++row) {
-      const T* from = x + row * channels;
-      T* to = y + row * channels;
-      for (int c = 0; c < channels; ++c) to[c] = T(float(from[c]) * scale[c] + add[c]);
-    }
+    scale_and_shift(end - begin, channels, x + begin * channels, scale, add, y + begin * channels);
   });
 }
 

@@ -12,10 +12,10 @@
 #include "kernels/nn/row_sums.h"
 #include "kernels/nn/winograd.h"
 
-// Large enough 3x3 convolutions go to winograd.cpp. Every other pass is matrix products over blocks of pixels. The pixels of all levels and images are one list of rows; a
-// block of rows is gathered into a matrix [pixels, taps * channels] (im2col) that stays in the cache while sgemm reads
-// it. The backward pass to the data is the same correlation with rotated weights. How rows are cut into blocks depends
-// on shapes only.
+// Large enough 3x3 convolutions go to winograd.cpp. Every other pass is matrix products over blocks of pixels. The
+// pixels of all levels and images are one list of rows; a block of rows is gathered into a matrix [pixels, taps *
+// channels] (im2col) that stays in the cache while sgemm reads it. The backward pass to the data is the same correlation
+// with rotated weights. How rows are cut into blocks depends on shapes only.
 namespace diopter {
 
 void validate(const Conv2dShape& s) {
@@ -173,6 +173,34 @@ void rotate(const Conv2dShape& s, const Phase& py, const Phase& px, const T* w, 
   });
 }
 
+/// For the rows [begin, end); adds to dbias[channels].
+template <class T>
+DIOPTER_SIMD void epilogue_backward(const Conv2dEpilogueBackwardArgs<T>& args, std::int64_t begin, std::int64_t end,
+                                    double* dbias) {
+  const int channels = args.channels;
+  std::vector<float> masked(channels);
+  float* g = masked.data();
+  for (std::int64_t row = begin; row < end; ++row) {
+    const std::int64_t at = row * channels;
+    convert(channels, args.dy + at, g);
+    if (const T* y = args.y) {
+      for (int c = 0; c < channels; ++c) g[c] = float(y[at + c]) > 0.0f ? g[c] : 0.0f;
+    }
+    if (args.dbias) {
+      for (int c = 0; c < channels; ++c) dbias[c] += g[c];
+    }
+    if (T* dresidual = args.dresidual) {
+      for (int c = 0; c < channels; ++c) dresidual[at + c] = T(g[c]);
+    }
+    if (const float* scale = args.scale; args.dz && scale) {
+      for (int c = 0; c < channels; ++c) g[c] *= scale[c];
+    }
+    if (T* dz = args.dz) {
+      for (int c = 0; c < channels; ++c) dz[at + c] = T(g[c]);
+    }
+  }
+}
+
 }  // namespace
 
 template <class T>
@@ -199,30 +227,9 @@ void conv2d_forward(const Conv2dForwardArgs<T>& args) {
 template <class T>
 void conv2d_epilogue_backward(const Conv2dEpilogueBackwardArgs<T>& args) {
   const int channels = args.channels;
-  const auto sums = row_sums(args.rows, row_grain(args.rows, channels), args.dbias ? channels : 0,
-                             [args, channels](std::int64_t begin, std::int64_t end, double* dbias) {
-                               std::vector<float> masked(channels);
-                               float* g = masked.data();
-                               for (std::int64_t row = begin; row < end; ++row) {
-                                 const std::int64_t at = row * channels;
-                                 convert(channels, args.dy + at, g);
-                                 if (const T* y = args.y) {
-                                   for (int c = 0; c < channels; ++c) g[c] = float(y[at + c]) > 0.0f ? g[c] : 0.0f;
-                                 }
-                                 if (args.dbias) {
-                                   for (int c = 0; c < channels; ++c) dbias[c] += g[c];
-                                 }
-                                 if (T* dresidual = args.dresidual) {
-                                   for (int c = 0; c < channels; ++c) dresidual[at + c] = T(g[c]);
-                                 }
-                                 if (const float* scale = args.scale; args.dz && scale) {
-                                   for (int c = 0; c < channels; ++c) g[c] *= scale[c];
-                                 }
-                                 if (T* dz = args.dz) {
-                                   for (int c = 0; c < channels; ++c) dz[at + c] = T(g[c]);
-                                 }
-                               }
-                             });
+  const auto sums =
+      row_sums(args.rows, row_grain(args.rows, channels), args.dbias ? channels : 0,
+               [&](std::int64_t begin, std::int64_t end, double* dbias) { epilogue_backward(args, begin, end, dbias); });
   std::copy(sums.begin(), sums.end(), args.dbias);
 }
 

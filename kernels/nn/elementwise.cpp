@@ -1,6 +1,7 @@
 #include "kernels/nn/elementwise.h"
 
 #include "kernels/common/parallel.h"
+#include "kernels/common/simd.h"
 
 namespace diopter::cpu {
 
@@ -8,12 +9,15 @@ namespace {
 
 constexpr std::int64_t kGrain = 1 << 15;
 
+template <class T, class F>
+DIOPTER_SIMD void generate_piece(std::int64_t begin, std::int64_t end, T* y, F f) {
+  for (std::int64_t i = begin; i < end; ++i) y[i] = T(f(i));
+}
+
 /// y[i] = f(i), in parallel.
 template <class T, class F>
 void generate(std::int64_t n, T* y, F f) {
-  parallel_for(n, kGrain, [=](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t i = begin; i < end; ++i) y[i] = T(f(i));
-  });
+  parallel_for(n, kGrain, [=](std::int64_t begin, std::int64_t end) { generate_piece(begin, end, y, f); });
 }
 
 }  // namespace
@@ -26,7 +30,10 @@ void relu_forward(std::int64_t n, const T* x, T* y) {
 
 template <class T>
 void relu_backward(std::int64_t n, const T* y, const T* dy, T* dx) {
-  generate(n, dx, [=](std::int64_t i) { return float(y[i]) > 0.0f ? float(dy[i]) : 0.0f; });
+  generate(n, dx, [=](std::int64_t i) {
+    const float d = float(dy[i]);  // read in any case, or the loop would branch
+    return float(y[i]) > 0.0f ? d : 0.0f;
+  });
 }
 
 template <class T>

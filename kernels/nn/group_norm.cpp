@@ -6,6 +6,7 @@
 
 #include "kernels/common/check.h"
 #include "kernels/common/parallel.h"
+#include "kernels/nn/norm_rows.h"
 
 namespace diopter::cpu {
 
@@ -16,6 +17,8 @@ struct Piece {
   std::int64_t begin, end;
   int image;
   std::int64_t pixels;
+
+  std::int64_t rows() const { return end - begin; }
 };
 
 /// All images cut into pieces of about 2^15 values, in order.
@@ -61,15 +64,8 @@ void group_norm_forward(const GroupNormForwardArgs<T>& args) {
   // Sum and sum of squares of every channel and piece, in double.
   std::vector<double> partial(pieces.size() * 2 * channels);
   for_each_piece(pieces, [&](std::int64_t i, const Piece& piece) {
-    double *sum = partial.data() + i * 2 * channels, *square = sum + channels;
-    for (std::int64_t row = piece.begin; row < piece.end; ++row) {
-      const T* x = args.x + row * channels;
-      for (int c = 0; c < channels; ++c) {
-        const double value = float(x[c]);
-        sum[c] += value;
-        square[c] += value * value;
-      }
-    }
+    double* sum = partial.data() + i * 2 * channels;
+    add_moments(piece.rows(), channels, args.x + piece.begin * channels, sum, sum + channels);
   });
 
   std::vector<double> sums(std::size_t{2} * images * groups), pixels(images, 1.0);
@@ -96,11 +92,8 @@ void group_norm_forward(const GroupNormForwardArgs<T>& args) {
       scale[c] = args.gamma[c] * rstd[c / width];
       shift[c] = args.beta[c] - mean[c / width] * scale[c];
     }
-    for (std::int64_t row = piece.begin; row < piece.end; ++row) {
-      const T* x = args.x + row * channels;
-      T* y = args.y + row * channels;
-      for (int c = 0; c < channels; ++c) y[c] = T(float(x[c]) * scale[c] + shift[c]);
-    }
+    const std::int64_t first = piece.begin * channels;
+    scale_and_shift(piece.rows(), channels, args.x + first, scale.data(), shift.data(), args.y + first);
   });
 }
 
@@ -117,13 +110,8 @@ void group_norm_backward(const GroupNormBackwardArgs<T>& args) {
     std::vector<float> mean(channels);
     for (int c = 0; c < channels; ++c) mean[c] = args.mean[piece.image * groups + c / width];
     double *sum = partial.data() + i * 2 * channels, *product = sum + channels;
-    for (std::int64_t row = piece.begin; row < piece.end; ++row) {
-      const T *x = args.x + row * channels, *dy = args.dy + row * channels;
-      for (int c = 0; c < channels; ++c) {
-        sum[c] += float(dy[c]);
-        product[c] += float(dy[c]) * (float(x[c]) - mean[c]);
-      }
-    }
+    const std::int64_t first = piece.begin * channels;
+    add_norm_products(piece.rows(), channels, args.x + first, args.dy + first, mean.data(), sum, product);
     for (int c = 0; c < channels; ++c) product[c] *= args.rstd[piece.image * groups + c / width];
   });
 
@@ -143,7 +131,6 @@ void group_norm_backward(const GroupNormBackwardArgs<T>& args) {
   std::copy(dgamma.begin(), dgamma.end(), args.dgamma);
 
   for_each_piece(pieces, [&](std::int64_t, const Piece& piece) {
-    // dx = a dy + b (x - mean) + d
     std::vector<float> a(channels), b(channels), d(channels), mean(channels);
     const double count = static_cast<double>(piece.pixels) * width;
     for (int c = 0; c < channels; ++c) {
@@ -154,11 +141,9 @@ void group_norm_backward(const GroupNormBackwardArgs<T>& args) {
       d[c] = static_cast<float>(-rstd * group_sums[2 * group] / count);
       mean[c] = args.mean[group];
     }
-    for (std::int64_t row = piece.begin; row < piece.end; ++row) {
-      const T *x = args.x + row * channels, *dy = args.dy + row * channels;
-      T* dx = args.dx + row * channels;
-      for (int c = 0; c < channels; ++c) dx[c] = T(a[c] * float(dy[c]) + (b[c] * (float(x[c]) - mean[c]) + d[c]));
-    }
+    const std::int64_t first = piece.begin * channels;
+    norm_gradient(piece.rows(), channels, args.x + first, args.dy + first, {a.data(), b.data(), d.data(), mean.data()},
+            args.dx + first);
   });
 }
 

@@ -3,13 +3,14 @@
 #include <algorithm>
 
 #include "kernels/common/parallel.h"
+#include "kernels/common/simd.h"
 
 namespace diopter::cpu {
 
 namespace {
 
 /// The step for values [begin, end) of one segment.
-void step(const SgdArgs& args, const SgdSegment& s, std::int64_t begin, std::int64_t end) {
+DIOPTER_SIMD void step(const SgdArgs& args, const SgdSegment& s, std::int64_t begin, std::int64_t end) {
   const float lr = *args.lr * s.lr_factor, scale = *args.gradient_scale, momentum = args.momentum;
   const float weight_decay = s.weight_decay;
   float *w = s.w, *velocity = s.velocity;

@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <atomic>
+#include <vector>
 
 #include "kernels/common/parallel.h"
+#include "kernels/common/simd.h"
 #include "kernels/nn/conv2d_epilogue.h"
 #include "kernels/nn/feature_maps.h"
 #include "kernels/nn/gemm.h"
@@ -114,14 +116,27 @@ void both_axes(const float* x, float* y) {
   for (int i = 0; i < F::to; ++i) F::apply(half + i * F::from * kLanes, kLanes, y + i * F::to * kLanes, kLanes);
 }
 
-/// `count` values as floats, followed by zeros up to kLanes.
-template <class T>
-void load_lanes(const T* from, int count, float* to) {
-  if (count == kLanes) {
-    for (int i = 0; i < kLanes; ++i) to[i] = float(from[i]);
-  } else {
-    for (int i = 0; i < kLanes; ++i) to[i] = i < count ? float(from[i]) : 0.0f;
+/// y[i * y_step + c] = (F x F^T)[i] of the square x[0][c], x[1][c], ..., for all c < channels.
+template <class F, class T>
+DIOPTER_SIMD void transform_square(const T* const* x, int channels, float* y, std::int64_t y_step) {
+  constexpr int kFrom = F::from * F::from, kTo = F::to * F::to;
+  float in[kFrom * kLanes], out[kTo * kLanes];
+  int c = 0;
+  for (; c + kLanes <= channels; c += kLanes) {
+    for (int i = 0; i < kFrom; ++i) {
+      for (int lane = 0; lane < kLanes; ++lane) in[i * kLanes + lane] = float(x[i][c + lane]);
+    }
+    both_axes<F>(in, out);
+    for (int i = 0; i < kTo; ++i) {
+      for (int lane = 0; lane < kLanes; ++lane) y[i * y_step + c + lane] = out[i * kLanes + lane];
+    }
   }
+  if (c == channels) return;
+  for (int i = 0; i < kFrom; ++i) {
+    for (int lane = 0; lane < kLanes; ++lane) in[i * kLanes + lane] = c + lane < channels ? float(x[i][c + lane]) : 0.0f;
+  }
+  both_axes<F>(in, out);
+  for (int i = 0; i < kTo; ++i) std::copy_n(out + i * kLanes, channels - c, y + i * y_step + c);
 }
 
 /// Transformed values of `count` tiles or filters: 36 matrices [count, channels].
@@ -130,13 +145,10 @@ struct Points {
   std::int64_t count;
   int channels;
 
-  float* matrix(int point) const { return data + point * count * channels; }
-  void store(std::int64_t at, int c, int wide, const float* lanes) const {
-    for (int p = 0; p < kPoints; ++p) std::copy_n(lanes + p * kLanes, wide, matrix(p) + at * channels + c);
-  }
-  void load(std::int64_t at, int c, int wide, float* lanes) const {
-    for (int p = 0; p < kPoints; ++p) load_lanes(matrix(p) + at * channels + c, wide, lanes + p * kLanes);
-  }
+  std::int64_t size() const { return count * channels; }
+  float* matrix(int point) const { return data + point * size(); }
+  /// At the first point; the others follow in steps of size().
+  float* of(std::int64_t at) const { return data + at * channels; }
 };
 
 /// The tiles of `maps`: levels of as many rows as there are tiles.
@@ -167,49 +179,42 @@ struct Square {
   }
 };
 
+/// Tiles or filters that a thread works on at a time.
+std::int64_t grain_of(int channels) { return std::max(1, 1024 / channels); }
+
 /// points[tile - begin] = F x F^T for the tiles [begin, end), x the square of pixels at 4 times the tile's place + shift.
 template <class F, class T>
 void transform_tiles(const Levels& tiles, std::int64_t begin, std::int64_t end, const Levels& maps, int shift, const T* x,
                      const Points& points) {
   constexpr int kSide = F::from;
-  parallel_for(end - begin, std::max(1, 1024 / points.channels), [&](std::int64_t first, std::int64_t last) {
+  const std::vector<T> outside(points.channels, T(0.0f));
+  parallel_for(end - begin, grain_of(points.channels), [&](std::int64_t first, std::int64_t last) {
     for_each_pixel(tiles, begin + first, begin + last, [&](std::int64_t tile, int l, int n, int ty, int tx) {
       const Square square(maps, l, n, kOut * ty + shift, kOut * tx + shift);
-      const T* pixel[kSide * kSide];
+      const T* pixels[kSide * kSide];
       for (int i = 0; i < kSide * kSide; ++i) {
         const std::int64_t row = square.row(i / kSide, i % kSide);
-        pixel[i] = row < 0 ? nullptr : x + row * points.channels;
+        pixels[i] = row < 0 ? outside.data() : x + row * points.channels;
       }
-      for (int c = 0; c < points.channels; c += kLanes) {
-        const int wide = std::min(kLanes, points.channels - c);
-        float in[kSide * kSide * kLanes], out[kPoints * kLanes];
-        for (int i = 0; i < kSide * kSide; ++i) {
-          const T* from = pixel[i] ? pixel[i] + c : nullptr;
-          load_lanes(from, from ? wide : 0, in + i * kLanes);
-        }
-        both_axes<F>(in, out);
-        points.store(tile - begin, c, wide, out);
-      }
+      transform_square<F>(pixels, points.channels, points.of(tile - begin), points.size());
     });
   });
 }
 
-/// Calls finish(row, 1, first channel, channels, values, 0) for the pixels of the tiles' outputs.
+/// Calls finish(row, 1, 0, channels, values, 0) for the pixels of the tiles' outputs.
 template <class Finish>
 void transform_outputs(const Levels& tiles, std::int64_t begin, std::int64_t end, const Levels& maps, const Points& points,
                        const Finish& finish) {
-  parallel_for(end - begin, std::max(1, 1024 / points.channels), [&](std::int64_t first, std::int64_t last) {
+  parallel_for(end - begin, grain_of(points.channels), [&](std::int64_t first, std::int64_t last) {
+    const Buffer out(kOut * kOut * points.channels);
     for_each_pixel(tiles, begin + first, begin + last, [&](std::int64_t tile, int l, int n, int ty, int tx) {
+      const float* in[kPoints];
+      for (int i = 0; i < kPoints; ++i) in[i] = points.matrix(i) + (tile - begin) * points.channels;
+      transform_square<OutputTransform>(in, points.channels, out.data(), points.channels);
       const Square square(maps, l, n, kOut * ty, kOut * tx);
-      for (int c = 0; c < points.channels; c += kLanes) {
-        const int wide = std::min(kLanes, points.channels - c);
-        float in[kPoints * kLanes], out[kOut * kOut * kLanes];
-        points.load(tile - begin, c, wide, in);
-        both_axes<OutputTransform>(in, out);
-        for (int i = 0; i < kOut * kOut; ++i) {
-          const std::int64_t row = square.row(i / kOut, i % kOut);
-          if (row >= 0) finish(row, 1, c, wide, out + i * kLanes, 0);
-        }
+      for (int i = 0; i < kOut * kOut; ++i) {
+        const std::int64_t row = square.row(i / kOut, i % kOut);
+        if (row >= 0) finish(row, 1, 0, points.channels, out.data() + i * points.channels, 0);
       }
     });
   });
@@ -218,18 +223,11 @@ void transform_outputs(const Levels& tiles, std::int64_t begin, std::int64_t end
 /// points[o] = G g G^T of the weights [out, 3, 3, in], rotated by 180 degrees or not.
 template <class T>
 void transform_weights(const Conv2dShape& s, const T* w, bool rotated, const Points& points) {
-  parallel_for(s.out_channels, std::max(1, 1024 / s.in_channels), [&](std::int64_t begin, std::int64_t end) {
+  parallel_for(s.out_channels, grain_of(s.in_channels), [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t o = begin; o < end; ++o) {
-      const T* filter = w + o * 9 * s.in_channels;
-      for (int c = 0; c < s.in_channels; c += kLanes) {
-        const int wide = std::min(kLanes, s.in_channels - c);
-        float in[9 * kLanes], out[kPoints * kLanes];
-        for (int tap = 0; tap < 9; ++tap) {
-          load_lanes(filter + (rotated ? 8 - tap : tap) * s.in_channels + c, wide, in + tap * kLanes);
-        }
-        both_axes<WeightTransform>(in, out);
-        points.store(o, c, wide, out);
-      }
+      const T* taps[9];
+      for (int tap = 0; tap < 9; ++tap) taps[tap] = w + (o * 9 + (rotated ? 8 - tap : tap)) * s.in_channels;
+      transform_square<WeightTransform>(taps, s.in_channels, points.of(o), points.size());
     }
   });
 }
@@ -320,15 +318,11 @@ void winograd_backward_weight(const Conv2dShape& s, const T* dz, const T* x, flo
            begin == 0 ? 0.0f : 1.0f, gradients.matrix(point), ins);
     });
   }
-  parallel_for(outs, std::max<std::int64_t>(1, 1024 / ins), [&](std::int64_t begin, std::int64_t end) {
+  parallel_for(outs, grain_of(s.in_channels), [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t o = begin; o < end; ++o) {
-      for (int c = 0; c < ins; c += kLanes) {
-        const int wide = std::min<int>(kLanes, s.in_channels - c);
-        float points[kPoints * kLanes], g[9 * kLanes];
-        gradients.load(o, c, wide, points);
-        both_axes<WeightTransposed>(points, g);
-        for (int tap = 0; tap < 9; ++tap) std::copy_n(g + tap * kLanes, wide, dw + (o * 9 + tap) * ins + c);
-      }
+      const float* points[kPoints];
+      for (int i = 0; i < kPoints; ++i) points[i] = gradients.matrix(i) + o * ins;
+      transform_square<WeightTransposed>(points, s.in_channels, dw + o * 9 * ins, ins);
     }
   });
 }
