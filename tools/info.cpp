@@ -57,7 +57,7 @@ void print_info() {
             << "compiled for " << instruction_sets() << '\n'
             << "processor    " << processor_name() << ", " << thread_count() << " of "
             << std::thread::hardware_concurrency() << " hardware threads used\n"
-            << "BLAS         " << blas_library() << '\n'
+            << "matrices     " << blas_library() << '\n'
             << "threads      " << threads_library() << '\n'
             << "CUDA         not in this build\n\n"
             << "losses\n" << describe_losses();

@@ -5,7 +5,7 @@
 
 namespace diopter {
 
-/// OpenBLAS's own description: version, build options and the processor it chose its kernels for.
+/// What multiplies matrices on the CPU: oneDNN and its version, or OpenBLAS's own description.
 std::string blas_library();
 
 /// oneTBB's version, e.g. "2021.8.0".

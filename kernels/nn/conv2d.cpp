@@ -142,7 +142,7 @@ void correlate(const Levels& source, int channels, const T* x, const Levels& gri
     }
     float* z = direct ? direct + begin * w.width + c : scratch().result.get(blocks.rows * blocks.channels);
     const std::int64_t stride = direct ? w.width : wide;
-    gemm(CblasNoTrans, w.transposed ? CblasTrans : CblasNoTrans, count, wide, depth, columns, depth,
+    gemm(Transposed::no, w.transposed ? Transposed::yes : Transposed::no, count, wide, depth, columns, depth,
          w.data + (w.transposed ? c * depth : c), w.transposed ? depth : w.width, 0.0f, z, stride);
     finish(begin, count, c, wide, z, stride);
   });
@@ -327,7 +327,7 @@ void conv2d_backward_weight(const Conv2dShape& s, const T* dz, const T* x, float
         convert(count * outs, dz + begin * outs, converted);
         gradient = converted;
       }
-      gemm(CblasTrans, CblasNoTrans, outs, part, count, gradient, outs, columns, part, beta, sum, depth);
+      gemm(Transposed::yes, Transposed::no, outs, part, count, gradient, outs, columns, part, beta, sum, depth);
     }
   });
   if (groups == 1) return;

@@ -1,8 +1,6 @@
 // Matrix products on the CPU, and the memory for their operands.
 #pragma once
 
-#include <cblas.h>
-
 #include <cstdint>
 #include <cstring>
 #include <type_traits>
@@ -37,14 +35,12 @@ class Buffer {
   std::int64_t size_ = 0;
 };
 
-/// c [m, n] = a b + beta c, row-major, on the calling thread. at: a is stored [k, m]; bt: b is stored [n, k].
-inline void gemm(CBLAS_TRANSPOSE at, CBLAS_TRANSPOSE bt, std::int64_t m, std::int64_t n, std::int64_t k, const float* a,
-                 std::int64_t lda, const float* b, std::int64_t ldb, float beta, float* c, std::int64_t ldc) {
-  static const bool one_thread = (openblas_set_num_threads(1), true);
-  static_cast<void>(one_thread);
-  cblas_sgemm(CblasRowMajor, at, bt, static_cast<int>(m), static_cast<int>(n), static_cast<int>(k), 1.0f, a,
-              static_cast<int>(lda), b, static_cast<int>(ldb), beta, c, static_cast<int>(ldc));
-}
+enum class Transposed { no, yes };
+
+/// c [m, n] = a b + beta c, row-major, on the calling thread. Transposed: a is stored [k, m], b is stored [n, k]. beta is
+/// 0 or 1, and with 0 whatever c held is not read. gemm_onednn.cpp or gemm_openblas.cpp, as CMake found.
+void gemm(Transposed at, Transposed bt, std::int64_t m, std::int64_t n, std::int64_t k, const float* a, std::int64_t lda,
+          const float* b, std::int64_t ldb, float beta, float* c, std::int64_t ldc);
 
 template <class T>
 void convert(std::int64_t n, const T* from, float* to) {

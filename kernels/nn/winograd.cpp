@@ -255,7 +255,7 @@ void correlate(const Levels& source, int padding, int channels, const T* x, cons
     transform_tiles<InputTransform>(tiles, begin, begin + count, source, -padding, x, inputs);
     parallel_for(kPoints, 1, [&](std::int64_t p, std::int64_t) {
       const int point = static_cast<int>(p);
-      gemm(CblasNoTrans, transposed ? CblasTrans : CblasNoTrans, count, width, channels, inputs.matrix(point), channels,
+      gemm(Transposed::no, transposed ? Transposed::yes : Transposed::no, count, width, channels, inputs.matrix(point), channels,
            weights.matrix(point), weights.channels, 0.0f, outputs.matrix(point), width);
     });
     transform_outputs(tiles, begin, begin + count, grid, outputs, finish);
@@ -268,12 +268,13 @@ void allow_winograd(bool yes) { allowed = yes; }
 
 bool winograd_pays(const Conv2dShape& s) {
   if (!allowed) return false;
-  constexpr int kFewestChannels = 32;
-  constexpr std::int64_t kFewestTiles = 64;
-  if (s.kernel != 3 || s.stride != 1 || std::min(s.in_channels, s.out_channels) < kFewestChannels) return false;
+  constexpr int kFewestChannels = 32, kFewestTiles = 8;
+  const auto [fewer, more] = std::minmax(s.in_channels, s.out_channels);
+  if (s.kernel != 3 || s.stride != 1 || fewer < kFewestChannels) return false;
   const std::int64_t tiles = tiles_of(s.out()).rows();
-  // 36 products a tile against 9 a pixel: small maps waste the rest of their tiles.
-  return tiles >= kFewestTiles && 9 * s.out().rows() >= 2 * kPoints * tiles;
+  // The transform of the weights has to be worth it. 36 products a tile against 9 a pixel: small maps waste the rest of
+  // their tiles.
+  return tiles >= std::max(kFewestTiles, more / 8) && 9 * s.out().rows() >= 2 * kPoints * tiles;
 }
 
 template <class T>
@@ -314,7 +315,7 @@ void winograd_backward_weight(const Conv2dShape& s, const T* dz, const T* x, flo
     transform_tiles<OutputTransposed>(tiles, begin, begin + count, out, 0, dz, outputs);
     parallel_for(kPoints, 1, [&](std::int64_t p, std::int64_t) {
       const int point = static_cast<int>(p);
-      gemm(CblasTrans, CblasNoTrans, outs, ins, count, outputs.matrix(point), outs, inputs.matrix(point), ins,
+      gemm(Transposed::yes, Transposed::no, outs, ins, count, outputs.matrix(point), outs, inputs.matrix(point), ins,
            begin == 0 ? 0.0f : 1.0f, gradients.matrix(point), ins);
     });
   }
