@@ -42,13 +42,17 @@ struct AnchorGrid {
     return l;
   }
 
+  /// What the cells of the pixel in this column (or row) are moved by along x (or y).
+  DIOPTER_HD float shift(unsigned pixel, float stride) const {
+    return mul_rn(add_rn(static_cast<float>(pixel), offset), stride);
+  }
+
   /// Anchor `index` of level l, index counted within the level and below 2^31.
   DIOPTER_HD Box box(int l, std::int64_t index) const {
     const AnchorLevel& g = level[l];
     // 32 bits, because 64-bit division is slow on GPUs; unsigned, because signed is slower too.
     const unsigned n = cells, w = g.w, i = static_cast<unsigned>(index), pixel = i / n, a = i % n;
-    const float x = mul_rn(add_rn(static_cast<float>(pixel % w), offset), g.stride_x);
-    const float y = mul_rn(add_rn(static_cast<float>(pixel / w), offset), g.stride_y);
+    const float x = shift(pixel % w, g.stride_x), y = shift(pixel / w, g.stride_y);
     const Box& c = g.cell[a];
     return {add_rn(c.x1, x), add_rn(c.y1, y), add_rn(c.x2, x), add_rn(c.y2, y)};
   }

@@ -7,7 +7,7 @@ namespace diopter::cpu {
 
 namespace {
 
-constexpr std::int64_t kChunk = 1 << 13;  // logits
+constexpr std::int64_t kChunk = 1 << 14;  // logits
 
 template <class T, class Loss>
 void loss_of_form(const ClassificationLossArgs<T>& args, const Loss& loss) {

@@ -5,31 +5,43 @@
 #include <cstdint>
 
 #include "kernels/common/check.h"
+#include "kernels/common/for_processor.h"
 #include "kernels/detection/box.h"
 #include "kernels/detection/pointwise_loss.h"
 
 namespace diopter::cpu {
 
 /// n negative logits: writes their gradient unless dx is null, returns the sum of their losses.
-/// Almost all logits are negative. The blocks of floats let the compiler vectorise the loop over the loss.
+/// Almost all logits are negative. Blocks of floats let the compiler vectorise the loop over the loss; the losses of a
+/// block are added in a fixed tree.
 template <class T, class Loss>
 double negatives(const Loss& loss, const T* x, T* dx, std::int64_t n, float scale) {
-  constexpr int kBlock = 128;
-  float logits[kBlock], values[kBlock], derivatives[kBlock];
-  double sum = 0;
-  for (std::int64_t begin = 0; begin < n; begin += kBlock) {
-    const int size = static_cast<int>(std::min<std::int64_t>(kBlock, n - begin));
-    for (int i = 0; i < size; ++i) logits[i] = static_cast<float>(x[begin + i]);
-    for (int i = 0; i < size; ++i) {
-      const ValueAndDerivative<float> l = loss(logits[i], false);
-      values[i] = l.value;
-      derivatives[i] = l.derivative;
+  constexpr int kBlock = 128, kVector = 16;
+  double total = 0;
+  for_processor([=, &total] {
+    float logits[kBlock], values[kBlock], derivatives[kBlock];
+    double sum = 0;
+    for (std::int64_t begin = 0; begin < n; begin += kBlock) {
+      const int size = static_cast<int>(std::min<std::int64_t>(kBlock, n - begin));
+      const int whole = (size + kVector - 1) / kVector * kVector;  // whole vectors: no loop over single logits
+      for (int i = 0; i < size; ++i) logits[i] = static_cast<float>(x[begin + i]);
+      for (int i = size; i < whole; ++i) logits[i] = 0;
+      for (int i = 0; i < whole; ++i) {
+        const ValueAndDerivative<float> l = loss(logits[i], false);
+        values[i] = l.value;
+        derivatives[i] = l.derivative;
+      }
+      for (int i = size; i < kBlock; ++i) values[i] = 0;
+      for (int half = kBlock / 2; half >= kVector; half /= 2) {
+        for (int i = 0; i < half; ++i) values[i] += values[i + half];
+      }
+      for (int i = 0; i < kVector; ++i) sum += static_cast<double>(values[i]);
+      if (!dx) continue;
+      for (int i = 0; i < size; ++i) dx[begin + i] = T(scale * derivatives[i]);
     }
-    for (int i = 0; i < size; ++i) sum += values[i];
-    if (!dx) continue;
-    for (int i = 0; i < size; ++i) dx[begin + i] = T(scale * derivatives[i]);
-  }
-  return sum;
+    total = sum;
+  });
+  return total;
 }
 
 /// Sum over `rows` rows of `classes` logits without gaps; writes their gradient, times scale, unless dx is null.

@@ -3,51 +3,80 @@
 #include <algorithm>
 #include <atomic>
 #include <bit>
+#include <cmath>
 #include <vector>
 
+#include "kernels/common/for_processor.h"
 #include "kernels/common/parallel.h"
 
 namespace diopter::cpu {
 
 namespace {
 
-constexpr int kBlock = 256;
+constexpr int kTile = 512;
 
-/// Which anchors a block holds: consecutive ones of one level.
-struct BlockRange {
-  int level, size;
-  std::int64_t in_level, in_image;  // index of the first, counted within the level and within the image
+/// Consecutive anchors of one row of pixels, the unit of work.
+struct Tile {
+  int level, row;
+  int begin, end;      // anchors, counted within the row
+  std::int64_t first;  // index within the image of anchor `begin`
 };
 
-std::vector<BlockRange> cut_into_blocks(const AnchorGrid& grid) {
-  std::vector<BlockRange> blocks;
+std::vector<Tile> cut_into_tiles(const AnchorGrid& grid) {
+  std::vector<Tile> tiles;
   for (int l = 0; l < grid.levels; ++l) {
-    const std::int64_t size = grid.level_size(l), offset = grid.level_offset(l);
-    for (std::int64_t i = 0; i < size; i += kBlock) {
-      blocks.push_back({l, static_cast<int>(std::min<std::int64_t>(kBlock, size - i)), i, offset + i});
+    const int size = grid.level[l].w * grid.cells;
+    for (int row = 0; row < grid.level[l].h; ++row) {
+      const std::int64_t first = grid.level_offset(l) + std::int64_t{row} * size;
+      for (int i = 0; i < size; i += kTile) tiles.push_back({l, row, i, std::min(i + kTile, size), first + i});
     }
   }
-  return blocks;
+  return tiles;
 }
 
-/// The anchors of a block as columns: loops over them vectorise, and serve every image of the batch.
-struct AnchorBlock {
-  int size;
-  Box hull;  // smallest box around all anchors: what does not meet it has IoU 0 with each of them
-  float x1[kBlock], y1[kBlock], x2[kBlock], y2[kBlock];
+/// The anchors of any row of a level as columns: rows differ by what is added to y.
+struct LevelColumns {
+  std::vector<float> x1, x2, cell_y1, cell_y2;
+  std::vector<float> left, right, top, bottom;  // hull of the anchors of each pixel column and of each pixel row
 
-  AnchorBlock(const AnchorGrid& grid, const BlockRange& range) : size(range.size) {
-    hull = grid.box(range.level, range.in_level);
-    for (int i = 0; i < size; ++i) {
-      const Box b = grid.box(range.level, range.in_level + i);
-      x1[i] = b.x1, y1[i] = b.y1, x2[i] = b.x2, y2[i] = b.y2;
-      hull = {std::min(hull.x1, b.x1), std::min(hull.y1, b.y1), std::max(hull.x2, b.x2), std::max(hull.y2, b.y2)};
+  LevelColumns(const AnchorGrid& grid, int l) {
+    const AnchorLevel& level = grid.level[l];
+    Box hull = level.cell[0];
+    for (int a = 1; a < grid.cells; ++a) {
+      const Box& c = level.cell[a];
+      hull = {std::min(hull.x1, c.x1), std::min(hull.y1, c.y1), std::max(hull.x2, c.x2), std::max(hull.y2, c.y2)};
+    }
+    for (int pixel = 0; pixel < level.w; ++pixel) {
+      const float x = grid.shift(pixel, level.stride_x);
+      for (int a = 0; a < grid.cells; ++a) {
+        const Box& c = level.cell[a];
+        x1.push_back(add_rn(c.x1, x)), x2.push_back(add_rn(c.x2, x));
+        cell_y1.push_back(c.y1), cell_y2.push_back(c.y2);
+      }
+      left.push_back(add_rn(hull.x1, x)), right.push_back(add_rn(hull.x2, x));
+    }
+    for (int row = 0; row < level.h; ++row) {
+      const float y = grid.shift(row, level.stride_y);
+      top.push_back(add_rn(hull.y1, y)), bottom.push_back(add_rn(hull.y2, y));
     }
   }
-  Box operator[](int i) const { return {x1[i], y1[i], x2[i], y2[i]}; }
-  bool meets(const Box& box) const { return box_intersection(hull, box) > 0; }
-  void iou(const Box& box, float* values) const {
-    for (int i = 0; i < size; ++i) values[i] = box_iou((*this)[i], box);
+};
+
+/// Rows and, within a row, anchors outside of which a box has IoU 0 with the anchors of a level.
+struct Reach {
+  int row_begin = 0, row_end = 0, begin = 0, end = 0;
+
+  Reach() = default;
+  Reach(const LevelColumns& level, int cells, const Box& box) {
+    // Hulls rise from pixel to pixel, also after rounding.
+    const auto first_above = [](const std::vector<float>& ends, float x) {
+      return static_cast<int>(std::upper_bound(ends.begin(), ends.end(), x) - ends.begin());
+    };
+    const auto first_not_below = [](const std::vector<float>& starts, float x) {
+      return static_cast<int>(std::lower_bound(starts.begin(), starts.end(), x) - starts.begin());
+    };
+    row_begin = first_above(level.bottom, box.y1), row_end = first_not_below(level.top, box.y2);
+    begin = first_above(level.right, box.x1) * cells, end = first_not_below(level.left, box.x2) * cells;
   }
 };
 
@@ -56,13 +85,7 @@ Box truth_box(const GroundTruth& truth, std::int32_t i) {
   return {b[0], b[1], b[2], b[3]};
 }
 
-/// Bits of the largest value. IoUs are >= 0, so that they order as their bits do; integers make the loop vectorise.
-std::int32_t largest_bits(const float* iou, int n) {
-  std::int32_t largest = 0;
-  for (int i = 0; i < n; ++i) largest = std::max(largest, std::bit_cast<std::int32_t>(iou[i]));
-  return largest;
-}
-
+/// A maximum of IoUs as bits: they are not negative and order as their bits do. It does not depend on the order.
 using IouBits = std::atomic<std::int32_t>;
 
 void raise(IouBits& maximum, std::int32_t value) {
@@ -71,80 +94,178 @@ void raise(IouBits& maximum, std::int32_t value) {
   }
 }
 
-/// largest[box] rises to its largest IoU with an anchor of the block. A maximum does not depend on the order.
-void raise_largest(const AnchorBlock& anchors, const GroundTruth& truth, std::vector<IouBits>& largest) {
-  float iou[kBlock];
-  for (std::int32_t b = 0; b < truth.total; ++b) {
-    const Box box = truth_box(truth, b);
-    if (truth.labels[b] < 0 || !anchors.meets(box)) continue;
-    anchors.iou(box, iou);
-    raise(largest[b], largest_bits(iou, anchors.size));
+/// Anchors of a tile, counted within it, that a box reaches.
+struct Range {
+  int begin, end;
+};
+
+/// What the boxes gone through so far say about the anchors of a tile.
+struct TileState {
+  float best_iou[kTile];
+  std::int32_t best[kTile], claimed[kTile], covered[kTile];
+};
+
+// The loops over the anchors that a box reaches. `anchor` gives the i-th of a tile, arguments are values: so they vectorise.
+
+template <class Anchor>
+std::int32_t largest_iou_bits(Anchor anchor, Range r, Box box) {
+  std::int32_t largest = 0;
+  for (int i = r.begin; i < r.end; ++i) largest = std::max(largest, std::bit_cast<std::int32_t>(box_iou(anchor(i), box)));
+  return largest;
+}
+
+template <class Anchor>
+void compare_with_best(Anchor anchor, Range r, Box box, std::int32_t index, float claim, TileState& state) {
+  for (int i = r.begin; i < r.end; ++i) {
+    const float iou = box_iou(anchor(i), box), best_iou = state.best_iou[i];
+    state.claimed[i] |= iou == claim;
+    state.best[i] = iou > best_iou ? index : state.best[i];
+    state.best_iou[i] = iou > best_iou ? iou : best_iou;
   }
 }
 
-/// Labels and matches of the block's anchors in one image; returns how many are positive.
-/// `largest` is empty without the low-quality rule.
-std::int32_t match_block(const AnchorBlock& anchors, const GroundTruth& truth, const MatchRule& rule, int image,
-                         const std::vector<IouBits>& largest, std::int32_t* labels, std::int32_t* matches) {
-  const std::int32_t first = truth.offsets[image], last = truth.offsets[image + 1];
-  std::int32_t first_claiming = first;  // the best box of an anchor that meets none: all tie at 0
-  while (first_claiming < last && truth.labels[first_claiming] < 0) ++first_claiming;
+template <class Anchor>
+void cover(Anchor anchor, Range r, Box region, float overlap, TileState& state) {
+  for (int i = r.begin; i < r.end; ++i) {
+    const Box a = anchor(i);
+    state.covered[i] |= div_rn(box_intersection(a, region), box_area(a)) >= overlap;
+  }
+}
 
-  float iou[kBlock], best_iou[kBlock] = {};
-  std::int32_t best[kBlock], claimed[kBlock] = {}, covered[kBlock] = {};
-  std::fill_n(best, anchors.size, first_claiming);
-  for (std::int32_t b = first; b < last; ++b) {
-    const Box box = truth_box(truth, b);
-    if (truth.labels[b] < 0) {
-      for (int i = 0; i < anchors.size; ++i) {
-        covered[i] |= div_rn(box_intersection(anchors[i], box), box_area(anchors[i])) >= rule.ignore_overlap;
-      }
-    } else if (anchors.meets(box)) {
-      anchors.iou(box, iou);
-      for (int i = 0; i < anchors.size; ++i) {
-        best[i] = iou[i] > best_iou[i] ? b : best[i];
-        best_iou[i] = iou[i] > best_iou[i] ? iou[i] : best_iou[i];
-      }
-      const float claim = largest.empty() ? 0.0f : std::bit_cast<float>(largest[b].load(std::memory_order_relaxed));
-      if (claim > 0) {
-        for (int i = 0; i < anchors.size; ++i) claimed[i] |= iou[i] == claim;
+class Matcher {
+ public:
+  explicit Matcher(const MatchArgs& args)
+      : args_(args), truth_(args.truth), tiles_(cut_into_tiles(args.grid)),
+        reach_(std::int64_t{args.grid.levels} * args.truth.total),
+        largest_(args.rule.low_quality ? args.truth.total : 0) {
+    for (int l = 0; l < args.grid.levels; ++l) {
+      levels_.emplace_back(args.grid, l);
+      for (std::int32_t b = 0; b < truth_.total; ++b) {
+        const bool everywhere = truth_.labels[b] < 0 && !(args.rule.ignore_overlap > 0);  // 0 suffices to be ignored
+        reach_of(l, b) = Reach(levels_[l], args.grid.cells, truth_box(truth_, b));
+        if (everywhere) reach_of(l, b) = whole(l);
       }
     }
   }
 
-  std::int32_t positives = 0;
-  for (int i = 0; i < anchors.size; ++i) {
-    const bool positive = first_claiming < last && (claimed[i] || best_iou[i] >= rule.foreground_iou);
-    const bool between = first_claiming < last && best_iou[i] >= rule.background_iou;
-    labels[i] = positive ? truth.labels[best[i]] : between || covered[i] ? kIgnore : kBackground;
-    matches[i] = positive ? best[i] - first : -1;
-    positives += positive;
+  void run() {
+    const std::int64_t anchors = args_.grid.size();
+    if (!largest_.empty()) for_each_tile([&](const Tile& tile) { raise_largest(tile); });
+    std::vector<std::atomic<std::int32_t>> positives(truth_.images);
+    for_each_tile([&](const Tile& tile) {
+      for (int image = 0; image < truth_.images; ++image) {
+        const std::int64_t at = image * anchors + tile.first;
+        positives[image] += match_tile(tile, image, args_.labels + at, args_.matches + at);
+      }
+    });
+    std::copy(positives.begin(), positives.end(), args_.positives);
   }
-  return positives;
-}
+
+ private:
+  template <class Body>
+  void for_each_tile(const Body& body) const {
+    parallel_for(static_cast<std::int64_t>(tiles_.size()), 8, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t i = begin; i < end; ++i) body(tiles_[i]);
+    });
+  }
+
+  Reach& reach_of(int l, std::int32_t box) { return reach_[std::int64_t{l} * truth_.total + box]; }
+  Reach whole(int l) const {
+    Reach all;
+    all.row_end = args_.grid.level[l].h, all.end = args_.grid.level[l].w * args_.grid.cells;
+    return all;
+  }
+  Range range(const Tile& tile, std::int32_t box) const {
+    const Reach& reach = reach_[std::int64_t{tile.level} * truth_.total + box];
+    if (tile.row < reach.row_begin || tile.row >= reach.row_end) return {0, 0};
+    return {std::max(reach.begin, tile.begin) - tile.begin, std::min(reach.end, tile.end) - tile.begin};
+  }
+
+  /// Returns the function from an index within the tile to its anchor.
+  auto anchors_of(const Tile& tile) const {
+    const LevelColumns& level = levels_[tile.level];
+    const float y = args_.grid.shift(tile.row, args_.grid.level[tile.level].stride_y);
+    const float *x1 = level.x1.data() + tile.begin, *x2 = level.x2.data() + tile.begin;
+    const float *y1 = level.cell_y1.data() + tile.begin, *y2 = level.cell_y2.data() + tile.begin;
+    return [=](int i) { return Box{x1[i], add_rn(y1[i], y), x2[i], add_rn(y2[i], y)}; };
+  }
+
+  /// largest_[box] rises to its largest IoU with an anchor of the tile.
+  void raise_largest(const Tile& tile) {
+    const auto anchor = anchors_of(tile);
+    for (std::int32_t b = 0; b < truth_.total; ++b) {
+      const Range r = range(tile, b);
+      if (truth_.labels[b] < 0 || r.begin >= r.end) continue;
+      std::int32_t largest = 0;
+      for_processor([&] { largest = largest_iou_bits(anchor, r, truth_box(truth_, b)); });
+      raise(largest_[b], largest);
+    }
+  }
+
+  /// Labels and matches of the tile's anchors in one image; returns how many are positive.
+  std::int32_t match_tile(const Tile& tile, int image, std::int32_t* labels, std::int32_t* matches) const {
+    const MatchRule& rule = args_.rule;
+    const int size = tile.end - tile.begin;
+    const std::int32_t first = truth_.offsets[image], last = truth_.offsets[image + 1];
+    std::int32_t first_claiming = first;  // the best box of an anchor that meets none: all tie at 0
+    while (first_claiming < last && truth_.labels[first_claiming] < 0) ++first_claiming;
+    // Without a box to claim it no anchor reaches a threshold.
+    const float foreground = first_claiming < last ? rule.foreground_iou : INFINITY;
+    const float background = first_claiming < last ? rule.background_iou : INFINITY;
+
+    bool met = foreground <= 0;
+    for (std::int32_t b = first; b < last && !met; ++b) {
+      const Range r = range(tile, b);
+      met = r.begin < r.end;
+    }
+    if (!met) {
+      std::fill_n(labels, size, background <= 0 ? kIgnore : kBackground);
+      std::fill_n(matches, size, -1);
+      return 0;
+    }
+
+    const auto anchor = anchors_of(tile);
+    TileState state;
+    std::fill_n(state.best_iou, size, 0.0f), std::fill_n(state.best, size, first_claiming);
+    std::fill_n(state.claimed, size, 0), std::fill_n(state.covered, size, 0);
+    for (std::int32_t b = first; b < last; ++b) {
+      const Range r = range(tile, b);
+      if (r.begin >= r.end) continue;
+      const Box box = truth_box(truth_, b);
+      if (truth_.labels[b] < 0) {
+        for_processor([&] { cover(anchor, r, box, rule.ignore_overlap, state); });
+        continue;
+      }
+      const float largest = largest_.empty() ? 0 : std::bit_cast<float>(largest_[b].load(std::memory_order_relaxed));
+      const float claim = largest > 0 ? largest : INFINITY;
+      for_processor([&] { compare_with_best(anchor, r, box, b, claim, state); });
+    }
+
+    for (int i = 0; i < size; ++i) {
+      labels[i] = (state.best_iou[i] >= background) | state.covered[i] ? kIgnore : kBackground;
+      matches[i] = -1;
+      state.claimed[i] |= state.best_iou[i] >= foreground;
+    }
+    std::int32_t positives = 0;
+    for (int i = 0; i < size; ++i) {
+      if (!state.claimed[i]) continue;
+      labels[i] = truth_.labels[state.best[i]];
+      matches[i] = state.best[i] - first;
+      ++positives;
+    }
+    return positives;
+  }
+
+  const MatchArgs& args_;
+  const GroundTruth& truth_;
+  std::vector<Tile> tiles_;
+  std::vector<LevelColumns> levels_;
+  std::vector<Reach> reach_;      // [levels, boxes]
+  std::vector<IouBits> largest_;  // of each box, over all anchors; empty without the low-quality rule
+};
 
 }  // namespace
 
-void match_anchors(const MatchArgs& args) {
-  const GroundTruth& truth = args.truth;
-  const std::vector<BlockRange> blocks = cut_into_blocks(args.grid);
-  const std::int64_t count = static_cast<std::int64_t>(blocks.size()), anchors_per_image = args.grid.size();
-
-  std::vector<IouBits> largest(args.rule.low_quality ? truth.total : 0);
-  if (!largest.empty()) {
-    parallel_for(count, 1, [&](std::int64_t i, std::int64_t) {
-      raise_largest(AnchorBlock(args.grid, blocks[i]), truth, largest);
-    });
-  }
-  std::vector<std::atomic<std::int32_t>> positives(truth.images);
-  parallel_for(count, 1, [&](std::int64_t i, std::int64_t) {
-    const AnchorBlock anchors(args.grid, blocks[i]);
-    for (int image = 0; image < truth.images; ++image) {
-      const std::int64_t at = image * anchors_per_image + blocks[i].in_image;
-      positives[image] += match_block(anchors, truth, args.rule, image, largest, args.labels + at, args.matches + at);
-    }
-  });
-  std::copy(positives.begin(), positives.end(), args.positives);
-}
+void match_anchors(const MatchArgs& args) { Matcher(args).run(); }
 
 }  // namespace diopter::cpu

@@ -1,112 +1,142 @@
 #include "kernels/detection/nms.h"
 
 #include <algorithm>
-#include <cmath>
-#include <numeric>
+#include <array>
+#include <bit>
+#include <utility>
 #include <vector>
 
 #include "kernels/common/parallel.h"
+#include "kernels/detection/kept_boxes.h"
 
 namespace diopter::cpu {
 
 namespace {
 
-/// Boxes of one image that can suppress each other: [begin, end) of the image's order.
-struct Group {
-  std::int64_t image, begin, end;
+constexpr std::int64_t kPiece = 512;  // boxes that are worth a piece of work of their own
+
+using Keys = std::vector<std::uint64_t>;
+
+/// Sorts keys whose lower halves rise: by the upper half alone, which a stable sort digit by digit does in linear time.
+void sort_by_upper_half(Keys& keys) {
+  constexpr int kBits = 11, kDigits = 1 << kBits, kFew = 400;
+  if (keys.size() < kFew) return std::sort(keys.begin(), keys.end());
+  const auto digit = [](std::uint64_t key, int pass) { return key >> (32 + pass * kBits) & (kDigits - 1); };
+  std::array<std::array<std::uint32_t, kDigits>, 3> counts{};
+  for (const std::uint64_t key : keys) {
+    for (int pass = 0; pass < 3; ++pass) ++counts[pass][digit(key, pass)];
+  }
+  Keys sorted(keys.size());
+  for (int pass = 0; pass < 3; ++pass) {
+    std::array<std::uint32_t, kDigits>& place = counts[pass];
+    if (place[digit(keys[0], pass)] == keys.size()) continue;  // all have the same digit
+    std::uint32_t sum = 0;
+    for (std::uint32_t& count : place) sum += std::exchange(count, sum);
+    for (const std::uint64_t key : keys) sorted[place[digit(key, pass)]++] = key;
+    keys.swap(sorted);
+  }
+}
+
+std::uint64_t key_of(std::uint32_t upper, std::size_t lower) { return std::uint64_t{upper} << 32 | lower; }
+std::uint32_t upper_half(std::uint64_t key) { return static_cast<std::uint32_t>(key >> 32); }
+std::uint32_t lower_half(std::uint64_t key) { return static_cast<std::uint32_t>(key); }
+
+/// The smaller, the larger x is; equal for 0 and -0. x is not NaN.
+std::uint32_t descending_bits(float x) {
+  const std::uint32_t bits = std::bit_cast<std::uint32_t>(x + 0.0f);  // -0 + 0 = 0
+  return bits >> 31 ? bits : ~bits & 0x7fffffffu;
+}
+
+/// The boxes of an image in order. A rank is a box's place by score and index.
+struct ImageOrder {
+  Keys by_rank;                // score, index
+  Keys by_class;               // class, rank
+  std::vector<char> survives;  // by rank
+
+  ImageOrder() = default;
+  ImageOrder(const NmsArgs& args, std::int64_t image) : by_rank(args.counts[image]), survives(by_rank.size()) {
+    const float* scores = args.scores + image * args.capacity;
+    const std::int32_t* labels = args.labels + image * args.capacity;
+    for (std::size_t i = 0; i < by_rank.size(); ++i) by_rank[i] = key_of(descending_bits(scores[i]), i);
+    sort_by_upper_half(by_rank);
+    by_class.reserve(by_rank.size());
+    for (std::size_t rank = 0; rank < by_rank.size(); ++rank) {
+      by_class.push_back(key_of(args.class_aware ? static_cast<std::uint32_t>(labels[index(rank)]) : 0, rank));
+    }
+    if (args.class_aware) sort_by_upper_half(by_class);
+  }
+  std::uint32_t index(std::size_t rank) const { return lower_half(by_rank[rank]); }
 };
 
-/// The boxes kept so far, as columns in blocks: a block is tested without branches, which vectorises.
-class KeptBoxes {
- public:
-  int size() const { return size_; }
+/// Boxes of one image that can suppress each other: [begin, end) of its by_class.
+struct Group {
+  std::int64_t image;
+  std::size_t begin, end;
+};
 
-  void add(const Box& box, float area) {
-    if (size_ % kBlock == 0) blocks_.emplace_back();
-    Block& block = blocks_.back();
-    const int i = size_++ % kBlock;
-    block.x1[i] = box.x1, block.y1[i] = box.y1, block.x2[i] = box.x2, block.y2[i] = box.y2, block.area[i] = area;
-  }
-
-  bool suppress(const Box& box, float area, float threshold) const {
-    for (const Block& b : blocks_) {
-      int hit = 0;
-      for (int i = 0; i < kBlock; ++i) {
-        hit |= overlaps_more({b.x1[i], b.y1[i], b.x2[i], b.y2[i]}, b.area[i], box, area, threshold);
-      }
-      if (hit) return true;
+std::vector<Group> groups_of(const std::vector<ImageOrder>& orders) {
+  std::vector<Group> groups;
+  for (std::size_t image = 0; image < orders.size(); ++image) {
+    const Keys& keys = orders[image].by_class;
+    for (std::size_t begin = 0, end = 0; begin < keys.size(); begin = end) {
+      while (end < keys.size() && upper_half(keys[end]) == upper_half(keys[begin])) ++end;
+      groups.push_back({static_cast<std::int64_t>(image), begin, end});
     }
-    return false;
+  }
+  return groups;
+}
+
+/// Goes through groups one after another.
+class Suppressor {
+ public:
+  explicit Suppressor(const NmsArgs& args) : args_(args), kept_(args.iou_threshold) {}
+
+  /// Sets order.survives for the group's boxes.
+  void run(const Group& group, ImageOrder& order) {
+    boxes_.clear();
+    for (std::size_t i = group.begin; i < group.end; ++i) {
+      const float* b = args_.boxes + (group.image * args_.capacity + order.index(lower_half(order.by_class[i]))) * 4;
+      boxes_.push_back({b[0], b[1], b[2], b[3]});
+    }
+    kept_.start(boxes_.data(), static_cast<std::int64_t>(boxes_.size()));
+    // A group's box after max_kept better ones of the same group is never among the image's best max_kept.
+    for (std::size_t i = 0; i < boxes_.size() && kept_.size() < args_.max_kept; ++i) {
+      const float area = box_area(boxes_[i]);
+      if (kept_.suppress(boxes_[i], area)) continue;
+      kept_.add(boxes_[i], area);
+      order.survives[lower_half(order.by_class[group.begin + i])] = 1;
+    }
   }
 
  private:
-  static constexpr int kBlock = 32;
-  struct Block {
-    float x1[kBlock] = {}, y1[kBlock] = {}, x2[kBlock] = {}, y2[kBlock] = {}, area[kBlock];
-    Block() { std::fill_n(area, kBlock, NAN); }  // free places: no comparison with NaN holds
-  };
-  std::vector<Block> blocks_;
-  int size_ = 0;
+  const NmsArgs& args_;
+  std::vector<Box> boxes_;  // in order
+  KeptBoxes kept_;
 };
 
 }  // namespace
 
 void batched_nms(const NmsArgs& args) {
-  // Per image: indices by label, score descending, index. What shares a label then lies together, in order.
-  std::vector<std::vector<std::int32_t>> orders(args.images);
-  const auto better = [&](std::int64_t image, std::int32_t a, std::int32_t b) {
-    const float* scores = args.scores + image * args.capacity;
-    return scores[a] > scores[b] || (scores[a] == scores[b] && a < b);
-  };
-  const auto label = [&](std::int64_t image, std::int32_t i) {
-    return args.class_aware ? args.labels[image * args.capacity + i] : 0;
-  };
-  parallel_for(args.images, 1, [&](std::int64_t image, std::int64_t) {
-    std::vector<std::int32_t>& order = orders[image];
-    order.resize(args.counts[image]);
-    std::iota(order.begin(), order.end(), 0);
-    std::sort(order.begin(), order.end(), [&](std::int32_t a, std::int32_t b) {
-      return label(image, a) != label(image, b) ? label(image, a) < label(image, b) : better(image, a, b);
-    });
+  std::vector<ImageOrder> orders(args.images);
+  parallel_for(args.images, 1, [&](std::int64_t image, std::int64_t) { orders[image] = ImageOrder(args, image); });
+
+  const std::vector<Group> groups = groups_of(orders);
+  std::int64_t boxes = 0;
+  for (const ImageOrder& order : orders) boxes += static_cast<std::int64_t>(order.by_rank.size());
+  const std::int64_t count = static_cast<std::int64_t>(groups.size()), grain = 1 + kPiece * count / (boxes + 1);
+  parallel_for(count, grain, [&](std::int64_t begin, std::int64_t end) {
+    Suppressor suppressor(args);
+    for (std::int64_t g = begin; g < end; ++g) suppressor.run(groups[g], orders[groups[g].image]);
   });
 
-  std::vector<Group> groups;
-  for (std::int64_t image = 0; image < args.images; ++image) {
-    const std::vector<std::int32_t>& order = orders[image];
-    const std::int64_t count = static_cast<std::int64_t>(order.size());
-    for (std::int64_t begin = 0, end = 0; begin < count; begin = end) {
-      while (end < count && label(image, order[end]) == label(image, order[begin])) ++end;
-      groups.push_back({image, begin, end});
-    }
-  }
-
-  std::vector<std::vector<std::int32_t>> survivors(groups.size());
-  parallel_for(static_cast<std::int64_t>(groups.size()), 1, [&](std::int64_t g, std::int64_t) {
-    const Group& group = groups[g];
-    KeptBoxes kept;
-    // A group's box after max_kept better ones of the same group is never among the image's best max_kept.
-    for (std::int64_t i = group.begin; i < group.end && kept.size() < args.max_kept; ++i) {
-      const std::int32_t index = orders[group.image][i];
-      const float* b = args.boxes + (group.image * args.capacity + index) * 4;
-      const Box box{b[0], b[1], b[2], b[3]};
-      const float area = box_area(box);
-      if (kept.suppress(box, area, args.iou_threshold)) continue;
-      kept.add(box, area);
-      survivors[g].push_back(index);
-    }
-  });
-
-  std::vector<std::vector<std::int32_t>> kept(args.images);
-  for (std::size_t g = 0; g < groups.size(); ++g) {
-    std::vector<std::int32_t>& all = kept[groups[g].image];
-    all.insert(all.end(), survivors[g].begin(), survivors[g].end());
-  }
   parallel_for(args.images, 1, [&](std::int64_t image, std::int64_t) {
-    std::vector<std::int32_t>& all = kept[image];
-    std::sort(all.begin(), all.end(), [&](std::int32_t a, std::int32_t b) { return better(image, a, b); });
-    all.resize(std::min(all.size(), static_cast<std::size_t>(args.max_kept)));
-    std::copy(all.begin(), all.end(), args.keep + image * args.max_kept);
-    args.kept[image] = static_cast<std::int32_t>(all.size());
+    const ImageOrder& order = orders[image];
+    std::int32_t* keep = args.keep + image * args.max_kept;
+    std::int32_t kept = 0;
+    for (std::size_t rank = 0; rank < order.survives.size() && kept < args.max_kept; ++rank) {
+      if (order.survives[rank]) keep[kept++] = static_cast<std::int32_t>(order.index(rank));
+    }
+    args.kept[image] = kept;
   });
 }
 

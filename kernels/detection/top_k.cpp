@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "kernels/common/check.h"
+#include "kernels/common/for_processor.h"
 #include "kernels/common/parallel.h"
 #include "kernels/detection/head_chunks.h"
 
@@ -14,6 +15,7 @@ namespace diopter::cpu {
 namespace {
 
 constexpr std::int64_t kChunk = 1 << 16;  // logits
+constexpr std::int64_t kBlock = 32;
 
 struct Candidate {
   float logit;
@@ -31,22 +33,47 @@ bool keep_best(std::vector<Candidate>& candidates, std::size_t k) {
   return true;
 }
 
+/// First logit, from `begin` on in steps of kBlock, of a block with one above the threshold; n or more if there is none.
+/// Hardly any block has one, and a block is tested without branches, which vectorises.
+template <class T>
+std::int64_t next_block(const T* logits, std::int64_t begin, std::int64_t n, float threshold) {
+  std::int64_t found = n;
+  for_processor([=, &found] {
+    std::int64_t block = begin;
+    for (int above = 0; block < n; block += kBlock) {
+      if (n - block >= kBlock) {
+        for (int i = 0; i < kBlock; ++i) above |= static_cast<float>(logits[block + i]) > threshold;
+      } else {
+        for (std::int64_t i = block; i < n; ++i) above |= static_cast<float>(logits[i]) > threshold;
+      }
+      if (above) break;
+    }
+    found = block;
+  });
+  return found;
+}
+
 /// The k best logits of a chunk, in no order.
 template <class T>
 std::vector<Candidate> best_of_chunk(const TopKArgs<T>& args, const HeadChunk& chunk) {
   const HeadLevel<T>& level = args.logits.level[chunk.level];
-  const std::int32_t pixel_size = args.logits.cells * args.logits.channels;
+  const std::int64_t pixel_size = std::int64_t{args.logits.cells} * args.logits.channels;
+  const bool gaps = level.pixel_stride != pixel_size;
+  const std::int64_t pieces = gaps ? chunk.pixels : 1, size = chunk.pixels * pixel_size / pieces;
   const std::size_t k = args.k;
   std::vector<Candidate> best;
   float threshold = args.min_logit;
-  for (std::int64_t pixel = chunk.pixel; pixel < chunk.pixel + chunk.pixels; ++pixel) {
+  for (std::int64_t piece = 0; piece < pieces; ++piece) {
+    const std::int64_t pixel = chunk.pixel + piece;
     const T* logits = level.values + (chunk.image * level.pixels + pixel) * level.pixel_stride;
-    for (std::int32_t i = 0; i < pixel_size; ++i) {
-      const float logit = static_cast<float>(logits[i]);
-      if (logit > threshold) best.push_back({logit, static_cast<std::int32_t>(pixel * pixel_size + i)});
+    for (std::int64_t block = 0; (block = next_block(logits, block, size, threshold)) < size; block += kBlock) {
+      for (std::int64_t i = block; i < std::min(block + kBlock, size); ++i) {
+        const float logit = static_cast<float>(logits[i]);
+        if (logit > threshold) best.push_back({logit, static_cast<std::int32_t>(pixel * pixel_size + i)});
+      }
+      // Indices rise, so that a later logit must be strictly larger than the k-th best to replace it.
+      if (best.size() >= 4 * k && keep_best(best, k)) threshold = best[k - 1].logit;
     }
-    // Indices rise, so that a later logit must be strictly larger than the k-th best to replace it.
-    if (best.size() >= 4 * k && keep_best(best, k)) threshold = best[k - 1].logit;
   }
   keep_best(best, k);
   return best;
@@ -89,30 +116,37 @@ template <class T>
 void decode_candidates(const DecodeArgs<T>& args) {
   const HeadLevels<T>& heads = args.deltas;
   const std::int64_t capacity = std::int64_t{heads.count} * args.k;
-  parallel_for(heads.images, 1, [&](std::int64_t image, std::int64_t) {
+  std::vector<std::int64_t> first(std::int64_t{heads.images} * heads.count);  // where a level of an image begins
+  for (std::int64_t image = 0; image < heads.images; ++image) {
+    std::int32_t total = 0;
+    for (std::int64_t i = image * heads.count; i < (image + 1) * heads.count; ++i) {
+      first[i] = image * capacity + total;
+      total += args.counts[i];
+    }
+    args.candidates[image] = total;
+  }
+  parallel_for(std::int64_t{heads.images} * heads.count, 1, [&](std::int64_t of_level, std::int64_t) {
+    const int l = static_cast<int>(of_level % heads.count);
+    const std::int64_t image = of_level / heads.count, in = of_level * args.k;
+    const HeadLevel<T>& level = heads.level[l];
     const auto clip = [&](float v, int axis) {
       return args.image_sizes ? std::min(std::max(v, 0.0f), args.image_sizes[image * 2 + axis]) : v;
     };
-    std::int64_t out = image * capacity;
-    for (int l = 0; l < heads.count; ++l) {
-      const HeadLevel<T>& level = heads.level[l];
-      const std::int64_t in = (image * heads.count + l) * args.k;
-      for (std::int64_t i = in; i < in + args.counts[image * heads.count + l]; ++i, ++out) {
-        const std::int64_t anchor = args.indices[i] / args.classes;
-        const T* x = level.values + (image * level.pixels + anchor / heads.cells) * level.pixel_stride +
-                     anchor % heads.cells * 4;
-        const float deltas[4] = {float(x[0]), float(x[1]), float(x[2]), float(x[3])};
-        const Box a = args.grid.box(l, anchor);
-        const BoxT<float> box = decode_box(args.coder, BoxT<float>{a.x1, a.y1, a.x2, a.y2}, deltas);
-        args.boxes[out * 4 + 0] = clip(box.x1, 0);
-        args.boxes[out * 4 + 1] = clip(box.y1, 1);
-        args.boxes[out * 4 + 2] = clip(box.x2, 0);
-        args.boxes[out * 4 + 3] = clip(box.y2, 1);
-        args.scores[out] = args.sigmoid ? 1.0f / (1.0f + std::exp(-args.values[i])) : args.values[i];
-        args.labels[out] = args.indices[i] % args.classes;
-      }
+    for (std::int32_t i = 0; i < args.counts[of_level]; ++i) {
+      const std::int64_t out = first[of_level] + i;
+      const std::int32_t index = args.indices[in + i], anchor = index / args.classes;
+      const T* x = level.values + (image * level.pixels + anchor / heads.cells) * level.pixel_stride +
+                   anchor % heads.cells * 4;
+      const float deltas[4] = {float(x[0]), float(x[1]), float(x[2]), float(x[3])}, value = args.values[in + i];
+      const Box a = args.grid.box(l, anchor);
+      const BoxT<float> box = decode_box(args.coder, BoxT<float>{a.x1, a.y1, a.x2, a.y2}, deltas);
+      args.boxes[out * 4 + 0] = clip(box.x1, 0);
+      args.boxes[out * 4 + 1] = clip(box.y1, 1);
+      args.boxes[out * 4 + 2] = clip(box.x2, 0);
+      args.boxes[out * 4 + 3] = clip(box.y2, 1);
+      args.scores[out] = args.sigmoid ? 1.0f / (1.0f + std::exp(-value)) : value;
+      args.labels[out] = index % args.classes;
     }
-    args.candidates[image] = static_cast<std::int32_t>(out - image * capacity);
   });
 }
 
