@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "kernels/nn/conv2d.h"
 #include "tools/kernel_cases.h"
 
 namespace diopter {
@@ -41,6 +42,12 @@ std::vector<KernelTime> timed(const std::vector<KernelCase>& cases, Device devic
   return result;
 }
 
+KernelCase copy_case(Device device, std::int64_t mib) {
+  const Tensor from = Tensor::zeros({mib << 18}, DType::f32, device), to = from.clone();
+  return {{.name = std::to_string(mib) + " MiB", .bytes = 2 * static_cast<double>(from.bytes())},
+          [=] { to.copy_from(from); }};
+}
+
 }  // namespace
 
 std::vector<BatchSize> batch_sizes(Device device, bool quick) {
@@ -49,12 +56,18 @@ std::vector<BatchSize> batch_sizes(Device device, bool quick) {
   return {{1, 512}, {1, 800}, {8, 800}};
 }
 
-KernelTime copy_time(Device device, bool quick) {
-  const std::int64_t mib = quick ? 1 : 256;
-  const Tensor from = Tensor::zeros({mib << 18}, DType::f32, device), to = from.clone();
-  const KernelCase copy{{.name = std::to_string(mib) + " MiB", .bytes = 2 * static_cast<double>(from.bytes())},
-                  [=] { to.copy_from(from); }};
-  return timed({copy}, device, quick).front();
+KernelTime copy_time(Device device, bool quick) { return timed({copy_case(device, quick ? 1 : 256)}, device, quick).front(); }
+
+Roof measured_roof(Device device) {
+  const Conv2dShape shape{.in = Levels({1, 128, 64}), .in_channels = 512, .out_channels = 512, .kernel = 1};
+  const Tensor x = Tensor::full({shape.in.rows(), 512}, 1, device), w = Tensor::full({512, 1, 1, 512}, 1, device),
+               y = x.clone();
+  const Conv2dForwardArgs<float> args{.shape = shape, .x = x.data<float>(), .w = w.data<float>(), .y = y.data<float>()};
+  const KernelCase product{{.name = "product of matrices", .operations = floors::conv2d_forward(args).operations},
+                           [=] { DIOPTER_DISPATCH(device, conv2d_forward, args); },
+                           {x, w, y}};
+  const std::vector<KernelTime> times = timed({copy_case(device, device == Device::cpu ? 64 : 256), product}, device, false);
+  return {times[0].bytes / times[0].microseconds, times[1].operations / times[1].microseconds};
 }
 
 std::vector<KernelTime> kernel_times(const KernelEntry& kernel, Device device, bool quick) {

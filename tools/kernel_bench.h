@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "engine/dispatch.h"
+#include "engine/profile_report.h"
 #include "tools/kernel_list.h"
 
 namespace diopter {
@@ -21,6 +22,9 @@ struct KernelTime {
 
 /// A copy within the device's memory, to compare with.
 KernelTime copy_time(Device device, bool quick);
+
+/// The copy again, smaller on a CPU, and a product of matrices as a 1x1 convolution: some tenths of a second.
+Roof measured_roof(Device device);
 
 /// The cases of a kernel, timed in turns so that a slow moment hits all alike. quick: one tiny case each.
 std::vector<KernelTime> kernel_times(const KernelEntry& kernel, Device device, bool quick);
