@@ -12,7 +12,7 @@ namespace diopter {
 template <class FloorOf, class Call, class... Args>
 auto profiled(const char* name, FloorOf floor, Call call, Device device, const Args&... args) {
   if constexpr (std::is_same_v<decltype(floor(args...)), Floor>) {
-    if (Profiler::current()) {
+    if (RangeListener::current()) {
       const ProfiledScope scope(ProfiledRange::Kind::kernel, name, "", floor(args...));
       return call(device, args...);
     }

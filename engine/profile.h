@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "kernels/common/check.h"
 #include "kernels/common/floor.h"
 #include "kernels/common/memory.h"
 #include "kernels/common/timeline.h"
@@ -36,23 +37,38 @@ struct Profile {
   std::vector<ProfiledRange> ranges;  // in the order of their beginnings
 };
 
-class Profiler {
+/// What is told of ranges: a Profiler. An interface, so that tests of kernels need not link it.
+class RangeListener {
+ public:
+  virtual ~RangeListener() = default;
+  /// That of this thread, the innermost one when there are several, or null.
+  static RangeListener* current() { return current_; }
+
+  /// A range begins, inside of those that have not ended.
+  virtual void begin(ProfiledRange::Kind kind, const std::string& name, const std::string& parameter,
+                     const Floor& floor) = 0;
+  /// The range that began last ends.
+  virtual void end() = 0;
+  /// Names the parameter of the kernels that ran since it was called before: for record().
+  virtual void name_parameter(const std::string& parameter) = 0;
+
+ protected:
+  inline static constinit thread_local RangeListener* current_ = nullptr;
+};
+
+class Profiler : public RangeListener {
  public:
   explicit Profiler(Device device);
-  ~Profiler();
+  ~Profiler() override;
   Profiler(const Profiler&) = delete;
-
-  /// The profiler of this thread, the innermost one when there are several, or null.
-  static Profiler* current() { return current_; }
 
   /// What was measured; waits for the device. No range may be open.
   Profile profile() const;
 
-  /// A range inside of those that have not ended.
-  void begin(ProfiledRange::Kind kind, const std::string& name, const std::string& parameter, const Floor& floor);
-  void end();
-  /// Names the parameter of the kernels that ran since it was called before: for record().
-  void name_parameter(const std::string& parameter);
+  void begin(ProfiledRange::Kind kind, const std::string& name, const std::string& parameter,
+             const Floor& floor) override;
+  void end() override;
+  void name_parameter(const std::string& parameter) override;
 
  private:
   struct Range {
@@ -63,9 +79,7 @@ class Profiler {
   /// Adds the peak of memory to the phases that are open, and begins a new one.
   void update_peaks();
 
-  inline static constinit thread_local Profiler* current_ = nullptr;
-
-  Profiler* outer_;
+  RangeListener* outer_;
   Device device_;
   std::unique_ptr<Timeline> host_, gpu_;  // gpu_: null on the CPU
   std::vector<Range> ranges_;
@@ -78,16 +92,19 @@ class ProfiledScope {
  public:
   explicit ProfiledScope(const char* phase) : ProfiledScope(ProfiledRange::Kind::phase, phase) {}
   ProfiledScope(ProfiledRange::Kind kind, const char* name, const std::string& parameter = "", const Floor& floor = {})
-      : profiler_(Profiler::current()) {
-    if (profiler_) profiler_->begin(kind, name, parameter, floor);
+      : listener_(RangeListener::current()) {
+    if (listener_) listener_->begin(kind, name, parameter, floor);
   }
   ~ProfiledScope() {
-    if (profiler_) profiler_->end();
+    try {
+      if (listener_) listener_->end();
+    } catch (const Error&) {  // of the device, whose next call will say so
+    }
   }
   ProfiledScope(const ProfiledScope&) = delete;
 
  private:
-  Profiler* profiler_;
+  RangeListener* listener_;
 };
 
 }  // namespace diopter

@@ -81,26 +81,25 @@ double mebibytes(std::size_t bytes) { return static_cast<double>(bytes) / (1 << 
 
 /// The phases below `whole`, which is one of them.
 std::string phase_lines(const std::vector<Total>& phases, const Total& whole) {
-  std::string text = line("%-36s %8s %10s %7s %9s %9s\n", "phase", "count", "ms", "share", "MiB most", "MiB after");
+  std::string text = line("%8s %9s %7s %9s %9s  %s\n", "count", "ms", "share", "MiB most", "MiB after", "phase");
   for (const Total& t : phases) {
     if (t.key.front() != whole.key.front()) continue;
     const std::string name = std::string(2 * (t.key.size() - 1), ' ') + t.key.back();
-    text += line("%-36s %8lld %10.3f %6.1f%% %9.1f %9.1f\n", name.c_str(), static_cast<long long>(t.count),
+    text += line("%8lld %9.3f %6.1f%% %9.1f %9.1f  %s\n", static_cast<long long>(t.count),
                  t.microseconds * 1e-3 / static_cast<double>(whole.count), 100 * t.microseconds / whole.microseconds,
-                 mebibytes(t.peak_bytes), mebibytes(t.bytes_after));
+                 mebibytes(t.peak_bytes), mebibytes(t.bytes_after), name.c_str());
   }
   return text;
 }
 
 std::string kernel_lines(const char* head, const std::vector<Total>& kernels, const Total& whole) {
-  std::string text = line("%-62s %6s %9s %6s %8s %8s %8s %6s\n", head, "count", "ms", "share", "MB", "GB/s", "GFLOP/s",
-                          "roof");
+  std::string text = line("%8s %9s %7s %9s %8s %8s %6s  %s\n", "count", "ms", "share", "MB", "GB/s", "GFLOP/s", "roof", head);
   for (const Total& t : kernels) {
-    const std::string name = t.key[1] + ": " + t.key[2] + (t.key[3].empty() ? "" : " " + t.key[3]);
     const double runs = static_cast<double>(whole.count), time = std::max(t.microseconds, 1e-3);
-    text += line("%-62s %6lld %9.3f %5.1f%% %8.1f %8.1f %8.1f %5.0f%%\n", name.c_str(), static_cast<long long>(t.count),
+    text += line("%8lld %9.3f %6.1f%% %9.1f %8.1f %8.1f %5.0f%%  %s: %s%s%s\n", static_cast<long long>(t.count),
                  t.microseconds * 1e-3 / runs, 100 * t.microseconds / whole.microseconds, t.floor.bytes * 1e-6 / runs,
-                 t.floor.bytes * 1e-3 / time, t.floor.operations * 1e-3 / time, 100 * t.share_of_roof());
+                 t.floor.bytes * 1e-3 / time, t.floor.operations * 1e-3 / time, 100 * t.share_of_roof(), t.key[1].c_str(),
+                 t.key[2].c_str(), t.key[3].empty() ? "" : ", ", t.key[3].c_str());
   }
   return text;
 }

@@ -141,7 +141,10 @@ Variable record(const char* name, const std::vector<Variable>& inputs, const Ten
                 std::function<void(const Tensor&)> backward) {
   if (finite_checks > 0) require_finite(name, inputs, y);
   std::string parameter;
-  if (Profiler* profiler = Profiler::current()) profiler->name_parameter(parameter = parameter_of(inputs));
+  if (RangeListener* listener = RangeListener::current()) {
+    parameter = parameter_of(inputs);
+    listener->name_parameter(parameter);
+  }
   if (!is_recorded(inputs)) return Variable(y);
   Variable output(y, true);
   current_tape->entries_.push_back({output.gradient(), std::move(backward), name, std::move(parameter)});

@@ -12,12 +12,11 @@ namespace diopter {
 
 struct KernelTime {
   std::string name;         // of the case: storage type and sizes
-  double bytes = 0;         // that must at least be read and written
-  double operations = 0;    // floating-point ones, where they are what bounds it
-  double microseconds = 0;  // per launch, median
+  Floor floor;              // of a launch
+  double microseconds = 0;  // a launch, median
 
-  double gb_per_s() const { return bytes / microseconds * 1e-3; }
-  double gflop_per_s() const { return operations / microseconds * 1e-3; }
+  double gb_per_s() const { return floor.bytes / microseconds * 1e-3; }
+  double gflop_per_s() const { return floor.operations / microseconds * 1e-3; }
 };
 
 /// A copy within the device's memory, to compare with.

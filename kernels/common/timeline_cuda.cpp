@@ -33,11 +33,15 @@ class EventTimeline : public Timeline {
   std::vector<Mark> marks() const override {
     std::vector<Mark> result;
     double microseconds = 0;
-    for (std::size_t i = 0; i < marks_.size(); ++i) {
-      marks_[i].event.synchronize();
-      // From mark to mark: CUDA gives float milliseconds, too coarse for long ones.
-      if (i > 0) microseconds += 1e3 * static_cast<double>(marks_[i].event.milliseconds_since(marks_[i - 1].event));
-      result.push_back({microseconds, marks_[i].lane});
+    const Event* before = nullptr;
+    for (const Recorded& mark : marks_) {
+      if (mark.in_time) {
+        mark.event.synchronize();
+        // From mark to mark: CUDA gives float milliseconds, too coarse for long times.
+        if (before) microseconds += 1e3 * static_cast<double>(mark.event.milliseconds_since(*before));
+        before = &mark.event;
+      }
+      result.push_back({microseconds, mark.lane});
     }
     return result;
   }
@@ -45,7 +49,8 @@ class EventTimeline : public Timeline {
  private:
   struct Recorded {
     Event event;
-    int lane;
+    int lane = 0;
+    bool in_time = false;  // a graph that is being captured takes none; its marks are where the one before them is
   };
 
   int mark() {
@@ -53,8 +58,10 @@ class EventTimeline : public Timeline {
     const auto found = std::find(lanes_.begin(), lanes_.end(), current);
     const int lane = static_cast<int>(found - lanes_.begin());
     if (found == lanes_.end()) lanes_.push_back(current);
-    marks_.emplace_back().lane = lane;
-    marks_.back().event.record();
+    Recorded& mark = marks_.emplace_back();
+    mark.lane = lane;
+    mark.in_time = !capturing();
+    if (mark.in_time) mark.event.record();
     return static_cast<int>(marks_.size()) - 1;
   }
 
