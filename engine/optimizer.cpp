@@ -76,9 +76,13 @@ Sgd::Sgd(const std::vector<ParameterGroup>& groups, const Options& options) : op
   skip_ = Tensor::zeros({1}, DType::i32, device);
 }
 
-void Sgd::zero_gradients() { gradients_.zero(); }
+void Sgd::zero_gradients() {
+  const ProfiledScope phase("clear gradients");
+  gradients_.zero();
+}
 
 void Sgd::step(float lr, float factor, const Tensor& losses) {
+  const ProfiledScope phase("optimizer");
   const Device device = gradients_.device();
   DIOPTER_DISPATCH(device, fill, 1, lr, lr_.data<float>());
   DIOPTER_DISPATCH(device, squared_norm, gradients_.size(), gradients_.data<float>(), squared_norm_.data<float>());
@@ -91,7 +95,7 @@ void Sgd::step(float lr, float factor, const Tensor& losses) {
                                   .skip = skip_.data<std::int32_t>()});
   DIOPTER_DISPATCH(device, sgd_step,
                    SgdArgs{.segments = reinterpret_cast<const SgdSegment*>(segments_.data<std::uint8_t>()),
-                           .segment_count = segment_count_, .chunks = chunks_, .lr = lr_.data<float>(),
+                           .segment_count = segment_count_, .chunks = chunks_, .values = parameter_count_, .lr = lr_.data<float>(),
                            .gradient_scale = gradient_scale_.data<float>(), .skip = skip_.data<std::int32_t>(),
                            .momentum = options_.momentum, .nesterov = options_.nesterov});
 }
@@ -101,6 +105,7 @@ WeightAverage::WeightAverage(const Module& model, float decay) : decay_(decay), 
 }
 
 void WeightAverage::update() {
+  const ProfiledScope phase("average");
   const double n = static_cast<double>(updates_++);
   const float weight = 1 - std::min(decay_, static_cast<float>((1 + n) / (10 + n)));
   for (std::size_t i = 0; i < parameters_.size(); ++i) {

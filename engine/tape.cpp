@@ -27,6 +27,14 @@ Tensor ones_like(const Tensor& x) {
   return ones;
 }
 
+/// The name of the first parameter among the inputs, or "".
+std::string parameter_of(const std::vector<Variable>& inputs) {
+  for (const Variable& input : inputs) {
+    if (input.defined() && !input.name().empty()) return input.name();
+  }
+  return "";
+}
+
 void require_finite(const char* name, const std::vector<Variable>& inputs, const Tensor& y) {
   Tensor count = Tensor::empty({1}, DType::i32, y.device());
   with_dtype(y.dtype(), [&](auto t) {
@@ -35,10 +43,7 @@ void require_finite(const char* name, const std::vector<Variable>& inputs, const
   });
   const std::int32_t bad = count.to_vector<std::int32_t>()[0];
   if (bad == 0) return;
-  std::string parameter;
-  for (const Variable& input : inputs) {
-    if (parameter.empty() && input.defined()) parameter = input.name();
-  }
+  const std::string parameter = parameter_of(inputs);
   fail("the first non-finite output is that of ", name, parameter.empty() ? "" : " with " + parameter, ": ", bad, " of ",
        y.size(), " values");
 }
@@ -112,12 +117,15 @@ void Tape::backward(const Variable& y, const Tensor& dy) {
 }
 
 void Tape::run() {
+  const ProfiledScope phase("backward");
   while (!entries_.empty()) {
     const Entry entry = std::move(entries_.back());
     entries_.pop_back();
     const bool one = std::exchange(entry.output->one_, false);
     const Tensor dy = std::exchange(entry.output->gradient_, Tensor());
-    if (one || dy.defined()) entry.backward(dy);
+    if (!one && !dy.defined()) continue;
+    const ProfiledScope scope(ProfiledRange::Kind::backward, entry.name, entry.parameter);
+    entry.backward(dy);
   }
 }
 
@@ -132,9 +140,14 @@ bool is_recorded(const std::vector<Variable>& inputs) {
 Variable record(const char* name, const std::vector<Variable>& inputs, const Tensor& y,
                 std::function<void(const Tensor&)> backward) {
   if (finite_checks > 0) require_finite(name, inputs, y);
+  std::string parameter;
+  if (RangeListener* listener = RangeListener::current()) {
+    parameter = parameter_of(inputs);
+    listener->name_parameter(parameter);
+  }
   if (!is_recorded(inputs)) return Variable(y);
   Variable output(y, true);
-  current_tape->entries_.push_back({output.gradient(), std::move(backward)});
+  current_tape->entries_.push_back({output.gradient(), std::move(backward), name, std::move(parameter)});
   return output;
 }
 

@@ -87,6 +87,8 @@ class Tape {
   struct Entry {
     std::shared_ptr<Gradient> output;
     std::function<void(const Tensor& dy)> backward;
+    const char* name;
+    std::string parameter;  // for profiles; else ""
   };
   void run();
 

@@ -11,13 +11,16 @@ BatchQueue::BatchQueue(Loader& loader, Device device)
     : loader_(loader), device_(device), side_(DIOPTER_DISPATCH(device, make_side_work)) {}
 
 DeviceBatch BatchQueue::next() {
+  const ProfiledScope phase("load");
   DeviceBatch batch = ahead_ ? *std::exchange(ahead_, std::nullopt) : upload(loader_.next());
   side_->join();
   return batch;
 }
 
 void BatchQueue::prefetch() {
-  if (device_ != Device::cpu && !ahead_) ahead_ = upload(loader_.next());
+  if (device_ == Device::cpu || ahead_) return;
+  const ProfiledScope phase("load the next batch");
+  ahead_ = upload(loader_.next());
 }
 
 void BatchQueue::stage(std::span<const Part> parts) {

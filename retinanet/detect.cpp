@@ -73,6 +73,7 @@ std::vector<std::vector<DetectedBox>> detect(const RetinaNet& model, const Batch
 
 std::vector<std::vector<DetectedBox>> detections_of(const RetinaNet& model, const RetinaNet::Output& output,
                                                     const Batch& batch) {
+  const ProfiledScope phase("post-processing");
   const Config::Detect& rule = model.config().detect;
   const Candidates found = candidates(model, output, Tensor::from({batch.images, 2}, batch.sizes, model.device()));
   const Tensor keep = Tensor::empty({batch.images, rule.max_detections}, DType::i32, found.boxes.device());

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "engine/profile.h"
 #include "retinanet/anchors_for_levels.h"
 #include "retinanet/weights.h"
 
@@ -39,6 +40,7 @@ RetinaNet::RetinaNet(const Config& config, int classes)
 }
 
 RetinaNet::Output RetinaNet::operator()(const Variable& images, Features* features) const {
+  const ProfiledScope phase("forward");
   std::vector<Variable> maps = backbone_.body(images);
   maps.erase(maps.begin(), maps.begin() + backbone_.first_map);
   const Pyramid pyramid = backbone_.fpn(maps);

@@ -28,6 +28,7 @@ Variable input_of(const Batch& batch, Device device) {
 }
 
 AnchorTargets make_targets(const Config& config, const AnchorGrid& grid, const TruthTensors& truth) {
+  const ProfiledScope phase("targets");
   const MatchRule rule{static_cast<float>(config.match.foreground_iou), static_cast<float>(config.match.background_iou),
                        config.match.low_quality, static_cast<float>(config.match.ignore_overlap)};
   return match_anchors(grid, truth.boxes, truth.labels, truth.offsets, rule);
@@ -81,6 +82,7 @@ ClassificationTargets classification_targets(const Config& config, int classes, 
 
 Losses detection_losses(const Config& config, int classes, const Pyramid& logits, const Pyramid& deltas,
                         const AnchorTargets& targets, const Tensor& scale) {
+  const ProfiledScope phase("loss");
   const BoxLossParams params{box_loss_kind(config.loss.box), static_cast<float>(config.loss.smooth_l1_beta), {}};
   const ClassificationTargets classification = classification_targets(config, classes, logits, deltas, targets, scale);
   return {classification_loss(logits, classes, classification.anchors,

@@ -162,6 +162,7 @@ std::unique_ptr<Trainer> Trainer::resume(const std::string& folder, const std::v
 }
 
 void Trainer::queue_step() {
+  const ProfiledScope phase("step");
   const int accumulate = state_.config.train.accumulate;
   QueuedStep& step = steps_[queued_ % steps_.size()];
   step.report = {};
@@ -238,6 +239,7 @@ void Trainer::explain_non_finite(const QueuedStep& step, const char* what) {
 }
 
 CocoMetrics Trainer::evaluate(const TrainerCallbacks& callbacks) {
+  const ProfiledScope phase("evaluation");
   std::vector<std::int64_t> ids;
   for (const Category& c : validation_.categories) ids.push_back(c.id);
   model_->set_training(false);

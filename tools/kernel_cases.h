@@ -10,7 +10,7 @@
 namespace diopter {
 
 struct KernelCase {
-  KernelTime time;
+  std::string name;
   std::function<void()> launch;     // holds the tensors it works on
   std::vector<Tensor> behind = {};  // those that it reaches through a table in memory
 };

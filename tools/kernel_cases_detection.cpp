@@ -25,9 +25,7 @@ void add_classification_loss(Cases& cases, Device device, BatchSize batch) {
   const Scene scene(batch.images, batch.side, 12, device);
   const Head<T> head(scene.levels, scene.grid.cells, kClasses, -5, 0.8f, device);
   const Tensor scale = Tensor::full({batch.images}, 0.01f, device), losses = scale.clone();
-  const double logits = static_cast<double>(head.values.size());
-  cases.push_back({{.name = name_of(head.values.dtype()) + (", " + batch.text()),
-                    .bytes = logits * (2 * sizeof(T) + 4.0 / kClasses)},
+  cases.push_back({name_of(head.values.dtype()) + (", " + batch.text()),
                    [=] {
                      const ClassificationLossArgs<T> args{.logits = head.levels,
                                                           .labels = scene.labels.data<std::int32_t>(),
@@ -42,8 +40,7 @@ void add_anchor_scores(Cases& cases, Device device, BatchSize batch) {
   const Scene scene(batch.images, batch.side, 12, device);
   const Head<T> head(scene.levels, scene.grid.cells, kClasses, -5, 0.8f, device);
   const Tensor scores = Tensor::empty(scene.labels.shape(), DType::f32, device);
-  cases.push_back({{.name = name_of(head.values.dtype()) + (", scores, " + batch.text()),
-                    .bytes = static_cast<double>(head.values.bytes()) + 8.0 * static_cast<double>(scores.size())},
+  cases.push_back({name_of(head.values.dtype()) + (", scores, " + batch.text()),
                    [=] {
                      const AnchorScoreArgs<T> args{.logits = head.levels,
                                                    .labels = scene.labels.data<std::int32_t>(),
@@ -72,7 +69,7 @@ void add_select_hard_examples(Cases& cases, Device device, BatchSize batch) {
   };
   const Tensor index = tensor(indices), count = tensor(counts), keeps = tensor(keep), keepers = tensor(kept);
   const Tensor labels = scene.labels.clone(), selected = keepers.clone(), positives = keepers.clone();
-  cases.push_back({{.name = "selection, " + batch.text(), .bytes = 4.0 * static_cast<double>(labels.size())}, [=] {
+  cases.push_back({"selection, " + batch.text(), [=] {
                      const HardExampleArgs args{.grid = scene.grid,
                                                 .images = batch.images,
                                                 .rule = {.batch = 128, .nms_iou = 0.5f, .candidates = k,
@@ -99,8 +96,7 @@ void add_top_k(Cases& cases, Device device, BatchSize batch) {
   const Shape shape{batch.images, scene.levels.count, k};
   const Tensor indices = Tensor::empty(shape, DType::i32, device), values = Tensor::empty(shape, DType::f32, device);
   const Tensor counts = Tensor::empty({batch.images, scene.levels.count}, DType::i32, device);
-  cases.push_back({{.name = name_of(head.values.dtype()) + (", " + batch.text()),
-                    .bytes = static_cast<double>(head.values.bytes())},
+  cases.push_back({name_of(head.values.dtype()) + (", " + batch.text()),
                    [=] {
                      const TopKArgs<T> args{.logits = head.levels,
                                             .min_logit = -2.944439f,
@@ -119,8 +115,7 @@ void add_box_loss(Cases& cases, Device device, BatchSize batch) {
   const Tensor scale = Tensor::full({batch.images}, 0.01f, device), losses = scale.clone();
   for (const BoxLoss kind : {BoxLoss::l1, BoxLoss::ciou}) {
     const std::string name = kind == BoxLoss::l1 ? "l1" : "ciou";
-    cases.push_back({{.name = name_of(head.values.dtype()) + (", " + name + ", " + batch.text()),
-                      .bytes = static_cast<double>(scene.labels.size()) * (4 + 4 * sizeof(T))},
+    cases.push_back({name_of(head.values.dtype()) + (", " + name + ", " + batch.text()),
                      [=] {
                        const BoxLossArgs<T> args{.kind = kind,
                                                  .grid = scene.grid,
@@ -138,8 +133,7 @@ void add_box_loss(Cases& cases, Device device, BatchSize batch) {
 void add_match(Cases& cases, Device device, BatchSize batch) {
   for (const int boxes : {12, 100}) {
     const Scene scene(batch.images, batch.side, boxes, device);
-    cases.push_back({{.name = batch.text() + ", " + std::to_string(boxes) + " boxes each",
-                      .bytes = 8.0 * static_cast<double>(scene.labels.size())},
+    cases.push_back({batch.text() + ", " + std::to_string(boxes) + " boxes each",
                      [=] { scene.match(); }});
   }
 }
@@ -160,8 +154,7 @@ void add_nms(Cases& cases, Device device, int images, int capacity) {
   const Tensor label = Tensor::from({count}, labels, device);
   const Tensor counts = Tensor::from({images}, std::vector<std::int32_t>(images, capacity), device);
   const Tensor keep = Tensor::empty({images, max_kept}, DType::i32, device), kept = counts.clone();
-  cases.push_back({{.name = std::to_string(images) + " x " + std::to_string(capacity) + " boxes, 80 classes",
-                    .bytes = 24.0 * static_cast<double>(count)},
+  cases.push_back({std::to_string(images) + " x " + std::to_string(capacity) + " boxes, 80 classes",
                    [=] {
                      const NmsArgs args{.images = images,
                                         .capacity = capacity,
@@ -181,7 +174,7 @@ void add_loss_scale(Cases& cases, Device device, BatchSize batch) {
   const Tensor positives = Tensor::zeros({batch.images}, DType::i32, device);
   const Tensor average = Tensor::full({1}, 100, device), total = average.clone();
   const Tensor scale = Tensor::empty({batch.images}, DType::f32, device);
-  cases.push_back({{.name = std::to_string(batch.images) + " images", .bytes = 8.0 * batch.images}, [=] {
+  cases.push_back({std::to_string(batch.images) + " images", [=] {
                      const LossScaleArgs args{.normaliser = LossNormaliser::ema,
                                               .momentum = 0.9f,
                                               .images = batch.images,
@@ -196,7 +189,7 @@ void add_loss_scale(Cases& cases, Device device, BatchSize batch) {
 void add_anchors(Cases& cases, Device device, BatchSize batch) {
   const Scene scene(1, batch.side, 1, device);
   const Tensor boxes = Tensor::empty({scene.grid.size(), 4}, DType::f32, device);
-  cases.push_back({{.name = BatchSize{1, batch.side}.text(), .bytes = static_cast<double>(boxes.bytes())},
+  cases.push_back({BatchSize{1, batch.side}.text(),
                    [=] { DIOPTER_DISPATCH(device, generate_anchors, scene.grid, boxes.data<float>()); }});
 }
 

@@ -40,11 +40,12 @@ void add_sgd(Cases& cases, Device device, int thousand) {
   table.copy_from_host(segments.data());
   const Tensor lr = Tensor::full({1}, 0.01f, device), one = Tensor::full({1}, 1, device);
   cases.push_back(
-      {{.name = std::to_string(thousand) + " thousand parameters", .bytes = 20.0 * static_cast<double>(parameters)},
+      {std::to_string(thousand) + " thousand parameters",
        [=] {
          const SgdArgs args{.segments = reinterpret_cast<const SgdSegment*>(table.data<std::uint8_t>()),
                             .segment_count = tensors,
                             .chunks = chunks,
+                            .values = parameters,
                             .lr = lr.data<float>(),
                             .gradient_scale = one.data<float>(),
                             .skip = nullptr};
@@ -62,7 +63,6 @@ void add_group_norm(Cases& cases, Device device, BatchSize batch) {
   const Tensor gamma = Tensor::full({channels}, 1, device), beta = Tensor::full({channels}, 0, device);
   const Tensor mean = Tensor::empty(images, DType::f32, device), rstd = mean.clone();
   const Tensor dgamma = gamma.clone(), dbeta = gamma.clone();
-  const double bytes = static_cast<double>(x.bytes());
   const auto forward = [=] {
     const GroupNormForwardArgs<T> args{.levels = levels,
                                        .channels = channels,
@@ -77,8 +77,8 @@ void add_group_norm(Cases& cases, Device device, BatchSize batch) {
   };
   forward();  // so that the statistics which backward reads are set
   const std::string what = name_of(x.dtype()) + (", " + batch.text() + ", 256 channels");
-  cases.push_back({{.name = "forward " + what, .bytes = 3 * bytes}, forward});
-  cases.push_back({{.name = "backward " + what, .bytes = 5 * bytes}, [=] {
+  cases.push_back({"forward " + what, forward});
+  cases.push_back({"backward " + what, [=] {
                      const GroupNormBackwardArgs<T> args{.levels = levels,
                                                          .channels = channels,
                                                          .groups = groups,
@@ -107,24 +107,21 @@ void add_conv2d(Cases& cases, Device device, BatchSize batch, int channels) {
   const Tensor w = normal_tensor<T>({channels, 3, 3, channels}, 0, 0.02f, device);
   const Tensor bias = Tensor::full({channels}, 0, device);
   const Tensor dw = Tensor::empty(w.shape(), DType::f32, device);
-  const double both = static_cast<double>(2 * x.bytes());
-  const double operations = 2.0 * static_cast<double>(rows) * 9 * channels * channels;
   const std::string what = name_of(x.dtype()) + (", " + batch.text() + ", " + std::to_string(channels) + " channels");
-  const auto add = [&](const std::string& pass, double weight_bytes, const std::function<void()>& launch) {
-    cases.push_back({{.name = pass + " " + what, .bytes = both + weight_bytes, .operations = operations}, launch});
-  };
-  add("forward", static_cast<double>(w.bytes()), [=] {
-    const Conv2dForwardArgs<T> args{.shape = shape,
-                                    .x = x.data<T>(),
-                                    .w = w.data<T>(),
-                                    .y = y.data<T>(),
-                                    .epilogue = {.bias = bias.data<float>(), .relu = true}};
-    DIOPTER_DISPATCH(device, conv2d_forward, args);
-  });
-  add("data", static_cast<double>(w.bytes()),
-      [=] { DIOPTER_DISPATCH(device, conv2d_backward_data, shape, x.data<T>(), w.data<T>(), y.data<T>()); });
-  add("weight", static_cast<double>(dw.bytes()),
-      [=] { DIOPTER_DISPATCH(device, conv2d_backward_weight, shape, x.data<T>(), x.data<T>(), dw.data<float>()); });
+  cases.push_back({"forward " + what, [=] {
+                     const Conv2dForwardArgs<T> args{.shape = shape,
+                                                     .x = x.data<T>(),
+                                                     .w = w.data<T>(),
+                                                     .y = y.data<T>(),
+                                                     .epilogue = {.bias = bias.data<float>(), .relu = true}};
+                     DIOPTER_DISPATCH(device, conv2d_forward, args);
+                   }});
+  cases.push_back({"data " + what, [=] {
+                     DIOPTER_DISPATCH(device, conv2d_backward_data, shape, x.data<T>(), w.data<T>(), y.data<T>());
+                   }});
+  cases.push_back({"weight " + what, [=] {
+                     DIOPTER_DISPATCH(device, conv2d_backward_weight, shape, x.data<T>(), x.data<T>(), dw.data<float>());
+                   }});
 }
 
 /// A feature map of C2 of a ResNet-50: a quarter of the picture's side, 256 channels.
@@ -146,9 +143,8 @@ void add_batch_norm(Cases& cases, Device device, BatchSize batch) {
   const Tensor x = normal_tensor<T>(map.matrix(), 0, 1, device), y = Tensor::empty(x.shape(), x.dtype(), device);
   const Tensor gamma = Tensor::full({map.channels}, 1, device), beta = Tensor::full({map.channels}, 0, device);
   const Tensor mean = beta.clone(), rstd = gamma.clone(), running_mean = beta.clone(), running_var = gamma.clone();
-  const double bytes = static_cast<double>(x.bytes());
   const std::string what = map.text<T>(batch);
-  cases.push_back({{.name = "forward " + what, .bytes = 3 * bytes}, [=] {
+  cases.push_back({"forward " + what, [=] {
                      const BatchNormForwardArgs<T> args{.rows = x.shape()[0],
                                                         .channels = map.channels,
                                                         .x = x.data<T>(),
@@ -161,7 +157,7 @@ void add_batch_norm(Cases& cases, Device device, BatchSize batch) {
                                                         .rstd = rstd.data<float>()};
                      DIOPTER_DISPATCH(device, batch_norm_forward, args);
                    }});
-  cases.push_back({{.name = "backward " + what, .bytes = 5 * bytes}, [=] {
+  cases.push_back({"backward " + what, [=] {
                      const BatchNormBackwardArgs<T> args{.rows = x.shape()[0],
                                                          .channels = map.channels,
                                                          .x = x.data<T>(),
@@ -174,7 +170,7 @@ void add_batch_norm(Cases& cases, Device device, BatchSize batch) {
                                                          .dbeta = running_var.data<float>()};
                      DIOPTER_DISPATCH(device, batch_norm_backward, args);
                    }});
-  cases.push_back({{.name = "fixed " + what, .bytes = 2 * bytes}, [=] {
+  cases.push_back({"fixed " + what, [=] {
                      DIOPTER_DISPATCH(device, channel_affine, x.shape()[0], map.channels, gamma.data<float>(),
                                       beta.data<float>(), x.data<T>(), y.data<T>());
                    }});
@@ -184,13 +180,12 @@ template <class T>
 void add_elementwise(Cases& cases, Device device, BatchSize batch) {
   const Map map(batch);
   const Tensor a = normal_tensor<T>(map.matrix(), 0, 1, device), b = a.clone(), y = a.clone();
-  const double bytes = static_cast<double>(a.bytes());
   const std::string what = map.text<T>(batch);
-  cases.push_back({{.name = "add " + what, .bytes = 3 * bytes},
+  cases.push_back({"add " + what,
                    [=] { DIOPTER_DISPATCH(device, add, a.size(), a.data<T>(), b.data<T>(), y.data<T>()); }});
-  cases.push_back({{.name = "relu " + what, .bytes = 2 * bytes},
+  cases.push_back({"relu " + what,
                    [=] { DIOPTER_DISPATCH(device, relu_forward, a.size(), a.data<T>(), y.data<T>()); }});
-  cases.push_back({{.name = "relu backward " + what, .bytes = 3 * bytes}, [=] {
+  cases.push_back({"relu backward " + what, [=] {
                      DIOPTER_DISPATCH(device, relu_backward, a.size(), a.data<T>(), b.data<T>(), y.data<T>());
                    }});
 }
@@ -200,11 +195,10 @@ void add_reduce(Cases& cases, Device device, BatchSize batch) {
   const Map map(batch);
   const Tensor x = normal_tensor<T>(map.matrix(), 0, 1, device);
   const Tensor sums = Tensor::empty({map.channels}, DType::f32, device);
-  const double bytes = static_cast<double>(x.bytes());
   const std::string what = map.text<T>(batch);
-  cases.push_back({{.name = "sum " + what, .bytes = bytes},
+  cases.push_back({"sum " + what,
                    [=] { DIOPTER_DISPATCH(device, sum, x.size(), x.data<T>(), sums.data<float>()); }});
-  cases.push_back({{.name = "column sum " + what, .bytes = bytes}, [=] {
+  cases.push_back({"column sum " + what, [=] {
                      DIOPTER_DISPATCH(device, column_sum, x.shape()[0], map.channels, x.data<T>(), sums.data<float>());
                    }});
 }
@@ -217,14 +211,13 @@ void add_max_pool(Cases& cases, Device device, BatchSize batch) {
   const Tensor x = normal_tensor<T>({shape.in.rows(), shape.channels}, 0, 1, device);
   const Tensor y = Tensor::empty({shape.out().rows(), shape.channels}, x.dtype(), device);
   const Tensor tap = Tensor::empty(y.shape(), DType::u8, device);
-  const double bytes = static_cast<double>(x.bytes() + y.bytes() + tap.bytes());
   const std::string what = std::string(name_of(x.dtype())) + ", " + batch.text() + " / 2, 64 channels";
   const auto forward = [=] {
     DIOPTER_DISPATCH(device, max_pool_forward, shape, x.data<T>(), y.data<T>(), tap.data<std::uint8_t>());
   };
   forward();  // so that the taps which backward reads are set
-  cases.push_back({{.name = "forward " + what, .bytes = bytes}, forward});
-  cases.push_back({{.name = "backward " + what, .bytes = bytes}, [=] {
+  cases.push_back({"forward " + what, forward});
+  cases.push_back({"backward " + what, [=] {
                      DIOPTER_DISPATCH(device, max_pool_backward, shape, tap.data<std::uint8_t>(), y.data<T>(),
                                       x.data<T>());
                    }});
@@ -237,12 +230,11 @@ void add_upsample(Cases& cases, Device device, BatchSize batch) {
   const LevelShape in{batch.images, side / 2, side / 2};
   const Tensor x = normal_tensor<T>({in.rows(), channels}, 0, 1, device);
   const Tensor y = normal_tensor<T>({std::int64_t{batch.images} * side * side, channels}, 0, 1, device);
-  const double bytes = static_cast<double>(x.bytes() + y.bytes());
   const std::string what = std::string(name_of(x.dtype())) + ", " + batch.text() + " / 16, 256 channels";
-  cases.push_back({{.name = "forward " + what, .bytes = bytes}, [=] {
+  cases.push_back({"forward " + what, [=] {
                      DIOPTER_DISPATCH(device, upsample_forward, in, channels, side, side, x.data<T>(), y.data<T>());
                    }});
-  cases.push_back({{.name = "backward " + what, .bytes = bytes}, [=] {
+  cases.push_back({"backward " + what, [=] {
                      DIOPTER_DISPATCH(device, upsample_backward, in, channels, side, side, y.data<T>(), x.data<T>());
                    }});
 }

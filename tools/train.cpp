@@ -13,6 +13,7 @@
 #include "retinanet/trainer.h"
 #include "tools/command.h"
 #include "tools/interrupt.h"
+#include "tools/profile.h"
 #include "tools/progress.h"
 
 namespace diopter {
@@ -23,7 +24,7 @@ struct Request {
   std::string device = "auto", preset = "small", config, format, out, loss, prior;
   std::string train_annotations, train_images, val_annotations, val_images;
   std::vector<std::string> settings;
-  std::int64_t seed = -1;
+  std::int64_t seed = -1, profile = 0;
   bool resume = false;
 };
 
@@ -69,6 +70,8 @@ int train(const Request& request) {
   const std::unique_ptr<Trainer> trainer =
       request.resume ? Trainer::resume(request.out, settings_of(request), training, validation, device)
                      : std::make_unique<Trainer>(config_of(request), training, validation, request.out, device);
+  std::unique_ptr<StepProfile> profile;
+  if (request.profile > 0) profile = std::make_unique<StepProfile>(request.profile, request.out, device);
   std::int64_t parameters = 0;
   for (const NamedParameter& p : trainer->model().parameters()) parameters += p.variable.value().size();
   const Config& config = trainer->config();
@@ -85,7 +88,11 @@ int train(const Request& request) {
   StepReport last;
   std::int64_t skipped = 0;
   TrainerCallbacks callbacks;
-  callbacks.stop_requested = [] { return Interrupt::requested(); };
+  callbacks.stop_requested = [&] {
+    const bool requested = Interrupt::requested();
+    if (profile && !requested) profile->next_step();
+    return requested;
+  };
   callbacks.step = [&](const StepReport& step) {
     last = step;
     char text[96];
@@ -99,6 +106,7 @@ int train(const Request& request) {
     progress.print("diopter: warning: skipped " + reason);
   };
   const Trainer::Result result = trainer->run(callbacks);
+  if (profile) profile->finish();
 
   if (skipped > 0) std::fprintf(stderr, "diopter: warning: %lld of the training pictures skipped\n", static_cast<long long>(skipped));
   if (result.evaluated) std::printf("%s", format_coco_metrics(result.metrics).c_str());
@@ -143,6 +151,11 @@ void add_train_command(CLI::App& app) {
   command.add_option("--out", request->out, "Run folder")->required()->type_name("DIR");
   command.add_flag("--resume", request->resume, "Go on from the run folder's last checkpoint");
   command.add_option("--seed", request->seed, "Of weights, data order and augmentation (train.seed)")->type_name("K")
+      ->default_str("");
+  command.add_option("--profile", request->profile,
+                     "Measure N steps: profile.txt, profile.csv and trace.json in the run folder (docs/profiling.md)")
+      ->check(CLI::PositiveNumber)
+      ->type_name("N")
       ->default_str("");
   add_device_option(command, request->device);
   add_thread_option(command);

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 
+#include "kernels/common/floor.h"
 #include "kernels/common/host_device.h"
 
 namespace diopter {
@@ -42,3 +43,14 @@ void deallocate_pinned(void* memory) noexcept;
 void trim();
 
 }  // namespace diopter::cuda
+
+namespace diopter::floors {
+
+inline constexpr NoWork allocate, deallocate, allocated_bytes, peak_bytes, reset_peak_bytes;
+
+inline Floor zero(const void*, std::size_t bytes) { return {.bytes = static_cast<double>(bytes)}; }
+inline Floor copy(const void*, const void*, std::size_t bytes) { return {.bytes = 2 * static_cast<double>(bytes)}; }
+inline Floor copy_from_host(const void*, const void*, std::size_t bytes) { return {.bytes = static_cast<double>(bytes)}; }
+inline Floor copy_to_host(const void*, const void*, std::size_t bytes) { return {.bytes = static_cast<double>(bytes)}; }
+
+}  // namespace diopter::floors

@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 
+#include "kernels/common/floor.h"
 #include "kernels/common/host_device.h"
 
 namespace diopter {
@@ -39,3 +40,9 @@ DIOPTER_KERNEL(
   /// Throws Error when there is no such memory left.
   std::unique_ptr<HostBuffer> make_host_buffer(std::size_t bytes);
   std::unique_ptr<SideWork> make_side_work())
+
+namespace diopter::floors {
+
+inline constexpr NoWork make_host_buffer, make_side_work;
+
+}  // namespace diopter::floors

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 
+#include "kernels/common/floor.h"
 #include "kernels/common/levels.h"
 #include "kernels/detection/box.h"
 
@@ -63,3 +64,9 @@ struct AnchorGrid {
 DIOPTER_KERNEL(
   /// boxes [grid.size(), 4]: every anchor of an image, for tests and tools; training never stores them.
   void generate_anchors(const AnchorGrid& grid, float* boxes))
+
+namespace diopter::floors {
+
+inline Floor generate_anchors(const AnchorGrid& grid, const float*) { return passes<Box>(1, grid.size()); }
+
+}  // namespace diopter::floors

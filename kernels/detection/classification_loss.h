@@ -8,6 +8,7 @@
 // The sum is deterministic: a fixed map of logits to chunks, chunk sums added in order, in double.
 #pragma once
 
+#include "kernels/common/floor.h"
 #include "kernels/detection/any_loss.h"
 #include "kernels/detection/box.h"
 #include "kernels/detection/head_levels.h"
@@ -27,3 +28,14 @@ struct ClassificationLossArgs {
 
 DIOPTER_KERNEL(
   template <class T> void classification_loss(const ClassificationLossArgs<T>& args, const AnyLoss& loss))
+
+namespace diopter::floors {
+
+/// Logits and labels are read, the gradient is written.
+template <class T> Floor classification_loss(const ClassificationLossArgs<T>& args, const AnyLoss&) {
+  const std::int64_t anchors = args.logits.images * args.logits.anchors();
+  const bool gradient = args.logits.level[0].gradient;
+  return {.bytes = passes<T>(gradient ? 2 : 1, anchors * args.logits.channels).bytes + passes<std::int32_t>(1, anchors).bytes};
+}
+
+}  // namespace diopter::floors

@@ -13,6 +13,7 @@
 // NaN counts as infinite, so that it is selected and noticed. Given equal scores and boxes both devices select the same.
 #pragma once
 
+#include "kernels/common/floor.h"
 #include "kernels/detection/anchors.h"
 #include "kernels/detection/any_loss.h"
 #include "kernels/detection/head_levels.h"
@@ -71,3 +72,17 @@ DIOPTER_HD inline std::int64_t anchor_of_candidate(const HardExampleArgs& args, 
 DIOPTER_KERNEL(
   template <class T> void anchor_scores(const AnchorScoreArgs<T>& args, const AnyLoss& loss);
   void select_hard_examples(const HardExampleArgs& args))
+
+namespace diopter::floors {
+
+/// Logits and labels are read, a score is written for each anchor.
+template <class T> Floor anchor_scores(const AnchorScoreArgs<T>& args, const AnyLoss&) {
+  const std::int64_t anchors = args.logits.images * args.logits.anchors();
+  return {.bytes = passes<T>(1, anchors * args.logits.channels).bytes + passes<float>(2, anchors).bytes};
+}
+/// The labels of the anchors that are not selected are written.
+inline Floor select_hard_examples(const HardExampleArgs& args) {
+  return passes<std::int32_t>(1, args.images * args.grid.size());
+}
+
+}  // namespace diopter::floors

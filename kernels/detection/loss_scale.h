@@ -9,6 +9,7 @@
 
 #include <cstdint>
 
+#include "kernels/common/floor.h"
 #include "kernels/common/host_device.h"
 
 namespace diopter {
@@ -45,3 +46,9 @@ DIOPTER_HD inline void compute_loss_scale(const LossScaleArgs& args) {
 }  // namespace diopter
 
 DIOPTER_KERNEL(void loss_scale(const LossScaleArgs& args))
+
+namespace diopter::floors {
+
+inline Floor loss_scale(const LossScaleArgs& args) { return passes<float>(2, args.images); }
+
+}  // namespace diopter::floors

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 
+#include "kernels/common/floor.h"
 #include "kernels/detection/box.h"
 
 namespace diopter {
@@ -35,3 +36,12 @@ struct NmsArgs {
 }  // namespace diopter
 
 DIOPTER_KERNEL(void batched_nms(const NmsArgs& args))
+
+namespace diopter::floors {
+
+/// Corners, score and label, as if every place held a box.
+inline Floor batched_nms(const NmsArgs& args) {
+  return {.bytes = (sizeof(Box) + 8) * static_cast<double>(args.images) * args.capacity};
+}
+
+}  // namespace diopter::floors

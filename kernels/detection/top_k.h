@@ -4,6 +4,7 @@
 // within the level. Both devices select the same indices for the same logits. NaN is never selected.
 #pragma once
 
+#include "kernels/common/floor.h"
 #include "kernels/detection/anchors.h"
 #include "kernels/detection/head_levels.h"
 
@@ -41,3 +42,16 @@ struct DecodeArgs {
 DIOPTER_KERNEL(
   template <class T> void top_k(const TopKArgs<T>& args);
   template <class T> void decode_candidates(const DecodeArgs<T>& args))
+
+namespace diopter::floors {
+
+template <class T> Floor top_k(const TopKArgs<T>& args) {
+  return passes<T>(1, args.logits.images * args.logits.anchors() * args.logits.channels);
+}
+/// As if every place held a candidate: index, value and deltas are read, box, score and label written.
+template <class T> Floor decode_candidates(const DecodeArgs<T>& args) {
+  const double places = static_cast<double>(args.deltas.images) * args.deltas.count * args.k;
+  return {.bytes = places * (8 + 4 * sizeof(T) + sizeof(Box) + 8)};
+}
+
+}  // namespace diopter::floors

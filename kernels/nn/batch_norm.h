@@ -10,6 +10,7 @@
 #pragma once
 
 #include "kernels/common/bf16.h"
+#include "kernels/common/floor.h"
 #include "kernels/common/host_device.h"
 #include "kernels/common/levels.h"
 
@@ -48,3 +49,23 @@ DIOPTER_KERNEL(
   /// y = x scale[c] + shift[c]; a null shift is 0 (then it is also the backward pass)
   template <class T> void channel_affine(std::int64_t rows, int channels, const float* scale, const float* shift,
                                          const T* x, T* y))
+
+namespace diopter::floors {
+
+/// The statistics must be known before the first value is normalised: x is read twice.
+template <class T> Floor batch_norm_forward(const BatchNormForwardArgs<T>& args) {
+  return passes<T>(3, args.rows * args.channels);
+}
+/// x and dy are read for the sums, and once more for dx.
+template <class T> Floor batch_norm_backward(const BatchNormBackwardArgs<T>& args) {
+  return passes<T>(5, args.rows * args.channels);
+}
+inline Floor batch_norm_fold(int channels, float, const float*, const float*, const float*, const float*, const float*,
+                             const float*) {
+  return passes<float>(6, channels);
+}
+template <class T> Floor channel_affine(std::int64_t rows, int channels, const float*, const float*, const T*, const T*) {
+  return passes<T>(2, rows * channels);
+}
+
+}  // namespace diopter::floors

@@ -10,7 +10,10 @@
 // and scale/bias are float. Levels may be empty. Outputs are overwritten. Bits do not depend on the number of threads.
 #pragma once
 
+#include <algorithm>
+
 #include "kernels/common/bf16.h"
+#include "kernels/common/floor.h"
 #include "kernels/common/host_device.h"
 #include "kernels/common/levels.h"
 
@@ -94,3 +97,31 @@ template <class T>
 void conv2d_epilogue(std::int64_t rows, int channels, const T* z, const Conv2dEpilogue<T>& epilogue, T* y);
 
 }  // namespace diopter::cuda
+
+namespace diopter::floors {
+
+/// Each array once, and the operations of direct sums: Winograd's algorithm does with fewer.
+template <class T> Floor convolution(const Conv2dShape& shape, double weight_size) {
+  const double rows = static_cast<double>(shape.out().rows()), taps = static_cast<double>(shape.kernel) * shape.kernel;
+  const double weights = taps * shape.in_channels * shape.out_channels;
+  // A stride beyond the kernel leaves pixels of x unread.
+  const double pixels = std::min(static_cast<double>(shape.in.rows()), taps * rows);
+  return {.bytes = (pixels * shape.in_channels + rows * shape.out_channels) * sizeof(T) + weights * weight_size,
+          .operations = 2 * rows * weights};
+}
+template <class T> Floor conv2d_forward(const Conv2dForwardArgs<T>& args) {
+  Floor floor = convolution<T>(args.shape, sizeof(T));
+  if (args.epilogue.residual) floor.bytes += passes<T>(1, args.shape.out().rows() * args.shape.out_channels).bytes;
+  return floor;
+}
+template <class T> Floor conv2d_backward_data(const Conv2dShape& shape, const T*, const T*, const T*) {
+  return convolution<T>(shape, sizeof(T));
+}
+template <class T> Floor conv2d_backward_weight(const Conv2dShape& shape, const T*, const T*, const float*) {
+  return convolution<T>(shape, sizeof(float));
+}
+template <class T> Floor conv2d_epilogue_backward(const Conv2dEpilogueBackwardArgs<T>& args) {
+  return passes<T>(1 + (args.y != nullptr) + (args.dz != nullptr) + (args.dresidual != nullptr), args.rows * args.channels);
+}
+
+}  // namespace diopter::floors

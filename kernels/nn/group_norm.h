@@ -9,6 +9,7 @@
 #pragma once
 
 #include "kernels/common/bf16.h"
+#include "kernels/common/floor.h"
 #include "kernels/common/host_device.h"
 #include "kernels/common/levels.h"
 
@@ -40,3 +41,15 @@ struct GroupNormBackwardArgs {
 DIOPTER_KERNEL(
   template <class T> void group_norm_forward(const GroupNormForwardArgs<T>& args);
   template <class T> void group_norm_backward(const GroupNormBackwardArgs<T>& args))
+
+namespace diopter::floors {
+
+/// As of batch_norm: x is read twice, and dy, too.
+template <class T> Floor group_norm_forward(const GroupNormForwardArgs<T>& args) {
+  return passes<T>(3, args.levels.rows() * args.channels);
+}
+template <class T> Floor group_norm_backward(const GroupNormBackwardArgs<T>& args) {
+  return passes<T>(5, args.levels.rows() * args.channels);
+}
+
+}  // namespace diopter::floors

@@ -9,6 +9,7 @@
 #include <cstdint>
 
 #include "kernels/common/bf16.h"
+#include "kernels/common/floor.h"
 #include "kernels/common/host_device.h"
 #include "kernels/common/levels.h"
 
@@ -35,3 +36,15 @@ DIOPTER_HD inline bool max_pool_replaces(float value, float best) { return !(val
 DIOPTER_KERNEL(
   template <class T> void max_pool_forward(const MaxPoolShape& shape, const T* x, T* y, std::uint8_t* tap);
   template <class T> void max_pool_backward(const MaxPoolShape& shape, const std::uint8_t* tap, const T* dy, T* dx))
+
+namespace diopter::floors {
+
+template <class T> Floor max_pool_forward(const MaxPoolShape& shape, const T*, const T*, const std::uint8_t*) {
+  const double in = static_cast<double>(shape.in.rows()), out = static_cast<double>(shape.out().rows());
+  return {.bytes = shape.channels * (in * sizeof(T) + out * (sizeof(T) + 1))};
+}
+template <class T> Floor max_pool_backward(const MaxPoolShape& shape, const std::uint8_t* tap, const T* dy, const T* dx) {
+  return max_pool_forward(shape, dx, dy, tap);
+}
+
+}  // namespace diopter::floors

@@ -1,6 +1,8 @@
 #include <cmath>
+#include <map>
 
 #include "engine/checkpoint.h"
+#include "engine/profile.h"
 #include "retinanet/run_folder.h"
 #include "retinanet/trainer.h"
 #include "tests/retinanet/support.h"
@@ -63,4 +65,42 @@ TEST_CASE("device: the same training run on both devices, and the same bits twic
   // A checkpoint moves between the devices: what one wrote, the other goes on with.
   const auto resumed = Trainer::resume(shapes.folder / "cuda", {"train.iterations=10"}, shapes.train, shapes.validation);
   CHECK(resumed->run({}).iteration == 10);
+}
+
+TEST_CASE("device: a profile of training counts every convolution and changes no bit") {
+  const Device device = GENERATE(from_range(test::devices()));
+  INFO(test::device_name(device));
+  const test::ShapesOnDisk shapes;
+  const std::vector<std::string> settings{"train.iterations=3", "train.evaluate_every=2"};
+  const Run plain = train(shapes, shapes.folder / "plain", device, settings);
+  const Profiler profiler(device);
+  Trainer trainer(test::tiny_config(settings), shapes.train, shapes.validation, shapes.folder / "profiled", device);
+  trainer.run({});
+  CHECK(trainer.losses() == plain.losses);
+
+  std::int64_t convolutions = 0;
+  std::vector<float> weights;
+  for (const NamedParameter& p : trainer.model().parameters()) {
+    if (p.variable.shape().rank() == 4) ++convolutions;
+    for (float w : p.variable.value().to_vector<float>()) weights.push_back(w);
+  }
+  CHECK(weights == plain.weights);
+  const Profile profile = profiler.profile();
+  std::map<std::string, std::int64_t> phases, counts;  // kernels of steps
+  for (const ProfiledRange& range : profile.ranges) {
+    if (range.kind == ProfiledRange::Kind::phase) ++phases[range.name];
+    const ProfiledRange* outermost = &range;
+    while (outermost->parent >= 0) outermost = &profile.ranges[outermost->parent];
+    if (outermost->name == "step" && range.kind == ProfiledRange::Kind::kernel) ++counts[range.name];
+  }
+  CHECK(phases["step"] == 3);
+  CHECK(phases["evaluation"] == 2);
+  CHECK(phases["post-processing"] == 4);  // five pictures, four a batch
+  CHECK(counts["conv2d_forward"] == 3 * convolutions);
+  CHECK(counts["conv2d_backward_weight"] == 3 * convolutions);
+  CHECK(counts["conv2d_backward_data"] == 3 * (convolutions - 1));  // the pictures need no gradient
+  CHECK(counts["classification_loss"] == 3);
+  CHECK(counts["box_loss"] == 3);
+  CHECK(counts["match_anchors"] == 3);
+  CHECK(counts["sgd_step"] == 3);
 }

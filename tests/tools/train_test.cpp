@@ -63,3 +63,28 @@ TEST_CASE("train: help and info list the losses") {
     REQUIRE(contains(out, "Lin et al. 2017, equation 5\n    gamma "));
   }
 }
+
+TEST_CASE("train: --profile writes its files, and without it there are none") {
+  const Shapes shapes;
+  const auto exists = [&](const std::string& name) { return std::filesystem::exists(shapes.run_folder() + "/" + name); };
+  require_refused(run_diopter(shapes.arguments("--profile 0")), "--profile");
+  require_refused(run_diopter(shapes.arguments("--profile x")), "--profile");
+  require_refused(run_diopter(shapes.arguments("--profile -3")), "--profile");
+  REQUIRE_FALSE(std::filesystem::exists(shapes.run_folder()));
+
+  const Outcome too_short = run_diopter(shapes.arguments("--profile 2"));
+  INFO(too_short.err);
+  REQUIRE(too_short.exit_code == 0);
+  REQUIRE(contains(too_short.out, "nothing to profile"));
+  for (const char* name : {"profile.txt", "profile.csv", "trace.json"}) REQUIRE_FALSE(exists(name));
+
+  const Outcome run = run_diopter(shapes.arguments("--resume --set train.iterations=9 --profile 2"));
+  INFO(run.err);
+  REQUIRE(run.exit_code == 0);
+  const std::string table = read_bytes(shapes.run_folder() + "/profile.txt");
+  REQUIRE(contains(table, "\nstep, 2 times: "));
+  REQUIRE(contains(run.out, table));
+  const std::string csv = read_bytes(shapes.run_folder() + "/profile.csv");
+  REQUIRE(contains(csv, "\nstep,forward,conv2d_forward,head.classification_head.cls_logits.weight,2,"));
+  REQUIRE(read_bytes(shapes.run_folder() + "/trace.json").starts_with("{\"traceEvents\":["));
+}

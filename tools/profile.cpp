@@ -1,0 +1,42 @@
+#include "tools/profile.h"
+
+#include <cstdio>
+
+#include "kernels/common/atomic_file.h"
+#include "kernels/common/parallel.h"
+#include "tools/kernel_bench.h"
+
+namespace diopter {
+
+StepProfile::StepProfile(std::int64_t steps, const std::string& folder, Device device)
+    : steps_(steps), folder_(folder), device_(device), roof_(measured_roof(device)) {}
+
+void StepProfile::next_step() {
+  if (begun_ == kWarmUp) profiler_ = std::make_unique<Profiler>(device_);
+  if (begun_ == kWarmUp + steps_) write();
+  ++begun_;
+}
+
+void StepProfile::finish() {
+  if (profiler_) write();
+  if (table_.empty()) {
+    std::printf("nothing to profile: the run ended within the %lld steps that warm up\n", static_cast<long long>(kWarmUp));
+  } else {
+    std::printf("\n%s\n", table_.c_str());
+  }
+}
+
+void StepProfile::write() {
+  const Profile profile = profiler_->profile();
+  profiler_.reset();
+  const std::string device = device_ == Device::cpu ? "cpu, " + std::to_string(thread_count()) + " threads"
+                             : kHasGpu              ? "cuda"
+                                                    : "host executor";
+  table_ = "profile on " + device + ", after " + std::to_string(kWarmUp) + " steps to warm up\n" +
+           profile_table(profile, roof_);
+  write_file_atomically(folder_ + "/profile.txt", table_);
+  write_file_atomically(folder_ + "/profile.csv", profile_csv(profile, roof_));
+  write_file_atomically(folder_ + "/trace.json", profile_trace(profile));
+}
+
+}  // namespace diopter
