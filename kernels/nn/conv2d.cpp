@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "kernels/common/check.h"
+#include "kernels/common/for_processor.h"
 #include "kernels/common/parallel.h"
 #include "kernels/nn/conv2d_epilogue.h"
 #include "kernels/nn/feature_maps.h"
@@ -173,34 +174,6 @@ void rotate(const Conv2dShape& s, const Phase& py, const Phase& px, const T* w, 
   });
 }
 
-/// For the rows [begin, end); adds to dbias[channels].
-template <class T>
-DIOPTER_SIMD void epilogue_backward(const Conv2dEpilogueBackwardArgs<T>& args, std::int64_t begin, std::int64_t end,
-                                    double* dbias) {
-  const int channels = args.channels;
-  std::vector<float> masked(channels);
-  float* g = masked.data();
-  for (std::int64_t row = begin; row < end; ++row) {
-    const std::int64_t at = row * channels;
-    convert(channels, args.dy + at, g);
-    if (const T* y = args.y) {
-      for (int c = 0; c < channels; ++c) g[c] = float(y[at + c]) > 0.0f ? g[c] : 0.0f;
-    }
-    if (args.dbias) {
-      for (int c = 0; c < channels; ++c) dbias[c] += g[c];
-    }
-    if (T* dresidual = args.dresidual) {
-      for (int c = 0; c < channels; ++c) dresidual[at + c] = T(g[c]);
-    }
-    if (const float* scale = args.scale; args.dz && scale) {
-      for (int c = 0; c < channels; ++c) g[c] *= scale[c];
-    }
-    if (T* dz = args.dz) {
-      for (int c = 0; c < channels; ++c) dz[at + c] = T(g[c]);
-    }
-  }
-}
-
 }  // namespace
 
 template <class T>
@@ -227,9 +200,31 @@ void conv2d_forward(const Conv2dForwardArgs<T>& args) {
 template <class T>
 void conv2d_epilogue_backward(const Conv2dEpilogueBackwardArgs<T>& args) {
   const int channels = args.channels;
-  const auto sums =
-      row_sums(args.rows, row_grain(args.rows, channels), args.dbias ? channels : 0,
-               [&](std::int64_t begin, std::int64_t end, double* dbias) { epilogue_backward(args, begin, end, dbias); });
+  const auto add_rows = [&args, channels](std::int64_t begin, std::int64_t end, double* dbias) {
+    std::vector<float> masked(channels);
+    for_processor([args, channels, begin, end, dbias, g = masked.data()] {
+      for (std::int64_t row = begin; row < end; ++row) {
+        const std::int64_t at = row * channels;
+        convert(channels, args.dy + at, g);
+        if (const T* y = args.y) {
+          for (int c = 0; c < channels; ++c) g[c] = float(y[at + c]) > 0.0f ? g[c] : 0.0f;
+        }
+        if (args.dbias) {
+          for (int c = 0; c < channels; ++c) dbias[c] += g[c];
+        }
+        if (T* dresidual = args.dresidual) {
+          for (int c = 0; c < channels; ++c) dresidual[at + c] = T(g[c]);
+        }
+        if (const float* scale = args.scale; args.dz && scale) {
+          for (int c = 0; c < channels; ++c) g[c] *= scale[c];
+        }
+        if (T* dz = args.dz) {
+          for (int c = 0; c < channels; ++c) dz[at + c] = T(g[c]);
+        }
+      }
+    });
+  };
+  const auto sums = row_sums(args.rows, row_grain(args.rows, channels), args.dbias ? channels : 0, add_rows);
   std::copy(sums.begin(), sums.end(), args.dbias);
 }
 

@@ -5,7 +5,7 @@
 #include <limits>
 #include <vector>
 
-#include "kernels/common/simd.h"
+#include "kernels/common/for_processor.h"
 #include "kernels/nn/conv2d.h"
 
 namespace diopter::cpu {
@@ -28,23 +28,24 @@ class EpilogueOf {
   bool changes_nothing() const { return !e_.scale && !e_.bias && !e_.residual && !e_.relu; }
 
   /// Stores the rows [begin, begin + rows) of channels [c, c + wide) from z, whose rows are `stride` floats apart.
-  DIOPTER_SIMD void operator()(std::int64_t begin, std::int64_t rows, int c, int wide, const float* z,
-                               std::int64_t stride) const {
-    const float *a = scale_ + c, *b = bias_ + c;
-    for (std::int64_t row = 0; row < rows; ++row, z += stride) {
-      const std::int64_t at = (begin + row) * channels_ + c;
-      T* y = y_ + at;
-      if (const T* residual = e_.residual ? e_.residual + at : nullptr) {
-        for (int o = 0; o < wide; ++o) y[o] = clamped(z[o] * a[o] + b[o] + float(residual[o]));
-      } else {
-        for (int o = 0; o < wide; ++o) y[o] = clamped(z[o] * a[o] + b[o]);
+  void operator()(std::int64_t begin, std::int64_t rows, int c, int wide, const float* z, std::int64_t stride) const {
+    for_processor([=, this] {
+      const float *a = scale_ + c, *b = bias_ + c, lowest = lowest_;
+      const auto clamped = [lowest](float value) { return T(value < lowest ? lowest : value); };
+      for (std::int64_t row = 0; row < rows; ++row) {
+        const std::int64_t at = (begin + row) * channels_ + c;
+        const float* from = z + row * stride;
+        T* y = y_ + at;
+        if (const T* residual = e_.residual ? e_.residual + at : nullptr) {
+          for (int o = 0; o < wide; ++o) y[o] = clamped(from[o] * a[o] + b[o] + float(residual[o]));
+        } else {
+          for (int o = 0; o < wide; ++o) y[o] = clamped(from[o] * a[o] + b[o]);
+        }
       }
-    }
+    });
   }
 
  private:
-  T clamped(float value) const { return T(value < lowest_ ? lowest_ : value); }
-
   const Conv2dEpilogue<T> e_;
   const std::int64_t channels_;
   T* const y_;

@@ -1,7 +1,7 @@
 #include "kernels/nn/elementwise.h"
 
+#include "kernels/common/for_processor.h"
 #include "kernels/common/parallel.h"
-#include "kernels/common/simd.h"
 
 namespace diopter::cpu {
 
@@ -9,15 +9,14 @@ namespace {
 
 constexpr std::int64_t kGrain = 1 << 15;
 
-template <class T, class F>
-DIOPTER_SIMD void generate_piece(std::int64_t begin, std::int64_t end, T* y, F f) {
-  for (std::int64_t i = begin; i < end; ++i) y[i] = T(f(i));
-}
-
 /// y[i] = f(i), in parallel.
 template <class T, class F>
 void generate(std::int64_t n, T* y, F f) {
-  parallel_for(n, kGrain, [=](std::int64_t begin, std::int64_t end) { generate_piece(begin, end, y, f); });
+  parallel_for(n, kGrain, [=](std::int64_t begin, std::int64_t end) {
+    for_processor([=] {
+      for (std::int64_t i = begin; i < end; ++i) y[i] = T(f(i));
+    });
+  });
 }
 
 }  // namespace

@@ -2,15 +2,15 @@
 
 #include <algorithm>
 
+#include "kernels/common/for_processor.h"
 #include "kernels/common/parallel.h"
-#include "kernels/common/simd.h"
 
 namespace diopter::cpu {
 
 namespace {
 
 /// The step for values [begin, end) of one segment.
-DIOPTER_SIMD void step(const SgdArgs& args, const SgdSegment& s, std::int64_t begin, std::int64_t end) {
+void step(const SgdArgs& args, const SgdSegment& s, std::int64_t begin, std::int64_t end) {
   const float lr = *args.lr * s.lr_factor, scale = *args.gradient_scale, momentum = args.momentum;
   const float weight_decay = s.weight_decay;
   float *w = s.w, *velocity = s.velocity;
@@ -36,7 +36,8 @@ void sgd_step(const SgdArgs& args) {
     for (std::int64_t chunk = first; chunk < last; ++chunk) {
       const SgdSegment& segment = segment_of_chunk(args.segments, args.segment_count, chunk);
       const std::int64_t begin = (chunk - segment.first_chunk) * kSgdChunk;
-      step(args, segment, begin, std::min(begin + kSgdChunk, segment.count));
+      const std::int64_t end = std::min(begin + kSgdChunk, segment.count);
+      for_processor([&] { step(args, segment, begin, end); });
     }
   });
 }

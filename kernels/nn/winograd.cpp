@@ -4,8 +4,8 @@
 #include <atomic>
 #include <vector>
 
+#include "kernels/common/for_processor.h"
 #include "kernels/common/parallel.h"
-#include "kernels/common/simd.h"
 #include "kernels/nn/conv2d_epilogue.h"
 #include "kernels/nn/feature_maps.h"
 #include "kernels/nn/gemm.h"
@@ -118,25 +118,27 @@ void both_axes(const float* x, float* y) {
 
 /// y[i * y_step + c] = (F x F^T)[i] of the square x[0][c], x[1][c], ..., for all c < channels.
 template <class F, class T>
-DIOPTER_SIMD void transform_square(const T* const* x, int channels, float* y, std::int64_t y_step) {
-  constexpr int kFrom = F::from * F::from, kTo = F::to * F::to;
-  float in[kFrom * kLanes], out[kTo * kLanes];
-  int c = 0;
-  for (; c + kLanes <= channels; c += kLanes) {
+void transform_square(const T* const* x, int channels, float* y, std::int64_t y_step) {
+  for_processor([=] {
+    constexpr int kFrom = F::from * F::from, kTo = F::to * F::to;
+    float in[kFrom * kLanes], out[kTo * kLanes];
+    int c = 0;
+    for (; c + kLanes <= channels; c += kLanes) {
+      for (int i = 0; i < kFrom; ++i) {
+        for (int lane = 0; lane < kLanes; ++lane) in[i * kLanes + lane] = float(x[i][c + lane]);
+      }
+      both_axes<F>(in, out);
+      for (int i = 0; i < kTo; ++i) {
+        for (int lane = 0; lane < kLanes; ++lane) y[i * y_step + c + lane] = out[i * kLanes + lane];
+      }
+    }
+    if (c == channels) return;
     for (int i = 0; i < kFrom; ++i) {
-      for (int lane = 0; lane < kLanes; ++lane) in[i * kLanes + lane] = float(x[i][c + lane]);
+      for (int lane = 0; lane < kLanes; ++lane) in[i * kLanes + lane] = c + lane < channels ? float(x[i][c + lane]) : 0.0f;
     }
     both_axes<F>(in, out);
-    for (int i = 0; i < kTo; ++i) {
-      for (int lane = 0; lane < kLanes; ++lane) y[i * y_step + c + lane] = out[i * kLanes + lane];
-    }
-  }
-  if (c == channels) return;
-  for (int i = 0; i < kFrom; ++i) {
-    for (int lane = 0; lane < kLanes; ++lane) in[i * kLanes + lane] = c + lane < channels ? float(x[i][c + lane]) : 0.0f;
-  }
-  both_axes<F>(in, out);
-  for (int i = 0; i < kTo; ++i) std::copy_n(out + i * kLanes, channels - c, y + i * y_step + c);
+    for (int i = 0; i < kTo; ++i) std::copy_n(out + i * kLanes, channels - c, y + i * y_step + c);
+  });
 }
 
 /// Transformed values of `count` tiles or filters: 36 matrices [count, channels].
