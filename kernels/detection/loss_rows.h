@@ -12,8 +12,8 @@
 namespace diopter::cpu {
 
 /// n negative logits: writes their gradient unless dx is null, returns the sum of their losses.
-/// Almost all logits are negative. Blocks of floats let the compiler vectorise the loop over the loss; the losses of a
-/// block are added in a fixed tree.
+/// Almost all logits are negative. Blocks of floats let the compiler vectorise the loop over the loss. The losses of a
+/// block are added in float, vector by vector, whatever the processor's vectors are; blocks in double.
 template <class T, class Loss>
 double negatives(const Loss& loss, const T* x, T* dx, std::int64_t n, float scale) {
   constexpr int kBlock = 128, kVector = 16;
@@ -31,9 +31,9 @@ double negatives(const Loss& loss, const T* x, T* dx, std::int64_t n, float scal
         values[i] = l.value;
         derivatives[i] = l.derivative;
       }
-      for (int i = size; i < kBlock; ++i) values[i] = 0;
-      for (int half = kBlock / 2; half >= kVector; half /= 2) {
-        for (int i = 0; i < half; ++i) values[i] += values[i + half];
+      for (int i = size; i < whole; ++i) values[i] = 0;
+      for (int vector = kVector; vector < whole; vector += kVector) {
+        for (int i = 0; i < kVector; ++i) values[i] += values[vector + i];
       }
       for (int i = 0; i < kVector; ++i) sum += static_cast<double>(values[i]);
       if (!dx) continue;

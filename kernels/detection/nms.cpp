@@ -98,7 +98,7 @@ class Suppressor {
       const float* b = args_.boxes + (group.image * args_.capacity + order.index(lower_half(order.by_class[i]))) * 4;
       boxes_.push_back({b[0], b[1], b[2], b[3]});
     }
-    kept_.start(boxes_.data(), static_cast<std::int64_t>(boxes_.size()));
+    kept_.start(boxes_);
     // A group's box after max_kept better ones of the same group is never among the image's best max_kept.
     for (std::size_t i = 0; i < boxes_.size() && kept_.size() < args_.max_kept; ++i) {
       const float area = box_area(boxes_[i]);

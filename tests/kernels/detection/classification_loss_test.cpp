@@ -107,6 +107,15 @@ TEST_CASE("classification loss: equals a plain sum in double") {
   require_plain_sum<bf16>(device, {2, 3, 20, {40, 10}, 0}, FocalLoss{}, 0.00391, 3);
 }
 
+TEST_CASE("classification loss: runs of logits around the lengths of vectors and blocks") {
+  const Device device = GENERATE(from_range(test::devices()));
+  for (int classes : {1, 2, 7, 8, 9, 15, 16, 17, 63, 64, 65, 127, 128, 129, 144, 255, 257}) {
+    INFO(classes << " classes");
+    require_plain_sum<float>(device, {1, 1, classes, {11}, 3}, FocalLoss{}, 1e-5);
+    require_plain_sum<bf16>(device, {1, 1, classes, {11}, 3}, FocalLoss{}, 0.00391);
+  }
+}
+
 TEST_CASE("classification loss: every loss of the list") {
   const Device device = GENERATE(from_range(test::devices()));
   for (const AnyLoss& loss : all_losses()) {

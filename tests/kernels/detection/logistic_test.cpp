@@ -46,5 +46,36 @@ TEST_CASE("logistic: float and double against the plain formulas") {
   }
 }
 
+TEST_CASE("logistic: the whole range of float") {
+  // Every exponent, some significands each, both signs: subnormal numbers, what overflows exp, the largest.
+  for (int exponent = -149; exponent <= 127; ++exponent) {
+    for (int i = 0; i < 256; ++i) {
+      const float size = std::ldexp(1 + static_cast<float>(i) / 256, exponent);
+      for (const float z : {size, -size}) {
+        const Logistic<float> f = logistic(z);
+        const Logistic<double> exact = logistic(double{z});
+        INFO("z = " << z);
+        // Below exp(-87) = 1.6e-38 results become 0.
+        if (!near(f.sigmoid, exact.sigmoid)) REQUIRE((f.sigmoid == 0 && exact.sigmoid < 1.7e-38));
+        if (!near(f.softplus, exact.softplus)) REQUIRE((f.softplus == 0 && exact.softplus < 1.7e-38));
+        if (!near(f.log_sigmoid, exact.log_sigmoid)) REQUIRE((f.log_sigmoid == 0 && exact.log_sigmoid > -1.7e-38));
+      }
+    }
+  }
+}
+
+TEST_CASE("logistic: infinities and NaN") {
+  const Logistic<float> high = logistic(INFINITY), low = logistic(-INFINITY), nan = logistic(NAN);
+  CHECK(high.sigmoid == 1);
+  CHECK(high.log_sigmoid == 0);
+  CHECK(high.softplus == INFINITY);
+  CHECK(low.sigmoid == 0);
+  CHECK(low.log_sigmoid == -INFINITY);
+  CHECK(low.softplus == 0);
+  CHECK(std::isnan(nan.sigmoid));
+  CHECK(std::isnan(nan.log_sigmoid));
+  CHECK(std::isnan(nan.softplus));
+}
+
 }  // namespace
 }  // namespace diopter

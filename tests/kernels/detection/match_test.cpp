@@ -115,6 +115,25 @@ TEST_CASE("match: equals the plain rule on random scenes") {
   }
 }
 
+TEST_CASE("match: rows longer than a tile, positions that are no integers, thresholds of 0") {
+  const Device device = GENERATE(from_range(test::devices()));
+  AnchorGrid grid = test::small_grid(2, 3, 400, 1.7f);
+  grid.offset = 0.5f;
+  for (int l = 0; l < grid.levels; ++l) grid.level[l].stride_x = 2.3f;
+  const Scene scene = random_scene(2, 20, 600, 9);
+  for (bool low_quality : {false, true}) {
+    for (const MatchRule& rule : {MatchRule{0.5f, 0.4f, low_quality, 0.5f}, MatchRule{0.2f, 0.1f, low_quality, 0.0f},
+                                  MatchRule{0.0f, 0.0f, low_quality, 0.5f}}) {
+      INFO("low quality " << low_quality << " foreground " << rule.foreground_iou);
+      const Matched plain = match_plainly(grid, scene, rule);
+      REQUIRE(match(device, grid, scene, rule) == plain);
+      if (device == Device::cpu) {
+        test::with_thread_counts([&] { REQUIRE(match(device, grid, scene, rule) == plain); });
+      }
+    }
+  }
+}
+
 TEST_CASE("match: any number of anchors and boxes") {
   const Device device = GENERATE(from_range(test::devices()));
   for (int anchors : {0, 1, 31, 32, 33, 255, 256, 257, 1000}) {

@@ -124,6 +124,74 @@ TEST_CASE("nms: 5,000 boxes, 80 classes and one class") {
   if (device == Device::cpu) test::with_thread_counts([&] { REQUIRE(nms(device, c, 0.5f, true, 5000) == by_class); });
 }
 
+/// Boxes of sizes from 1 to 1,000, some of them copies of others that were moved or resized a little.
+Candidates of_all_sizes(int n, float extent, std::uint64_t seed) {
+  std::vector<Box> boxes;
+  std::vector<float> scores;
+  Philox random(seed, 0);
+  for (int i = 0; i < n; ++i) {
+    const float x = random.uniform(-extent, extent), y = random.uniform(-extent, extent);
+    const float w = std::exp(random.uniform(0, 7)), h = w * std::exp(random.uniform(-1, 1));
+    Box box{x, y, x + w, y + h};
+    if (i > 0 && i % 3 == 0) {
+      box = boxes[random.below(static_cast<std::uint32_t>(i))];
+      const float move = random.uniform(-0.5f, 0.5f) * (box.x2 - box.x1), grow = random.uniform(0, 2) * (box.y2 - box.y1);
+      box = {box.x1 + move, box.y1, box.x2 + move, box.y2 + grow};
+    }
+    boxes.push_back(box);
+    scores.push_back(random.uniform(-1, 1));
+  }
+  Candidates c(n);
+  c.add_image(boxes, scores, std::vector<std::int32_t>(n, 3));
+  return c;
+}
+
+TEST_CASE("nms: many kept boxes of all sizes") {
+  const Device device = GENERATE(from_range(test::devices()));
+  for (float extent : {1.0f, 300.0f, 5000.0f, 1e6f}) {
+    const Candidates c = of_all_sizes(700, extent, 5);
+    for (float threshold : {0.0f, 1e-7f, 0.05f, 0.3f, 0.5f, 0.7f, 0.95f, 1.0f, 1.5f}) {
+      INFO("extent " << extent << ", threshold " << threshold);
+      REQUIRE(nms(device, c, threshold, true, 700) == nms_plainly(c, threshold, true, 700));
+    }
+  }
+}
+
+TEST_CASE("nms: many kept boxes among some that are no boxes") {
+  const Device device = GENERATE(from_range(test::devices()));
+  const std::vector<Box> strange = {{5, 5, 5, 5},    {50, 50, 20, 80},         {60, 80, 50, 20},       {0, 0, INFINITY, 9},
+                                    {-1e30f, -1e30f, 1e30f, 1e30f}, {1, 1, 1 + 1e-6f, 1 + 1e-6f}, {0, 0, 1e-30f, 1e-30f}};
+  for (std::size_t i = 0; i < strange.size(); ++i) {
+    Candidates c = of_all_sizes(500, 3000, 6);
+    for (std::size_t j = 100; j < 500; j += 150) c.boxes[j] = strange[i];
+    for (float threshold : {-0.5f, 0.0f, 0.5f}) {
+      INFO("kind " << i << ", threshold " << threshold);
+      REQUIRE(nms(device, c, threshold, true, 500) == nms_plainly(c, threshold, true, 500));
+    }
+  }
+  Candidates line(500);  // all in a line, and all in one point
+  std::vector<Box> boxes(500), points(500, Box{7, 7, 7, 7});
+  for (int i = 0; i < 500; ++i) boxes[i] = {static_cast<float>(i % 300), 2, static_cast<float>(i % 300) + 1.5f, 2};
+  line.add_image(boxes, std::vector<float>(500, 0.5f), std::vector<std::int32_t>(500));
+  line.add_image(points, std::vector<float>(500, 0.5f), std::vector<std::int32_t>(500));
+  CHECK(nms(device, line, 0.5f, true, 500) == nms_plainly(line, 0.5f, true, 500));
+}
+
+TEST_CASE("nms: order of many scores of either sign, 0 and -0, and of classes of either sign") {
+  const Device device = GENERATE(from_range(test::devices()));
+  Candidates c = of_all_sizes(1500, 20000, 7);
+  for (std::size_t i = 0; i < c.scores.size(); ++i) {
+    if (i % 5 == 0) c.scores[i] = i % 2 ? 0.0f : -0.0f;
+    if (i % 7 == 0) c.scores[i] *= 1e30f;
+    c.labels[i] = static_cast<std::int32_t>(i % 9) - 4 + (i % 2 ? 1 << 30 : 0);
+  }
+  for (bool class_aware : {true, false}) {
+    for (int max_kept : {1, 100, 1500}) {
+      CHECK(nms(device, c, 0.5f, class_aware, max_kept) == nms_plainly(c, 0.5f, class_aware, max_kept));
+    }
+  }
+}
+
 TEST_CASE("nms: more boxes than are sorted in shared memory, in 1,200 classes") {
   const Device device = GENERATE(from_range(test::devices()));
   const Candidates c = random_candidates(2, 6000, 1200, 40, 8);
