@@ -29,7 +29,7 @@ template <class T>
 void add_classification_loss(Cases& cases, Device device, const CaseSize& batch) {
   const int classes = batch.get("classes", kClasses);
   const Scene scene(batch.images, batch.side, batch.get("boxes", 12), device, classes);
-  const Head<T> head(scene.levels, scene.grid.cells, classes, -5, 0.8f, device);
+  const HeadOutput<T> head(scene.levels, scene.grid.cells, classes, -5, 0.8f, device);
   const Tensor scale = Tensor::full({batch.images}, 0.01f, device), losses = scale.clone();
   const double logits = static_cast<double>(head.values.size());
   cases.push_back({{.name = name_of(head.values.dtype()) + (", " + batch.text()) + text_of_classes(classes),
@@ -49,7 +49,7 @@ void add_classification_loss(Cases& cases, Device device, const CaseSize& batch)
 template <class T>
 void add_anchor_scores(Cases& cases, Device device, const CaseSize& batch) {
   const Scene scene(batch.images, batch.side, 12, device);
-  const Head<T> head(scene.levels, scene.grid.cells, kClasses, -5, 0.8f, device);
+  const HeadOutput<T> head(scene.levels, scene.grid.cells, kClasses, -5, 0.8f, device);
   const Tensor scores = Tensor::empty(scene.labels.shape(), DType::f32, device);
   cases.push_back({{.name = name_of(head.values.dtype()) + (", scores, " + batch.text()),
                     .bytes = static_cast<double>(head.values.bytes()) + 8.0 * static_cast<double>(scores.size())},
@@ -104,7 +104,7 @@ template <class T>
 void add_top_k(Cases& cases, Device device, const CaseSize& batch) {
   const int classes = batch.get("classes", kClasses);
   const Scene scene(batch.images, batch.side, 12, device);
-  const Head<T> head(scene.levels, scene.grid.cells, classes, -5, 0.8f, device);
+  const HeadOutput<T> head(scene.levels, scene.grid.cells, classes, -5, 0.8f, device);
   const int k = 1000;
   const Shape shape{batch.images, scene.levels.count, k};
   const Tensor indices = Tensor::empty(shape, DType::i32, device), values = Tensor::empty(shape, DType::f32, device);
@@ -125,7 +125,7 @@ void add_top_k(Cases& cases, Device device, const CaseSize& batch) {
 template <class T>
 void add_box_loss(Cases& cases, Device device, const CaseSize& batch) {
   const Scene scene(batch.images, batch.side, 12, device);
-  const Head<T> head(scene.levels, scene.grid.cells, 4, 0, 0.2f, device);
+  const HeadOutput<T> head(scene.levels, scene.grid.cells, 4, 0, 0.2f, device);
   const Tensor scale = Tensor::full({batch.images}, 0.01f, device), losses = scale.clone();
   for (const BoxLoss kind : {BoxLoss::l1, BoxLoss::ciou}) {
     const std::string name = kind == BoxLoss::l1 ? "l1" : "ciou";

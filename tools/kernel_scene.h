@@ -81,11 +81,11 @@ struct Scene {
 
 /// Outputs of a head on all levels, normally distributed, and room for their gradient.
 template <class T>
-struct Head {
+struct HeadOutput {
   Tensor values, gradient;
   HeadLevels<T> levels;  // points into them
 
-  Head(const Levels& maps, int cells, int channels, float mean, float deviation, Device device)
+  HeadOutput(const Levels& maps, int cells, int channels, float mean, float deviation, Device device)
       : values(normal_tensor<T>({maps.rows(), cells * channels}, mean, deviation, device)),
         gradient(Tensor::empty(values.shape(), values.dtype(), device)) {
     levels = {.count = maps.count, .images = maps.level[0].n, .cells = cells, .channels = channels};

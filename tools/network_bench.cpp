@@ -121,8 +121,8 @@ NetworkTimes bench_postprocess(const NetworkBench& bench) {
   const RetinaNet model(bench.config, classes);
   const Levels levels = pyramid_levels(bench.config.model, bench.batch, side, side);
   const AnchorGrid grid = anchors_for_levels(bench.config, levels, side, side);
-  const Head<float> logits(levels, grid.cells, classes, -5, 0.8f, bench.device);
-  const Head<float> deltas(levels, grid.cells, 4, 0, 0.2f, bench.device);
+  const HeadOutput<float> logits(levels, grid.cells, classes, -5, 0.8f, bench.device);
+  const HeadOutput<float> deltas(levels, grid.cells, 4, 0, 0.2f, bench.device);
   const RetinaNet::Output output{{Variable(logits.values), levels}, {Variable(deltas.values), levels}, grid};
   Batch batch;
   batch.images = bench.batch;

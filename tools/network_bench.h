@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "data/dataset.h"
+#include "kernels/common/memory.h"
 #include "retinanet/config.h"
 
 namespace diopter {
