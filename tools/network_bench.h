@@ -23,7 +23,7 @@ struct NetworkBench {
 };
 
 struct NetworkTimes {
-  std::vector<double> milliseconds;  // of each repetition
+  std::vector<double> milliseconds;  // of each repetition; loading: their mean
   double peak_memory_mib = 0;        // on the CPU largest resident size of the process, on a GPU of what was allocated
   std::vector<double> values;        // step: both losses of the first step; inference and post-processing: number of
                                      // detections and sum of their scores; loading: boxes
