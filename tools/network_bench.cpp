@@ -5,9 +5,11 @@
 #include <algorithm>
 #include <chrono>
 #include <functional>
+#include <future>
 
 #include "engine/checkpoint.h"
 #include "engine/dispatch.h"
+#include "kernels/common/parallel.h"
 #include "retinanet/detect.h"
 #include "retinanet/trainer.h"
 #include "retinanet/weights.h"
@@ -105,14 +107,22 @@ NetworkTimes bench_inference(const NetworkBench& bench) {
   for (const ImageRecord& record : bench.data.images) pictures.push_back(read_image(record.file));
 
   const LoaderOptions options = loader_options(bench.config);
+  const auto first_batch = [&] {
+    std::vector<Sample> samples(static_cast<std::size_t>(bench.batch));
+    parallel_for(bench.batch, 1, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t i = begin; i < end; ++i) {
+        const std::size_t index = static_cast<std::size_t>(i) % pictures.size();
+        samples[i] = prepare(pictures[index], bench.data.images[index], options.resize, options.normalisation);
+      }
+    });
+    return collate(samples, options.divisor);
+  };
   NetworkTimes times;
-  std::size_t next = 0;
+  std::future<Batch> ahead;
   repeat(bench, times, [&] {
-    std::vector<Sample> samples;
-    for (int i = 0; i < bench.batch; ++i, next = (next + 1) % pictures.size()) {
-      samples.push_back(prepare(pictures[next], bench.data.images[next], options.resize, options.normalisation));
-    }
-    times.values = summary(detect(model, collate(samples, options.divisor)));
+    const Batch batch = ahead.valid() ? ahead.get() : first_batch();
+    if (options.workers > 0) ahead = std::async(std::launch::async, first_batch);
+    times.values = summary(detect(model, batch));
   });
   return times;
 }

@@ -13,7 +13,7 @@ namespace diopter {
 /// What is timed, on which data and how often.
 struct NetworkBench {
   Config config;
-  Dataset data;          // its pictures are used in turns
+  Dataset data;          // inference: its first pictures, again and again
   int batch = 2;         // pictures a repetition
   int side = 512;        // of the padded input, for post-processing
   int warm_up = 2, repetitions = 10;
@@ -31,9 +31,11 @@ struct NetworkTimes {
 
 /// Training steps as `diopter train` does them: batch, forward, matching, losses, backward, SGD.
 NetworkTimes bench_step(const NetworkBench& bench);
-/// From decoded pictures in memory to detections in pixels of those pictures.
+/// From decoded pictures in memory to detections in pixels of those pictures. With train.workers > 0 the next batch is
+/// prepared beside the network, as loaders do it.
 NetworkTimes bench_inference(const NetworkBench& bench);
-/// From head outputs to detections: thresholds, top-k, boxes, NMS. Random logits around -5, 0.5% of them above 0.05.
+/// From head outputs to detections: threshold, top-k, decoding, NMS. Random logits around -5, some 0.5% of them with a
+/// score of 0.05 or more.
 NetworkTimes bench_postprocess(const NetworkBench& bench);
 /// Batches from picture files, as `diopter train` reads and augments them.
 NetworkTimes bench_loading(const NetworkBench& bench);

@@ -105,7 +105,7 @@ class Bench:
                 lines = errors.read().decode(errors="replace").split("\n")
                 last = next((line for line in reversed(lines) if line.strip()), "")
                 raise Failure(f"{pathlib.Path(str(command[0])).name} ended with {process.returncode}: {last}")
-        return {"seconds": seconds, "peak_mib": usage.ru_maxrss / 1024}
+        return {"seconds": seconds, "peak_mib": usage.ru_maxrss / 1024, "processor_s": usage.ru_utime + usage.ru_stime}
 
     run = process
 
@@ -134,28 +134,30 @@ class Bench:
             peak = worker.end()
         return {"peak_mib": peak, **answer}
 
-    def kernel_case(self, section, name, kernel, sizes, part, task, arguments, layouts, tolerance, series="", size=0):
-        """A kernel of ours against an operation of theirs on the same input, which ours writes in the first round."""
-        key = "_".join(f"{n}{v}" for n, v in sizes.items())
-        file = self.folder / f"{kernel}_{part}_{key}.safetensors"
-        threads = self.threads[-1]
+    def kernel_case(self, section, name, kernel, sizes, part, task, arguments, contenders, tolerance, series="", size=0,
+                    types=("f32",)):
+        """A kernel of ours against an operation of theirs on the same input, which ours writes in the first round.
+        contenders: name -> further arguments."""
+        size_text = ",".join(f"{n}={v}" for n, v in sizes.items())
+        file = self.folder / f"{kernel}_{part}_{size_text}.safetensors"
+        threads, repetitions = self.threads[-1], self.pick(5, quick=2)
 
-        def ours():
-            out = self.folder / "times.json"
-            self.process([self.program, "kernels", "bench", kernel, "--type", "f32", "--case", part, "--size",
-                          ",".join(f"{n}={v}" for n, v in sizes.items()), "--repetitions", self.pick(5, quick=2), "--json",
-                          out, "--device", self.device, "--threads", threads,
-                          *self.save_once(file)])
-            return {"seconds": json.loads(out.read_text())[-1]["microseconds"] * 1e-6}
+        def ours(storage):
+            def run():
+                out = self.folder / "times.json"
+                save = self.save_once(file) if storage == "f32" else []
+                self.process([self.program, "kernels", "bench", kernel, "--type", storage, "--case", part, "--size",
+                              size_text, "--repetitions", repetitions, "--json", out, "--device", self.device, "--threads",
+                              threads, *save])
+                return {"seconds": json.loads(out.read_text())[-1]["microseconds"] * 1e-6}
+            return run
 
-        def theirs(layout):
-            request = {"task": task, "file": str(file), "threads": threads, "repetitions": self.pick(5, quick=2), **arguments}
-            if layout:
-                request["layout"] = layout
+        def theirs(further):
+            request = {"task": task, "file": str(file), "threads": threads, "repetitions": repetitions, **arguments, **further}
             return lambda: self.torch(request)
 
-        return Case(section, name, {"diopter": ours}, {name: theirs(layout) for name, layout in layouts.items()}, series,
-                    size, tolerance)
+        return Case(section, name, {storage: ours(storage) for storage in types},
+                    {contender: theirs(further) for contender, further in contenders.items()}, series, size, tolerance)
 
     def save_once(self, file):
         return ["--save", file] if self.python and not file.exists() else []
@@ -233,10 +235,22 @@ def python_with_peers(options):
 
 
 def machine(options):
+    def first_line(*command):
+        return subprocess.run(command, capture_output=True, text=True, cwd=REPOSITORY).stdout.split("\n")[0]
+
     names = [line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")]
     return {"processor": names[0] if names else platform.machine(), "processors": os.cpu_count(),
             "system": platform.platform(), "load": list(os.getloadavg()), "device": options.device,
-            "diopter": subprocess.run([options.program, "info"], capture_output=True, text=True).stdout.split("\n")[0]}
+            "diopter": f"{first_line(options.program, '--version')} ({first_line('git', 'rev-parse', '--short', 'HEAD')})"}
+
+
+def hopeless(contenders, name):
+    """Whether a contender was more than a quarter slower than another of its side in every round: its further rounds are
+    saved."""
+    mine = contenders[name]
+    return len(mine) > 0 and any(len(runs) >= len(mine) and all(m["seconds"] > 1.25 * other["seconds"]
+                                                                for m, other in zip(mine, runs))
+                                 for runs in contenders.values())
 
 
 def measure(bench, cases, options, write):
@@ -255,7 +269,7 @@ def measure(bench, cases, options, write):
                 contenders.reverse()
             text = []
             for side, name, run in contenders:
-                if name in result["failures"]:
+                if name in result["failures"] or bench.round > 2 and hopeless(result[side], name):
                     continue
                 try:
                     answer = run()

@@ -10,7 +10,8 @@ import shutil
 import sys
 
 CLASSES = 91  # of torchvision's COCO models
-CHANNELS_LAST = {"contiguous": "contiguous_format", "channels_last": "channels_last"}
+PRIOR = 0.05  # of inference: about half of all scores are above the threshold, so that each level has its 1000 candidates
+LAYOUTS = {"contiguous": {"layout": "contiguous_format"}, "channels_last": {"layout": "channels_last"}}
 
 
 @dataclasses.dataclass
@@ -47,15 +48,16 @@ def layers(side):
 
 def convolutions(bench):
     passes = {"forward": "forward", "data": "backward, data", "weight": "backward, weight"}
-    for side in bench.pick([512], quick=[128]):
-        for name, sizes, stride in layers(side):
-            if bench.quick and sizes["in"] > 256:
-                continue
+    theirs = LAYOUTS if bench.device == "cpu" else {**LAYOUTS, "bf16, channels_last": {**LAYOUTS["channels_last"], "amp": True}}
+    types = ["f32"] if bench.device == "cpu" else ["f32", "bf16"]
+    tolerance = 1e-3 if bench.device == "cpu" else 0.03  # of bf16
+    for side in bench.pick([256, 512], quick=[128]):
+        for name, sizes, stride in list(layers(side))[:bench.pick(None, quick=2)]:
             for part, text in passes.items():
                 if name.startswith("stem") and part == "data":
                     continue  # no one needs it
                 yield bench.kernel_case("conv", f"{name}: {text}", "conv2d", {"images": 2, **sizes}, part, "convolution",
-                                        {"part": part, "stride": stride}, CHANNELS_LAST, 1e-3)
+                                        {"part": part, "stride": stride}, theirs, tolerance, types=types)
 
 
 # (b) Networks --------------------------------------------------------------------------------------------------------
@@ -66,30 +68,32 @@ def networks(bench, what):
         if bench.python and bench.device == "cpu":
             yield agreement_case(bench, what, backbone)
         for threads in bench.pick(bench.threads, quick=bench.threads[-1:]):
-            for batch in bench.pick([2, 8], quick=[2]):
+            for batch in bench.pick([2, 8] if threads == bench.threads[-1] else [2], quick=[2]):
                 for side in bench.pick(bench.sides, quick=[128]):
                     yield network_case(bench, what, text, backbone, threads, batch, side)
 
 
 def network_case(bench, what, text, backbone, threads, batch, side):
     data = bench.data(side, batch)
-    # Enough repetitions for a median, few where a single one takes a minute.
+    # Rounds repeat them anyway: few where a single one takes a minute.
     work = batch * side * side / 2 / 256**2 / threads * (2 if what == "step" else 1)
-    repetitions = bench.pick(3 if work > 8 else 5 if work > 2 else 9, quick=2)
-    prior = 0.05
-    sizes = ["--size", side, "--batch", batch, "--classes", CLASSES, "--warm-up", 1, "--repetitions", repetitions,
+    repetitions = bench.pick(1 if work > 8 and bench.device == "cpu" else 3, quick=1)
+    warm_up = 1 if bench.device == "cpu" else 3  # the second step of a compiled network may compile again
+    sizes = ["--size", side, "--batch", batch, "--classes", CLASSES, "--warm-up", warm_up, "--repetitions", repetitions,
              "--threads", threads]
-    network = ["--preset", "torchvision", "--set", f"model.backbone={backbone}", "--set", "train.workers=0",
-               "--set", f"model.prior={prior if what == 'inference' else 0.01}"]
+    # The threads that are allowed do all of the work; beside a GPU others prepare batches.
+    network = ["--preset", "torchvision", "--set", f"model.backbone={backbone}", "--set",
+               f"train.workers={0 if bench.device == 'cpu' else 8}",
+               "--set", f"model.prior={PRIOR if what == 'inference' else 0.01}"]
 
     def ours(*settings):
         return lambda: bench.bench(what, *network, *settings, *sizes, *data.options)
 
     def theirs(**options):
         request = {"task": what, "data": data.folder, "backbone": backbone, "size": side, "classes": CLASSES,
-                   "warm_up": 1, "repetitions": repetitions, "threads": threads, **options}
+                   "warm_up": warm_up, "repetitions": repetitions, "threads": threads, **options}
         if what == "inference":
-            request["prior"] = prior
+            request["prior"] = PRIOR
         return lambda: bench.torch_alone(request)
 
     return Case(what, f"{backbone}, {batch} x {side}^2, {threads} threads: {text}", bench.our_networks(ours),
@@ -112,7 +116,7 @@ def agreement_case(bench, what, backbone):
     def theirs():
         request = {"task": what, "data": data.folder, "backbone": backbone, "size": side, "classes": CLASSES, "warm_up": 0,
                    "repetitions": 1, "threads": threads, "weights": str(bench.weights(backbone))}
-        answer = bench.torch_alone({**request, "prior": 0.05} if what == "inference" else request)
+        answer = bench.torch_alone({**request, "prior": PRIOR} if what == "inference" else request)
         difference = max(abs(a - b) / max(abs(a), abs(b)) for a, b in zip(values["ours"], answer["values"]))
         return {**answer, "difference": difference}
 
@@ -158,7 +162,7 @@ def detect_case(bench, backbone, side, pictures):
 def train(bench):
     """The preset `small` on the built-in shapes; a seed each round."""
     data = bench.shapes()
-    iterations = bench.pick(1500, quick=20)
+    iterations = bench.pick(1500, quick=60)
     threads = bench.threads[-1]
 
     def ours():
@@ -195,7 +199,7 @@ def train(bench):
         return measure
 
     yield Case("train", f"shapes 64 px, preset small, {iterations} iterations of 8", {"diopter train": ours},
-               {name: theirs(layout) for name, layout in CHANNELS_LAST.items()})
+               {name: theirs(**layout) for name, layout in LAYOUTS.items()})
 
 
 # (d) Single stages of detection --------------------------------------------------------------------------------------
@@ -213,7 +217,7 @@ def match(bench):
     for boxes in bench.pick([10, 100, 1000], quick=[10]):
         for side in bench.pick([256, 512, 1024], quick=[256]):
             yield bench.kernel_case("match", f"{boxes} boxes, {anchors_of(side):,} anchors", "match",
-                                    {"side": side, "boxes": boxes}, "", "match", {}, {"torchvision": None}, 1e-3,
+                                    {"side": side, "boxes": boxes}, "", "match", {}, {"torchvision": {}}, 1e-3,
                                     f"{boxes} boxes", anchors_of(side))
 
 
@@ -222,7 +226,7 @@ def focal_loss(bench):
     for classes, side in bench.pick(cases, quick=[(20, 256)]):
         yield bench.kernel_case("focal", f"{anchors_of(side):,} anchors, {classes} classes", "classification_loss",
                                 {"side": side, "classes": classes}, "", "focal_loss", {"classes": classes},
-                                {"torchvision": None}, 1e-3, f"{classes} classes", anchors_of(side))
+                                {"torchvision": {}}, 1e-3, f"{classes} classes", anchors_of(side))
 
 
 def nms(bench):
@@ -230,7 +234,7 @@ def nms(bench):
         for boxes in bench.pick([10, 100, 1000, 10_000, 100_000, 200_000], quick=[10, 1000]):
             sizes = {"boxes": boxes, "classes": classes, "kept": boxes}
             yield bench.kernel_case("nms", f"{boxes:,} boxes, {classes} classes", "nms", sizes, "", "nms", {},
-                                    {"torchvision": None}, 1e-2, f"{classes} classes", boxes)
+                                    {"torchvision": {}}, 1e-2, f"{classes} classes", boxes)
 
 
 def postprocess(bench):
