@@ -104,8 +104,8 @@ void run(const Request& request, NetworkTimes (*measure)(const NetworkBench&), c
   const double median = sorted[sorted.size() / 2], images_per_second = 1000 * request.batch / median;
   const char* device_name = device == Device::cpu ? "cpu" : "cuda";
   std::printf("%s, %s, %d x %d^2, %zu classes, %s, %d threads\n", request.what.c_str(),
-              bench.config.model.backbone.c_str(), request.batch, request.size, bench.data.categories.size(), device_name,
-              thread_count());
+              bench.config.model.backbone.c_str(), request.batch, request.size, bench.data.categories.size(),
+              device_name, thread_count());
   std::printf("%.2f ms a %s (median of %zu, %.2f to %.2f), %.1f images/s, %.0f MiB at most\n", median, unit, sorted.size(),
               sorted.front(), sorted.back(), images_per_second, times.peak_memory_mib);
   if (request.json.empty()) return;
@@ -143,11 +143,15 @@ void add_kind(CLI::App& command, const std::string& name, const std::string& des
   kind.add_option("--annotations", request->annotations, "Data, as for diopter train; synthetic pictures by default")
       ->type_name("FILE");
   kind.add_option("--images", request->images, "Folder of the pictures")->type_name("DIR");
-  kind.add_option("--warm-up", request->warm_up, "Repetitions that do not count")->check(CLI::Range(0, 1000))->type_name("N");
-  kind.add_option("--repetitions", request->repetitions, "Their median is shown")->check(CLI::Range(1, 100'000))->type_name("N");
+  kind.add_option("--warm-up", request->warm_up, "Repetitions that do not count")->check(CLI::Range(0, 1000))
+      ->type_name("N");
+  kind.add_option("--repetitions", request->repetitions, "Their median is shown")
+      ->check(CLI::Range(1, 100'000))
+      ->type_name("N");
   kind.add_option("--json", request->json, "Write the numbers to this file")->type_name("OUT");
   if (name == "postprocess") {
-    kind.add_option("--save", request->save, "Write head outputs and detections to this safetensors file")->type_name("OUT");
+    kind.add_option("--save", request->save, "Write head outputs and detections to this safetensors file")
+        ->type_name("OUT");
   }
   add_device_option(kind, request->device);
   add_thread_option(kind);
@@ -163,8 +167,8 @@ void add_bench_command(CLI::App& app) {
   CLI::App& command =
       add_command(app, "bench", "Times training steps, inference, post-processing and data loading",
                   "bench step --preset torchvision --size 512 --batch 2 --threads 2\n\n"
-                  "Random weights (but model.weights=FILE) and synthetic pictures with 7 objects each. tools/bench/peers.py\n"
-                  "compares the times with those of PyTorch and torchvision.");
+                  "Random weights (or model.weights=FILE) and synthetic pictures with 7 objects each.\n"
+                  "tools/bench/peers.py compares the times with those of PyTorch and torchvision.");
   command.require_subcommand(1);
   const auto request = std::make_shared<Request>();
   add_kind(command, "step", "A training step: batch, forward, losses, backward, SGD", "step", bench_step, request);

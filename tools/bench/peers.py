@@ -9,6 +9,7 @@ installed there from PyPI. What exactly is compared stands in tools/bench/README
 """
 
 import argparse
+import contextlib
 import datetime
 import json
 import os
@@ -56,7 +57,7 @@ class Worker:
         except BrokenPipeError:
             line = ""
         if not line:
-            raise Failure(f"the PyTorch process ended with {self.process.wait()}")
+            raise Failure("the PyTorch process died; was there enough memory?")
         answer = json.loads(line)
         if "error" in answer:
             raise Failure(answer["error"])
@@ -64,7 +65,10 @@ class Worker:
 
     def end(self):
         """Peak resident size in MiB."""
-        self.process.stdin.close()
+        with contextlib.suppress(BrokenPipeError):
+            self.process.stdin.close()
+        if self.process.returncode is not None:  # it had died and was noticed
+            return 0.0
         _, status, usage = os.wait4(self.process.pid, 0)
         self.process.returncode = os.waitstatus_to_exitcode(status)
         return usage.ru_maxrss / 1024
@@ -76,7 +80,8 @@ class Bench:
     def __init__(self, options, folder, python):
         self.options, self.folder, self.python = options, folder, python
         self.program, self.here = options.program, HERE
-        self.device, self.quick, self.threads, self.sides = options.device, options.quick, options.threads, options.sizes
+        self.device, self.quick = options.device, options.quick
+        self.threads, self.sides = options.threads, options.sizes
         self.round = 1
         self.workers = {}
         memory = dict(line.split(":") for line in open("/proc/meminfo"))
@@ -153,8 +158,8 @@ class Bench:
             return run
 
         def theirs(further):
-            request = {"task": task, "file": str(file), "threads": threads, "repetitions": repetitions, **arguments, **further}
-            return lambda: self.torch(request)
+            return lambda: self.torch({"task": task, "file": str(file), "threads": threads, "repetitions": repetitions,
+                                       **arguments, **further})
 
         return Case(section, name, {storage: ours(storage) for storage in types},
                     {contender: theirs(further) for contender, further in contenders.items()}, series, size, tolerance)
@@ -241,12 +246,13 @@ def machine(options):
     names = [line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")]
     return {"processor": names[0] if names else platform.machine(), "processors": os.cpu_count(),
             "system": platform.platform(), "load": list(os.getloadavg()), "device": options.device,
-            "diopter": f"{first_line(options.program, '--version')} ({first_line('git', 'rev-parse', '--short', 'HEAD')})"}
+            "diopter": first_line(options.program, "--version"),
+            "commit": first_line("git", "rev-parse", "--short", "HEAD")}
 
 
 def hopeless(contenders, name):
-    """Whether a contender was more than a quarter slower than another of its side in every round: its further rounds are
-    saved."""
+    """Whether a contender was more than a quarter slower than another of its side in every round so far: further ones
+    would be a waste."""
     mine = contenders[name]
     return len(mine) > 0 and any(len(runs) >= len(mine) and all(m["seconds"] > 1.25 * other["seconds"]
                                                                 for m, other in zip(mine, runs))
@@ -323,8 +329,10 @@ def main():
     start = time.time()
     with tempfile.TemporaryDirectory(prefix="diopter-peers-", dir=options.work) as folder:
         bench = Bench(options, pathlib.Path(folder), python)
-        about = {"date": f"{datetime.datetime.now():%Y-%m-%d %H:%M}", "machine": machine(options), "rounds": options.rounds,
-                 "quick": options.quick}
+        about = {"date": f"{datetime.datetime.now():%Y-%m-%d %H:%M}", "machine": machine(options),
+                 "rounds": options.rounds, "quick": options.quick}
+        if about["machine"]["load"][0] > 0.5:
+            print(f"the machine is busy (load {about['machine']['load'][0]:.1f}): ratios will be wrong", file=sys.stderr)
         if python:
             about["versions"] = bench.torch({"task": "versions", "threads": options.threads[-1]})
         cases = [case for name in options.only for case in SECTIONS[name](bench)]
@@ -342,4 +350,9 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except Failure as failure:
+        sys.exit(f"peers.py: {failure}")
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -93,11 +93,11 @@ def both(r, key, text):
 def markdown(summary):
     machine = summary["machine"]
     versions = summary.get("versions")
-    lines = [f"{summary['date']}, {machine['processor']}, {machine['processors']} processors, load {machine['load'][0]:.1f} "
-             f"at the start; {machine['diopter']}"
-             + (f"; PyTorch {versions['torch']}, torchvision {versions['torchvision']} on {versions['device']}" if versions
-                else "")
-             + f"; medians of {summary['rounds']} rounds, {summary['seconds'] / 60:.0f} minutes.",
+    peers = (f"; PyTorch {versions['torch']}, torchvision {versions['torchvision']} on {versions['device']}"
+             if versions else "")
+    lines = [f"{summary['date']}, {machine['processor']}, {machine['processors']} processors, load "
+             f"{machine['load'][0]:.1f} at the start; {machine['diopter']} ({machine['commit']}){peers}; medians of "
+             f"{summary['rounds']} rounds, {summary['seconds'] / 60:.0f} minutes.",
              "",
              "| section | case | ours | PyTorch | best of | times faster | memory, MiB | grows as size^ | AP | difference |",
              "|---|---|---|---|---|---|---|---|---|---|"]
@@ -112,7 +112,8 @@ def markdown(summary):
             both(r, "peak_mib", "{:.0f}".format) if timed else "", both(r, "growth", "{:.1f}".format),
             both(r, "ap", lambda ap: f"{100 * ap:.1f}"),
             f"{r['difference']:.1e}" + ("" if r["agrees"] else " **too large**") if "difference" in r else ""]) + " |")
-        lines += [f"| | {name}: failed: {text.replace('|', '/')} | | | | | | | | |" for name, text in r.get("failures", {}).items()]
+        for name, text in r.get("failures", {}).items():
+            lines.append(f"| | {name}: failed: {text.replace('|', '/')} | | | | | | | | |")
     lines.append("")
     sections = dict.fromkeys(r["section"] for r in summary["rows"])
     for section in sections:

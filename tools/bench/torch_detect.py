@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Detection in picture files with torchvision, as a script does it: what peers.py times `diopter detect` against.
 
-Reads weights, decodes pictures, detects, draws what has a score of at least 0.5 and writes the pictures and a JSON file."""
+Reads weights, decodes pictures, detects, draws what has a score of at least 0.5, writes the pictures and a JSON file."""
 
 import argparse
 import json
@@ -46,7 +46,8 @@ def main():
         for i, (file, picture, found) in enumerate(zip(files, pictures, detections)):
             boxes, scores, labels = (found[key].cpu() for key in ("boxes", "scores", "labels"))
             shown = scores >= SCORE
-            drawn = draw_bounding_boxes(picture, boxes[shown], [f"{l} {s:.2f}" for l, s in zip(labels[shown], scores[shown])])
+            texts = [f"{label} {score:.2f}" for label, score in zip(labels[shown], scores[shown])]
+            drawn = draw_bounding_boxes(picture, boxes[shown], texts)
             write_jpeg(drawn, str(out / pathlib.Path(file).name), quality=90)
             for (x1, y1, x2, y2), score, label in zip(boxes.tolist(), scores.tolist(), labels.tolist()):
                 results.append({"image_id": begin + i + 1, "file_name": file, "category_id": label,

@@ -50,7 +50,8 @@ class Pictures(Dataset):
         picture, scale = self.decode(self.files[key], flip, self.size)
         boxes = torch.tensor(self.boxes[key]).reshape(-1, 4)
         if flip:
-            boxes = torch.stack([self.widths[key] - boxes[:, 2], boxes[:, 1], self.widths[key] - boxes[:, 0], boxes[:, 3]], 1)
+            x1, y1, x2, y2 = boxes.unbind(1)
+            boxes = torch.stack([self.widths[key] - x2, y1, self.widths[key] - x1, y2], 1)
         return F.normalize(F.to_dtype(picture, torch.float32, scale=True), MEAN, STD), boxes * scale
 
 

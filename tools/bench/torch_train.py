@@ -166,20 +166,21 @@ def detections(model, data, anchors, level_sizes, coder):
         logits, deltas = model(data.pictures[begin:begin + 16])
         for key, l, d in zip(data.ids[begin:], logits, deltas):
             boxes, scores, labels = [], [], []
-            for l_level, d_level, a_level in zip(l.split(level_sizes), d.split(level_sizes), anchors.split(level_sizes)):
+            for l_level, d_level, a_level in zip(*(t.split(level_sizes) for t in (l, d, anchors))):
                 score = l_level.sigmoid().flatten()
                 index = torch.where(score > 0.05)[0]
                 score, order = score[index].topk(min(1000, len(index)))
                 index = index[order]
                 anchor = index // l.shape[1]
-                boxes.append(clip_boxes_to_image(coder.decode_single(d_level[anchor], a_level[anchor]), (data.side, data.side)))
+                decoded = coder.decode_single(d_level[anchor], a_level[anchor])
+                boxes.append(clip_boxes_to_image(decoded, (data.side, data.side)))
                 scores.append(score)
                 labels.append(index % l.shape[1])
             boxes, scores, labels = map(torch.cat, (boxes, scores, labels))
             keep = batched_nms(boxes, scores, labels, 0.5)[:100]
-            for (x1, y1, x2, y2), score, label in zip(boxes[keep].tolist(), scores[keep].tolist(), labels[keep].tolist()):
-                results.append({"image_id": key, "category_id": data.categories[label], "bbox": [x1, y1, x2 - x1, y2 - y1],
-                                "score": score})
+            for (x1, y1, x2, y2), score, label in zip(*(t[keep].tolist() for t in (boxes, scores, labels))):
+                results.append({"image_id": key, "category_id": data.categories[label],
+                                "bbox": [x1, y1, x2 - x1, y2 - y1], "score": score})
     return results
 
 
