@@ -68,7 +68,7 @@ Dataset data_of(const Request& request, const TemporaryFolder& folder) {
     ShapesOptions shapes;
     shapes.size = request.size;
     shapes.min_objects = shapes.max_objects = 7;
-    shapes.min_object_size = 0.08f;
+    shapes.min_object_size = std::max(0.08f, 3.0f / static_cast<float>(request.size));
     shapes.max_object_size = 0.3f;
     shapes.empty = 0;
     write_shapes(folder / "data", request.batch, 0, shapes);

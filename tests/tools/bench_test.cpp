@@ -12,7 +12,8 @@ using nlohmann::json;
 
 namespace {
 
-const std::string kTiny = " --preset small --size 32 --batch 2 --classes 5 --warm-up 1 --repetitions 3 --device cpu --threads 1";
+const std::string kTiny =
+    " --preset small --size 64 --batch 2 --classes 5 --warm-up 1 --repetitions 3 --device cpu --threads 1";
 
 /// What a command writes with --json.
 json answer_of(const std::string& command) {
@@ -59,14 +60,14 @@ TEST_CASE("bench times post-processing and loading") {
   const json found = answer_of("bench postprocess" + kTiny + " --save '" + (folder / "heads.safetensors") + "'");
   const json header = header_of(folder / "heads.safetensors");
   REQUIRE(header.at("scores").at("shape") == json{found.at("values")[0].get<int>()});
-  REQUIRE(header.at("anchors").at("shape") == json{9 * (8 * 8 + 4 * 4 + 2 * 2), 4});
-  REQUIRE(header.at("logits").at("shape") == json{2 * (8 * 8 + 4 * 4 + 2 * 2), 9 * 5});
+  REQUIRE(header.at("anchors").at("shape") == json{9 * (16 * 16 + 8 * 8 + 4 * 4), 4});
+  REQUIRE(header.at("logits").at("shape") == json{2 * (16 * 16 + 8 * 8 + 4 * 4), 9 * 5});
   // Batches of 2 pictures with 7 boxes each; more than three, since the workers' stock is emptied first.
   REQUIRE(answer_of("bench loading" + kTiny).at("values")[0] >= 3.0 * 2 * 7);
 }
 
 TEST_CASE("bench refuses what it cannot time") {
-  require_refused(run_diopter("bench step --preset smal"), "did you mean 'small'");
+  require_refused(run_diopter("bench step --preset smal"), "the nearest is small");
   require_refused(run_diopter("bench step --set train.lrr=1"), "train.lr");
   require_refused(run_diopter("bench inference --annotations /none.json --images /"), "/none.json");
   require_refused(run_diopter("bench inference --batch 0"), "--batch");
