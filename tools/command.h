@@ -8,6 +8,7 @@
 
 namespace diopter {
 
+void add_bench_command(CLI::App& app);
 void add_compare_command(CLI::App& app);
 void add_convert_command(CLI::App& app);
 void add_detect_command(CLI::App& app);

@@ -49,6 +49,7 @@ int main(int argc, char** argv) {
   diopter::add_shapes_command(app);
   diopter::add_doctor_command(app);
   diopter::add_kernels_command(app);
+  diopter::add_bench_command(app);
   diopter::add_train_command(app);
   diopter::add_evaluate_command(app);
   diopter::add_detect_command(app);

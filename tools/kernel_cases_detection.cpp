@@ -3,6 +3,7 @@
 #include <numeric>
 
 #include "kernels/common/philox.h"
+#include "kernels/detection/anchors.h"
 #include "kernels/detection/box_loss.h"
 #include "kernels/detection/classification_loss.h"
 #include "kernels/detection/hard_examples.h"
@@ -20,25 +21,33 @@ using Cases = std::vector<KernelCase>;
 
 constexpr int kClasses = 80;
 
+std::string text_of_classes(int classes) {
+  return classes == kClasses ? "" : ", " + std::to_string(classes) + " classes";
+}
+
 template <class T>
-void add_classification_loss(Cases& cases, Device device, BatchSize batch) {
-  const Scene scene(batch.images, batch.side, 12, device);
-  const Head<T> head(scene.levels, scene.grid.cells, kClasses, -5, 0.8f, device);
+void add_classification_loss(Cases& cases, Device device, const CaseSize& batch) {
+  const int classes = batch.get("classes", kClasses);
+  const Scene scene(batch.images, batch.side, batch.get("boxes", 12), device, classes);
+  const HeadOutput<T> head(scene.levels, scene.grid.cells, classes, -5, 0.8f, device);
   const Tensor scale = Tensor::full({batch.images}, 0.01f, device), losses = scale.clone();
-  cases.push_back({name_of(head.values.dtype()) + (", " + batch.text()),
+  cases.push_back({name_of(head.values.dtype()) + (", " + batch.text()) + text_of_classes(classes),
                    [=] {
                      const ClassificationLossArgs<T> args{.logits = head.levels,
                                                           .labels = scene.labels.data<std::int32_t>(),
                                                           .scale = scale.data<float>(),
                                                           .losses = losses.data<float>()};
                      DIOPTER_DISPATCH(device, classification_loss, args, FocalLoss{});
-                   }});
+                   },
+                   {},
+                   {{"logits", head.values}, {"labels", scene.labels}, {"scale", scale}, {"losses", losses},
+                    {"gradient", head.gradient}}});
 }
 
 template <class T>
-void add_anchor_scores(Cases& cases, Device device, BatchSize batch) {
+void add_anchor_scores(Cases& cases, Device device, const CaseSize& batch) {
   const Scene scene(batch.images, batch.side, 12, device);
-  const Head<T> head(scene.levels, scene.grid.cells, kClasses, -5, 0.8f, device);
+  const HeadOutput<T> head(scene.levels, scene.grid.cells, kClasses, -5, 0.8f, device);
   const Tensor scores = Tensor::empty(scene.labels.shape(), DType::f32, device);
   cases.push_back({name_of(head.values.dtype()) + (", scores, " + batch.text()),
                    [=] {
@@ -50,7 +59,7 @@ void add_anchor_scores(Cases& cases, Device device, BatchSize batch) {
 }
 
 /// Survivors are the first anchors of each level, 384 an image.
-void add_select_hard_examples(Cases& cases, Device device, BatchSize batch) {
+void add_select_hard_examples(Cases& cases, Device device, const CaseSize& batch) {
   const Scene scene(batch.images, batch.side, 12, device);
   const int levels = scene.grid.levels, k = 384 / levels;
   std::vector<std::int32_t> indices, counts, keep, kept;
@@ -89,14 +98,15 @@ void add_select_hard_examples(Cases& cases, Device device, BatchSize batch) {
 }
 
 template <class T>
-void add_top_k(Cases& cases, Device device, BatchSize batch) {
+void add_top_k(Cases& cases, Device device, const CaseSize& batch) {
+  const int classes = batch.get("classes", kClasses);
   const Scene scene(batch.images, batch.side, 12, device);
-  const Head<T> head(scene.levels, scene.grid.cells, kClasses, -5, 0.8f, device);
+  const HeadOutput<T> head(scene.levels, scene.grid.cells, classes, -5, 0.8f, device);
   const int k = 1000;
   const Shape shape{batch.images, scene.levels.count, k};
   const Tensor indices = Tensor::empty(shape, DType::i32, device), values = Tensor::empty(shape, DType::f32, device);
   const Tensor counts = Tensor::empty({batch.images, scene.levels.count}, DType::i32, device);
-  cases.push_back({name_of(head.values.dtype()) + (", " + batch.text()),
+  cases.push_back({name_of(head.values.dtype()) + (", " + batch.text()) + text_of_classes(classes),
                    [=] {
                      const TopKArgs<T> args{.logits = head.levels,
                                             .min_logit = -2.944439f,
@@ -109,9 +119,9 @@ void add_top_k(Cases& cases, Device device, BatchSize batch) {
 }
 
 template <class T>
-void add_box_loss(Cases& cases, Device device, BatchSize batch) {
+void add_box_loss(Cases& cases, Device device, const CaseSize& batch) {
   const Scene scene(batch.images, batch.side, 12, device);
-  const Head<T> head(scene.levels, scene.grid.cells, 4, 0, 0.2f, device);
+  const HeadOutput<T> head(scene.levels, scene.grid.cells, 4, 0, 0.2f, device);
   const Tensor scale = Tensor::full({batch.images}, 0.01f, device), losses = scale.clone();
   for (const BoxLoss kind : {BoxLoss::l1, BoxLoss::ciou}) {
     const std::string name = kind == BoxLoss::l1 ? "l1" : "ciou";
@@ -130,15 +140,24 @@ void add_box_loss(Cases& cases, Device device, BatchSize batch) {
   }
 }
 
-void add_match(Cases& cases, Device device, BatchSize batch) {
-  for (const int boxes : {12, 100}) {
+void add_match(Cases& cases, Device device, const CaseSize& batch) {
+  const int wanted = batch.get("boxes", 0);
+  for (const int boxes : wanted > 0 ? std::vector{wanted} : std::vector{12, 100}) {
     const Scene scene(batch.images, batch.side, boxes, device);
+    const Tensor anchors = Tensor::empty({scene.grid.size(), 4}, DType::f32, device);
+    DIOPTER_DISPATCH(device, generate_anchors, scene.grid, anchors.data<float>());
     cases.push_back({batch.text() + ", " + std::to_string(boxes) + " boxes each",
-                     [=] { scene.match(); }});
+                     [=] { scene.match(); },
+                     {},
+                     {{"anchors", anchors}, {"boxes", scene.boxes}, {"classes", scene.classes},
+                      {"labels", scene.labels}, {"matches", scene.matches}}});
   }
 }
 
-void add_nms(Cases& cases, Device device, int images, int capacity) {
+/// Boxes of 10 to 100 pixels on pictures of 700 x 700.
+void add_nms(Cases& cases, Device device, const CaseSize& size) {
+  const int images = size.images, capacity = size.get("boxes", 1000), classes = size.get("classes", kClasses);
+  const int max_kept = size.get("kept", 300);
   Philox random(7, 0);
   const std::int64_t count = std::int64_t{images} * capacity;
   std::vector<float> boxes, scores;
@@ -147,14 +166,14 @@ void add_nms(Cases& cases, Device device, int images, int capacity) {
     const float x = random.uniform(0, 700), y = random.uniform(0, 700);
     boxes.insert(boxes.end(), {x, y, x + random.uniform(10, 100), y + random.uniform(10, 100)});
     scores.push_back(random.uniform());
-    labels.push_back(static_cast<std::int32_t>(random.below(kClasses)));
+    labels.push_back(static_cast<std::int32_t>(random.below(static_cast<std::uint32_t>(classes))));
   }
-  const int max_kept = 300;
   const Tensor box = Tensor::from({count, 4}, boxes, device), score = Tensor::from({count}, scores, device);
   const Tensor label = Tensor::from({count}, labels, device);
   const Tensor counts = Tensor::from({images}, std::vector<std::int32_t>(images, capacity), device);
   const Tensor keep = Tensor::empty({images, max_kept}, DType::i32, device), kept = counts.clone();
-  cases.push_back({std::to_string(images) + " x " + std::to_string(capacity) + " boxes, 80 classes",
+  cases.push_back({std::to_string(images) + " x " + std::to_string(capacity) + " boxes, " + std::to_string(classes) +
+                       " classes",
                    [=] {
                      const NmsArgs args{.images = images,
                                         .capacity = capacity,
@@ -167,10 +186,12 @@ void add_nms(Cases& cases, Device device, int images, int capacity) {
                                         .keep = keep.data<std::int32_t>(),
                                         .kept = kept.data<std::int32_t>()};
                      DIOPTER_DISPATCH(device, batched_nms, args);
-                   }});
+                   },
+                   {},
+                   {{"boxes", box}, {"scores", score}, {"labels", label}, {"keep", keep}, {"kept", kept}}});
 }
 
-void add_loss_scale(Cases& cases, Device device, BatchSize batch) {
+void add_loss_scale(Cases& cases, Device device, const CaseSize& batch) {
   const Tensor positives = Tensor::zeros({batch.images}, DType::i32, device);
   const Tensor average = Tensor::full({1}, 100, device), total = average.clone();
   const Tensor scale = Tensor::empty({batch.images}, DType::f32, device);
@@ -186,38 +207,30 @@ void add_loss_scale(Cases& cases, Device device, BatchSize batch) {
                    }});
 }
 
-void add_anchors(Cases& cases, Device device, BatchSize batch) {
+void add_anchors(Cases& cases, Device device, const CaseSize& batch) {
   const Scene scene(1, batch.side, 1, device);
   const Tensor boxes = Tensor::empty({scene.grid.size(), 4}, DType::f32, device);
-  cases.push_back({BatchSize{1, batch.side}.text(),
+  cases.push_back({CaseSize{1, batch.side}.text(),
                    [=] { DIOPTER_DISPATCH(device, generate_anchors, scene.grid, boxes.data<float>()); }});
 }
 
-using Add = void (*)(Cases&, Device, BatchSize);
-
 }  // namespace
 
-std::vector<KernelCase> detection_cases(const std::string& kernel, Device device, bool quick) {
-  static const std::map<std::string, std::vector<Add>> by_batch{
-      {"classification_loss", {add_classification_loss<float>, add_classification_loss<bf16>}},
-      {"hard_examples", {add_anchor_scores<float>, add_anchor_scores<bf16>, add_select_hard_examples}},
-      {"match", {add_match}},
-      {"loss_scale", {add_loss_scale}},
-      {"anchors", {add_anchors}},
-      {"box_loss", {add_box_loss<float>, add_box_loss<bf16>}},
-      {"top_k", {add_top_k<float>, add_top_k<bf16>}}};
-  Cases cases;
-  if (kernel == "nms") {
-    for (const int images : quick ? std::vector{1} : std::vector{1, 8}) {
-      for (const int boxes : quick ? std::vector{50} : std::vector{1000, 5000}) add_nms(cases, device, images, boxes);
-    }
-  }
-  const auto found = by_batch.find(kernel);
-  if (found == by_batch.end()) return cases;
-  for (const BatchSize& batch : batch_sizes(device, quick)) {
-    for (const Add add : found->second) add(cases, device, batch);
-  }
-  return cases;
+const std::map<std::string, std::vector<CaseMaker>>& detection_cases() {
+  static const std::map<std::string, std::vector<CaseMaker>> makers{
+      {"classification_loss",
+       {{DType::f32, add_classification_loss<float>}, {DType::bf16, add_classification_loss<bf16>}}},
+      {"hard_examples",
+       {{DType::f32, add_anchor_scores<float>},
+        {DType::bf16, add_anchor_scores<bf16>},
+        {DType::f32, add_select_hard_examples}}},
+      {"match", {{DType::f32, add_match}}},
+      {"nms", {{DType::f32, add_nms}}},
+      {"loss_scale", {{DType::f32, add_loss_scale}}},
+      {"anchors", {{DType::f32, add_anchors}}},
+      {"box_loss", {{DType::f32, add_box_loss<float>}, {DType::bf16, add_box_loss<bf16>}}},
+      {"top_k", {{DType::f32, add_top_k<float>}, {DType::bf16, add_top_k<bf16>}}}};
+  return makers;
 }
 
 }  // namespace diopter

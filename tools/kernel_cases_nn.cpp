@@ -18,7 +18,8 @@ namespace {
 using Cases = std::vector<KernelCase>;
 
 /// Parameters of all sizes, as many tensors as RetinaNet-R50 has.
-void add_sgd(Cases& cases, Device device, int thousand) {
+void add_sgd(Cases& cases, Device device, const CaseSize& size) {
+  const int thousand = size.get("thousand", 38'000);
   const int tensors = 160;
   const std::int64_t parameters = std::int64_t{1000} * thousand;
   const Tensor w = Tensor::zeros({parameters}, DType::f32, device), gradient = w.clone(), velocity = w.clone();
@@ -55,7 +56,7 @@ void add_sgd(Cases& cases, Device device, int thousand) {
 }
 
 template <class T>
-void add_group_norm(Cases& cases, Device device, BatchSize batch) {
+void add_group_norm(Cases& cases, Device device, const CaseSize& batch) {
   const int channels = 256, groups = 32;
   const Levels levels = pyramid_levels(preset("paper").model, batch.images, batch.side, batch.side);
   const Shape shape{levels.rows(), channels}, images{std::int64_t{batch.images} * levels.count, groups};
@@ -94,34 +95,57 @@ void add_group_norm(Cases& cases, Device device, BatchSize batch) {
                    }});
 }
 
-/// A layer of the heads' towers: 3 x 3 on all levels, with bias and ReLU.
+/// A convolution with bias and ReLU, on all levels as the layers of the heads' towers are, or on one map.
 template <class T>
-void add_conv2d(Cases& cases, Device device, BatchSize batch, int channels) {
-  const Conv2dShape shape{.in = pyramid_levels(preset("paper").model, batch.images, batch.side, batch.side),
-                          .in_channels = channels,
-                          .out_channels = channels,
-                          .kernel = 3,
-                          .padding = 1};
-  const std::int64_t rows = shape.in.rows();
-  const Tensor x = normal_tensor<T>({rows, channels}, 0, 1, device), y = Tensor::empty(x.shape(), x.dtype(), device);
-  const Tensor w = normal_tensor<T>({channels, 3, 3, channels}, 0, 0.02f, device);
-  const Tensor bias = Tensor::full({channels}, 0, device);
+void add_conv2d(Cases& cases, Device device, const CaseSize& size) {
+  const int kernel = size.get("kernel", 3), in = size.get("in", 256), map = size.get("map", 0);
+  const Conv2dShape shape{.in = map > 0 ? Levels({size.images, map, map})
+                                        : pyramid_levels(preset("paper").model, size.images, size.side, size.side),
+                          .in_channels = in,
+                          .out_channels = size.get("out", in),
+                          .kernel = kernel,
+                          .stride = size.get("stride", 1),
+                          .padding = kernel / 2};
+  const int out = shape.out_channels;
+  const Levels out_levels = shape.out();
+  const Tensor x = normal_tensor<T>({shape.in.rows(), in}, 0, 1, device);
+  const Tensor y = Tensor::empty({out_levels.rows(), out}, x.dtype(), device);
+  const Tensor dy = normal_tensor<T>(y.shape(), 0, 1, device), dx = Tensor::empty(x.shape(), x.dtype(), device);
+  const Tensor w = normal_tensor<T>({out, kernel, kernel, in}, 0, 0.02f, device);
+  const Tensor bias = normal_tensor<float>({out}, 0, 1, device);
   const Tensor dw = Tensor::empty(w.shape(), DType::f32, device);
-  const std::string what = name_of(x.dtype()) + (", " + batch.text() + ", " + std::to_string(channels) + " channels");
-  cases.push_back({"forward " + what, [=] {
-                     const Conv2dForwardArgs<T> args{.shape = shape,
-                                                     .x = x.data<T>(),
-                                                     .w = w.data<T>(),
-                                                     .y = y.data<T>(),
-                                                     .epilogue = {.bias = bias.data<float>(), .relu = true}};
-                     DIOPTER_DISPATCH(device, conv2d_forward, args);
-                   }});
-  cases.push_back({"data " + what, [=] {
-                     DIOPTER_DISPATCH(device, conv2d_backward_data, shape, x.data<T>(), w.data<T>(), y.data<T>());
-                   }});
-  cases.push_back({"weight " + what, [=] {
-                     DIOPTER_DISPATCH(device, conv2d_backward_weight, shape, x.data<T>(), x.data<T>(), dw.data<float>());
-                   }});
+  std::vector<std::int32_t> level_sizes;
+  for (int l = 0; l < shape.in.count; ++l) {
+    const LevelShape& level = shape.in.level[l];
+    level_sizes.insert(level_sizes.end(), {level.n, level.h, level.w});
+  }
+  const Tensor levels = Tensor::from({shape.in.count, 3}, level_sizes);
+  std::string what = std::string(" ") + name_of(x.dtype()) + ", " +
+                     (map > 0 ? std::to_string(size.images) + " x " + std::to_string(map) + "^2 pixels" : size.text()) +
+                     ", " + std::to_string(in) + " channels";
+  if (out != in) what += " to " + std::to_string(out);
+  if (kernel != 3 || shape.stride != 1) {
+    what += ", " + std::to_string(kernel) + "^2 kernel, stride " + std::to_string(shape.stride);
+  }
+  const auto add = [&](const std::string& pass, const std::function<void()>& launch,
+                       std::map<std::string, Tensor> tensors) {
+    tensors["levels"] = levels;
+    cases.push_back({pass + what, launch, {}, std::move(tensors)});
+  };
+  add("forward", [=] {
+    const Conv2dForwardArgs<T> args{.shape = shape,
+                                    .x = x.data<T>(),
+                                    .w = w.data<T>(),
+                                    .y = y.data<T>(),
+                                    .epilogue = {.bias = bias.data<float>(), .relu = true}};
+    DIOPTER_DISPATCH(device, conv2d_forward, args);
+  }, {{"x", x}, {"w", w}, {"bias", bias}, {"y", y}});
+  add("data", [=] {
+    DIOPTER_DISPATCH(device, conv2d_backward_data, shape, dy.data<T>(), w.data<T>(), dx.data<T>());
+  }, {{"x", x}, {"w", w}, {"dy", dy}, {"dx", dx}});
+  add("weight", [=] {
+    DIOPTER_DISPATCH(device, conv2d_backward_weight, shape, dy.data<T>(), x.data<T>(), dw.data<float>());
+  }, {{"x", x}, {"w", w}, {"dy", dy}, {"dw", dw}});
 }
 
 /// A feature map of C2 of a ResNet-50: a quarter of the picture's side, 256 channels.
@@ -129,16 +153,16 @@ struct Map {
   LevelShape shape;
   int channels = 256;
 
-  explicit Map(BatchSize batch) : shape{batch.images, batch.side / 4, batch.side / 4} {}
+  explicit Map(const CaseSize& batch) : shape{batch.images, batch.side / 4, batch.side / 4} {}
   Shape matrix() const { return {shape.rows(), channels}; }
   template <class T>
-  std::string text(BatchSize batch) const {
+  std::string text(const CaseSize& batch) const {
     return std::string(name_of(DTypeOf<T>::value)) + ", " + batch.text() + " / 4, 256 channels";
   }
 };
 
 template <class T>
-void add_batch_norm(Cases& cases, Device device, BatchSize batch) {
+void add_batch_norm(Cases& cases, Device device, const CaseSize& batch) {
   const Map map(batch);
   const Tensor x = normal_tensor<T>(map.matrix(), 0, 1, device), y = Tensor::empty(x.shape(), x.dtype(), device);
   const Tensor gamma = Tensor::full({map.channels}, 1, device), beta = Tensor::full({map.channels}, 0, device);
@@ -177,7 +201,7 @@ void add_batch_norm(Cases& cases, Device device, BatchSize batch) {
 }
 
 template <class T>
-void add_elementwise(Cases& cases, Device device, BatchSize batch) {
+void add_elementwise(Cases& cases, Device device, const CaseSize& batch) {
   const Map map(batch);
   const Tensor a = normal_tensor<T>(map.matrix(), 0, 1, device), b = a.clone(), y = a.clone();
   const std::string what = map.text<T>(batch);
@@ -191,7 +215,7 @@ void add_elementwise(Cases& cases, Device device, BatchSize batch) {
 }
 
 template <class T>
-void add_reduce(Cases& cases, Device device, BatchSize batch) {
+void add_reduce(Cases& cases, Device device, const CaseSize& batch) {
   const Map map(batch);
   const Tensor x = normal_tensor<T>(map.matrix(), 0, 1, device);
   const Tensor sums = Tensor::empty({map.channels}, DType::f32, device);
@@ -205,7 +229,7 @@ void add_reduce(Cases& cases, Device device, BatchSize batch) {
 
 /// The pool behind a ResNet's stem.
 template <class T>
-void add_max_pool(Cases& cases, Device device, BatchSize batch) {
+void add_max_pool(Cases& cases, Device device, const CaseSize& batch) {
   const MaxPoolShape shape{.in = {batch.images, batch.side / 2, batch.side / 2}, .channels = 64, .kernel = 3, .stride = 2,
                            .padding = 1};
   const Tensor x = normal_tensor<T>({shape.in.rows(), shape.channels}, 0, 1, device);
@@ -225,7 +249,7 @@ void add_max_pool(Cases& cases, Device device, BatchSize batch) {
 
 /// From P4 to the size of P3.
 template <class T>
-void add_upsample(Cases& cases, Device device, BatchSize batch) {
+void add_upsample(Cases& cases, Device device, const CaseSize& batch) {
   const int side = batch.side / 8, channels = 256;
   const LevelShape in{batch.images, side / 2, side / 2};
   const Tensor x = normal_tensor<T>({in.rows(), channels}, 0, 1, device);
@@ -239,32 +263,19 @@ void add_upsample(Cases& cases, Device device, BatchSize batch) {
                    }});
 }
 
-using Add = void (*)(Cases&, Device, BatchSize);
-
 }  // namespace
 
-std::vector<KernelCase> nn_cases(const std::string& kernel, Device device, bool quick) {
-  static const std::map<std::string, std::vector<Add>> by_batch{
-      {"group_norm", {add_group_norm<float>, add_group_norm<bf16>}},
-      {"batch_norm", {add_batch_norm<float>, add_batch_norm<bf16>}},
-      {"elementwise", {add_elementwise<float>, add_elementwise<bf16>}},
-      {"reduce", {add_reduce<float>, add_reduce<bf16>}},
-      {"max_pool", {add_max_pool<float>, add_max_pool<bf16>}},
-      {"upsample", {add_upsample<float>, add_upsample<bf16>}}};
-  Cases cases;
-  if (kernel == "sgd") {
-    for (const int thousand : quick ? std::vector{200} : std::vector{1'000, 38'000}) add_sgd(cases, device, thousand);
-  }
-  const auto found = by_batch.find(kernel);
-  for (const BatchSize& batch : batch_sizes(device, quick)) {
-    if (kernel == "conv2d") {
-      add_conv2d<float>(cases, device, batch, quick ? 16 : 256);
-      add_conv2d<bf16>(cases, device, batch, quick ? 16 : 256);
-    }
-    if (found == by_batch.end()) continue;
-    for (const Add add : found->second) add(cases, device, batch);
-  }
-  return cases;
+const std::map<std::string, std::vector<CaseMaker>>& nn_cases() {
+  static const std::map<std::string, std::vector<CaseMaker>> makers{
+      {"conv2d", {{DType::f32, add_conv2d<float>}, {DType::bf16, add_conv2d<bf16>}}},
+      {"sgd", {{DType::f32, add_sgd}}},
+      {"group_norm", {{DType::f32, add_group_norm<float>}, {DType::bf16, add_group_norm<bf16>}}},
+      {"batch_norm", {{DType::f32, add_batch_norm<float>}, {DType::bf16, add_batch_norm<bf16>}}},
+      {"elementwise", {{DType::f32, add_elementwise<float>}, {DType::bf16, add_elementwise<bf16>}}},
+      {"reduce", {{DType::f32, add_reduce<float>}, {DType::bf16, add_reduce<bf16>}}},
+      {"max_pool", {{DType::f32, add_max_pool<float>}, {DType::bf16, add_max_pool<bf16>}}},
+      {"upsample", {{DType::f32, add_upsample<float>}, {DType::bf16, add_upsample<bf16>}}}};
+  return makers;
 }
 
 }  // namespace diopter

@@ -33,7 +33,7 @@ struct Scene {
   Tensor boxes, classes, offsets;     // ground truth
   Tensor labels, matches, positives;  // as match_anchors leaves them
 
-  Scene(int count, int side, int boxes_each, Device where)
+  Scene(int count, int side, int boxes_each, Device where, int number_of_classes = 80)
       : device(where),
         images(count),
         levels(pyramid_levels(preset("paper").model, count, side, side)),
@@ -47,7 +47,7 @@ struct Scene {
                     h = largest * random.uniform(0.05f, 0.5f);
         const float x = random.uniform(0, largest - w), y = random.uniform(0, largest - h);
         corners.insert(corners.end(), {x, y, x + w, y + h});
-        labels_of_boxes.push_back(static_cast<std::int32_t>(random.below(80)));
+        labels_of_boxes.push_back(static_cast<std::int32_t>(random.below(static_cast<std::uint32_t>(number_of_classes))));
       }
       begins.push_back(static_cast<std::int32_t>(labels_of_boxes.size()));
     }
@@ -81,11 +81,11 @@ struct Scene {
 
 /// Outputs of a head on all levels, normally distributed, and room for their gradient.
 template <class T>
-struct Head {
+struct HeadOutput {
   Tensor values, gradient;
   HeadLevels<T> levels;  // points into them
 
-  Head(const Levels& maps, int cells, int channels, float mean, float deviation, Device device)
+  HeadOutput(const Levels& maps, int cells, int channels, float mean, float deviation, Device device)
       : values(normal_tensor<T>({maps.rows(), cells * channels}, mean, deviation, device)),
         gradient(Tensor::empty(values.shape(), values.dtype(), device)) {
     levels = {.count = maps.count, .images = maps.level[0].n, .cells = cells, .channels = channels};

@@ -17,7 +17,7 @@ namespace {
 
 struct Request {
   std::string name, builds, device = "auto", json;
-  bool quick = false;
+  BenchOptions options;
 };
 
 void list() {
@@ -33,6 +33,7 @@ void bench(const Request& request) {
   for (const KernelEntry& kernel : kernel_list()) {
     if (request.name == "all" || &kernel == &kernel_named(request.name)) chosen.push_back(kernel);
   }
+  for (const KernelEntry& kernel : chosen) check_size(kernel, request.options);
   const Device device = device_from_name(request.device);
   const char* device_name = device == Device::cpu ? "cpu" : kHasGpu ? "cuda" : "host executor";
   nlohmann::json rows = nlohmann::json::array();
@@ -45,14 +46,14 @@ void bench(const Request& request) {
                     {"gflop_per_s", time.gflop_per_s()}});
   };
 
-  const KernelTime copy = copy_time(device, request.quick);
+  const KernelTime copy = copy_time(device, request.options);
   std::printf("%s: a copy of %s moves %.1f GB/s (read and written)\n", device_name, copy.name.c_str(), copy.gb_per_s());
   std::printf(
       "wall-clock time of launches in a row that end with a copy to the host, a launch; median of repetitions\n\n");
   std::printf("%-20s %-40s %12s %8s %8s %9s\n", "kernel", "case", "microseconds", "GB/s", "of copy", "GFLOP/s");
   add_row("copy", copy);
   for (const KernelEntry& kernel : chosen) {
-    for (const KernelTime& time : kernel_times(kernel, device, request.quick)) {
+    for (const KernelTime& time : kernel_times(kernel, device, request.options)) {
       std::printf("%-20s %-40s %12.1f %8.1f %7.0f%%", kernel.name, time.name.c_str(), time.microseconds,
                   time.gb_per_s(), 100 * time.gb_per_s() / copy.gb_per_s());
       if (time.floor.operations > 0) std::printf(" %9.1f", time.gflop_per_s());
@@ -94,9 +95,22 @@ void add_kernels_command(CLI::App& app) {
   });
 
   CLI::App& times = add_command(command, "bench", "Times a kernel at several sizes",
-                                "kernels bench classification_loss --device cuda");
+                                "kernels bench classification_loss --device cuda\n"
+                                "  diopter kernels bench nms --size boxes=20000,classes=1200\n\n"
+                                "Names that --size can have:\n" +
+                                    describe_sizes() +
+                                    "conv2d runs on all levels of the pyramid or, with map=M, on one map of M x M pixels.");
   times.add_option("kernel", request->name, "Name of a kernel, see diopter kernels list, or all")->required()->type_name("NAME");
-  times.add_flag("--quick", request->quick, "One tiny size and few repetitions: to see that it runs");
+  BenchOptions& options = request->options;
+  times.add_flag("--quick", options.quick, "One tiny size, single launches: to see that it runs");
+  times.add_option("--size", options.size, "This size instead of the usual ones; see below")->type_name("NAME=N,...");
+  times.add_option("--type", options.type, "Only cases with this type: f32 or bf16")
+      ->check(CLI::IsMember({"f32", "bf16"}))
+      ->type_name("NAME");
+  times.add_option("--case", options.part, "Only cases with this in their name")->type_name("TEXT");
+  times.add_option("--repetitions", options.repetitions, "Their median is shown")->check(CLI::Range(1, 1000))->type_name("N");
+  times.add_option("--save", options.save, "Write inputs and results of the one case to this safetensors file")
+      ->type_name("OUT");
   times.add_option("--json", request->json, "Write the numbers to this file")->type_name("OUT");
   add_device_option(times, request->device);
   add_thread_option(times);

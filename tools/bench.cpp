@@ -1,0 +1,180 @@
+// diopter bench: how long a training step, an inference, post-processing or loading takes with a configuration.
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "data/shapes.h"
+#include "engine/device.h"
+#include "kernels/common/atomic_file.h"
+#include "kernels/common/check.h"
+#include "kernels/common/parallel.h"
+#include "tools/command.h"
+#include "tools/network_bench.h"
+
+namespace diopter {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Request {
+  std::string what, device = "auto", preset = "small", annotations, images, json, save;
+  std::vector<std::string> settings;
+  int size = 256, batch = 2, classes = 3, warm_up = 2, repetitions = 10;
+};
+
+/// A new folder under the system's temporary folder, removed with all it holds.
+class TemporaryFolder {
+ public:
+  TemporaryFolder() : path_((fs::temp_directory_path() / "diopter-bench-XXXXXX").string()) {
+    DIOPTER_CHECK(mkdtemp(path_.data()), path_, ": cannot be made");
+  }
+  ~TemporaryFolder() {
+    std::error_code ignored;
+    fs::remove_all(path_, ignored);
+  }
+  TemporaryFolder(const TemporaryFolder&) = delete;
+
+  std::string operator/(const std::string& name) const { return path_ + "/" + name; }
+
+ private:
+  std::string path_;
+};
+
+/// The preset with pictures of the wanted size and without what is not part of a step.
+Config config_of(const Request& request) {
+  Config config = preset(request.preset);
+  const std::string size = std::to_string(request.size);
+  std::vector<std::string> settings{"input.min_sizes=[" + size + "]", "input.max_size=" + size,
+                                    "train.batch_size=" + std::to_string(request.batch),
+                                    "train.iterations=" + std::to_string(request.warm_up + request.repetitions),
+                                    "train.log_every=0", "train.save_every=0", "train.evaluate_every=0"};
+  settings.insert(settings.end(), request.settings.begin(), request.settings.end());
+  apply_settings(config, settings);
+  check_config(config);
+  return config;
+}
+
+/// As many pictures as a batch with 7 objects each, unless data are named. Further classes are added to those of the data.
+Dataset data_of(const Request& request, const TemporaryFolder& folder) {
+  std::string annotations = request.annotations, images = request.images;
+  if (annotations.empty()) {
+    ShapesOptions shapes;
+    shapes.size = request.size;
+    shapes.min_objects = shapes.max_objects = 7;
+    shapes.min_object_size = std::max(0.08f, 3.0f / static_cast<float>(request.size));
+    shapes.max_object_size = 0.3f;
+    shapes.empty = 0;
+    write_shapes(folder / "data", request.batch, 0, shapes);
+    annotations = folder / "data/instances_train.json";
+    images = folder / "data/images";
+  }
+  Dataset data = read_dataset(recognise_format(annotations), annotations, images, {});
+  print_warnings(data.warnings);
+  DIOPTER_CHECK(!data.images.empty(), annotations, ": no pictures");
+  std::int64_t last_id = data.categories.empty() ? 0 : data.categories.back().id;
+  while (static_cast<int>(data.categories.size()) < request.classes) {
+    ++last_id;
+    data.categories.push_back({last_id, "class " + std::to_string(last_id)});
+  }
+  return data;
+}
+
+void run(const Request& request, NetworkTimes (*measure)(const NetworkBench&), const char* unit) {
+  const TemporaryFolder folder;
+  const Device device = device_from_name(request.device);
+  const NetworkBench bench{.config = config_of(request),
+                           .data = data_of(request, folder),
+                           .batch = request.batch,
+                           .side = request.size,
+                           .warm_up = request.warm_up,
+                           .repetitions = request.repetitions,
+                           .device = device,
+                           .folder = folder / "run",
+                           .save = request.save};
+  const NetworkTimes times = measure(bench);
+  std::vector<double> sorted = times.milliseconds;
+  std::sort(sorted.begin(), sorted.end());
+  const double median = sorted[sorted.size() / 2], images_per_second = 1000 * request.batch / median;
+  const char* device_name = device == Device::cpu ? "cpu" : "cuda";
+  std::printf("%s, %s, %d x %d^2, %zu classes, %s, %d threads\n", request.what.c_str(),
+              bench.config.model.backbone.c_str(), request.batch, request.size, bench.data.categories.size(),
+              device_name, thread_count());
+  std::printf("%.2f ms a %s (median of %zu, %.2f to %.2f), %.1f images/s, %.0f MiB at most\n", median, unit, sorted.size(),
+              sorted.front(), sorted.back(), images_per_second, times.peak_memory_mib);
+  if (request.json.empty()) return;
+  const nlohmann::ordered_json result{{"what", request.what},
+                                      {"backbone", bench.config.model.backbone},
+                                      {"size", request.size},
+                                      {"batch", request.batch},
+                                      {"classes", bench.data.categories.size()},
+                                      {"device", device_name},
+                                      {"threads", thread_count()},
+                                      {"milliseconds", times.milliseconds},
+                                      {"median_ms", median},
+                                      {"images_per_second", images_per_second},
+                                      {"peak_memory_mib", times.peak_memory_mib},
+                                      {"values", times.values}};
+  write_file_atomically(request.json, result.dump(1) + "\n");
+}
+
+void add_kind(CLI::App& command, const std::string& name, const std::string& description, const char* unit,
+              NetworkTimes (*measure)(const NetworkBench&), const std::shared_ptr<Request>& request) {
+  CLI::App& kind = add_command(command, name, description,
+                               "bench " + name + " --preset torchvision --set model.backbone=resnet18 --size 256 --batch 2");
+  kind.add_option("--preset", request->preset, "Configuration to start from")->type_name("NAME");
+  kind.add_option("--set", request->settings, "Overrides one key, may be repeated")
+      ->type_name("KEY=VALUE")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  kind.add_option("--size", request->size, "Width and height of the network's input, in pixels")
+      ->check(CLI::Range(16, 8192))
+      ->type_name("N");
+  kind.add_option("--batch", request->batch, "Pictures a batch")->check(CLI::Range(1, 1024))->type_name("N");
+  kind.add_option("--classes", request->classes, "At least so many: further ones are added to those of the data")
+      ->check(CLI::Range(1, 100'000))
+      ->type_name("N");
+  kind.add_option("--annotations", request->annotations, "Data, as for diopter train; synthetic pictures by default")
+      ->type_name("FILE");
+  kind.add_option("--images", request->images, "Folder of the pictures")->type_name("DIR");
+  kind.add_option("--warm-up", request->warm_up, "Repetitions that do not count")->check(CLI::Range(0, 1000))
+      ->type_name("N");
+  kind.add_option("--repetitions", request->repetitions, "Their median is shown")
+      ->check(CLI::Range(1, 100'000))
+      ->type_name("N");
+  kind.add_option("--json", request->json, "Write the numbers to this file")->type_name("OUT");
+  if (name == "postprocess") {
+    kind.add_option("--save", request->save, "Write head outputs and detections to this safetensors file")
+        ->type_name("OUT");
+  }
+  add_device_option(kind, request->device);
+  add_thread_option(kind);
+  kind.callback([=] {
+    request->what = name;
+    run(*request, measure, unit);
+  });
+}
+
+}  // namespace
+
+void add_bench_command(CLI::App& app) {
+  CLI::App& command =
+      add_command(app, "bench", "Times training steps, inference, post-processing and data loading",
+                  "bench step --preset torchvision --size 512 --batch 2 --threads 2\n\n"
+                  "Random weights (or model.weights=FILE) and synthetic pictures with 7 objects each.\n"
+                  "tools/bench/peers.py compares the times with those of PyTorch and torchvision.");
+  command.require_subcommand(1);
+  const auto request = std::make_shared<Request>();
+  add_kind(command, "step", "A training step: batch, forward, losses, backward, SGD", "step", bench_step, request);
+  add_kind(command, "inference", "From decoded pictures in memory to detections", "batch", bench_inference, request);
+  add_kind(command, "postprocess", "From random head outputs to detections", "batch", bench_postprocess, request);
+  add_kind(command, "loading", "Batches from picture files: decode, augment, normalise", "batch", bench_loading, request);
+}
+
+}  // namespace diopter

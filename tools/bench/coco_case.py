@@ -1,0 +1,77 @@
+#!/usr/bin/env python3
+"""A made-up evaluation case in COCO's formats, and pycocotools' answer to it.
+
+    coco_case.py make FOLDER --pictures 5000 --detections 500000    writes truth.json and found.json
+    coco_case.py evaluate FOLDER                                    reads them with pycocotools, writes theirs.json
+"""
+
+import argparse
+import contextlib
+import io
+import json
+import math
+import pathlib
+import random
+
+CATEGORIES = 80
+
+
+def make(folder, pictures, detections):
+    """7 objects a picture. Sizes and the uneven frequency of the classes resemble those of COCO."""
+    rng = random.Random(2017)
+    frequency = [1 / (k + 3) for k in range(CATEGORIES)]
+    objects = []
+    for i in range(7 * pictures):
+        w, h = (min(max(math.exp(rng.gauss(4.0, 1.1)), 4), 400) for _ in range(2))
+        box = [rng.uniform(0, 640 - w), rng.uniform(0, 480 - h), w, h]
+        objects.append({"id": i + 1, "image_id": rng.randrange(pictures) + 1,
+                        "category_id": rng.choices(range(1, CATEGORIES + 1), frequency)[0],
+                        "bbox": [round(v, 2) for v in box], "area": round(0.7 * w * h, 2),
+                        "iscrowd": int(rng.random() < 0.01)})
+    found = []
+    for _ in range(detections):
+        origin = rng.choice(objects)  # background has a low score and lies in pictures with objects, too
+        near = rng.random() < 0.33
+        category = origin["category_id"] if near and rng.random() < 0.9 else rng.randrange(CATEGORIES) + 1
+        spread = rng.choice([0.03, 0.1, 0.3])
+        x, y, w, h = origin["bbox"]
+        place = ([x + rng.gauss(0, spread) * w, y + rng.gauss(0, spread) * h] if near
+                 else [rng.uniform(0, 400), rng.uniform(0, 400)])
+        box = [*place, w * math.exp(rng.gauss(0, spread)), h * math.exp(rng.gauss(0, spread))]
+        score = rng.betavariate(3, 2) if near else rng.betavariate(1, 8)
+        found.append({"image_id": origin["image_id"], "category_id": category, "bbox": [round(v, 2) for v in box],
+                      "score": round(score, 5)})
+    truth = {"images": [{"id": i + 1, "file_name": f"{i + 1:012d}.jpg", "width": 640, "height": 480}
+                        for i in range(pictures)],
+             "categories": [{"id": k + 1, "name": f"class {k + 1}"} for k in range(CATEGORIES)], "annotations": objects}
+    (folder / "truth.json").write_text(json.dumps(truth))
+    (folder / "found.json").write_text(json.dumps(found))
+
+
+def evaluate(folder):
+    from pycocotools.coco import COCO
+    from pycocotools.cocoeval import COCOeval
+    with contextlib.redirect_stdout(io.StringIO()):
+        truth = COCO(str(folder / "truth.json"))
+        evaluation = COCOeval(truth, truth.loadRes(str(folder / "found.json")), "bbox")
+        evaluation.evaluate()
+        evaluation.accumulate()
+        evaluation.summarize()
+    (folder / "theirs.json").write_text(json.dumps({"stats": list(evaluation.stats)}))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=["make", "evaluate"])
+    parser.add_argument("folder", type=pathlib.Path)
+    parser.add_argument("--pictures", type=int, default=5000)
+    parser.add_argument("--detections", type=int, default=500_000)
+    options = parser.parse_args()
+    if options.what == "make":
+        make(options.folder, options.pictures, options.detections)
+    else:
+        evaluate(options.folder)
+
+
+if __name__ == "__main__":
+    main()
