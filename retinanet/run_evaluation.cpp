@@ -35,8 +35,9 @@ RunEvaluation run_evaluation(std::int64_t iteration, const CocoMatches& matches,
   for (std::size_t k = 0; k < metrics.per_category.size(); ++k) {
     const CategoryMetrics& m = metrics.per_category[k];
     const CategoryMatches& found = matches.categories[k];
-    RunEvaluation::Category category{m.name,     m.objects,   m.ap,       m.ap_per_iou[kAt50], m.ap_per_iou[kAt75],
-                                     m.ap_small, m.ap_medium, m.ap_large, m.ar[2],             {}};
+    RunEvaluation::Category category{
+        m.name,     m.objects, m.ap, m.ap_per_iou[kAt50], m.ap_per_iou[kAt75], m.ap_small, m.ap_medium,
+        m.ap_large, m.ar[2],   {}};
     if (m.objects > 0) category.curves = curves_of(curves.emplace_back(category_curves(found)));
     evaluation.categories.push_back(category);
     for (int area = 0; area < kAreas; ++area) evaluation.objects[area] += found.total[area];
@@ -66,7 +67,7 @@ void write_evaluation(const std::string& folder, const RunEvaluation& e) {
                   {"objects", e.objects},
                   {"precision", json_of(e.mean)},
                   {"categories", categories}};
-  write_file_atomically(evaluation_file(folder), json.dump() + "\n");
+  write_file_atomically(evaluation_file(folder), json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
 }
 
 std::optional<RunEvaluation> read_evaluation(const std::string& folder) {

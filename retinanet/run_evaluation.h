@@ -27,8 +27,8 @@ struct RunEvaluation {
     Curves curves;
   };
 
-  std::int64_t iteration = 0;  // steps that the weights had behind them
-  std::array<double, 12> stats{};  // as in CocoMetrics
+  std::int64_t iteration = 0;                  // steps that the weights had behind them
+  std::array<double, 12> stats{};              // as in CocoMetrics
   std::array<std::int64_t, kAreas> objects{};  // that count, by area
   std::vector<Category> categories{};
   Curves mean{};  // over the categories that have objects

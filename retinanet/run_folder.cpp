@@ -70,7 +70,8 @@ void create_run_folder(const std::string& folder) {
     std::filesystem::create_directories(folder + part, error);
     DIOPTER_CHECK(!error, folder, part, ": cannot be made: ", error.message());
   }
-  for (const std::string& file : {metrics_file(folder), outcome_file(folder), evaluation_file(folder), origin_file(folder)}) {
+  for (const std::string& file :
+       {metrics_file(folder), outcome_file(folder), evaluation_file(folder), origin_file(folder)}) {
     std::filesystem::remove(file, error);
   }
 }
@@ -134,7 +135,8 @@ RunMetrics read_metrics(const std::string& folder) {
     DIOPTER_CHECK(fields.size() == names.size(), file, ":", number, ": ", fields.size(), " fields instead of ",
                   names.size());
     for (std::size_t i = 0; i < fields.size(); ++i) {
-      const auto value = fields[i].empty() && i > 0 ? std::numeric_limits<double>::quiet_NaN() : parse_number(fields[i]);
+      const bool left_empty = fields[i].empty() && i > 0;
+      const auto value = left_empty ? std::numeric_limits<double>::quiet_NaN() : parse_number(fields[i]);
       DIOPTER_CHECK(value, file, ":", number, ": '", fields[i], "' in the column ", names[i], " is no number");
       metrics.columns[names[i]].push_back(*value);
     }

@@ -35,8 +35,8 @@ struct RunMetrics {
   std::vector<std::array<double, 2>> over_iterations(const std::string& column) const;
 };
 
-/// Reads metrics.csv; no columns when there is no such file. Throws Error "FILE:LINE: ..." for a line that is cut off or
-/// holds something else than numbers.
+/// Reads metrics.csv; no columns when there is no such file. Throws Error "FILE:LINE: ..." for a line that is cut off, or
+/// that holds something else than numbers.
 RunMetrics read_metrics(const std::string& folder);
 
 /// Adds up the seconds of training that metrics.csv tells, line by line: they start anew where a run was resumed.

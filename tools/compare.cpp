@@ -186,9 +186,9 @@ void add_compare_command(CLI::App& app) {
                   "Built-in protocols: " +
                       names_of_protocols() +
                       ".\n"
-                      "The study folder gets report.html, report.md, table.csv (the table), results.csv (every run) and runs/.\n"
-                      "Ctrl-C lets the runs save and stop; the same command with --resume goes on, also after a crash.\n"
-                      "docs/comparing.md explains it all.");
+                      "The study folder gets report.html, report.md, table.csv (the table), results.csv (every run) and\n"
+                      "runs/. Ctrl-C lets the runs save and stop; the same command with --resume goes on, also after a\n"
+                      "crash. docs/comparing.md explains it all.");
   const auto request = std::make_shared<Request>();
   command.add_option("protocol", request->protocol, "TOML file, or the name of a built-in protocol")
       ->type_name("PROTOCOL");

@@ -92,8 +92,8 @@ std::string now() {
 }  // namespace
 
 Facts version_facts() {
-  return {{"diopter", DIOPTER_VERSION},   {"build", DIOPTER_BUILD},           {"compiled for", instruction_sets()},
-          {"BLAS", blas_library()},       {"threads", threads_library()},     {"CUDA", cuda_library()}};
+  return {{"diopter", DIOPTER_VERSION}, {"build", DIOPTER_BUILD},       {"compiled for", instruction_sets()},
+          {"BLAS", blas_library()},     {"threads", threads_library()}, {"CUDA", cuda_library()}};
 }
 
 Facts machine_facts(std::optional<Device> device) {
@@ -113,8 +113,12 @@ std::string describe(const Dataset& dataset) {
 }
 
 Start this_start(Device device, const Facts& data) {
-  return {now(), std::filesystem::current_path().string(), shell_command(arguments()), machine_facts(device),
-          version_facts(), data};
+  return {now(),
+          std::filesystem::current_path().string(),
+          shell_command(arguments()),
+          machine_facts(device),
+          version_facts(),
+          data};
 }
 
 }  // namespace diopter

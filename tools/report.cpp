@@ -26,9 +26,10 @@ void report(const std::string& folder) {
 }  // namespace
 
 void add_report_command(CLI::App& app) {
-  CLI::App& command = add_command(app, "report", "Makes report.html of a training run or a comparison anew",
-                                  "report run\n\n"
-                                  "diopter train and diopter compare write it themselves; what is in it: docs/report.md.");
+  CLI::App& command =
+      add_command(app, "report", "Makes report.html of a training run or a comparison anew",
+                  "report run\n\n"
+                  "diopter train and diopter compare write it themselves. What is in it: docs/report.md.");
   const auto folder = std::make_shared<std::string>();
   command.add_option("folder", *folder, "Folder of diopter train or diopter compare")->required()->type_name("FOLDER");
   command.callback([folder] { report(*folder); });

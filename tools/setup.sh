@@ -9,7 +9,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 packages=(g++ cmake ninja-build libopenblas-dev libtbb-dev libstb-dev nlohmann-json3-dev libpugixml-dev
-          libtomlplusplus-dev libcli11-dev libboost-dev libzip-dev catch2)
+          libtomlplusplus-dev libcli11-dev libboost-dev libzip-dev libexpat1-dev catch2)
 cuda_headers=false
 for argument in "$@"; do
   case $argument in

@@ -80,7 +80,8 @@ int train(const Request& request) {
   const std::unique_ptr<Trainer> trainer =
       request.resume ? Trainer::resume(request.out, settings_of(request), training, validation, device)
                      : std::make_unique<Trainer>(config_of(request), training, validation, request.out, device);
-  append_start(request.out, this_start(device, {{"training", describe(training)}, {"validation", describe(validation)}}));
+  append_start(request.out,
+               this_start(device, {{"training", describe(training)}, {"validation", describe(validation)}}));
   std::int64_t parameters = 0;
   for (const NamedParameter& p : trainer->model().parameters()) parameters += p.variable.value().size();
   const Config& config = trainer->config();
@@ -140,7 +141,8 @@ void add_train_command(CLI::App& app) {
       "    --val-annotations shapes/instances_val.json --val-images shapes/images --out run --set train.lr=0.05\n\n"
       "The run folder holds config.toml, metrics.csv, checkpoints/{last,best}.safetensors, pictures/ and report.html,\n"
       "which shows it all in a browser. Ctrl-C finishes the step and saves; the same command with --resume goes on.\n"
-      "Presets: paper, torchvision, torchvision_v2, detectron2, small; config.toml of a run lists every key that --set can change.\n\n"
+      "Presets: paper, torchvision, torchvision_v2, detectron2, small; config.toml of a run lists every key that --set\n"
+      "can change.\n\n"
       "Losses, and what --loss NAME:PARAMETER=VALUE,... can change:\n" +
           describe_losses());
   const auto request = std::make_shared<Request>();

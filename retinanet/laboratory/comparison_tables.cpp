@@ -90,12 +90,13 @@ std::vector<std::string> protocol_lines(const Protocol& p) {
 }
 
 TextTable score_table(const Protocol& p, const std::vector<Score>& scores) {
-  TextTable table{{"contestant", "settings", "learning rate", "AP", "AP50", "AP75", "95 % interval of AP", "difference",
-                   "its 95 % interval", "p (t)", "p, Holm", "p (Wilcoxon)", "p, Holm", "diverged", "seconds a run"},
+  TextTable table{{"contestant", "learning rate", "AP", "AP50", "AP75", "95 % interval of AP", "difference",
+                   "its 95 % interval", "p (t)", "p, Holm", "p (Wilcoxon)", "p, Holm", "diverged", "seconds a run",
+                   "settings"},
                   {}};
   for (const Score& s : scores) {
     std::vector<std::string>& row = table.rows.emplace_back();
-    row = {contestant_of(p, s).name, shown_settings(contestant_of(p, s), chosen(p, s)), lr_text(chosen(p, s).lr)};
+    row = {contestant_of(p, s).name, lr_text(chosen(p, s).lr)};
     for (const std::vector<double>& ap : s.ap) row.push_back(mean_and_deviation(ap, " ± "));
     row.push_back(range(s.interval, "%.1f"));
     if (s.difference) {
@@ -108,6 +109,7 @@ TextTable score_table(const Protocol& p, const std::vector<Score>& scores) {
     }
     row.push_back(std::to_string(s.diverged) + " of " + std::to_string(p.final_seeds.size()));
     row.push_back(format("%.0f", s.seconds));
+    row.push_back(shown_settings(contestant_of(p, s), chosen(p, s)));
   }
   return table;
 }

@@ -15,6 +15,7 @@ constexpr double kRowHeight = 40;                         // of interval charts
 constexpr int kSeriesStyles = 8;                          // classes s0 to s7
 constexpr std::size_t kMarked = 25;                       // series of up to so many points have marks
 constexpr double kLogSpan = 50;
+constexpr double kRoom = 0.04;  // beyond the outermost values, as a share of the axis
 
 std::string number(const char* pattern, double value) {
   char text[32];
@@ -65,7 +66,8 @@ class Axis {
     const double step = power * (rough < 1.5 * power ? 1 : rough < 3.5 * power ? 2 : rough < 7.5 * power ? 5 : 10);
     std::vector<double> values;
     const double slack = 1e-9 * (high_ - low_);
-    for (double i = std::ceil((low_ - slack) / step); i * step <= high_ + slack; ++i) values.push_back(i * step);
+    for (double i = std::ceil((low_ - slack) / step); i * step <= high_ + slack; ++i)
+      values.push_back(i * step + 0.0);  // no -0
     return values;
   }
 
@@ -101,8 +103,7 @@ Html label(double x, double y, const char* anchor, const std::string& text, cons
 
 /// A circle that tells its name and value to a pointer that rests on it.
 Html circle(const std::string& style, double x, double y, double radius, const std::string& tip) {
-  return element("circle",
-                 {{"class", style}, {"cx", coordinate(x)}, {"cy", coordinate(y)}, {"r", coordinate(radius)}},
+  return element("circle", {{"class", style}, {"cx", coordinate(x)}, {"cy", coordinate(y)}, {"r", coordinate(radius)}},
                  element("title", {}, tip));
 }
 
@@ -144,8 +145,8 @@ Html legend(const std::vector<Series>& series) {
   if (series.size() < 2) return {};
   Html entries;
   for (std::size_t i = 0; i < series.size(); ++i) {
-    Html entry = element("svg", {{"viewBox", "0 0 24 10"}, {"aria-hidden", "true"}},
-                         line("curve " + style_of(i), 0, 5, 24, 5));
+    Html entry =
+        element("svg", {{"viewBox", "0 0 24 10"}, {"aria-hidden", "true"}}, line("curve " + style_of(i), 0, 5, 24, 5));
     entry += text(series[i].name);
     entries += element("span", {}, entry);
   }
@@ -186,6 +187,7 @@ Html draw(const LineChart& chart) {
   if (xs.empty()) return {};
   const bool log_y = !chart.y_range && ys.low > 0 && ys.high > kLogSpan * ys.low;
   if (!chart.y_range && !log_y && ys.low > 0) ys.add(0);
+  if (!chart.y_range && !log_y) ys.high += kRoom * (ys.high - ys.low);
   if (chart.y_range) ys = {chart.y_range->low, chart.y_range->high};
   const Axis x(xs, chart.log_x, kLeft, kRight), y(ys, log_y, kBottom, kTop);
   Html inside = x_axis(x, kTop, kBottom, chart.x_label);
@@ -197,7 +199,7 @@ Html draw(const LineChart& chart) {
 }
 
 Html draw(const IntervalChart& chart) {
-  constexpr double kFrom = 12, kMargin = 0.04;
+  constexpr double kFrom = 12;
   Range xs;
   if (chart.reference) xs.add(*chart.reference);
   for (const IntervalChart::Row& row : chart.rows) {
@@ -205,7 +207,7 @@ Html draw(const IntervalChart& chart) {
     for (const auto& [name, value] : row.values) xs.add(value);
   }
   if (xs.empty() || chart.rows.empty()) return {};
-  const double room = kMargin * (xs.high - xs.low);
+  const double room = kRoom * (xs.high - xs.low);
   const Axis x({xs.low - room, xs.high + room}, false, kFrom, kRight);
   const double bottom = kRowHeight * static_cast<double>(chart.rows.size()) + 4;
   Html inside = x_axis(x, 0, bottom, chart.x_label);
@@ -213,7 +215,7 @@ Html draw(const IntervalChart& chart) {
   for (std::size_t i = 0; i < chart.rows.size(); ++i) {
     const IntervalChart::Row& row = chart.rows[i];
     const double top = kRowHeight * static_cast<double>(i), y = top + 28;
-    const std::string style = style_of(i);
+    const std::string style = style_of(row.style);
     inside += label(kFrom, top + 15, "start", row.name, "label");
     if (std::isfinite(row.interval.low) && std::isfinite(row.interval.high)) {
       inside += line("bar " + style, x.at(row.interval.low), y, x.at(row.interval.high), y);
@@ -224,7 +226,9 @@ Html draw(const IntervalChart& chart) {
     for (const auto& [name, value] : row.values) {
       if (std::isfinite(value)) inside += circle("dot " + style, x.at(value), y, 3.2, name + ": " + shown(value));
     }
-    if (std::isfinite(row.mean)) inside += circle("mark " + style, x.at(row.mean), y, 5, row.name + ": " + shown(row.mean));
+    if (std::isfinite(row.mean)) {
+      inside += circle("mark " + style, x.at(row.mean), y, 5, row.name + ": " + shown(row.mean));
+    }
   }
   return figure(chart.title, {}, bottom + 40, inside);
 }

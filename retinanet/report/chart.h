@@ -24,7 +24,7 @@ struct LineChart {
   std::string title, x_label;
   std::vector<Series> series;
   bool log_x = false;
-  std::optional<Interval> y_range{};  // default: of the points; logarithmic where they span a factor of 50
+  std::optional<Interval> y_range{};  // default: of the points; and 0; logarithmic where they span a factor of 50
 };
 
 /// Means with their intervals, one below the other, and the single values as dots.
@@ -32,8 +32,9 @@ struct IntervalChart {
   struct Row {
     std::string name;
     double mean;
-    Interval interval;  // not drawn where it is infinite
+    Interval interval;                                   // not drawn where it is infinite
     std::vector<std::pair<std::string, double>> values;  // named
+    std::size_t style = 0;                               // colour: that of the series with this number in a line chart
   };
   std::string title, x_label;
   std::vector<Row> rows;

@@ -1,5 +1,5 @@
-// Markup of reports, HTML that is well-formed XML too: text is escaped here and nowhere else, and a tag that is opened is
-// closed.
+// Markup of reports, HTML that is well-formed XML too: text is escaped here and nowhere else, and every tag that is
+// opened is closed.
 #pragma once
 
 #include <initializer_list>

@@ -45,20 +45,24 @@ std::string format(const char* pattern, double value) {
 }
 
 Html state_box(const Run& run) {
-  const auto box = [](const char* style, const std::string& what) { return element("p", {{"class", style}}, text_with_code(what)); };
   const std::string total = std::to_string(run.config.train.iterations);
+  std::string style = "state", state;
   if (!run.outcome) {
-    const Points steps = run.metrics.over_iterations("loss");
-    return box("state", "No end is recorded: the run goes on, or it was killed. " +
-                            (steps.empty() ? "No step is recorded yet" : "Recorded up to iteration " + format("%.0f", steps.back()[0])) +
-                            " of " + total + ".");
+    const auto iteration = run.last("iteration");
+    state = "No end is recorded, at iteration " + format("%.0f", iteration.value_or(0)) + " of " + total +
+            ": the run goes on, or it was killed.";
+  } else {
+    const std::string reached = std::to_string(run.outcome->iteration);
+    if (run.outcome->state == "finished") {
+      state = "Finished after " + reached + " iterations.";
+    } else if (run.outcome->state == "diverged") {
+      style = "state bad";
+      state = "Diverged at iteration " + reached + " of " + total + ": " + run.outcome->message;
+    } else {
+      state = "Stopped at iteration " + reached + " of " + total + "; the same command with --resume goes on.";
+    }
   }
-  const std::string reached = std::to_string(run.outcome->iteration);
-  if (run.outcome->state == "diverged") {
-    return element("p", {{"class", "state bad"}}, "Diverged at iteration " + reached + " of " + total + ": " + run.outcome->message);
-  }
-  if (run.outcome->state == "finished") return box("state", "Finished after " + reached + " iterations.");
-  return box("state", "Stopped at iteration " + reached + " of " + total + "; the same command with `--resume` goes on.");
+  return element("p", {{"class", style}}, state);
 }
 
 Html summary(const Run& run) {
@@ -80,10 +84,24 @@ Html summary(const Run& run) {
   add("images_per_second", "%.1f", "pictures a second");
   add("peak_memory_mib", "%.0f MiB", "memory at most");
   Html html = tiles(all);
-  html += remark(run.evaluation ? "AP in percent, by COCO's rules on the validation set, of the weights after iteration " +
-                                      std::to_string(run.evaluation->iteration) + "."
-                                : std::string("There is no evaluation: the run has no validation set, or has not come to one."));
+  if (run.evaluation) {
+    html += remark("AP in percent, by COCO's rules on the validation set, of the weights after iteration " +
+                   std::to_string(run.evaluation->iteration) + ".");
+  } else {
+    html += remark("There is no evaluation: the run has no validation set, or has not come to one.");
+  }
   return html;
+}
+
+std::vector<Series> ap_series(const Run& run) {
+  std::vector<Series> all;
+  for (const char* name : {"AP", "AP50", "AP75"}) {
+    Points points = run.metrics.over_iterations(name);
+    std::erase_if(points, [](const auto& point) { return point[1] < 0; });  // there were no objects
+    for (auto& point : points) point[1] *= 100;
+    if (!points.empty()) all.push_back({name, points});
+  }
+  return all;
 }
 
 Html training_section(const Run& run) {
@@ -93,34 +111,25 @@ Html training_section(const Run& run) {
     lines = std::max(lines, points.size());
     return Series{name, thinned(points)};
   };
-  const auto chart = [](const std::string& title, std::vector<Series> all) {
-    return draw(LineChart{.title = title, .x_label = "iteration", .series = std::move(all)});
+  const auto chart = [](const std::string& title, const std::vector<Series>& all, std::optional<Interval> range = {}) {
+    return draw(LineChart{.title = title, .x_label = "iteration", .series = all, .y_range = range});
   };
-  Html html = charts({chart("Classification loss", {series("classification loss", "classification_loss")}),
-                      chart("Box loss", {series("box loss", "box_loss")}),
-                      chart("Learning rate", {series("learning rate", "lr")}),
-                      chart("Gradient norm", {series("gradient norm", "gradient_norm")}),
-                      chart("Share of the negatives' loss that the hardest of them carry",
-                            {series("hardest 1 %", "negatives_loss_1"), series("5 %", "negatives_loss_5"),
-                             series("20 %", "negatives_loss_20")}),
-                      chart("Share of the negatives' gradient that the hardest of them carry",
-                            {series("hardest 1 %", "negatives_gradient_1"), series("5 %", "negatives_gradient_5"),
-                             series("20 %", "negatives_gradient_20")})});
+  const auto hardest = [&](const std::string& quantity) {
+    const std::string column = "negatives_" + quantity;
+    return chart("Share of the negatives' " + quantity + " that the hardest of them carry",
+                 {series("hardest 1 %", column + "_1"), series("5 %", column + "_5"), series("20 %", column + "_20")},
+                 Interval{0, 1});
+  };
+  Html html = charts(
+      {chart("AP on the validation set, in percent", ap_series(run)),
+       chart("Classification loss", {series("classification loss", "classification_loss")}),
+       chart("Box loss", {series("box loss", "box_loss")}), chart("Learning rate", {series("learning rate", "lr")}),
+       chart("Gradient norm", {series("gradient norm", "gradient_norm")}), hardest("loss"), hardest("gradient")});
   if (html.markup.empty()) html = paragraph("No step is recorded in `metrics.csv`.");
-  const std::size_t each = lines > 0 ? (lines + kChartPoints - 1) / kChartPoints : 1;
-  if (each > 1) html += remark("Each point is the mean of " + std::to_string(each) + " lines of `metrics.csv`.");
+  const std::size_t each = (lines + kChartPoints - 1) / kChartPoints;
+  if (each > 1)
+    html += remark("Each point of a step is the mean of " + std::to_string(each) + " lines of `metrics.csv`.");
   return section("Training", html);
-}
-
-Html ap_section(const Run& run) {
-  LineChart chart{.title = "AP on the validation set, in percent", .x_label = "iteration", .series = {}};
-  for (const char* name : {"AP", "AP50", "AP75"}) {
-    Points points = run.metrics.over_iterations(name);
-    for (auto& point : points) point[1] *= 100;
-    if (!points.empty()) chart.series.push_back({name, points});
-  }
-  const Html html = charts({draw(chart)});
-  return html.markup.empty() ? html : section("AP over iterations", html);
 }
 
 Html curve_chart(const std::string& title, const Curves& curves) {
@@ -158,8 +167,9 @@ Html class_section(const RunEvaluation& evaluation) {
       row.push_back(text(percent(value)));
     }
   }
-  return section("Classes", table("AP by class", {"class", "objects", "AP", "AP50", "AP75", "small", "medium", "large", "AR"},
-                                  rows));
+  const std::vector<std::string> columns = {"class",    "objects",   "AP",       "AP50", "AP75",
+                                            "AP small", "AP medium", "AP large", "AR"};
+  return section("Classes", table("AP by class", columns, rows));
 }
 
 Html size_section(const RunEvaluation& evaluation) {
@@ -169,8 +179,9 @@ Html size_section(const RunEvaluation& evaluation) {
     int ap, ar;  // positions in stats
   };
   std::vector<std::vector<Html>> rows;
-  for (const auto& [name, area, ap, ar] : {Size{"small, up to 32² pixels", kSmall, 3, 9}, Size{"medium, up to 96²", kMedium, 4, 10},
-                                           Size{"large, beyond", kLarge, 5, 11}, Size{"all", kAll, 0, 8}}) {
+  for (const auto& [name, area, ap, ar] :
+       {Size{"small, up to 32² pixels", kSmall, 3, 9}, Size{"medium, up to 96²", kMedium, 4, 10},
+        Size{"large, beyond", kLarge, 5, 11}, Size{"all", kAll, 0, 8}}) {
     rows.push_back({text(name), text(std::to_string(evaluation.objects[area])), text(percent(evaluation.stats[ap])),
                     text(percent(evaluation.stats[ar]))});
   }
@@ -195,15 +206,21 @@ Html picture_section(const Run& run) {
     pictures += {"\n"};
   }
   Html html = element("div", {{"class", "pictures"}}, pictures);
-  html += remark("Validation pictures with the detections of the last evaluation; the true boxes are white." +
-                 (files.size() > kPictures ? " " + std::to_string(files.size() - kPictures) + " more are in `pictures/`."
-                                           : std::string()));
+  html += remark("Validation pictures with the detections of the last evaluation; the true boxes are white.");
+  if (files.size() > kPictures) {
+    html += remark(std::to_string(files.size() - kPictures) + " more are in `pictures/`.");
+  }
   return section("Detections", html);
 }
 
 Run read_run(const std::string& folder) {
   const std::string file = config_file(folder), config = read_text(file);
-  return {folder, config, parse_config(config, file), read_metrics(folder), read_evaluation(folder), read_outcome(folder),
+  return {folder,
+          config,
+          parse_config(config, file),
+          read_metrics(folder),
+          read_evaluation(folder),
+          read_outcome(folder),
           read_starts(folder)};
 }
 
@@ -215,7 +232,6 @@ std::string run_report(const std::string& folder) {
   const Run run = read_run(folder);
   Html body = state_box(run);
   body += summary(run);
-  body += ap_section(run);
   body += training_section(run);
   if (run.evaluation) {
     body += curve_section(*run.evaluation);
@@ -225,7 +241,7 @@ std::string run_report(const std::string& folder) {
   body += picture_section(run);
   body += origin_section(run.starts);
   body += section("Configuration", folded("config.toml: every setting", element("pre", {}, run.config_text)));
-  return page("Training run " + folder_name(folder), body);
+  return page("Training run: " + folder_name(folder), body);
 }
 
 void write_run_report(const std::string& folder) { write_file_atomically(folder + "/report.html", run_report(folder)); }

@@ -8,7 +8,7 @@ namespace diopter {
 /// Whether the folder holds a run (trainer.h).
 bool is_run_folder(const std::string& folder);
 
-/// The report, from what the run folder holds by now: it may be of a run that goes on, was stopped or diverged, and what
+/// The report, from what the run folder holds by now: the run may go on, have been stopped or have diverged, and what
 /// the folder lacks is left out. Throws Error that names the file, and the line of metrics.csv, that cannot be used.
 std::string run_report(const std::string& folder);
 

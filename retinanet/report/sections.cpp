@@ -38,7 +38,9 @@ Html paragraph(const std::string& text) { return element("p", {}, text_with_code
 Html remark(const std::string& text) { return element("p", {{"class", "faint"}}, text_with_code(text)); }
 
 Html origin_section(const std::vector<Start>& starts) {
-  if (starts.empty()) return section("Repeat it", paragraph("The folder does not say how it was made (no `origin.json`)."));
+  if (starts.empty()) {
+    return section("Repeat it", paragraph("The folder does not say how it was made: it has no `origin.json`."));
+  }
   Html repeat, machine;
   for (const Start& start : starts) {
     repeat += remark((&start == &starts.front() ? "Started " : "Resumed ") + start.date + " by");
@@ -50,8 +52,9 @@ Html origin_section(const std::vector<Start>& starts) {
       if (same_place(start, starts[i + 1])) continue;
       machine += element("h3", {}, "Until " + starts[i + 1].date);
     }
-    machine += facts(start.machine);
-    machine += facts(start.versions);
+    Facts all = start.machine;
+    all.insert(all.end(), start.versions.begin(), start.versions.end());
+    machine += facts(all);
   }
   Html html = section("Repeat it", repeat);
   if (!starts.back().data.empty()) html += section("Data", facts(starts.back().data));

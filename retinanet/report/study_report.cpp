@@ -21,7 +21,7 @@ constexpr const char* kLimits[] = {
     "the tuning runs, the difference may be another.",
     "Nothing is said beyond what was tried: this network, these iterations, this data.",
     "“Not significant” is not “equal”: the width of the interval tells what could have been seen.",
-    "Times are of a machine that did other things, too."};
+    "Times are of a machine that may have done other things, too."};
 
 Html html_of(const std::string& caption, const TextTable& all) {
   std::vector<std::vector<Html>> rows;
@@ -53,15 +53,17 @@ Html result_section(const Protocol& p, const std::vector<Score>& scores) {
 
 Html chart_section(const Protocol& p, const std::vector<Score>& scores) {
   IntervalChart ap{.title = "AP on the test split: mean and 95 % interval; rings are the single seeds",
-                   .x_label = "AP in percent", .rows = {}};
+                   .x_label = "AP in percent",
+                   .rows = {}};
   IntervalChart difference{.title = "Paired differences to " + p.contestants[p.baseline].name +
                                     ": mean and 95 % interval; rings are the single seeds",
                            .x_label = "AP in percent, right of the dashed line: better than the baseline",
-                           .rows = {}, .reference = 0};
+                           .rows = {},
+                           .reference = 0};
   const std::vector<double>& base = scores[p.baseline].ap[0];
   for (const Score& s : scores) {
-    IntervalChart::Row row{name_of(p, s), mean(s.ap[0]), s.interval, {}};
-    IntervalChart::Row paired{row.name, 0, {}, {}};
+    IntervalChart::Row row{name_of(p, s), mean(s.ap[0]), s.interval, {}, ap.rows.size()};
+    IntervalChart::Row paired{row.name, 0, {}, {}, row.style};
     for (std::size_t i = 0; i < s.ap[0].size(); ++i) {
       const std::string seed = "seed " + std::to_string(p.final_seeds[i]);
       row.values.emplace_back(seed, s.ap[0][i]);
@@ -73,7 +75,7 @@ Html chart_section(const Protocol& p, const std::vector<Score>& scores) {
     paired.interval = s.difference->interval;
     difference.rows.push_back(paired);
   }
-  return section("Difference to the baseline", charts({draw(ap), draw(difference)}));
+  return section("AP and difference to the baseline", charts({draw(ap), draw(difference)}));
 }
 
 /// AP on the tuning split over the learning rate, a line for each choice of the other settings.
@@ -85,8 +87,11 @@ Html tuning_chart(const Protocol& p, const Contestant& contestant, int index, co
     for (const std::string& setting : c.settings) settings += (settings.empty() ? "" : " ") + setting;
     lines[settings][c.lr] = 100 * tuning_ap(p, index, static_cast<int>(i), results);
   }
-  LineChart chart{.title = contestant.name + ": AP on the tuning split, in percent", .x_label = "learning rate",
-                  .series = {}, .log_x = true, .y_range = {}};
+  LineChart chart{.title = contestant.name + ": AP on the tuning split, in percent",
+                  .x_label = "learning rate",
+                  .series = {},
+                  .log_x = true,
+                  .y_range = {}};
   for (const auto& [settings, points] : lines) {
     Series series{settings.empty() ? contestant.name : settings, {}};
     for (const auto& [lr, ap] : points) series.points.push_back({lr, ap});

@@ -43,7 +43,8 @@ svg text.label{fill:var(--text)}
 .dot{fill:var(--page);stroke:var(--c);stroke-width:1.2}
 .bar{stroke:var(--c);stroke-width:2.4}
 .s0{--c:var(--c0)}.s1{--c:var(--c1);stroke-dasharray:7 2}.s2{--c:var(--c2);stroke-dasharray:2 2}
-.s3{--c:var(--c3);stroke-dasharray:8 2 2 2}.s4{--c:var(--c4);stroke-dasharray:10 3}.s5{--c:var(--c5);stroke-dasharray:4 2}
+.s3{--c:var(--c3);stroke-dasharray:8 2 2 2}
+.s4{--c:var(--c4);stroke-dasharray:10 3}.s5{--c:var(--c5);stroke-dasharray:4 2}
 .s6{--c:var(--c6);stroke-dasharray:1 3}.s7{--c:var(--c7);stroke-dasharray:12 3 2 3}
 .mark,.dot,.bar{stroke-dasharray:none}
 .scroll{overflow-x:auto;border:1px solid var(--line);border-radius:6px;margin:8px 0}
@@ -52,11 +53,13 @@ th,td{padding:5px 10px;text-align:right;white-space:nowrap;border-bottom:1px sol
 thead th{background:var(--box);font-weight:600}
 tbody tr:last-child th,tbody tr:last-child td{border-bottom:0}
 th:first-child{text-align:left;font-weight:500}
-tbody th{max-width:60vw;white-space:normal;overflow-wrap:anywhere}
+tbody th{position:sticky;left:0;background:var(--page);max-width:50vw;white-space:normal;overflow-wrap:break-word}
+h3{font-size:1rem;margin:1em 0 .3em}
 dl{display:grid;grid-template-columns:minmax(6rem,max-content) 1fr;gap:4px 16px;margin:8px 0}
 dt{color:var(--faint)}
 dd{margin:0;min-width:0}
 code,pre{font-family:ui-monospace,monospace;font-size:.85rem}
+ul{padding-left:1.3em;margin:8px 0}
 pre{background:var(--box);padding:10px 12px;border-radius:6px;overflow-x:auto;margin:8px 0}
 pre.command{white-space:pre-wrap;overflow-wrap:anywhere}
 details{margin:8px 0}
