@@ -17,8 +17,8 @@ namespace {
 
 /// What the numbers do not say, of every study (docs/comparing.md).
 constexpr const char* kLimits[] = {
-    "The intervals are over seeds: initial weights, data order, augmentation. With other pictures, or another draw of "
-    "the tuning runs, the difference may be another.",
+    "The intervals are over seeds: initial weights, data order, augmentation.",
+    "With other pictures, or another draw of the tuning runs, the difference may be another.",
     "Nothing is said beyond what was tried: this network, these iterations, this data.",
     "“Not significant” is not “equal”: the width of the interval tells what could have been seen.",
     "Times are of a machine that may have done other things, too."};
