@@ -108,6 +108,10 @@ CategoryMetrics category_metrics(const Category& category, const CategoryResult&
   return metrics;
 }
 
+void add(std::array<double, kRecalls>& sum, const std::array<double, kRecalls>& part, double share) {
+  for (int r = 0; r < kRecalls; ++r) sum[r] += share * part[r];
+}
+
 }  // namespace
 
 CocoMetrics coco_metrics(const Dataset& truth, const CocoMatches& matches) {
@@ -156,6 +160,23 @@ PrecisionCurve precision_curve(const CategoryMatches& matches, int t) {
   // Recall 0 needs no hit: the reference gives the best score of all, ignored detections included.
   if (!matches.outcomes.empty()) curve.score[0] = matches.outcomes[0].score;
   return curve;
+}
+
+CategoryCurves category_curves(const CategoryMatches& matches) {
+  CategoryCurves curves{precision_curve(matches, kAt50), precision_curve(matches, kAt75), {}};
+  for (int t = 0; t < kThresholds; ++t) add(curves.range, precision_curve(matches, t).precision, 1.0 / kThresholds);
+  return curves;
+}
+
+CategoryCurves mean_curves(const std::vector<CategoryCurves>& curves) {
+  CategoryCurves means{};
+  const double share = 1.0 / static_cast<double>(curves.size());
+  for (const CategoryCurves& c : curves) {
+    add(means.at50.precision, c.at50.precision, share);
+    add(means.at75.precision, c.at75.precision, share);
+    add(means.range, c.range, share);
+  }
+  return means;
 }
 
 std::string format_coco_metrics(const CocoMetrics& metrics) {

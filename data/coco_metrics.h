@@ -45,6 +45,16 @@ struct PrecisionCurve {
 /// The curve at IoU threshold kIouThresholds[t].
 PrecisionCurve precision_curve(const CategoryMatches& matches, int t);
 
+/// The curves of a category that tables and reports show: at IoU .5 and .75, and the mean precision over .5:.05:.95.
+struct CategoryCurves {
+  PrecisionCurve at50, at75;
+  std::array<double, kRecalls> range;
+};
+CategoryCurves category_curves(const CategoryMatches& matches);
+
+/// Means over categories with objects; a mean of curves has no score, they are 0.
+CategoryCurves mean_curves(const std::vector<CategoryCurves>& curves);
+
 /// The table of 12 lines that pycocotools prints.
 std::string format_coco_metrics(const CocoMetrics& metrics);
 

@@ -7,33 +7,12 @@
 #include <iterator>
 #include <numeric>
 
+#include "data/utf8.h"
 #include "kernels/common/check.h"
 
 namespace diopter {
 
 namespace fs = std::filesystem;
-
-namespace {
-
-/// Well-formed sequences of one to four bytes (Unicode 15, table 3-7): the second byte's range depends on the first.
-bool is_utf8(std::string_view text) {
-  const auto byte = [text](std::size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0u; };
-  for (std::size_t i = 0; i < text.size();) {
-    const unsigned lead = byte(i);
-    const std::size_t length = lead < 0x80 ? 1 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
-    if (lead >= 0x80 && (lead < 0xC2 || lead > 0xF4)) return false;
-    const unsigned low = lead == 0xE0 ? 0xA0 : lead == 0xF0 ? 0x90 : 0x80;
-    const unsigned high = lead == 0xED ? 0x9F : lead == 0xF4 ? 0x8F : 0xBF;
-    if (length > 1 && (byte(i + 1) < low || byte(i + 1) > high)) return false;
-    for (std::size_t k = 2; k < length; ++k) {
-      if (byte(i + k) < 0x80 || byte(i + k) > 0xBF) return false;
-    }
-    i += length;
-  }
-  return true;
-}
-
-}  // namespace
 
 std::string read_text(const fs::path& file) {
   std::error_code ignored;

@@ -14,6 +14,7 @@
 #include "kernels/common/atomic_file.h"
 #include "kernels/nn/elementwise.h"
 #include "retinanet/detect.h"
+#include "retinanet/run_evaluation.h"
 #include "retinanet/run_folder.h"
 #include "retinanet/weights.h"
 
@@ -105,7 +106,7 @@ Trainer::Trainer(const Config& config, const Dataset& train, const Dataset& vali
   }
   start_average();
   create_run_folder(folder);
-  write_file_atomically(folder + "/config.toml", format_config(config));
+  write_file_atomically(config_file(folder), format_config(config));
 }
 
 Trainer::Trainer(const RunState& state, const Dataset& train, const Dataset& validation, const std::string& folder,
@@ -156,8 +157,8 @@ std::unique_ptr<Trainer> Trainer::resume(const std::string& folder, const std::v
     get_tensors(checkpoint, kAveragePrefix, trainer->average_->averages());
     trainer->average_->set_updates(state.average_updates);
   }
-  truncate_metrics(folder, state.iteration);
-  write_file_atomically(folder + "/config.toml", format_config(state.config));
+  rewind_run_folder(folder, state.iteration);
+  write_file_atomically(config_file(folder), format_config(state.config));
   return trainer;
 }
 
@@ -231,11 +232,13 @@ void Trainer::explain_non_finite(const QueuedStep& step, const char* what) {
   }
   if (cause.empty()) cause = "every output of the network is finite";
   const bool saved = std::filesystem::exists(last_checkpoint(folder_));
-  throw NotFinite(step.report.iteration,
-                  std::string(what) + " is not finite at iteration " + std::to_string(step.report.iteration) + ": " + cause +
-                      "; pictures: " + pictures + "; " +
-                      (saved ? "the last good checkpoint is " + last_checkpoint(folder_) : "no checkpoint had been saved yet") +
-                      " (a lower train.lr or train.clip_norm may help)");
+  const std::string message = std::string(what) + " is not finite at iteration " +
+                              std::to_string(step.report.iteration) + ": " + cause + "; pictures: " + pictures + "; " +
+                              (saved ? "the last good checkpoint is " + last_checkpoint(folder_)
+                                     : "no checkpoint had been saved yet") +
+                              " (a lower train.lr or train.clip_norm may help)";
+  write_outcome(folder_, {"diverged", step.report.iteration, message});
+  throw NotFinite(step.report.iteration, message);
 }
 
 CocoMetrics Trainer::evaluate(const TrainerCallbacks& callbacks) {
@@ -248,8 +251,10 @@ CocoMetrics Trainer::evaluate(const TrainerCallbacks& callbacks) {
     return detect_all(*model_, validation_, ids, callbacks.evaluation);
   }();
   draw_pictures(detections);
-  CocoMetrics metrics = coco_metrics(validation_, detections);
+  const CocoMatches matches = match_coco(validation_, detections);
+  CocoMetrics metrics = coco_metrics(validation_, matches);
   append_evaluation(folder_, state_.iteration, metrics);
+  write_evaluation(folder_, run_evaluation(state_.iteration, matches, metrics));
   if (metrics.stats[0] > state_.best_ap) {
     state_.best_ap = metrics.stats[0];
     save(best_checkpoint(folder_), false);
@@ -271,7 +276,7 @@ void Trainer::draw_pictures(const std::vector<Detection>& detections) {
                        static_cast<float>(d.score)});
     }
     const Image drawn = draw_detections(read_image(record.file), record.annotations, found, state_.classes, kPictureScore);
-    write_image(folder_ + "/pictures/" + names.next(record.name), drawn);
+    write_image(pictures_folder(folder_) + "/" + names.next(record.name), drawn);
   }
 }
 
@@ -331,6 +336,7 @@ Trainer::Result Trainer::run(const TrainerCallbacks& callbacks) {
     if (result.evaluated) {
       result.metrics = evaluate(callbacks);
       save(last_checkpoint(folder_), true);  // it knows the best AP now
+      if (callbacks.evaluated) callbacks.evaluated();
     }
   }
   while (state_.iteration < queued_) {
@@ -339,6 +345,7 @@ Trainer::Result Trainer::run(const TrainerCallbacks& callbacks) {
   }
   if (saved != state_.iteration) save(last_checkpoint(folder_), true);
   result.iteration = state_.iteration;
+  write_outcome(folder_, {result.finished ? "finished" : "stopped", result.iteration, ""});
   return result;
 }
 

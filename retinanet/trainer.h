@@ -38,6 +38,7 @@ struct TrainerCallbacks {
   std::function<bool()> stop_requested;                       // polled before every step
   std::function<void(const StepReport&)> step;
   std::function<void(std::int64_t done, std::int64_t total)> evaluation;
+  std::function<void()> evaluated;                            // an evaluation is in the run folder
   std::function<void(const std::string&)> message;            // warnings, one line each
   std::function<void(const std::string&)> skipped;            // "FILE: reason": a training picture that cannot be used
 };
@@ -58,6 +59,8 @@ class NotFinite : public Error {
 ///   checkpoints/last.safetensors   all that is needed to go on: weights, velocities, averages, state
 ///   checkpoints/best.safetensors   the weights with the best AP so far, without what only training needs
 ///   pictures/                      validation pictures with their detections
+///   evaluation.json                metrics and curves of the last evaluation (run_evaluation.h)
+///   outcome.json                   how the run ended (run_folder.h)
 /// The same configuration and data give the same weights, bit for bit, whether interrupted and resumed or not, and for
 /// any number of threads and loader workers.
 class Trainer {

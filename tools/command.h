@@ -17,6 +17,7 @@ void add_evaluate_command(CLI::App& app);
 void add_figure_command(CLI::App& app);
 void add_info_command(CLI::App& app);
 void add_kernels_command(CLI::App& app);
+void add_report_command(CLI::App& app);
 void add_shapes_command(CLI::App& app);
 void add_train_command(CLI::App& app);
 

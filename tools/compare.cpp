@@ -14,8 +14,10 @@
 #include "kernels/common/parallel.h"
 #include "retinanet/laboratory/comparison.h"
 #include "retinanet/laboratory/study.h"
+#include "retinanet/report/study_report.h"
 #include "tools/child_process.h"
 #include "tools/command.h"
+#include "tools/environment.h"
 #include "tools/interrupt.h"
 #include "tools/progress.h"
 #include "tools/study_runner.h"
@@ -112,6 +114,10 @@ int run_study(const Request& request, const Source& protocol) {
               results.size(), options.jobs);
   std::fflush(stdout);
 
+  if (static_cast<std::int64_t>(results.size()) < total) {
+    append_start(request.out, this_start(device_from_name(request.device), {}));
+  }
+
   const Interrupt interrupt;
   const std::vector<std::string> failures = make_runs(study, options, results);
   study.write_results(results);
@@ -124,8 +130,9 @@ int run_study(const Request& request, const Source& protocol) {
   const std::vector<Score> scores = compare(study.protocol(), results);
   write_file_atomically(request.out + "/table.csv", scores_csv(study.protocol(), scores));
   write_file_atomically(request.out + "/report.md", report_markdown(study.protocol(), results, scores));
-  std::printf("\n%s\n\n%s\n%s/report.md, table.csv and results.csv have the rest\n", study.protocol().title.c_str(),
-              format_scores(study.protocol(), scores).c_str(), request.out.c_str());
+  write_study_report(study);
+  std::printf("\n%s\n\n%s\n%s/report.html, report.md, table.csv and results.csv have the rest\n",
+              study.protocol().title.c_str(), format_scores(study.protocol(), scores).c_str(), request.out.c_str());
   return 0;
 }
 
@@ -179,10 +186,9 @@ void add_compare_command(CLI::App& app) {
                   "Built-in protocols: " +
                       names_of_protocols() +
                       ".\n"
-                      "The study folder gets report.md, table.csv (the table), results.csv (every run) and runs/. "
-                      "Ctrl-C lets the runs\n"
-                      "save and stop; the same command with --resume goes on, also after a crash. docs/comparing.md "
-                      "explains it all.");
+                      "The study folder gets report.html, report.md, table.csv (the table), results.csv (every run) and\n"
+                      "runs/. Ctrl-C lets the runs save and stop; the same command with --resume goes on, also after a\n"
+                      "crash. docs/comparing.md explains it all.");
   const auto request = std::make_shared<Request>();
   command.add_option("protocol", request->protocol, "TOML file, or the name of a built-in protocol")
       ->type_name("PROTOCOL");

@@ -28,10 +28,6 @@ std::string category_table(const CocoMetrics& metrics) {
 
 using Recalls = std::array<double, kRecalls>;
 
-void add(Recalls& sum, const Recalls& part, double share) {
-  for (int r = 0; r < kRecalls; ++r) sum[r] += share * part[r];
-}
-
 /// A mean of curves has no score.
 void write_curve(CsvText& csv, const std::string& id, const std::string& name, const char* iou,
                  const Recalls& precision, const Recalls* score = nullptr) {
@@ -47,34 +43,24 @@ void write_curve(CsvText& csv, const std::string& id, const std::string& name, c
 }
 
 std::string curve_table(const CocoReport& report) {
-  constexpr std::array<std::pair<const char*, int>, 2> kShown = {{{"0.50", kAt50}, {"0.75", kAt75}}};
-  constexpr const char* kRange = "0.50:0.95";
+  constexpr const char *k50 = "0.50", *k75 = "0.75", *kRange = "0.50:0.95";
   CsvText csv{"id", "category", "iou", "recall", "precision", "score"};
-  std::size_t with_objects = 0;
-  for (const CategoryMatches& matches : report.matches.categories) with_objects += matches.total[kAll] > 0;
-  std::array<Recalls, kShown.size()> mean_shown{};
-  Recalls mean_range{};
+  std::vector<CategoryCurves> all;
   for (std::size_t k = 0; k < report.matches.categories.size(); ++k) {
     const CategoryMatches& matches = report.matches.categories[k];
     if (matches.total[kAll] == 0) continue;
     const CategoryMetrics& category = report.metrics.per_category[k];
     const std::string id = std::to_string(category.id);
-    const double share = 1.0 / static_cast<double>(with_objects);
-    for (std::size_t i = 0; i < kShown.size(); ++i) {
-      const PrecisionCurve curve = precision_curve(matches, kShown[i].second);
-      write_curve(csv, id, category.name, kShown[i].first, curve.precision, &curve.score);
-      add(mean_shown[i], curve.precision, share);
-    }
-    Recalls range{};
-    for (int t = 0; t < kThresholds; ++t) add(range, precision_curve(matches, t).precision, 1.0 / kThresholds);
-    write_curve(csv, id, category.name, kRange, range);
-    add(mean_range, range, share);
+    const CategoryCurves& curves = all.emplace_back(category_curves(matches));
+    write_curve(csv, id, category.name, k50, curves.at50.precision, &curves.at50.score);
+    write_curve(csv, id, category.name, k75, curves.at75.precision, &curves.at75.score);
+    write_curve(csv, id, category.name, kRange, curves.range);
   }
-  if (with_objects == 0) return csv.text();
-  for (std::size_t i = 0; i < kShown.size(); ++i) {
-    write_curve(csv, kNoId, kAllCategories, kShown[i].first, mean_shown[i]);
-  }
-  write_curve(csv, kNoId, kAllCategories, kRange, mean_range);
+  if (all.empty()) return csv.text();
+  const CategoryCurves means = mean_curves(all);
+  write_curve(csv, kNoId, kAllCategories, k50, means.at50.precision);
+  write_curve(csv, kNoId, kAllCategories, k75, means.at75.precision);
+  write_curve(csv, kNoId, kAllCategories, kRange, means.range);
   return csv.text();
 }
 

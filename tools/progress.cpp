@@ -35,17 +35,6 @@ std::string format_speed(double per_second) {
 
 }  // namespace
 
-std::string format_duration(double seconds) {
-  const auto s = static_cast<long long>(std::llround(std::max(0.0, seconds)));
-  char text[32];
-  if (s < 3600) {
-    std::snprintf(text, sizeof text, "%lld:%02lld", s / 60, s % 60);
-  } else {
-    std::snprintf(text, sizeof text, "%lld:%02lld:%02lld", s / 3600, s / 60 % 60, s % 60);
-  }
-  return text;
-}
-
 std::string progress_line(const ProgressState& state, int width) {
   const std::string total = std::to_string(state.total);
   std::string done = std::to_string(state.done);

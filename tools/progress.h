@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <string>
 
+#include "retinanet/duration.h"
+
 namespace diopter {
 
 /// What a progress line tells.
@@ -20,9 +22,6 @@ struct ProgressState {
 /// "train  420/1500 [=====>    ] loss 0.513 (cls .31 box .20)  132 images/s  0:48 left", at most `width` characters
 /// wide; width 0 is the plain line without bar.
 std::string progress_line(const ProgressState& state, int width);
-
-/// "0:48", "12:05" or "1:02:03".
-std::string format_duration(double seconds);
 
 class Progress {
  public:

@@ -9,7 +9,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 packages=(g++ cmake ninja-build libopenblas-dev libtbb-dev libstb-dev nlohmann-json3-dev libpugixml-dev
-          libtomlplusplus-dev libcli11-dev libboost-dev libzip-dev catch2)
+          libtomlplusplus-dev libcli11-dev libboost-dev libzip-dev libexpat1-dev catch2)
 if [[ $HOSTTYPE == x86_64 ]]; then packages+=(libdnnl-dev); fi  # faster than OpenBLAS; not everywhere else in Debian
 cuda_headers=false
 for argument in "$@"; do

@@ -9,9 +9,11 @@
 
 #include "engine/device.h"
 #include "retinanet/loss_choice.h"
+#include "retinanet/report/run_report.h"
 #include "retinanet/run_folder.h"
 #include "retinanet/trainer.h"
 #include "tools/command.h"
+#include "tools/environment.h"
 #include "tools/interrupt.h"
 #include "tools/profile.h"
 #include "tools/progress.h"
@@ -59,6 +61,15 @@ Dataset read(const Request& request, const std::string& annotations, const std::
   return dataset;
 }
 
+/// A report that cannot be written costs no training.
+void write_report(const std::string& folder, Progress& progress) {
+  try {
+    write_run_report(folder);
+  } catch (const Error& error) {
+    progress.print(std::string("diopter: warning: no report: ") + error.what());
+  }
+}
+
 int train(const Request& request) {
   const Device device = device_from_name(request.device);
   const Dataset training = read(request, request.train_annotations, request.train_images, {});
@@ -72,6 +83,8 @@ int train(const Request& request) {
                      : std::make_unique<Trainer>(config_of(request), training, validation, request.out, device);
   std::unique_ptr<StepProfile> profile;
   if (request.profile > 0) profile = std::make_unique<StepProfile>(request.profile, request.out, device);
+  append_start(request.out,
+               this_start(device, {{"training", describe(training)}, {"validation", describe(validation)}}));
   std::int64_t parameters = 0;
   for (const NamedParameter& p : trainer->model().parameters()) parameters += p.variable.value().size();
   const Config& config = trainer->config();
@@ -105,14 +118,24 @@ int train(const Request& request) {
     ++skipped;
     progress.print("diopter: warning: skipped " + reason);
   };
-  const Trainer::Result result = trainer->run(callbacks);
+  callbacks.evaluated = [&] { write_report(request.out, progress); };
+  const Trainer::Result result = [&] {
+    try {
+      return trainer->run(callbacks);
+    } catch (const NotFinite&) {  // the report tells
+      write_report(request.out, progress);
+      throw;
+    }
+  }();
   if (profile) profile->finish();
+  write_report(request.out, progress);
 
   if (skipped > 0) std::fprintf(stderr, "diopter: warning: %lld of the training pictures skipped\n", static_cast<long long>(skipped));
   if (result.evaluated) std::printf("%s", format_coco_metrics(result.metrics).c_str());
-  std::printf("%s at iteration %lld after %s; %.0f MiB of memory at most; %s\n", result.finished ? "finished" : "stopped",
-              static_cast<long long>(result.iteration), format_duration(last.seconds).c_str(), last.peak_memory_mib,
-              last_checkpoint(request.out).c_str());
+  std::printf("%s at iteration %lld after %s; %.0f MiB of memory at most; %s; %s/report.html\n",
+              result.finished ? "finished" : "stopped", static_cast<long long>(result.iteration),
+              format_duration(last.seconds).c_str(), last.peak_memory_mib, last_checkpoint(request.out).c_str(),
+              request.out.c_str());
   if (!result.finished) std::printf("go on with the same command and --resume\n");
   return Interrupt::requested() && !result.finished ? kInterrupted : 0;
 }
@@ -124,9 +147,10 @@ void add_train_command(CLI::App& app) {
       app, "train", "Trains a detector on a data set",
       "train --preset small --train-annotations shapes/instances_train.json --train-images shapes/images \\\n"
       "    --val-annotations shapes/instances_val.json --val-images shapes/images --out run --set train.lr=0.05\n\n"
-      "The run folder holds config.toml, metrics.csv, checkpoints/{last,best}.safetensors and pictures/. Ctrl-C finishes\n"
-      "the step and saves; the same command with --resume goes on. Presets: paper, torchvision, torchvision_v2,\n"
-      "detectron2, small; config.toml of a run lists every key that --set can change.\n\n"
+      "The run folder holds config.toml, metrics.csv, checkpoints/{last,best}.safetensors, pictures/ and report.html,\n"
+      "which shows it all in a browser. Ctrl-C finishes the step and saves; the same command with --resume goes on.\n"
+      "Presets: paper, torchvision, torchvision_v2, detectron2, small; config.toml of a run lists every key that --set\n"
+      "can change.\n\n"
       "Losses, and what --loss NAME:PARAMETER=VALUE,... can change:\n" +
           describe_losses());
   const auto request = std::make_shared<Request>();

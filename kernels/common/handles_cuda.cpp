@@ -42,6 +42,19 @@ void use_device() {
 
 thread_local StreamReference current;
 
+struct Versions {
+  int runtime = 0, driver = 0;  // 1000 times the major one and 10 times the minor one; driver 0: there is none
+};
+
+Versions read_versions() {
+  Versions versions;
+  cudaRuntimeGetVersion(&versions.runtime);
+  cudaDriverGetVersion(&versions.driver);
+  return versions;
+}
+
+std::string dotted(int version) { return std::to_string(version / 1000) + "." + std::to_string(version % 1000 / 10); }
+
 }  // namespace
 
 void check(cudaError_t status, const char* call, const char* file, int line) {
@@ -63,19 +76,19 @@ std::string device_problem() {
   if (status == cudaSuccess && count > 0) {
     return "GPU " + std::to_string(device) + " does not exist: there are " + std::to_string(count);
   }
-  int driver = 0, runtime = 0;
-  cudaDriverGetVersion(&driver);
-  cudaRuntimeGetVersion(&runtime);
-  const auto version = [](int number) {
-    return std::to_string(number / 1000) + "." + std::to_string(number % 1000 / 10);
-  };
-  if (driver == 0) return "no NVIDIA driver is installed";
+  const Versions versions = read_versions();
+  if (versions.driver == 0) return "no NVIDIA driver is installed";
   if (status == cudaErrorInsufficientDriver) {
-    return "the NVIDIA driver is too old: it supports CUDA " + version(driver) + ", this build needs " +
-           version(runtime);
+    return "the NVIDIA driver is too old: it supports CUDA " + dotted(versions.driver) + ", this build needs " +
+           dotted(versions.runtime);
   }
   if (status == cudaSuccess || status == cudaErrorNoDevice) return "there is no CUDA device";
   return std::string("CUDA cannot be used: ") + cudaGetErrorString(status);
+}
+
+std::string version_description() {
+  const Versions versions = read_versions();
+  return dotted(versions.runtime) + (versions.driver > 0 ? ", driver for " + dotted(versions.driver) : ", no driver");
 }
 
 void set_device(int ordinal) {

@@ -20,6 +20,9 @@ void set_device(int ordinal);
 /// One line for people: name, compute capability and memory of the device. Throws Error where there is none.
 std::string device_description();
 
+/// CUDA's version in this build, and the one that the driver supports. Never throws.
+std::string version_description();
+
 /// The stream that kernels, copies and allocations of this host thread go to: a non-blocking one, made at the first
 /// call, unless a StreamScope names another.
 cudaStream_t stream();

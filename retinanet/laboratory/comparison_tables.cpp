@@ -6,6 +6,7 @@
 #include "data/csv_text.h"
 #include "data/precision_recall.h"
 #include "retinanet/laboratory/comparison.h"
+#include "retinanet/laboratory/comparison_tables.h"
 
 namespace diopter {
 
@@ -58,81 +59,94 @@ std::string padded(std::string text, std::size_t width) {
   return text;
 }
 
-std::string protocol_section(const Protocol& p) {
-  const Contestant& first = p.contestants[0];
-  std::string text = "- protocol `" + protocol_hash(p) + "`, kept in `protocol.toml`\n- preset `" + p.preset + "`, " +
-                     std::to_string(p.iterations) + " iterations a run";
-  for (const std::string& setting : p.settings) text += ", `" + setting + "`";
-  text += "\n- tuning: " + std::to_string(first.configurations.size()) + " configurations a contestant";
-  if (first.configurations.size() > 1) {
-    text += " with the seeds " + list_of(p.tuning_seeds) + "; the best mean AP on the tuning split was chosen";
-  }
-  return text + "\n- final runs: seeds " + list_of(p.final_seeds) +
-         ", shared by all contestants; the last weights evaluated once on the test split\n- baseline: " +
-         baseline_name(p) + "; significance level " + format("%g", p.significance) +
-         ", for the paired t-test with Holm's correction over the contestants\n";
-}
+}  // namespace
 
-std::string score_section(const Protocol& p, const std::vector<Score>& scores) {
-  std::string text =
-      "| contestant | settings | learning rate | AP | AP50 | AP75 | 95 % interval of AP | difference | "
-      "its 95 % interval | p (t) | p, Holm | p (Wilcoxon) | p, Holm | diverged | seconds a run |\n"
-      "|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|\n";
-  for (const Score& s : scores) {
-    text += "| " + contestant_of(p, s).name + " | " + shown_settings(contestant_of(p, s), chosen(p, s)) + " | " +
-            lr_text(chosen(p, s).lr) + " |";
-    for (const std::vector<double>& ap : s.ap) text += " " + mean_and_deviation(ap, " ± ") + " |";
-    text += " " + range(s.interval, "%.1f") + " |";
-    if (s.difference) {
-      const Difference& d = *s.difference;
-      text += " " + format("%+.1f", d.mean) + " | " + range(d.interval, "%+.1f") + " |";
-      for (const double value : {d.t_test, d.t_test_holm, d.wilcoxon, d.wilcoxon_holm}) {
-        text += " " + p_value(value) + " |";
-      }
-    } else {
-      text += " baseline | | | | | |";
-    }
-    text += " " + std::to_string(s.diverged) + " of " + std::to_string(p.final_seeds.size()) + " | " +
-            format("%.0f", s.seconds) + " |\n";
-  }
+std::string TextTable::markdown() const {
+  const auto line_of = [](const std::vector<std::string>& cells) {
+    std::string line = "|";
+    for (const std::string& cell : cells) line += (cell.empty() ? "" : " ") + cell + " |";
+    return line + "\n";
+  };
+  std::string text = line_of(columns) + "|";
+  for (std::size_t i = 0; i < columns.size(); ++i) text += "---|";
+  text += "\n";
+  for (const std::vector<std::string>& row : rows) text += line_of(row);
   return text;
 }
 
-std::string tuning_section(const Protocol& p, const RunResults& results, const std::vector<Score>& scores) {
-  std::string text = "| contestant | settings | learning rate | mean AP | AP by seed | |\n|---|---|---|---|---|---|\n";
+std::vector<std::string> protocol_lines(const Protocol& p) {
+  std::string training = "preset `" + p.preset + "`, " + std::to_string(p.iterations) + " iterations a run";
+  for (const std::string& setting : p.settings) training += ", `" + setting + "`";
+  const std::size_t tried = p.contestants[0].configurations.size();
+  std::string tuning = "tuning: " + std::to_string(tried) + " configurations a contestant";
+  if (tried > 1) {
+    tuning += " with the seeds " + list_of(p.tuning_seeds) + "; the best mean AP on the tuning split was chosen";
+  }
+  return {"protocol `" + protocol_hash(p) + "`, kept in `protocol.toml`", training, tuning,
+          "final runs: seeds " + list_of(p.final_seeds) +
+              ", shared by all contestants; the last weights evaluated once on the test split",
+          "baseline: " + baseline_name(p) + "; significance level " + format("%g", p.significance) +
+              ", for the paired t-test with Holm's correction over the contestants"};
+}
+
+TextTable score_table(const Protocol& p, const std::vector<Score>& scores) {
+  TextTable table{{"contestant", "learning rate", "AP", "AP50", "AP75", "95 % interval of AP", "difference",
+                   "its 95 % interval", "p (t)", "p, Holm", "p (Wilcoxon)", "p, Holm", "diverged", "seconds a run",
+                   "settings"},
+                  {}};
+  for (const Score& s : scores) {
+    std::vector<std::string>& row = table.rows.emplace_back();
+    row = {contestant_of(p, s).name, lr_text(chosen(p, s).lr)};
+    for (const std::vector<double>& ap : s.ap) row.push_back(mean_and_deviation(ap, " ± "));
+    row.push_back(range(s.interval, "%.1f"));
+    if (s.difference) {
+      const Difference& d = *s.difference;
+      row.push_back(format("%+.1f", d.mean));
+      row.push_back(range(d.interval, "%+.1f"));
+      for (const double value : {d.t_test, d.t_test_holm, d.wilcoxon, d.wilcoxon_holm}) row.push_back(p_value(value));
+    } else {
+      row.insert(row.end(), {"baseline", "", "", "", "", ""});
+    }
+    row.push_back(std::to_string(s.diverged) + " of " + std::to_string(p.final_seeds.size()));
+    row.push_back(format("%.0f", s.seconds));
+    row.push_back(shown_settings(contestant_of(p, s), chosen(p, s)));
+  }
+  return table;
+}
+
+TextTable tuning_table(const Protocol& p, const RunResults& results, const std::vector<Score>& scores) {
+  TextTable table{{"contestant", "settings", "learning rate", "mean AP", "AP by seed", ""}, {}};
   for (const Score& s : scores) {
     const std::vector<PlannedRun> runs = tuning_runs(p, s.contestant);
     const Contestant& contestant = contestant_of(p, s);
     for (std::size_t first = 0; first < runs.size(); first += p.tuning_seeds.size()) {
       const int index = runs[first].configuration;
       const Configuration& configuration = contestant.configurations[index];
-      text += "| " + contestant.name + " | " + shown_settings(contestant, configuration) + " | " +
-              lr_text(configuration.lr) + " | " + format("%.1f", 100 * tuning_ap(p, s.contestant, index, results)) +
-              " | ";
+      std::string by_seed;
       for (std::size_t i = first; i < first + p.tuning_seeds.size(); ++i) {
         const RunResult& result = results.at(runs[i].name);
-        text += (i > first ? ", " : "") + (result.diverged ? "diverged" : format("%.1f", 100 * result.stats[0]));
+        by_seed += (i > first ? ", " : "") + (result.diverged ? "diverged" : format("%.1f", 100 * result.stats[0]));
       }
-      text += index == s.configuration ? " | chosen |\n" : " | |\n";
+      table.rows.push_back({contestant.name, shown_settings(contestant, configuration), lr_text(configuration.lr),
+                            format("%.1f", 100 * tuning_ap(p, s.contestant, index, results)), by_seed,
+                            index == s.configuration ? "chosen" : ""});
     }
   }
-  return text;
+  return table;
 }
 
-std::string run_section(const Protocol& p, const RunResults& results) {
-  std::string text = "| run | learning rate | AP | AP50 | AP75 | seconds | |\n|---|---|---|---|---|---|---|\n";
+TextTable run_table(const Protocol& p, const RunResults& results) {
+  TextTable table{{"run", "learning rate", "AP", "AP50", "AP75", "seconds", ""}, {}};
   for (const PlannedRun& run : known_runs(p, results)) {
     const RunResult& result = results.at(run.name);
-    text +=
-        "| " + run.name + " | " + lr_text(p.contestants[run.contestant].configurations[run.configuration].lr) + " |";
-    for (int i = 0; i < 3; ++i) text += " " + format("%.1f", 100 * result.stats[i]) + " |";
-    text += " " + format("%.0f", result.seconds) + " | " +
-            (result.diverged ? "diverged at iteration " + std::to_string(result.iteration) : "") + " |\n";
+    std::vector<std::string>& row = table.rows.emplace_back();
+    row = {run.name, lr_text(p.contestants[run.contestant].configurations[run.configuration].lr)};
+    for (int i = 0; i < 3; ++i) row.push_back(format("%.1f", 100 * result.stats[i]));
+    row.push_back(format("%.0f", result.seconds));
+    row.push_back(result.diverged ? "diverged at iteration " + std::to_string(result.iteration) : "");
   }
-  return text;
+  return table;
 }
-
-}  // namespace
 
 std::string verdict(const Protocol& protocol, const Score& score) {
   if (!score.difference) return "the baseline";
@@ -217,17 +231,15 @@ std::string scores_csv(const Protocol& protocol, const std::vector<Score>& score
 }
 
 std::string report_markdown(const Protocol& protocol, const RunResults& results, const std::vector<Score>& scores) {
-  std::string text =
-      "# " + protocol.title + "\n\n" + protocol_section(protocol) +
-      "\n## Result\n\nMean ± standard deviation over the final seeds, in percent; differences are paired over "
-      "the seeds.\n\n" +
-      score_section(protocol, scores) + "\n";
+  std::string text = "# " + protocol.title + "\n\n";
+  for (const std::string& line : protocol_lines(protocol)) text += "- " + line + "\n";
+  text += "\n## Result\n\n" + std::string(kScoreCaption) + "\n\n" + score_table(protocol, scores).markdown() + "\n";
   for (const Score& s : scores) text += "- " + contestant_of(protocol, s).name + ": " + verdict(protocol, s) + "\n";
   for (const std::string& caveat : caveats(protocol, scores)) text += "- Note: " + caveat + "\n";
   if (protocol.contestants[0].configurations.size() > 1) {
-    text += "\n## Tuning\n\n" + tuning_section(protocol, results, scores);
+    text += "\n## Tuning\n\n" + tuning_table(protocol, results, scores).markdown();
   }
-  return text + "\n## All runs\n\n" + run_section(protocol, results);
+  return text + "\n## All runs\n\n" + run_table(protocol, results).markdown();
 }
 
 }  // namespace diopter

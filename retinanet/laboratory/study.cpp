@@ -52,7 +52,7 @@ RunResult read_result(const std::string& file, const std::string& hash) {
   return result;
 }
 
-/// Steps and seconds of training by metrics.csv, whose seconds start anew where a run was resumed.
+/// Steps and seconds of training by metrics.csv, which may be in the middle of a line.
 struct Record {
   std::int64_t iterations = 0;
   double seconds = 0;
@@ -61,17 +61,15 @@ struct Record {
 Record read_record(const std::string& run_folder) {
   Record record;
   std::ifstream in(run_folder + "/metrics.csv");
-  double before = 0;
+  TrainingClock clock;
   for (std::string line; std::getline(in, line);) {
     std::istringstream fields(line);
-    std::int64_t iteration = 0;
     double seconds = 0;
     char comma = 0;
-    if (!(fields >> iteration >> comma >> seconds)) continue;
-    record.iterations = iteration;
-    record.seconds += seconds < before ? seconds : seconds - before;
-    before = seconds;
+    if (!(fields >> record.iterations >> comma >> seconds)) continue;
+    clock.add(seconds);
   }
+  record.seconds = clock.total();
   return record;
 }
 
@@ -87,7 +85,7 @@ bool all_finite(const RetinaNet& model) {
 }  // namespace
 
 Study::Study(std::string folder, const std::string& text, const std::string& file)
-    : folder_(std::move(folder)), protocol_(parse_protocol(text, file)), hash_(protocol_hash(protocol_)) {}
+    : folder_(std::move(folder)), text_(text), protocol_(parse_protocol(text, file)), hash_(protocol_hash(protocol_)) {}
 
 bool Study::exists(const std::string& folder) { return fs::exists(protocol_file(folder)); }
 

@@ -3,6 +3,7 @@
 //   data/              the three splits, see study_data.h
 //   runs/NAME/         a run folder each (trainer.h), with log.txt and result.json
 //   results.csv        a line a run
+//   origin.json        how it was started, on what machine (origin.h)
 #pragma once
 
 #include <functional>
@@ -28,6 +29,8 @@ class Study {
   const std::string& folder() const { return folder_; }
   const Protocol& protocol() const { return protocol_; }
   const std::string& hash() const { return hash_; }
+  /// protocol.toml, as it was given.
+  const std::string& protocol_text() const { return text_; }
   std::string run_folder(const std::string& name) const { return folder_ + "/runs/" + name; }
 
   /// The result of a run that has ended, or of all that have. Throws Error for a result that another protocol made.
@@ -49,7 +52,7 @@ class Study {
  private:
   Study(std::string folder, const std::string& text, const std::string& file);
 
-  std::string folder_;
+  std::string folder_, text_;
   Protocol protocol_;
   std::string hash_;
 };

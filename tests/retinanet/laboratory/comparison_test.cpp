@@ -80,7 +80,7 @@ TEST_CASE("with few seeds nothing is claimed") {
   REQUIRE(contains(caveats(study.protocol, scores).front(), "3 final seeds: fewer than the 8"));
   study.protocol.final_seeds = {1};
   const std::vector<Score> single = study.scores();
-  REQUIRE(contains(report_markdown(study.protocol, study.results, single), "| ce | `loss.kind=ce` | 0.02 | 30.0 |"));
+  REQUIRE(contains(report_markdown(study.protocol, study.results, single), "| ce | 0.02 | 30.0 |"));
   REQUIRE(contains(verdict(study.protocol, single[1]), "95 % interval unknown"));
 }
 

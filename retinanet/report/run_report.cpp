@@ -1,0 +1,249 @@
+#include "retinanet/report/run_report.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <filesystem>
+
+#include "data/reader_support.h"
+#include "kernels/common/atomic_file.h"
+#include "kernels/common/check.h"
+#include "retinanet/config.h"
+#include "retinanet/duration.h"
+#include "retinanet/report/chart.h"
+#include "retinanet/report/sections.h"
+#include "retinanet/run_evaluation.h"
+#include "retinanet/run_folder.h"
+
+namespace diopter {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::size_t kPictures = 24, kClassCharts = 12;  // more pictures are left out, more charts folded
+
+/// What a report is made of.
+struct Run {
+  std::string folder, config_text;
+  Config config;
+  RunMetrics metrics;
+  std::optional<RunEvaluation> evaluation;
+  std::optional<RunOutcome> outcome;
+  std::vector<Start> starts;
+
+  /// The last number of a column.
+  std::optional<double> last(const std::string& column) const {
+    const Points points = metrics.over_iterations(column);
+    return points.empty() ? std::nullopt : std::optional(points.back()[1]);
+  }
+};
+
+std::string format(const char* pattern, double value) {
+  char text[64];
+  std::snprintf(text, sizeof text, pattern, value);
+  return text;
+}
+
+Html state_box(const Run& run) {
+  const std::string total = std::to_string(run.config.train.iterations);
+  std::string style = "state", state;
+  if (!run.outcome) {
+    const auto iteration = run.last("iteration");
+    state = "No end is recorded, at iteration " + format("%.0f", iteration.value_or(0)) + " of " + total +
+            ": the run goes on, or it was killed.";
+  } else {
+    const std::string reached = std::to_string(run.outcome->iteration);
+    if (run.outcome->state == "finished") {
+      state = "Finished after " + reached + " iterations.";
+    } else if (run.outcome->state == "diverged") {
+      style = "state bad";
+      state = "Diverged at iteration " + reached + " of " + total + ": " + run.outcome->message;
+    } else {
+      state = "Stopped at iteration " + reached + " of " + total + "; the same command with --resume goes on.";
+    }
+  }
+  return element("p", {{"class", style}}, state);
+}
+
+Html summary(const Run& run) {
+  std::vector<Tile> all;
+  if (run.evaluation) {
+    const auto& stats = run.evaluation->stats;
+    all = {{percent(stats[0]), "AP"}, {percent(stats[1]), "AP50"}, {percent(stats[2]), "AP75"}};
+    double best = stats[0];
+    for (const auto& point : run.metrics.over_iterations("AP")) best = std::max(best, point[1]);
+    all.push_back({percent(best), "best AP"});
+  }
+  TrainingClock clock;
+  for (const auto& point : run.metrics.over_iterations("seconds")) clock.add(point[1]);
+  if (clock.total() > 0) all.push_back({format_duration(clock.total()), "time"});
+  const auto add = [&](const char* column, const char* pattern, const char* name) {
+    if (const auto value = run.last(column)) all.push_back({format(pattern, *value), name});
+  };
+  add("loss", "%.4g", "last loss");
+  add("images_per_second", "%.1f", "pictures a second");
+  add("peak_memory_mib", "%.0f MiB", "memory at most");
+  Html html = tiles(all);
+  if (run.evaluation) {
+    html += remark("AP in percent, by COCO's rules on the validation set, of the weights after iteration " +
+                   std::to_string(run.evaluation->iteration) + ".");
+  } else {
+    html += remark("There is no evaluation: the run has no validation set, or has not come to one.");
+  }
+  return html;
+}
+
+std::vector<Series> ap_series(const Run& run) {
+  std::vector<Series> all;
+  for (const char* name : {"AP", "AP50", "AP75"}) {
+    Points points = run.metrics.over_iterations(name);
+    std::erase_if(points, [](const auto& point) { return point[1] < 0; });  // there were no objects
+    for (auto& point : points) point[1] *= 100;
+    if (!points.empty()) all.push_back({name, points});
+  }
+  return all;
+}
+
+Html training_section(const Run& run) {
+  std::size_t lines = 0;
+  const auto series = [&](const std::string& name, const std::string& column) {
+    const Points points = run.metrics.over_iterations(column);
+    lines = std::max(lines, points.size());
+    return Series{name, thinned(points)};
+  };
+  const auto chart = [](const std::string& title, const std::vector<Series>& all, std::optional<Interval> range = {}) {
+    return draw(LineChart{.title = title, .x_label = "iteration", .series = all, .y_range = range});
+  };
+  const auto hardest = [&](const std::string& quantity) {
+    const std::string column = "negatives_" + quantity;
+    return chart("Share of the negatives' " + quantity + " that the hardest of them carry",
+                 {series("hardest 1 %", column + "_1"), series("5 %", column + "_5"), series("20 %", column + "_20")},
+                 Interval{0, 1});
+  };
+  Html html = charts(
+      {chart("AP on the validation set, in percent", ap_series(run)),
+       chart("Classification loss", {series("classification loss", "classification_loss")}),
+       chart("Box loss", {series("box loss", "box_loss")}), chart("Learning rate", {series("learning rate", "lr")}),
+       chart("Gradient norm", {series("gradient norm", "gradient_norm")}), hardest("loss"), hardest("gradient")});
+  if (html.markup.empty()) html = paragraph("No step is recorded in `metrics.csv`.");
+  const std::size_t each = (lines + kChartPoints - 1) / kChartPoints;
+  if (each > 1)
+    html += remark("Each point of a step is the mean of " + std::to_string(each) + " lines of `metrics.csv`.");
+  return section("Training", html);
+}
+
+Html curve_chart(const std::string& title, const Curves& curves) {
+  LineChart chart{.title = title, .x_label = "recall", .series = {}, .y_range = Interval{0, 1}};
+  for (const auto& [name, curve] : {std::pair{"IoU 0.5", &curves.at50}, std::pair{"0.75", &curves.at75},
+                                    std::pair{"mean over 0.5 to 0.95", &curves.range}}) {
+    Series series{name, {}};
+    for (int r = 0; r < kRecalls; ++r) series.points.push_back({kRecallPoints[r], (*curve)[r]});
+    chart.series.push_back(series);
+  }
+  return draw(chart);
+}
+
+Html curve_section(const RunEvaluation& evaluation) {
+  std::vector<Html> shown, rest;
+  std::size_t with_objects = 0;
+  for (const auto& c : evaluation.categories) with_objects += c.objects > 0;
+  if (with_objects == 0) return {};
+  shown.push_back(curve_chart("Precision over recall: mean over the classes", evaluation.mean));
+  for (const auto& c : evaluation.categories) {
+    if (c.objects == 0 || with_objects == 1) continue;
+    (shown.size() <= kClassCharts ? shown : rest).push_back(curve_chart("Precision over recall: " + c.name, c.curves));
+  }
+  Html html = charts(shown);
+  if (!rest.empty()) html += folded(std::to_string(rest.size()) + " more classes", charts(rest));
+  return section("Precision and recall", html);
+}
+
+Html class_section(const RunEvaluation& evaluation) {
+  std::vector<std::vector<Html>> rows;
+  for (const auto& c : evaluation.categories) {
+    std::vector<Html>& row = rows.emplace_back();
+    row = {text(c.name), text(std::to_string(c.objects))};
+    for (const double value : {c.ap, c.ap50, c.ap75, c.ap_small, c.ap_medium, c.ap_large, c.ar}) {
+      row.push_back(text(percent(value)));
+    }
+  }
+  const std::vector<std::string> columns = {"class",    "objects",   "AP",       "AP50", "AP75",
+                                            "AP small", "AP medium", "AP large", "AR"};
+  return section("Classes", table("AP by class", columns, rows));
+}
+
+Html size_section(const RunEvaluation& evaluation) {
+  struct Size {
+    const char* name;
+    Area area;
+    int ap, ar;  // positions in stats
+  };
+  std::vector<std::vector<Html>> rows;
+  for (const auto& [name, area, ap, ar] :
+       {Size{"small, up to 32² pixels", kSmall, 3, 9}, Size{"medium, up to 96²", kMedium, 4, 10},
+        Size{"large, beyond", kLarge, 5, 11}, Size{"all", kAll, 0, 8}}) {
+    rows.push_back({text(name), text(std::to_string(evaluation.objects[area])), text(percent(evaluation.stats[ap])),
+                    text(percent(evaluation.stats[ar]))});
+  }
+  return section("Sizes", table("AP and AR by size of the objects", {"objects", "number", "AP", "AR"}, rows));
+}
+
+Html picture_section(const Run& run) {
+  std::vector<fs::path> files;
+  std::error_code none;
+  for (const auto& entry : fs::directory_iterator(pictures_folder(run.folder), none)) {
+    if (entry.path().extension() == ".jpg") files.push_back(entry.path());
+  }
+  if (files.empty()) return {};
+  std::sort(files.begin(), files.end());
+  Html pictures;
+  for (std::size_t i = 0; i < std::min(files.size(), kPictures); ++i) {
+    const std::string name = files[i].stem().string();
+    Html inside = empty_element("img", {{"src", data_uri("image/jpeg", read_text(files[i]))},
+                                        {"alt", "Picture " + name + " with its detections"}});
+    inside += element("figcaption", {}, name);
+    pictures += element("figure", {}, inside);
+    pictures += {"\n"};
+  }
+  Html html = element("div", {{"class", "pictures"}}, pictures);
+  html += remark("Validation pictures with the detections of the last evaluation; the true boxes are white.");
+  if (files.size() > kPictures) {
+    html += remark(std::to_string(files.size() - kPictures) + " more are in `pictures/`.");
+  }
+  return section("Detections", html);
+}
+
+Run read_run(const std::string& folder) {
+  const std::string file = config_file(folder), config = read_text(file);
+  return {folder,
+          config,
+          parse_config(config, file),
+          read_metrics(folder),
+          read_evaluation(folder),
+          read_outcome(folder),
+          read_starts(folder)};
+}
+
+}  // namespace
+
+bool is_run_folder(const std::string& folder) { return file_exists(config_file(folder)); }
+
+std::string run_report(const std::string& folder) {
+  const Run run = read_run(folder);
+  Html body = state_box(run);
+  body += summary(run);
+  body += training_section(run);
+  if (run.evaluation) {
+    body += curve_section(*run.evaluation);
+    body += class_section(*run.evaluation);
+    body += size_section(*run.evaluation);
+  }
+  body += picture_section(run);
+  body += origin_section(run.starts);
+  body += section("Configuration", folded("config.toml: every setting", element("pre", {}, run.config_text)));
+  return page("Training run: " + folder_name(folder), body);
+}
+
+void write_run_report(const std::string& folder) { write_file_atomically(folder + "/report.html", run_report(folder)); }
+
+}  // namespace diopter

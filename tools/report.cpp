@@ -1,0 +1,38 @@
+// diopter report: makes report.html of a run or a study anew from its folder.
+#include <cstdio>
+#include <memory>
+#include <string>
+
+#include "kernels/common/check.h"
+#include "retinanet/report/run_report.h"
+#include "retinanet/report/study_report.h"
+#include "tools/command.h"
+
+namespace diopter {
+
+namespace {
+
+void report(const std::string& folder) {
+  if (Study::exists(folder)) {
+    write_study_report(Study::open(folder));
+  } else {
+    DIOPTER_CHECK(is_run_folder(folder), folder,
+                  ": is no folder of diopter train (with config.toml) or diopter compare (with protocol.toml)");
+    write_run_report(folder);
+  }
+  std::printf("%s/report.html\n", folder.c_str());
+}
+
+}  // namespace
+
+void add_report_command(CLI::App& app) {
+  CLI::App& command =
+      add_command(app, "report", "Makes report.html of a training run or a comparison anew",
+                  "report run\n\n"
+                  "diopter train and diopter compare write it themselves. What is in it: docs/report.md.");
+  const auto folder = std::make_shared<std::string>();
+  command.add_option("folder", *folder, "Folder of diopter train or diopter compare")->required()->type_name("FOLDER");
+  command.callback([folder] { report(*folder); });
+}
+
+}  // namespace diopter
