@@ -262,7 +262,7 @@ TEST_CASE("a run folder holds configuration, metrics, checkpoints and pictures")
   CHECK(pictures == 2);
   int files = 0;
   for (const auto& entry : std::filesystem::recursive_directory_iterator(folder)) files += entry.is_regular_file();
-  CHECK(files == 2 + 2 + 2);  // nothing temporary is left
+  CHECK(files == 4 + 2 + 2);  // nothing temporary is left
 }
 
 TEST_CASE("a folder with a run is not overwritten, and only a run of the same classes is resumed") {
