@@ -10,7 +10,7 @@ namespace diopter {
 
 /// call(args...), measured by the Profiler where there is one and `floor` says that it is work of a device.
 template <class FloorOf, class Call, class... Args>
-auto profiled(const char* name, FloorOf floor, Call call, Device device, const Args&... args) {
+auto profiled(const char* name, FloorOf floor, Call call, Device device, Args&&... args) {
   if constexpr (std::is_same_v<decltype(floor(args...)), Floor>) {
     if (RangeListener::current()) {
       const ProfiledScope scope(ProfiledRange::Kind::kernel, name, "", floor(args...));
@@ -22,22 +22,22 @@ auto profiled(const char* name, FloorOf floor, Call call, Device device, const A
 
 /// DIOPTER_DISPATCH(device, f, arguments...) is cpu::f(arguments...) or cuda::f(arguments...); floors::f takes the same.
 #ifdef DIOPTER_WITH_CUDA
-#define DIOPTER_DISPATCH(device, f, ...)                                                                        \
-  ::diopter::profiled(                                                                                          \
-      #f, [](const auto&... given) { return ::diopter::floors::f(given...); },                                  \
-      [](::diopter::Device chosen, const auto&... given) {                                                      \
-        return chosen == ::diopter::Device::cuda ? ::diopter::cuda::f(given...) : ::diopter::cpu::f(given...);  \
-      },                                                                                                        \
+#define DIOPTER_DISPATCH(device, f, ...)                                                                       \
+  ::diopter::profiled(                                                                                         \
+      #f, [](auto&&... given) { return ::diopter::floors::f(given...); },                                      \
+      [](::diopter::Device chosen, auto&&... given) {                                                          \
+        return chosen == ::diopter::Device::cuda ? ::diopter::cuda::f(given...) : ::diopter::cpu::f(given...); \
+      },                                                                                                       \
       device __VA_OPT__(, ) __VA_ARGS__)
 inline void require_device(Device) {}
 #else
-#define DIOPTER_DISPATCH(device, f, ...)                                       \
-  ::diopter::profiled(                                                         \
-      #f, [](const auto&... given) { return ::diopter::floors::f(given...); }, \
-      [](::diopter::Device chosen, const auto&... given) {                     \
-        ::diopter::require_device(chosen);                                     \
-        return ::diopter::cpu::f(given...);                                    \
-      },                                                                       \
+#define DIOPTER_DISPATCH(device, f, ...)                                  \
+  ::diopter::profiled(                                                    \
+      #f, [](auto&&... given) { return ::diopter::floors::f(given...); }, \
+      [](::diopter::Device chosen, auto&&... given) {                     \
+        ::diopter::require_device(chosen);                                \
+        return ::diopter::cpu::f(given...);                               \
+      },                                                                  \
       device __VA_OPT__(, ) __VA_ARGS__)
 /// Throws Error for a device that this build does not have.
 inline void require_device(Device device) {

@@ -129,7 +129,8 @@ std::string profile_table(const Profile& profile, const Roof& roof) {
                  part.c_str(), static_cast<long long>(whole.count),
                  whole.microseconds * 1e-3 / static_cast<double>(whole.count),
                  (whole.microseconds - inside) * 1e-3 / static_cast<double>(whole.count), part.c_str());
-    text += phase_lines(phases, whole) + "\n" + kernel_lines("phase: kernel", kernels, whole);
+    text += phase_lines(phases, whole);
+    if (!kernels.empty()) text += "\n" + kernel_lines("phase: kernel", kernels, whole);
     if (!layers.empty()) text += "\n" + kernel_lines("slowest layers", layers, whole);
   }
   return text;

@@ -138,7 +138,11 @@ std::vector<Detection> detect_all(const RetinaNet& model, const Dataset& dataset
   EvaluationLoader loader(dataset, options);
   std::vector<Detection> detections;
   std::int64_t done = 0;
-  for (Batch batch; loader.next(batch);) {
+  const auto next = [&](Batch& batch) {
+    const ProfiledScope phase("load");
+    return loader.next(batch);
+  };
+  for (Batch batch; next(batch);) {
     const auto found = detect(model, batch);
     for (int n = 0; n < batch.images; ++n) {
       for (const DetectedBox& d : found[n]) {

@@ -15,6 +15,7 @@
 #include "kernels/common/atomic_file.h"
 #include "retinanet/trace.h"
 #include "tools/command.h"
+#include "tools/profile.h"
 #include "tools/progress.h"
 
 namespace diopter {
@@ -27,6 +28,7 @@ struct Request {
   std::string device = "auto", checkpoint, out, json, dump;
   std::vector<std::string> inputs;
   float score = 0.5f;
+  std::int64_t profile = 0;
 };
 
 bool is_picture(const fs::path& file) {
@@ -73,6 +75,8 @@ void run(const Request& request) {
   // What is dumped is what each picture gives alone, without padding to the size of others.
   options.batch_size = request.dump.empty() ? loaded.model->config().detect.batch_size : 1;
   EvaluationLoader loader(dataset, options);
+  std::unique_ptr<StepProfile> profile;
+  if (request.profile > 0) profile = std::make_unique<StepProfile>(request.profile, request.out, loaded.model->device());
   Progress progress("detect", static_cast<std::int64_t>(dataset.images.size()), "pictures");
   nlohmann::ordered_json results = nlohmann::ordered_json::array();
   OutputNames names;
@@ -84,7 +88,13 @@ void run(const Request& request) {
     dump.metadata[id] = dataset.images[picture].file;
     return traced_detect(*loaded.model, batch, id + "/", dump);
   };
-  for (Batch batch; loader.next(batch);) {
+  const auto next = [&](Batch& batch) {
+    if (profile) profile->next_step();
+    const ProfiledScope phase("load");
+    return loader.next(batch);
+  };
+  for (Batch batch; next(batch);) {
+    const ProfiledScope phase("batch");
     for (const std::vector<DetectedBox>& found : detect_in(batch)) {
       const ImageRecord& record = dataset.images[picture++];
       for (const DetectedBox& d : found) {
@@ -96,11 +106,13 @@ void run(const Request& request) {
                            {"bbox", {d.box.x1, d.box.y1, d.box.x2 - d.box.x1, d.box.y2 - d.box.y1}},
                            {"score", d.score}});
       }
+      const ProfiledScope drawing("draw");
       write_image(request.out + "/" + names.next(record.name),
                   draw_detections(read_image(record.file), {}, found, loaded.classes, request.score));
       progress.update(static_cast<std::int64_t>(picture));
     }
   }
+  if (profile) profile->finish();
   if (!request.dump.empty()) save_checkpoint(request.dump, dump);
   if (!request.json.empty()) write_file_atomically(request.json, results.dump(1) + "\n");
   std::printf("%zu objects with a score of at least %g in %zu pictures; drawn into %s\n", drawn,
@@ -126,6 +138,7 @@ void add_detect_command(CLI::App& app) {
   command.add_option("--json", request->json, "Write the detections to this file")->type_name("OUT");
   command.add_option("--dump", request->dump, "Write input, feature maps, head outputs and detections to this file")
       ->type_name("OUT");
+  add_profile_option(command, request->profile, "batches", "folder of the drawn pictures");
   add_device_option(command, request->device);
   add_thread_option(command);
   command.callback([request] { run(*request); });

@@ -1,5 +1,7 @@
-// Profiling for users: diopter train --profile.
+// Profiling for users: --profile of diopter train and diopter detect.
 #pragma once
+
+#include <CLI/CLI.hpp>
 
 #include <cstdint>
 #include <memory>
@@ -10,8 +12,8 @@
 
 namespace diopter {
 
-/// Measures some steps of a run after a few that warm up, or as many as the run has. What it finds is in
-/// FOLDER/profile.txt, FOLDER/profile.csv and FOLDER/trace.json as soon as those steps are done.
+/// Measures some steps of a run (batches, for detect) after a few that warm up, or as many as the run has. What it finds
+/// is in FOLDER/profile.txt, FOLDER/profile.csv and FOLDER/trace.json as soon as those steps are done.
 class StepProfile {
  public:
   /// In the first steps memory is new and, on a GPU, convolutions are planned: they are not measured.
@@ -34,5 +36,8 @@ class StepProfile {
   Roof roof_;
   std::unique_ptr<Profiler> profiler_;
 };
+
+/// Adds --profile N: `what` are measured, the files go to `where`.
+void add_profile_option(CLI::App& command, std::int64_t& steps, const std::string& what, const std::string& where);
 
 }  // namespace diopter

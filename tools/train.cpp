@@ -176,11 +176,7 @@ void add_train_command(CLI::App& app) {
   command.add_flag("--resume", request->resume, "Go on from the run folder's last checkpoint");
   command.add_option("--seed", request->seed, "Of weights, data order and augmentation (train.seed)")->type_name("K")
       ->default_str("");
-  command.add_option("--profile", request->profile,
-                     "Measure N steps: profile.txt, profile.csv and trace.json in the run folder (docs/profiling.md)")
-      ->check(CLI::PositiveNumber)
-      ->type_name("N")
-      ->default_str("");
+  add_profile_option(command, request->profile, "steps", "run folder");
   add_device_option(command, request->device);
   add_thread_option(command);
   command.callback([request] {
