@@ -54,7 +54,7 @@ Sgd::Sgd(const std::vector<ParameterGroup>& groups, const Options& options) : op
   std::int64_t offset = 0;
   for (const ParameterGroup& group : groups) {
     for (const NamedParameter& p : group.parameters) {
-      const Tensor& w = p.variable.value();
+      const Tensor &w = p.variable.value(), &copy = p.variable.bf16_copy();
       const Tensor gradient = gradients_.slice(offset, offset + w.size()).reshape(w.shape());
       const Tensor velocity = velocity_.slice(offset, offset + w.size()).reshape(w.shape());
       offset += padded(w.size());
@@ -62,7 +62,7 @@ Sgd::Sgd(const std::vector<ParameterGroup>& groups, const Options& options) : op
       parameters_.push_back(p);
       velocities_.push_back({p.name, velocity});
       segments.push_back({.w = w.data<float>(), .gradient = gradient.data<float>(), .velocity = velocity.data<float>(),
-                          .copy = nullptr, .count = w.size(), .lr_factor = group.lr_factor,
+                          .copy = copy.defined() ? copy.data<bf16>() : nullptr, .count = w.size(), .lr_factor = group.lr_factor,
                           .weight_decay = group.weight_decay});
     }
   }
@@ -115,6 +115,7 @@ void WeightAverage::swap() {
     const Tensor copy = w.clone();
     w.copy_from(averages_[i].tensor);
     averages_[i].tensor.copy_from(copy);
+    if (parameters_[i].variable.bf16_copy().defined()) parameters_[i].variable.write_bf16_copy();
   }
 }
 

@@ -26,7 +26,8 @@ struct WeightDecay {
 std::vector<ParameterGroup> group_by_decay(const std::vector<NamedParameter>& parameters, const WeightDecay& decay);
 
 /// SGD with momentum (kernels/nn/sgd.h). Gradients and velocities of all parameters lie in one flat buffer each, at fixed
-/// addresses; constructing the optimizer moves the parameters' gradients there. Nothing here waits for the device.
+/// addresses; constructing the optimizer moves the parameters' gradients there. A step writes the bf16 copies that
+/// parameters have by then, too. Nothing here waits for the device.
 class Sgd {
  public:
   struct Options {
@@ -67,7 +68,7 @@ class WeightAverage {
   WeightAverage(const Module& model, float decay);
 
   void update();
-  /// Exchanges the model's weights with the averages: call before and after an evaluation.
+  /// Exchanges the model's weights with the averages, and renews bf16 copies: call before and after an evaluation.
   void swap();
 
   /// The averages by parameter name, and the number of updates, for checkpoints.

@@ -97,6 +97,7 @@ void visit(C& c, Visitor&& v) {
   v("train.clip_norm", c.train.clip_norm);
   v("train.average", c.train.average);
   v("train.seed", c.train.seed);
+  v("train.precision", c.train.precision, Choices{"float", "bf16"});
   v("train.evaluate_every", c.train.evaluate_every);
   v("train.save_every", c.train.save_every);
   v("train.log_every", c.train.log_every);
@@ -110,6 +111,7 @@ void visit(C& c, Visitor&& v) {
   v("detect.max_detections", c.detect.max_detections);
   v("detect.clip_before_nms", c.detect.clip_before_nms);
   v("detect.batch_size", c.detect.batch_size);
+  v("detect.precision", c.detect.precision, Choices{"float", "bf16"});
 }
 
 /// "; the nearest is NAME", or "" when nothing known is near.

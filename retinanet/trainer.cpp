@@ -35,19 +35,25 @@ void add_to(const Tensor& sum, const Tensor& x) {
   DIOPTER_DISPATCH(x.device(), add, x.size(), sum.data<float>(), x.data<float>(), sum.data<float>());
 }
 
-/// The model has its averaged weights, if there are any, while this is alive: also when an evaluation throws.
-class Averaged {
+/// While this is alive, also when an evaluation throws, the model detects: evaluation mode, detect.precision, and its
+/// averaged weights, if there are any.
+class Detecting {
  public:
-  explicit Averaged(WeightAverage* average) : average_(average) {
+  Detecting(RetinaNet& model, WeightAverage* average) : model_(model), average_(average), before_(model.precision()) {
     if (average_) average_->swap();
+    model_.set_training(false);
+    model_.set_precision(precision_type(model_.config().detect.precision));
   }
-  ~Averaged() {
+  ~Detecting() {
     if (average_) average_->swap();
+    model_.set_precision(before_);
   }
-  Averaged(const Averaged&) = delete;
+  Detecting(const Detecting&) = delete;
 
  private:
+  RetinaNet& model_;
   WeightAverage* average_;
+  DType before_;
 };
 
 double peak_resident_mib() {
@@ -103,7 +109,7 @@ Trainer::Trainer(const Config& config, const Dataset& train, const Dataset& vali
     messages_.push_back("model.weights is empty, but model.freeze_stages or model.norm keeps parts of the backbone as they "
                         "were initialised");
   }
-  start_average();
+  take_weights();
   create_run_folder(folder);
   write_file_atomically(folder + "/config.toml", format_config(config));
 }
@@ -125,6 +131,7 @@ Trainer::Trainer(const RunState& state, const Dataset& train, const Dataset& val
                 "the validation set has other classes than the training set");
   model_ = std::make_unique<RetinaNet>(config, static_cast<int>(train_.categories.size()));
   model_->move_to(device);
+  model_->set_precision(precision_type(config.train.precision));
   optimizer_ = std::make_unique<Sgd>(
       group_by_decay(model_->parameters(), weight_decay(config.train)),
       Sgd::Options{static_cast<float>(config.train.momentum), config.train.nesterov,
@@ -134,7 +141,8 @@ Trainer::Trainer(const RunState& state, const Dataset& train, const Dataset& val
   for (QueuedStep& step : steps_) step.numbers = DIOPTER_DISPATCH(device, make_host_buffer, kStepNumbers * sizeof(float));
 }
 
-void Trainer::start_average() {
+void Trainer::take_weights() {
+  model_->set_precision(model_->precision());
   const double decay = config().train.average;
   if (decay > 0) average_ = std::make_unique<WeightAverage>(*model_, static_cast<float>(decay));
 }
@@ -151,7 +159,7 @@ std::unique_ptr<Trainer> Trainer::resume(const std::string& folder, const std::v
   get_tensors(checkpoint, "", model_state(*trainer->model_));
   get_tensors(checkpoint, kVelocityPrefix, trainer->optimizer_->velocities());
   trainer->normaliser_.set_average(state.normaliser);
-  trainer->start_average();
+  trainer->take_weights();
   if (trainer->average_ && state.average_updates > 0) {
     get_tensors(checkpoint, kAveragePrefix, trainer->average_->averages());
     trainer->average_->set_updates(state.average_updates);
@@ -240,9 +248,8 @@ void Trainer::explain_non_finite(const QueuedStep& step, const char* what) {
 CocoMetrics Trainer::evaluate(const TrainerCallbacks& callbacks) {
   std::vector<std::int64_t> ids;
   for (const Category& c : validation_.categories) ids.push_back(c.id);
-  model_->set_training(false);
   const std::vector<Detection> detections = [&] {
-    const Averaged averaged(average_.get());
+    const Detecting detecting(*model_, average_.get());
     return detect_all(*model_, validation_, ids, callbacks.evaluation);
   }();
   draw_pictures(detections);

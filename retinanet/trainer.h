@@ -101,8 +101,8 @@ class Trainer {
     std::unique_ptr<HostBuffer> numbers;  // StepNumbers
   };
 
-  /// From the weights that the model has now.
-  void start_average();
+  /// What follows from the weights that the model has now: their copies in bf16, and the start of their average.
+  void take_weights();
   /// Queues the next step on the device, without waiting for it.
   void queue_step();
   /// Waits for the oldest queued step. Throws NotFinite when a loss or gradient of it is not finite.

@@ -24,7 +24,7 @@ namespace {
 namespace fs = std::filesystem;
 
 struct Request {
-  std::string device = "auto", checkpoint, out, json, dump;
+  std::string device = "auto", precision, checkpoint, out, json, dump;
   std::vector<std::string> inputs;
   float score = 0.5f;
 };
@@ -64,6 +64,7 @@ Dataset pictures(const std::vector<std::string>& inputs) {
 
 void run(const Request& request) {
   const LoadedModel loaded = load_model(request.checkpoint, device_from_name(request.device));
+  if (!request.precision.empty()) loaded.model->set_precision(precision_type(request.precision));
   const Dataset dataset = pictures(request.inputs);
   std::error_code error;
   fs::create_directories(request.out, error);
@@ -127,6 +128,7 @@ void add_detect_command(CLI::App& app) {
   command.add_option("--dump", request->dump, "Write input, feature maps, head outputs and detections to this file")
       ->type_name("OUT");
   add_device_option(command, request->device);
+  add_precision_option(command, request->precision);
   add_thread_option(command);
   command.callback([request] { run(*request); });
 }

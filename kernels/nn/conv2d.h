@@ -46,13 +46,14 @@ struct Conv2dEpilogue {
   bool relu = false;
 };
 
-template <class T>
+/// Y is T, or float where results of bf16 inputs are not to be rounded.
+template <class T, class Y = T>
 struct Conv2dForwardArgs {
   Conv2dShape shape;
   const T* x;
   const T* w;
-  T* y;
-  Conv2dEpilogue<T> epilogue = {};
+  Y* y;
+  Conv2dEpilogue<Y> epilogue = {};
 };
 
 /// Gradient through the epilogue: dz = dy [y > 0] scale, dresidual = dy [y > 0], dbias = column sums of dy [y > 0].
@@ -72,6 +73,7 @@ struct Conv2dEpilogueBackwardArgs {
 
 DIOPTER_KERNEL(
   template <class T> void conv2d_forward(const Conv2dForwardArgs<T>& args);
+  void conv2d_forward(const Conv2dForwardArgs<bf16, float>& args);
   template <class T> void conv2d_epilogue_backward(const Conv2dEpilogueBackwardArgs<T>& args);
   template <class T> void conv2d_backward_data(const Conv2dShape& shape, const T* dz, const T* w, T* dx);
   template <class T> void conv2d_backward_weight(const Conv2dShape& shape, const T* dz, const T* x, float* dw))
