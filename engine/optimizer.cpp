@@ -79,8 +79,14 @@ Sgd::Sgd(const std::vector<ParameterGroup>& groups, const Options& options) : op
 void Sgd::zero_gradients() { gradients_.zero(); }
 
 void Sgd::step(float lr, float factor, const Tensor& losses) {
+  set_lr(lr);
+  update(factor, losses);
+}
+
+void Sgd::set_lr(float lr) { DIOPTER_DISPATCH(lr_.device(), fill, 1, lr, lr_.data<float>()); }
+
+void Sgd::update(float factor, const Tensor& losses) {
   const Device device = gradients_.device();
-  DIOPTER_DISPATCH(device, fill, 1, lr, lr_.data<float>());
   DIOPTER_DISPATCH(device, squared_norm, gradients_.size(), gradients_.data<float>(), squared_norm_.data<float>());
   DIOPTER_DISPATCH(device, sgd_control,
                    SgdControlArgs{.squared_norm = squared_norm_.data<float>(),
@@ -97,15 +103,30 @@ void Sgd::step(float lr, float factor, const Tensor& losses) {
 }
 
 WeightAverage::WeightAverage(const Module& model, float decay) : decay_(decay), parameters_(model.parameters()) {
-  for (const NamedParameter& p : parameters_) averages_.push_back({p.name, p.variable.value().clone()});
+  Device device = Device::cpu;
+  for (const NamedParameter& p : parameters_) {
+    averages_.push_back({p.name, p.variable.value().clone()});
+    device = p.variable.value().device();
+  }
+  weight_ = Tensor::zeros({1}, DType::f32, device);
 }
 
 void WeightAverage::update() {
+  advance();
+  move_averages();
+}
+
+void WeightAverage::advance() {
   const double n = static_cast<double>(updates_++);
   const float weight = 1 - std::min(decay_, static_cast<float>((1 + n) / (10 + n)));
+  DIOPTER_DISPATCH(weight_.device(), fill, 1, weight, weight_.data<float>());
+}
+
+void WeightAverage::move_averages() {
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
     const Tensor& w = parameters_[i].variable.value();
-    DIOPTER_DISPATCH(w.device(), lerp, w.size(), weight, w.data<float>(), averages_[i].tensor.data<float>());
+    DIOPTER_DISPATCH(w.device(), lerp, w.size(), weight_.data<float>(), w.data<float>(),
+                     averages_[i].tensor.data<float>());
   }
 }
 

@@ -98,6 +98,7 @@ void visit(C& c, Visitor&& v) {
   v("train.average", c.train.average);
   v("train.seed", c.train.seed);
   v("train.precision", c.train.precision, Choices{"float", "bf16"});
+  v("train.cuda_graph", c.train.cuda_graph);
   v("train.evaluate_every", c.train.evaluate_every);
   v("train.save_every", c.train.save_every);
   v("train.log_every", c.train.log_every);
@@ -406,6 +407,7 @@ void check_config(const Config& c) {
   check(c.train.average >= 0 && c.train.average < 1, "train.average", "must lie in [0, 1)");
   check(c.train.evaluate_every >= 0 && c.train.save_every >= 0 && c.train.log_every >= 0,
         "train.evaluate_every, save_every and log_every", "must not be negative");
+  check(!c.train.cuda_graph || c.train.accumulate == 1, "train.cuda_graph", "needs train.accumulate = 1");
   check(c.train.pictures >= 0, "train.pictures", "must not be negative");
   check(c.train.workers >= 0 && c.train.workers <= 256, "train.workers", "must lie between 0 and 256");
   check(c.train.cache_mib >= 0, "train.cache_mib", "must not be negative");

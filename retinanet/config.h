@@ -81,6 +81,7 @@ struct Config {
     double average;              // decay of the moving average of the weights that is evaluated; 0: none
     std::int64_t seed;
     std::string precision;       // float, or bf16: activations and the copies of the weights that steps work with
+    bool cuda_graph;             // a step runs as one CUDA graph
     std::int64_t evaluate_every, save_every, log_every;  // iterations; 0: only at the end
     int pictures;                // validation pictures drawn after each evaluation
     int workers;                 // loader threads

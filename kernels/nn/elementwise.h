@@ -32,7 +32,7 @@ DIOPTER_KERNEL(
   template <class T> void add(std::int64_t n, const T* a, const T* b, T* y);
   /// y = factor[0] * x, the factor in device memory
   template <class T> void scale(std::int64_t n, const float* factor, const T* x, T* y);
-  /// y = y + weight * (x - y), the update of an exponential moving average
-  void lerp(std::int64_t n, float weight, const float* x, float* y);
+  /// y = y + weight[0] * (x - y), the update of an exponential moving average; the weight in device memory
+  void lerp(std::int64_t n, const float* weight, const float* x, float* y);
   template <class T> void fill(std::int64_t n, float value, T* y);
   template <class From, class To> void cast(std::int64_t n, const From* x, To* y))
