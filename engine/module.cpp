@@ -44,6 +44,12 @@ void Module::move_to(Device device) {
   for (const NamedBuffer& b : buffers()) b.tensor.move_to(device);
 }
 
+void Module::write_bf16_copies() const {
+  for (const NamedParameter& p : parameters()) {
+    if (p.variable.shape().rank() == 4) p.variable.write_bf16_copy();
+  }
+}
+
 void Module::set_training(bool training) {
   training_ = training;
   for (const Child& child : children_) child.module->set_training(training);
@@ -93,6 +99,7 @@ Tensor InitRandom::draw(const Shape& shape, const Init& init) {
 Conv2d::Conv2d(int in, int out, const Options& options, InitRandom& random) {
   params_.stride = options.stride;
   params_.padding = options.padding < 0 ? options.kernel / 2 : options.padding;
+  params_.float_output = options.float_output;
   weight_ = add_parameter("weight", random.draw({out, options.kernel, options.kernel, in}, options.init));
   if (options.bias) params_.bias = add_parameter("bias", Tensor::full({out}, options.bias_value));
 }

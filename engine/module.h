@@ -38,6 +38,10 @@ class Module {
   /// Moves parameters and buffers. Before an optimizer or a weight average is made of them.
   void move_to(Device device);
 
+  /// Makes or renews the bf16 copies of the weights of convolutions. Before an optimizer is made of them, and after
+  /// their values were read from a file.
+  void write_bf16_copies() const;
+
   /// Training or evaluation: decides which statistics batch norms use.
   void set_training(bool training);
   bool training() const { return training_; }
@@ -98,6 +102,7 @@ class Conv2d : public Module {
     bool bias = true;
     Init init = {};
     float bias_value = 0;
+    bool float_output = false;  // also where the input is bf16
   };
   Conv2d(int in, int out, const Options& options, InitRandom& random);
 

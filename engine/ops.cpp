@@ -44,22 +44,29 @@ void check_part(const char* name, const Tensor& part, const Shape& expected, con
 /// The convolution of both overloads: rows in, rows out; y has the shape that the caller gives.
 Variable conv2d_rows(const Variable& x, const Levels& levels, const Variable& w, const Conv2dParams& p,
                      const Shape& y_shape) {
-  const Tensor xv = x.value(), wv = w.value();
+  const Tensor xv = x.value(), wv = w.value_as(xv.dtype());
   const Conv2dShape shape{levels, channels_of(xv), static_cast<int>(wv.shape()[0]), static_cast<int>(wv.shape()[1]),
                           p.stride, p.padding};
-  Tensor y = Tensor::empty(y_shape, xv.dtype(), xv.device());
+  Tensor y = Tensor::empty(y_shape, p.float_output ? DType::f32 : xv.dtype(), xv.device());
   const Tensor bias = p.bias.defined() ? p.bias.value() : Tensor();
   const Tensor residual = p.residual.defined() ? p.residual.value() : Tensor();
   check_part("bias", bias, {shape.out_channels}, y_shape);
   check_part("scale", p.scale, {shape.out_channels}, y_shape);
   check_part("residual", residual, y_shape, y_shape);
-  with_dtype(y.dtype(), [&](auto t) {
-    using T = decltype(t);
-    DIOPTER_DISPATCH(y.device(), conv2d_forward,
-                     Conv2dForwardArgs<T>{.shape = shape, .x = xv.data<T>(), .w = wv.data<T>(), .y = y.data<T>(),
-                                          .epilogue = {.scale = floats_or_null(p.scale), .bias = floats_or_null(bias),
-                                                       .residual = data_or_null<T>(residual), .relu = p.relu}});
-  });
+  const auto forward = [&](auto in, auto out) {
+    using T = decltype(in);
+    using Y = decltype(out);
+    const Conv2dForwardArgs<T, Y> args{
+        .shape = shape, .x = xv.data<T>(), .w = wv.data<T>(), .y = y.data<Y>(),
+        .epilogue = {.scale = floats_or_null(p.scale), .bias = floats_or_null(bias),
+                     .residual = data_or_null<Y>(residual), .relu = p.relu}};
+    DIOPTER_DISPATCH(y.device(), conv2d_forward, args);
+  };
+  if (xv.dtype() == y.dtype()) {
+    with_dtype(y.dtype(), [&](auto t) { forward(t, t); });
+  } else {
+    forward(bf16{}, float{});
+  }
 
   const Tensor kept = p.relu ? y : Tensor();
   return record("conv2d", {w, x, p.bias, p.residual}, y,
@@ -81,11 +88,16 @@ Variable conv2d_rows(const Variable& x, const Levels& levels, const Variable& w,
                                .dresidual = dr && kept.defined() ? dresidual.data<T>() : nullptr,
                                .dbias = data_or_null<float>(dbias)});
         }
-        if (db) db->accumulate(dbias);
-        if (dr) dr->accumulate(dresidual);
+      });
+      if (db) db->accumulate(dbias);
+      if (dr) dr->accumulate(dresidual);
+      if (!through) return;
+      const Tensor g = dz.cast(wv.dtype());
+      with_dtype(g.dtype(), [&](auto t) {
+        using T = decltype(t);
         if (dx) {
-          Tensor gradient = Tensor::empty({shape.in.rows(), shape.in_channels}, dy.dtype(), dy.device());
-          DIOPTER_DISPATCH(dy.device(), conv2d_backward_data, shape, dz.data<T>(), wv.data<T>(), gradient.data<T>());
+          Tensor gradient = Tensor::empty({shape.in.rows(), shape.in_channels}, g.dtype(), g.device());
+          DIOPTER_DISPATCH(g.device(), conv2d_backward_data, shape, g.data<T>(), wv.data<T>(), gradient.data<T>());
           if (shape.in.count == 1 && dy.shape().rank() == 4) {
             gradient = gradient.reshape(map_of(shape.in.level[0], shape.in_channels));
           }
@@ -93,7 +105,7 @@ Variable conv2d_rows(const Variable& x, const Levels& levels, const Variable& w,
         }
         if (dw) {
           const Tensor gradient = floats(dy, wv.shape());
-          DIOPTER_DISPATCH(dy.device(), conv2d_backward_weight, shape, dz.data<T>(), xv.data<T>(), gradient.data<float>());
+          DIOPTER_DISPATCH(g.device(), conv2d_backward_weight, shape, g.data<T>(), xv.data<T>(), gradient.data<float>());
           dw->accumulate(gradient);
         }
       });
@@ -179,6 +191,13 @@ Pyramid conv2d(const Pyramid& x, const Variable& w, const Conv2dParams& p) {
   const Conv2dShape shape{x.levels, x.channels(), out, static_cast<int>(w.shape()[1]), p.stride, p.padding};
   const Levels levels = shape.out();
   return {conv2d_rows(x.rows, x.levels, w, p, {levels.rows(), out}), levels};
+}
+
+Variable cast(const Variable& x, DType dtype) {
+  if (dtype == x.value().dtype()) return x;
+  return record("cast", {x}, x.value().cast(dtype), [dx = x.gradient(), from = x.value().dtype()](const Tensor& dy) {
+    dx->accumulate(dy.cast(from));
+  });
 }
 
 Variable relu(const Variable& x) {

@@ -25,12 +25,16 @@ struct Conv2dParams {
   Tensor scale = {};       // [out], constant (a frozen norm), or undefined
   Variable residual = {};  // as the output, or undefined
   bool relu = false;
+  bool float_output = false;  // y is float, also where x is bf16
 };
 
-/// y = relu?(conv(x, w) * scale + bias + residual), w [out, k, k, in]. Throws Error when the shapes do not fit.
+/// y = relu?(conv(x, w) * scale + bias + residual), w [out, k, k, in]. A bf16 x takes the weights' bf16 copy; their
+/// gradient is float. Throws Error when the shapes do not fit.
 Variable conv2d(const Variable& x, const Variable& w, const Conv2dParams& params);
 Pyramid conv2d(const Pyramid& x, const Variable& w, const Conv2dParams& params);
 
+/// The same values as f32 or bf16, rounded; x itself where it has the type already.
+Variable cast(const Variable& x, DType dtype);
 Variable relu(const Variable& x);
 Variable sigmoid(const Variable& x);
 /// a + b, equal shapes.

@@ -54,7 +54,7 @@ Sgd::Sgd(const std::vector<ParameterGroup>& groups, const Options& options) : op
   std::int64_t offset = 0;
   for (const ParameterGroup& group : groups) {
     for (const NamedParameter& p : group.parameters) {
-      const Tensor& w = p.variable.value();
+      const Tensor &w = p.variable.value(), &copy = p.variable.bf16_copy();
       const Tensor gradient = gradients_.slice(offset, offset + w.size()).reshape(w.shape());
       const Tensor velocity = velocity_.slice(offset, offset + w.size()).reshape(w.shape());
       offset += padded(w.size());
@@ -62,7 +62,7 @@ Sgd::Sgd(const std::vector<ParameterGroup>& groups, const Options& options) : op
       parameters_.push_back(p);
       velocities_.push_back({p.name, velocity});
       segments.push_back({.w = w.data<float>(), .gradient = gradient.data<float>(), .velocity = velocity.data<float>(),
-                          .copy = nullptr, .count = w.size(), .lr_factor = group.lr_factor,
+                          .copy = copy.defined() ? copy.data<bf16>() : nullptr, .count = w.size(), .lr_factor = group.lr_factor,
                           .weight_decay = group.weight_decay});
     }
   }
@@ -82,9 +82,15 @@ void Sgd::zero_gradients() {
 }
 
 void Sgd::step(float lr, float factor, const Tensor& losses) {
+  set_lr(lr);
+  update(factor, losses);
+}
+
+void Sgd::set_lr(float lr) { DIOPTER_DISPATCH(lr_.device(), fill, 1, lr, lr_.data<float>()); }
+
+void Sgd::update(float factor, const Tensor& losses) {
   const ProfiledScope phase("optimizer");
   const Device device = gradients_.device();
-  DIOPTER_DISPATCH(device, fill, 1, lr, lr_.data<float>());
   DIOPTER_DISPATCH(device, squared_norm, gradients_.size(), gradients_.data<float>(), squared_norm_.data<float>());
   DIOPTER_DISPATCH(device, sgd_control,
                    SgdControlArgs{.squared_norm = squared_norm_.data<float>(),
@@ -101,16 +107,31 @@ void Sgd::step(float lr, float factor, const Tensor& losses) {
 }
 
 WeightAverage::WeightAverage(const Module& model, float decay) : decay_(decay), parameters_(model.parameters()) {
-  for (const NamedParameter& p : parameters_) averages_.push_back({p.name, p.variable.value().clone()});
+  Device device = Device::cpu;
+  for (const NamedParameter& p : parameters_) {
+    averages_.push_back({p.name, p.variable.value().clone()});
+    device = p.variable.value().device();
+  }
+  weight_ = Tensor::zeros({1}, DType::f32, device);
 }
 
 void WeightAverage::update() {
-  const ProfiledScope phase("average");
+  advance();
+  move_averages();
+}
+
+void WeightAverage::advance() {
   const double n = static_cast<double>(updates_++);
   const float weight = 1 - std::min(decay_, static_cast<float>((1 + n) / (10 + n)));
+  DIOPTER_DISPATCH(weight_.device(), fill, 1, weight, weight_.data<float>());
+}
+
+void WeightAverage::move_averages() {
+  const ProfiledScope phase("average");
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
     const Tensor& w = parameters_[i].variable.value();
-    DIOPTER_DISPATCH(w.device(), lerp, w.size(), weight, w.data<float>(), averages_[i].tensor.data<float>());
+    DIOPTER_DISPATCH(w.device(), lerp, w.size(), weight_.data<float>(), w.data<float>(),
+                     averages_[i].tensor.data<float>());
   }
 }
 
@@ -120,6 +141,7 @@ void WeightAverage::swap() {
     const Tensor copy = w.clone();
     w.copy_from(averages_[i].tensor);
     averages_[i].tensor.copy_from(copy);
+    if (parameters_[i].variable.bf16_copy().defined()) parameters_[i].variable.write_bf16_copy();
   }
 }
 

@@ -26,7 +26,8 @@ struct WeightDecay {
 std::vector<ParameterGroup> group_by_decay(const std::vector<NamedParameter>& parameters, const WeightDecay& decay);
 
 /// SGD with momentum (kernels/nn/sgd.h). Gradients and velocities of all parameters lie in one flat buffer each, at fixed
-/// addresses; constructing the optimizer moves the parameters' gradients there. Nothing here waits for the device.
+/// addresses; constructing the optimizer moves the parameters' gradients there. A step writes the bf16 copies that
+/// parameters have by then, too. Nothing here waits for the device.
 class Sgd {
  public:
   struct Options {
@@ -41,6 +42,10 @@ class Sgd {
   /// Where the gradients or one of `losses` (floats, or undefined) is not finite, neither this step nor a later one
   /// changes anything.
   void step(float lr, float factor = 1, const Tensor& losses = {});
+  /// The two halves of step: the learning rate goes to the device, and the update reads it there. The update does the
+  /// same work each time and can be recorded.
+  void set_lr(float lr);
+  void update(float factor = 1, const Tensor& losses = {});
   /// [1], Euclidean norm of all gradients of the last step, after `factor` and before clipping.
   Tensor gradient_norm() const { return norm_; }
 
@@ -67,7 +72,11 @@ class WeightAverage {
   WeightAverage(const Module& model, float decay);
 
   void update();
-  /// Exchanges the model's weights with the averages: call before and after an evaluation.
+  /// The two halves of update: the next update's weight goes to the device, and the averages move by it. The second half
+  /// does the same work each time and can be recorded.
+  void advance();
+  void move_averages();
+  /// Exchanges the model's weights with the averages, and renews bf16 copies: call before and after an evaluation.
   void swap();
 
   /// The averages by parameter name, and the number of updates, for checkpoints.
@@ -80,6 +89,7 @@ class WeightAverage {
   std::vector<NamedParameter> parameters_;
   std::vector<NamedBuffer> averages_;
   std::int64_t updates_ = 0;
+  Tensor weight_;  // [1]: of the values, in the update under way
 };
 
 }  // namespace diopter

@@ -81,8 +81,22 @@ void Gradient::clear() {
 }
 
 Variable::Variable(const Tensor& value, bool requires_gradient, const std::string& name)
-    : state_(std::make_shared<State>(State{value, nullptr, name})) {
+    : state_(std::make_shared<State>(State{value, {}, nullptr, name})) {
   set_requires_gradient(requires_gradient);
+}
+
+const Tensor& Variable::value_as(DType dtype) const {
+  if (dtype == value().dtype()) return value();
+  DIOPTER_CHECK(dtype == DType::bf16 && bf16_copy().defined(), name(), " ", shape().str(), " has no ", name_of(dtype),
+                " copy");
+  return bf16_copy();
+}
+
+void Variable::write_bf16_copy() const {
+  const Tensor& from = value();
+  Tensor& copy = state_->bf16_copy;
+  if (!copy.defined() || copy.device() != from.device()) copy = Tensor::empty(shape(), DType::bf16, from.device());
+  DIOPTER_DISPATCH(from.device(), cast, from.size(), from.data<float>(), copy.data<bf16>());
 }
 
 void Variable::set_requires_gradient(bool required) {

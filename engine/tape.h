@@ -46,6 +46,13 @@ class Variable {
 
   bool defined() const { return state_ != nullptr; }
   const Tensor& value() const { return state_->value; }
+  /// The value for arithmetic on `dtype` tensors: itself, or its bf16 copy. Throws Error when it has none.
+  const Tensor& value_as(DType dtype) const;
+  /// Keeps a copy of the float value, rounded to bf16, beside it; where there is one, writes it anew in the same memory.
+  /// Whoever changes the value has to see to the copy (Sgd does).
+  void write_bf16_copy() const;
+  /// Undefined when there is none.
+  const Tensor& bf16_copy() const { return state_->bf16_copy; }
   const Shape& shape() const { return state_->value.shape(); }
   /// Empty when no gradient is required.
   std::shared_ptr<Gradient> gradient() const { return state_ ? state_->gradient : nullptr; }
@@ -56,7 +63,7 @@ class Variable {
 
  private:
   struct State {
-    Tensor value;
+    Tensor value, bf16_copy;
     std::shared_ptr<Gradient> gradient;
     std::string name;
   };

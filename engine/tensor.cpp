@@ -112,6 +112,17 @@ Tensor Tensor::clone() const {
   return result;
 }
 
+Tensor Tensor::cast(DType dtype) const {
+  if (dtype == dtype_) return *this;
+  const Tensor result = empty(shape_, dtype, device());
+  with_dtype(dtype_, [&](auto from) {
+    with_dtype(dtype, [&](auto to) {
+      DIOPTER_DISPATCH(device(), cast, size(), data<decltype(from)>(), result.data<decltype(to)>());
+    });
+  });
+  return result;
+}
+
 void Tensor::zero() const { DIOPTER_DISPATCH(device(), zero, raw(), bytes()); }
 
 void Tensor::copy_from(const Tensor& source) const {

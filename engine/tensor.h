@@ -90,6 +90,8 @@ class Tensor {
   void move_to(Device device) const;
   /// A copy with memory of its own.
   Tensor clone() const;
+  /// The same values as f32 or bf16: this tensor where it has the type already, else a rounded copy.
+  Tensor cast(DType dtype) const;
   void zero() const;
   /// Copies all elements of `source`, which has the same shape and type and may be on the other device.
   void copy_from(const Tensor& source) const;

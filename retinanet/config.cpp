@@ -97,6 +97,8 @@ void visit(C& c, Visitor&& v) {
   v("train.clip_norm", c.train.clip_norm);
   v("train.average", c.train.average);
   v("train.seed", c.train.seed);
+  v("train.precision", c.train.precision, Choices{"float", "bf16"});
+  v("train.cuda_graph", c.train.cuda_graph);
   v("train.evaluate_every", c.train.evaluate_every);
   v("train.save_every", c.train.save_every);
   v("train.log_every", c.train.log_every);
@@ -110,6 +112,7 @@ void visit(C& c, Visitor&& v) {
   v("detect.max_detections", c.detect.max_detections);
   v("detect.clip_before_nms", c.detect.clip_before_nms);
   v("detect.batch_size", c.detect.batch_size);
+  v("detect.precision", c.detect.precision, Choices{"float", "bf16"});
 }
 
 /// "; the nearest is NAME", or "" when nothing known is near.
@@ -404,6 +407,7 @@ void check_config(const Config& c) {
   check(c.train.average >= 0 && c.train.average < 1, "train.average", "must lie in [0, 1)");
   check(c.train.evaluate_every >= 0 && c.train.save_every >= 0 && c.train.log_every >= 0,
         "train.evaluate_every, save_every and log_every", "must not be negative");
+  check(!c.train.cuda_graph || c.train.accumulate == 1, "train.cuda_graph", "needs train.accumulate = 1");
   check(c.train.pictures >= 0, "train.pictures", "must not be negative");
   check(c.train.workers >= 0 && c.train.workers <= 256, "train.workers", "must lie between 0 and 256");
   check(c.train.cache_mib >= 0, "train.cache_mib", "must not be negative");

@@ -80,6 +80,8 @@ struct Config {
     double clip_norm;            // gradients are scaled down to this norm; 0: never
     double average;              // decay of the moving average of the weights that is evaluated; 0: none
     std::int64_t seed;
+    std::string precision;       // float, or bf16: activations and the copies of the weights that steps work with
+    bool cuda_graph;             // a step runs as one CUDA graph
     std::int64_t evaluate_every, save_every, log_every;  // iterations; 0: only at the end
     int pictures;                // validation pictures drawn after each evaluation
     int workers;                 // loader threads
@@ -93,6 +95,7 @@ struct Config {
     int max_detections;
     bool clip_before_nms;        // torchvision: yes; detectron2: after
     int batch_size;              // of evaluation
+    std::string precision;       // float or bf16
   } detect;
 };
 

@@ -13,9 +13,10 @@ namespace diopter {
 
 class Subnet : public Module {
  public:
-  /// `last_name`: torchvision's name of the last convolution, whose bias starts at `last_bias`.
+  /// `last_name`: torchvision's name of the last convolution, whose bias starts at `last_bias`. float_output: what it
+  /// gives is not rounded to bf16.
   Subnet(const Config::Model& model, int cells, int values, const std::string& last_name, float last_bias,
-         InitRandom& random);
+         bool float_output, InitRandom& random);
 
   /// [rows, fpn_channels] -> [rows, cells * values]; channel = cell * values + value.
   Pyramid operator()(const Pyramid& x) const;

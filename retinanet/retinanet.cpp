@@ -39,15 +39,22 @@ RetinaNet::RetinaNet(const Config& config, int classes)
   name_parameters();
 }
 
+void RetinaNet::set_precision(DType precision) {
+  precision_ = precision;
+  if (precision == DType::bf16) write_bf16_copies();
+}
+
 RetinaNet::Output RetinaNet::operator()(const Variable& images, Features* features) const {
   const ProfiledScope phase("forward");
-  std::vector<Variable> maps = backbone_.body(images);
+  std::vector<Variable> maps = backbone_.body(cast(images, precision_));
   maps.erase(maps.begin(), maps.begin() + backbone_.first_map);
   const Pyramid pyramid = backbone_.fpn(maps);
   if (features) *features = {maps, pyramid};
   const int height = static_cast<int>(images.shape()[1]), width = static_cast<int>(images.shape()[2]);
   return {head_.logits(pyramid), head_.deltas(pyramid), anchors_for_levels(config_, pyramid.levels, width, height)};
 }
+
+DType precision_type(const std::string& name) { return name == "bf16" ? DType::bf16 : DType::f32; }
 
 LoadedModel load_model(const std::string& file, Device device) {
   const Weights weights = read_weights(file);
@@ -58,6 +65,7 @@ LoadedModel load_model(const std::string& file, Device device) {
   load_into(*loaded.model, weights);
   loaded.model->set_training(false);
   loaded.model->move_to(device);
+  loaded.model->set_precision(precision_type(state.config.detect.precision));
   return loaded;
 }
 

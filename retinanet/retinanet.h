@@ -19,8 +19,8 @@ class RetinaNet : public Module {
   RetinaNet(const Config& config, int classes);
 
   struct Output {
-    Pyramid logits;   // [rows, cells * classes]
-    Pyramid deltas;   // [rows, cells * 4]
+    Pyramid logits;   // [rows, cells * classes], of the precision's type
+    Pyramid deltas;   // [rows, cells * 4], float
     AnchorGrid grid;
   };
   /// What lies between the input and the heads.
@@ -31,6 +31,11 @@ class RetinaNet : public Module {
   /// images [N, H, W, 3], normalised; H and W multiples of the configuration's size_divisor or not. `features`: filled
   /// when given.
   Output operator()(const Variable& images, Features* features = nullptr) const;
+
+  /// Of the activations, float at first; docs/precision.md says what stays float. For bf16 the weights' bf16 copies are
+  /// made, or renewed after values were read from a file: call it before an optimizer is made, and after move_to.
+  void set_precision(DType precision);
+  DType precision() const { return precision_; }
 
   /// Where parameters and inputs are.
   Device device() const { return parameters().front().variable.value().device(); }
@@ -47,10 +52,14 @@ class RetinaNet : public Module {
 
   Config config_;
   int classes_;
+  DType precision_ = DType::f32;
   InitRandom random_;
   Backbone backbone_;
   Head head_;
 };
+
+/// The type that "float" or "bf16" of a configuration names.
+DType precision_type(const std::string& name);
 
 /// The model of a checkpoint with its configuration and class names.
 struct LoadedModel {
@@ -60,7 +69,7 @@ struct LoadedModel {
 };
 
 /// Loads a checkpoint of a detector, of any kind that read_weights knows; the moving average of the weights is taken where
-/// there is one. Throws Error when the file is no such checkpoint, naming the first tensors that differ.
+/// there is one. It detects in its configuration's detect.precision. Throws Error when the file is no such checkpoint, naming the first tensors that differ.
 LoadedModel load_model(const std::string& file, Device device = Device::cpu);
 
 }  // namespace diopter

@@ -7,7 +7,7 @@ namespace diopter {
 std::vector<std::vector<DetectedBox>> traced_detect(const RetinaNet& model, const Batch& batch, const std::string& prefix,
                                                     Checkpoint& trace) {
   const auto put = [&](const std::string& name, const Tensor& tensor) {
-    trace.tensors[prefix + name] = Tensor::from(tensor.shape(), tensor.to_vector<float>());
+    trace.tensors[prefix + name] = Tensor::from(tensor.shape(), tensor.cast(DType::f32).to_vector<float>());
   };
   RetinaNet::Features features;
   const Variable input = input_of(batch, model.device());

@@ -36,19 +36,25 @@ void add_to(const Tensor& sum, const Tensor& x) {
   DIOPTER_DISPATCH(x.device(), add, x.size(), sum.data<float>(), x.data<float>(), sum.data<float>());
 }
 
-/// The model has its averaged weights, if there are any, while this is alive: also when an evaluation throws.
-class Averaged {
+/// While this is alive, also when an evaluation throws, the model detects: evaluation mode, detect.precision, and its
+/// averaged weights, if there are any.
+class Detecting {
  public:
-  explicit Averaged(WeightAverage* average) : average_(average) {
+  Detecting(RetinaNet& model, WeightAverage* average) : model_(model), average_(average), before_(model.precision()) {
     if (average_) average_->swap();
+    model_.set_training(false);
+    model_.set_precision(precision_type(model_.config().detect.precision));
   }
-  ~Averaged() {
+  ~Detecting() {
     if (average_) average_->swap();
+    model_.set_precision(before_);
   }
-  Averaged(const Averaged&) = delete;
+  Detecting(const Detecting&) = delete;
 
  private:
+  RetinaNet& model_;
   WeightAverage* average_;
+  DType before_;
 };
 
 double peak_resident_mib() {
@@ -104,7 +110,7 @@ Trainer::Trainer(const Config& config, const Dataset& train, const Dataset& vali
     messages_.push_back("model.weights is empty, but model.freeze_stages or model.norm keeps parts of the backbone as they "
                         "were initialised");
   }
-  start_average();
+  take_weights();
   create_run_folder(folder);
   write_file_atomically(config_file(folder), format_config(config));
 }
@@ -121,21 +127,32 @@ Trainer::Trainer(const RunState& state, const Dataset& train, const Dataset& val
       queued_(state.iteration) {
   const Config& config = state_.config;
   check_config(config);
+  DIOPTER_CHECK(!config.train.cuda_graph || device == Device::cuda, "train.cuda_graph=true needs --device cuda");
   DIOPTER_CHECK(!train_.categories.empty(), "the training set has no classes");
   DIOPTER_CHECK(validation_.images.empty() || class_names(validation_) == state_.classes,
                 "the validation set has other classes than the training set");
   model_ = std::make_unique<RetinaNet>(config, static_cast<int>(train_.categories.size()));
   model_->move_to(device);
+  model_->set_precision(precision_type(config.train.precision));
   optimizer_ = std::make_unique<Sgd>(
       group_by_decay(model_->parameters(), weight_decay(config.train)),
       Sgd::Options{static_cast<float>(config.train.momentum), config.train.nesterov,
                    static_cast<float>(config.train.clip_norm)});
   loader_ = std::make_unique<Loader>(train_, loader_options(config), state_.iteration * config.train.accumulate);
   batches_ = std::make_unique<BatchQueue>(*loader_, device);
+  if (config.train.cuda_graph) {
+    graphs_ = std::make_unique<StepGraphs>(device, [this](const Variable& images, const TruthTensors& truth) {
+      queue_start();
+      queue_batch(images, truth, nullptr);
+      queue_update();
+    });
+  }
+  numbers_ = Tensor::zeros({kStepNumbers}, DType::f32, device);
   for (QueuedStep& step : steps_) step.numbers = DIOPTER_DISPATCH(device, make_host_buffer, kStepNumbers * sizeof(float));
 }
 
-void Trainer::start_average() {
+void Trainer::take_weights() {
+  model_->set_precision(model_->precision());
   const double decay = config().train.average;
   if (decay > 0) average_ = std::make_unique<WeightAverage>(*model_, static_cast<float>(decay));
 }
@@ -152,7 +169,7 @@ std::unique_ptr<Trainer> Trainer::resume(const std::string& folder, const std::v
   get_tensors(checkpoint, "", model_state(*trainer->model_));
   get_tensors(checkpoint, kVelocityPrefix, trainer->optimizer_->velocities());
   trainer->normaliser_.set_average(state.normaliser);
-  trainer->start_average();
+  trainer->take_weights();
   if (trainer->average_ && state.average_updates > 0) {
     get_tensors(checkpoint, kAveragePrefix, trainer->average_->averages());
     trainer->average_->set_updates(state.average_updates);
@@ -162,44 +179,66 @@ std::unique_ptr<Trainer> Trainer::resume(const std::string& folder, const std::v
   return trainer;
 }
 
+void Trainer::queue_start() {
+  optimizer_->zero_gradients();
+  numbers_.zero();
+}
+
+void Trainer::queue_batch(const Variable& images, const TruthTensors& truth, ExampleLogits* examples) {
+  Tape tape;
+  const RetinaNet::Output output = (*model_)(images);
+  const AnchorTargets targets = make_targets(state_.config, output.grid, truth);
+  const Tensor scale = normaliser_.scale(targets);
+  const Losses losses = detection_losses(state_.config, model_->classes(), output.logits, output.deltas, targets, scale);
+  tape.backward({losses.classification, losses.box});
+  add_to(at(numbers_, kClassificationLoss), losses.classification.value());
+  add_to(at(numbers_, kBoxLoss), losses.box.value());
+  add_to(at(numbers_, kPositives), normaliser_.positives());
+  // finish_step explains a loss that is not finite; its logits would stop the count.
+  if (examples && std::isfinite(losses.classification.value().item())) {
+    examples->add(output.logits, model_->classes(), targets);
+  }
+}
+
+void Trainer::queue_update() {
+  optimizer_->update(1.0f / static_cast<float>(state_.config.train.accumulate), numbers_);
+  at(numbers_, kGradientNorm).copy_from(optimizer_->gradient_norm());
+  if (average_) average_->move_averages();
+}
+
 void Trainer::queue_step() {
   const ProfiledScope phase("step");
-  const int accumulate = state_.config.train.accumulate;
   QueuedStep& step = steps_[queued_ % steps_.size()];
   step.report = {};
   step.report.iteration = queued_ + 1;
   step.report.lr = schedule_.at(queued_);
   step.batches.clear();
   model_->set_training(true);
-  optimizer_->zero_gradients();
-  const Tensor numbers = Tensor::zeros({kStepNumbers}, DType::f32, device_);
-  const AnyLoss& loss = state_.config.loss.kind;
-  std::optional<ExampleLogits> examples;
-  const bool logged = due(state_.config.train.log_every, queued_ + 1);
-  if (logged && device_ == Device::cpu && !hard_example_rule(loss)) examples.emplace();
-  for (int i = 0; i < accumulate; ++i) {
+  optimizer_->set_lr(static_cast<float>(step.report.lr));
+  if (average_) average_->advance();
+  const auto with_next_batch = [&](const auto& queue) {
     DeviceBatch batch = batches_->next();
-    Tape tape;
-    const RetinaNet::Output output = (*model_)(batch.images);
-    const AnchorTargets targets = make_targets(state_.config, output.grid, batch.truth);
-    const Tensor scale = normaliser_.scale(targets);
-    const Losses losses = detection_losses(state_.config, model_->classes(), output.logits, output.deltas, targets, scale);
-    tape.backward({losses.classification, losses.box});
-    add_to(at(numbers, kClassificationLoss), losses.classification.value());
-    add_to(at(numbers, kBoxLoss), losses.box.value());
-    add_to(at(numbers, kPositives), normaliser_.positives());
-    // finish_step explains a loss that is not finite; its logits would stop the count.
-    if (examples && std::isfinite(losses.classification.value().item())) {
-      examples->add(output.logits, model_->classes(), targets);
-    }
+    queue(batch);
     batches_->prefetch();
     step.batches.push_back(std::move(batch.host));
+  };
+  if (graphs_) {
+    with_next_batch([&](const DeviceBatch& batch) { graphs_->run(batch.images, batch.truth); });
+  } else {
+    const AnyLoss& loss = state_.config.loss.kind;
+    std::optional<ExampleLogits> examples;
+    const bool logged = due(state_.config.train.log_every, queued_ + 1);
+    if (logged && device_ == Device::cpu && !hard_example_rule(loss)) examples.emplace();
+    queue_start();
+    for (int i = 0; i < state_.config.train.accumulate; ++i) {
+      with_next_batch([&](const DeviceBatch& batch) {
+        queue_batch(batch.images, batch.truth, examples ? &*examples : nullptr);
+      });
+    }
+    queue_update();
+    if (examples) step.report.hardest_negatives = hardest_shares(examples->negatives, loss, false);
   }
-  if (examples) step.report.hardest_negatives = hardest_shares(examples->negatives, loss, false);
-  optimizer_->step(static_cast<float>(step.report.lr), 1.0f / static_cast<float>(accumulate), numbers);
-  at(numbers, kGradientNorm).copy_from(optimizer_->gradient_norm());
-  if (average_) average_->update();
-  step.numbers->download(numbers.raw(), numbers.bytes());
+  step.numbers->download(numbers_.raw(), numbers_.bytes());
   ++queued_;
 }
 
@@ -245,9 +284,8 @@ CocoMetrics Trainer::evaluate(const TrainerCallbacks& callbacks) {
   const ProfiledScope phase("evaluation");
   std::vector<std::int64_t> ids;
   for (const Category& c : validation_.categories) ids.push_back(c.id);
-  model_->set_training(false);
   const std::vector<Detection> detections = [&] {
-    const Averaged averaged(average_.get());
+    const Detecting detecting(*model_, average_.get());
     return detect_all(*model_, validation_, ids, callbacks.evaluation);
   }();
   draw_pictures(detections);
@@ -301,6 +339,7 @@ Trainer::Result Trainer::run(const TrainerCallbacks& callbacks) {
   // A GPU is kept busy: its next step is queued before the numbers of the one before are waited for.
   const std::int64_t ahead = device_ == Device::cpu ? 0 : 1;
   double training_seconds = 0;
+  bool told_sizes = false;
   const std::int64_t first = state_.iteration;
   std::int64_t saved = std::filesystem::exists(last_checkpoint(folder_)) ? first : -1;
   Result result{state_.iteration, state_.iteration >= t.iterations, false, {}};
@@ -325,6 +364,10 @@ Trainer::Result Trainer::run(const TrainerCallbacks& callbacks) {
     while (state_.iteration < queued_ - (saves ? 0 : ahead)) finished.push_back(finish_step());
     training_seconds += seconds_since(step_start);
     for (StepReport& report : finished) tell(report);
+    if (graphs_ && graphs_->overflowed() && !std::exchange(told_sizes, true) && callbacks.message) {
+      callbacks.message("train.cuda_graph: there are more than " + std::to_string(StepGraphs::kMostSizes) +
+                        " sizes of batches; steps of further ones run kernel by kernel");
+    }
     for (const std::string& warning : loader_->take_warnings()) {
       if (callbacks.skipped) callbacks.skipped(warning);
     }

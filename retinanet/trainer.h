@@ -17,6 +17,7 @@
 #include "retinanet/loss_distribution.h"
 #include "retinanet/retinanet.h"
 #include "retinanet/run_state.h"
+#include "retinanet/step_graphs.h"
 #include "retinanet/targets.h"
 
 namespace diopter {
@@ -101,13 +102,19 @@ class Trainer {
   struct QueuedStep {
     StepReport report;                    // what is known beforehand
     std::vector<Batch> batches;           // of the step, for messages
-    std::unique_ptr<HostBuffer> numbers;  // StepNumbers
+    std::unique_ptr<HostBuffer> numbers;  // StepNumbers: numbers_ of the step
   };
 
-  /// From the weights that the model has now.
-  void start_average();
+  /// What follows from the weights that the model has now: their copies in bf16, and the start of their average.
+  void take_weights();
   /// Queues the next step on the device, without waiting for it.
   void queue_step();
+  /// What opens a step: gradients and numbers_ become zero.
+  void queue_start();
+  /// Forward and backward pass of a batch: adds to the gradients and to numbers_, and where `examples` is not null to it.
+  void queue_batch(const Variable& images, const TruthTensors& truth, ExampleLogits* examples);
+  /// What closes a step, after its batches.
+  void queue_update();
   /// Waits for the oldest queued step. Throws NotFinite when a loss or gradient of it is not finite.
   StepReport finish_step();
   void explain_non_finite(const QueuedStep& step, const char* what);
@@ -126,6 +133,8 @@ class Trainer {
   Normaliser normaliser_;
   std::unique_ptr<Loader> loader_;
   std::unique_ptr<BatchQueue> batches_;
+  Tensor numbers_;                       // StepNumbers of the step that is queued
+  std::unique_ptr<StepGraphs> graphs_;   // with train.cuda_graph
   std::array<QueuedStep, 2> steps_;      // step number i is in i % 2
   std::int64_t queued_ = 0;              // steps, state_.iteration of them finished
   std::vector<std::array<double, 2>> losses_;

@@ -21,6 +21,12 @@ void add_device_option(CLI::App& command, std::string& device) {
                             "On the CPU no Winograd convolutions: slower, errors of 1e-6 instead of 1e-5");
 }
 
+void add_precision_option(CLI::App& command, std::string& precision) {
+  command.add_option("--precision", precision, "float, or bf16 (fast on a GPU); by default the model's detect.precision")
+      ->check(CLI::IsMember({"float", "bf16"}).description(""))
+      ->type_name("NAME");
+}
+
 void add_thread_option(CLI::App& command) {
   command.add_option_function<int>("--threads", set_thread_count, "Threads for the arithmetic; all processors by default")
       ->type_name("N");

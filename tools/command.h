@@ -29,6 +29,9 @@ CLI::App& add_command(CLI::App& app, const std::string& name, const std::string&
 /// faster convolutions with larger errors (cpu::allow_winograd).
 void add_device_option(CLI::App& command, std::string& device);
 
+/// Adds --precision, float or bf16: of a model's arithmetic, instead of its detect.precision. Empty when not given.
+void add_precision_option(CLI::App& command, std::string& precision);
+
 /// Adds --threads, which limits the threads of parallel loops.
 void add_thread_option(CLI::App& command);
 

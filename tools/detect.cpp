@@ -25,7 +25,7 @@ namespace {
 namespace fs = std::filesystem;
 
 struct Request {
-  std::string device = "auto", checkpoint, out, json, dump;
+  std::string device = "auto", precision, checkpoint, out, json, dump;
   std::vector<std::string> inputs;
   float score = 0.5f;
   std::int64_t profile = 0;
@@ -66,6 +66,7 @@ Dataset pictures(const std::vector<std::string>& inputs) {
 
 void run(const Request& request) {
   const LoadedModel loaded = load_model(request.checkpoint, device_from_name(request.device));
+  if (!request.precision.empty()) loaded.model->set_precision(precision_type(request.precision));
   const Dataset dataset = pictures(request.inputs);
   std::error_code error;
   fs::create_directories(request.out, error);
@@ -140,6 +141,7 @@ void add_detect_command(CLI::App& app) {
       ->type_name("OUT");
   add_profile_option(command, request->profile, "batches", "folder of the drawn pictures");
   add_device_option(command, request->device);
+  add_precision_option(command, request->precision);
   add_thread_option(command);
   command.callback([request] { run(*request); });
 }

@@ -19,7 +19,7 @@ namespace diopter {
 namespace {
 
 struct Request {
-  std::string device = "auto", annotations, images, checkpoint, detections, format, metric = "coco", json, csv;
+  std::string device = "auto", precision, annotations, images, checkpoint, detections, format, metric = "coco", json, csv;
   double iou = 0.5, score = 0.5;
   std::uint64_t seed = 0;
   int bootstrap = 0;  // resamples
@@ -65,6 +65,7 @@ void evaluate(const Request& request) {
       request.format.empty() ? recognise_format(request.annotations) : format_from_name(request.format);
   LoadedModel loaded;
   if (!request.checkpoint.empty()) loaded = load_model(request.checkpoint, device_from_name(request.device));
+  if (loaded.model && !request.precision.empty()) loaded.model->set_precision(precision_type(request.precision));
   const Dataset truth = read_dataset(format, request.annotations, request.images, loaded.classes);
   std::vector<std::string> warnings = truth.warnings;
   const std::vector<Detection> detections =
@@ -118,6 +119,7 @@ void add_evaluate_command(CLI::App& app) {
   command.add_option("--detections", request->detections, "COCO results file to evaluate instead of a model")
       ->type_name("FILE");
   add_device_option(command, request->device);
+  add_precision_option(command, request->precision);
   add_thread_option(command);
   command
       .add_option("--metric", request->metric,

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Everything that only a GPU can tell, in one call: build, the whole suite on the device (which compares it with the
-# CPU), compute-sanitizer on the kernels' tests, a short training run on both devices, the kernels' times.
+# CPU), compute-sanitizer on the kernels' tests, a short training run on both devices, in bf16 and as a CUDA graph, the
+# kernels' times.
 #   tools/gpu_check.sh [ARGUMENTS FOR CTEST]
 # No stage stops the others. Ends with a table and OUT/results.json, logs beside it; the exit code is 1 when a stage
 # failed. Takes from the environment
@@ -20,7 +21,7 @@ iterations=100 size_of_times=()
 if [[ $preset != cuda ]]; then iterations=3 size_of_times=(--quick); fi
 mkdir -p "$out" || exit 2
 rm -f "$out"/{results.json,times.json,losses_*.csv,*.log}
-rm -rf "$out"/{shapes,run_cpu,run_cuda}
+rm -rf "$out"/{shapes,run_cpu,run_cuda,run_bf16,run_graph}
 read -ra configure_arguments <<<"${DIOPTER_GPU_CMAKE:-}"
 
 names=() results=() durations=() notes=()
@@ -64,13 +65,15 @@ run_sanitizer() {
 
 make_shapes() { "$diopter" shapes --out "$out/shapes" --train 64 --val 8 --size 64 --seed 1; }
 
-run_training() {
-  "$diopter" train --preset small --seed 1 --device "$1" --out "$out/run_$1" \
+run_training() {  # name, device, further arguments
+  local name=$1 device=$2
+  shift 2
+  "$diopter" train --preset small --seed 1 --device "$device" --out "$out/run_$name" \
     --train-annotations "$out/shapes/instances_train.json" --train-images "$out/shapes/images" \
-    --set train.iterations="$iterations" --set train.log_every=1 || return 1
-  cut -d, -f1,4 "$out/run_$1/metrics.csv" | grep -E '^[0-9]+,[0-9]' >"$out/losses_$1.csv"
-  printf 'note: %s iterations, last loss %s\n' "$(wc -l <"$out/losses_$1.csv")" \
-    "$(tail -n 1 "$out/losses_$1.csv" | cut -d, -f2)"
+    --set train.iterations="$iterations" --set train.log_every=1 "$@" || return 1
+  cut -d, -f1,4 "$out/run_$name/metrics.csv" | grep -E '^[0-9]+,[0-9]' >"$out/losses_$name.csv"
+  printf 'note: %s iterations, last loss %s, %s images/s\n' "$(wc -l <"$out/losses_$name.csv")" \
+    "$(tail -n 1 "$out/losses_$name.csv" | cut -d, -f2)" "$(tail -n 1 "$out/run_$name/metrics.csv" | cut -d, -f9)"
 }
 
 # The first 10 iterations agree; later ones may part, since rounding grows with every step.
@@ -80,6 +83,20 @@ compare_losses() {
     NR <= 10 { d = $2 - $4; d = (d < 0 ? -d : d) / $2; if (d > largest) largest = d; n = NR }
     END { printf "note: losses of %d iterations differ by %.1e at most (allowed 1e-3)\n", n, largest
           exit broken || n == 0 || !(largest < 1e-3) }'
+}
+
+# Means over the last quarter: single losses in bf16 part from those in float.
+compare_bf16() {
+  paste -d, "$out/losses_cuda.csv" "$out/losses_bf16.csv" | awk -F, -v n="$iterations" '
+    $1 != $3 { broken = 1 }
+    NR > n * 3 / 4 { float += $2; bf16 += $4 }
+    END { d = (bf16 - float) / float; printf "note: loss of the last quarter differs by %+.1f%% (allowed 10%%)\n", 100 * d
+          exit broken || !(d < 0.1 && d > -0.1) }'
+}
+
+compare_graph() {
+  cmp "$out/losses_cuda.csv" "$out/losses_graph.csv" || return 1
+  echo 'note: the same losses to the last digit'
 }
 
 run_times() {
@@ -103,9 +120,13 @@ for tool in memcheck racecheck synccheck initcheck; do
   fi
 done
 stage shapes make_shapes
-stage train_cuda run_training cuda
-stage train_cpu run_training cpu
+stage train_cuda run_training cuda cuda
+stage train_cpu run_training cpu cpu
 stage losses compare_losses
+stage train_bf16 run_training bf16 cuda --set train.precision=bf16
+stage losses_bf16 compare_bf16
+stage train_graph run_training graph cuda --set train.cuda_graph=true
+stage losses_graph compare_graph
 stage times run_times
 
 failed=0

@@ -82,6 +82,8 @@ int train(const Request& request) {
       request.resume ? Trainer::resume(request.out, settings_of(request), training, validation, device)
                      : std::make_unique<Trainer>(config_of(request), training, validation, request.out, device);
   std::unique_ptr<StepProfile> profile;
+  DIOPTER_CHECK(request.profile == 0 || !trainer->config().train.cuda_graph,
+                "--profile: a step as one CUDA graph has no kernels to tell apart: add --set train.cuda_graph=false");
   if (request.profile > 0) profile = std::make_unique<StepProfile>(request.profile, request.out, device);
   append_start(request.out,
                this_start(device, {{"training", describe(training)}, {"validation", describe(validation)}}));

@@ -79,6 +79,8 @@ void copy(void* to, const void* from, std::size_t bytes) {
 }
 
 void copy_from_host(void* to, const void* from, std::size_t bytes) {
+  // The graph would keep the host's address, and read there at every launch.
+  DIOPTER_CHECK(!capturing(), "a copy of ", bytes, " bytes from the host cannot be part of recorded work");
   if (bytes > 0) check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, stream()), "cudaMemcpyAsync");
 }
 

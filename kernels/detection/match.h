@@ -23,7 +23,7 @@ namespace diopter {
 /// Boxes of a batch, image after image: those of image i are [offsets[i], offsets[i + 1]).
 struct GroundTruth {
   int images;
-  std::int32_t total;           // offsets[images], where the host can read it
+  std::int32_t total;           // room for boxes, at least offsets[images]; what lies behind is no box
   const float* boxes;           // [total, 4]
   const std::int32_t* labels;   // [total]: class >= 0 or kIgnore
   const std::int32_t* offsets;  // [images + 1], offsets[0] = 0

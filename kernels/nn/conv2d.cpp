@@ -197,6 +197,13 @@ void conv2d_forward(const Conv2dForwardArgs<T>& args) {
   }
 }
 
+void conv2d_forward(const Conv2dForwardArgs<bf16, float>& args) {
+  const Conv2dShape& s = args.shape;
+  const FloatCopy<bf16> x(s.in.rows() * s.in_channels, args.x);
+  const FloatCopy<bf16> w(std::int64_t{s.out_channels} * s.kernel * s.kernel * s.in_channels, args.w);
+  conv2d_forward<float>({.shape = s, .x = x.data(), .w = w.data(), .y = args.y, .epilogue = args.epilogue});
+}
+
 template <class T>
 void conv2d_epilogue_backward(const Conv2dEpilogueBackwardArgs<T>& args) {
   const int channels = args.channels;

@@ -49,13 +49,14 @@ struct Conv2dEpilogue {
   bool relu = false;
 };
 
-template <class T>
+/// Y is T, or float where results of bf16 inputs are not to be rounded.
+template <class T, class Y = T>
 struct Conv2dForwardArgs {
   Conv2dShape shape;
   const T* x;
   const T* w;
-  T* y;
-  Conv2dEpilogue<T> epilogue = {};
+  Y* y;
+  Conv2dEpilogue<Y> epilogue = {};
 };
 
 /// Gradient through the epilogue: dz = dy [y > 0] scale, dresidual = dy [y > 0], dbias = column sums of dy [y > 0].
@@ -75,6 +76,7 @@ struct Conv2dEpilogueBackwardArgs {
 
 DIOPTER_KERNEL(
   template <class T> void conv2d_forward(const Conv2dForwardArgs<T>& args);
+  void conv2d_forward(const Conv2dForwardArgs<bf16, float>& args);
   template <class T> void conv2d_epilogue_backward(const Conv2dEpilogueBackwardArgs<T>& args);
   template <class T> void conv2d_backward_data(const Conv2dShape& shape, const T* dz, const T* w, T* dx);
   template <class T> void conv2d_backward_weight(const Conv2dShape& shape, const T* dz, const T* x, float* dw))
@@ -101,17 +103,17 @@ void conv2d_epilogue(std::int64_t rows, int channels, const T* z, const Conv2dEp
 namespace diopter::floors {
 
 /// Each array once, and the operations of direct sums: Winograd's algorithm does with fewer.
-template <class T> Floor convolution(const Conv2dShape& shape, double weight_size) {
+template <class T> Floor convolution(const Conv2dShape& shape, double weight_size, double output_size = sizeof(T)) {
   const double rows = static_cast<double>(shape.out().rows()), taps = static_cast<double>(shape.kernel) * shape.kernel;
   const double weights = taps * shape.in_channels * shape.out_channels;
   // A stride beyond the kernel leaves pixels of x unread.
   const double pixels = std::min(static_cast<double>(shape.in.rows()), taps * rows);
-  return {.bytes = (pixels * shape.in_channels + rows * shape.out_channels) * sizeof(T) + weights * weight_size,
+  return {.bytes = pixels * shape.in_channels * sizeof(T) + rows * shape.out_channels * output_size + weights * weight_size,
           .operations = 2 * rows * weights};
 }
-template <class T> Floor conv2d_forward(const Conv2dForwardArgs<T>& args) {
-  Floor floor = convolution<T>(args.shape, sizeof(T));
-  if (args.epilogue.residual) floor.bytes += passes<T>(1, args.shape.out().rows() * args.shape.out_channels).bytes;
+template <class T, class Y> Floor conv2d_forward(const Conv2dForwardArgs<T, Y>& args) {
+  Floor floor = convolution<T>(args.shape, sizeof(T), sizeof(Y));
+  if (args.epilogue.residual) floor.bytes += passes<Y>(1, args.shape.out().rows() * args.shape.out_channels).bytes;
   return floor;
 }
 template <class T> Floor conv2d_backward_data(const Conv2dShape& shape, const T*, const T*, const T*) {

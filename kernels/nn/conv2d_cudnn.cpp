@@ -3,7 +3,8 @@
 // A plan is what cuDNN compiles for one shape of one level, one pass and one set of epilogue parts. It is made at its
 // first use, from cuDNN's own ranking without measuring, and kept by the host thread. Engines that may give other bits
 // the next time are left out; so are tensor cores for float (TF32), unless allow_tf32. Where cuDNN has no engine for
-// the convolution with its epilogue, the convolution is run alone and the epilogue is a kernel of ours.
+// the convolution with its epilogue, the convolution is run alone and the epilogue is a kernel of ours; where it has none
+// for bf16 (odd numbers of channels, on some GPUs), the convolution runs in float between casts.
 #include "kernels/nn/conv2d.h"
 
 #define CUDNN_FRONTEND_SKIP_JSON_LIB
@@ -64,7 +65,7 @@ struct Problem {
   bool tf32;
   bool scale = false, bias = false, residual = false, relu = false;  // parts of the epilogue
   int channel_alignment = 16;                                        // of scale and bias
-  bool float_gradient = true;                                        // dw as float, whatever the storage type
+  bool float_result = false;                                         // of bf16 inputs
 
   auto operator<=>(const Problem&) const = default;
 };
@@ -80,6 +81,7 @@ using TensorPointer = std::shared_ptr<fe::graph::Tensor_attributes>;
 /// Describes the problem to cuDNN.
 void describe(const Problem& p, fe::graph::Graph& graph) {
   const auto type = p.is_bf16 ? fe::DataType_t::BFLOAT16 : fe::DataType_t::FLOAT;
+  const auto result = p.float_result ? fe::DataType_t::FLOAT : type;
   graph.set_io_data_type(type)
       .set_intermediate_data_type(fe::DataType_t::FLOAT)
       .set_compute_data_type(fe::DataType_t::FLOAT);
@@ -113,10 +115,10 @@ void describe(const Problem& p, fe::graph::Graph& graph) {
 
   if (p.pass == Pass::data) {
     output(graph.conv_dgrad(input(kY, y, type), input(kW, w, type), geometry(fe::graph::Conv_dgrad_attributes())), kX,
-           x, type);
+           x, result);
   } else if (p.pass == Pass::weight) {
     output(graph.conv_wgrad(input(kY, y, type), input(kX, x, type), geometry(fe::graph::Conv_wgrad_attributes())), kW,
-           w, p.float_gradient ? fe::DataType_t::FLOAT : type);
+           w, result);
   } else {
     auto z = graph.conv_fprop(input(kX, x, type), input(kW, w, type), geometry(fe::graph::Conv_fprop_attributes()));
     const auto apply = [&](fe::PointwiseMode_t mode, const TensorPointer& operand) {
@@ -124,9 +126,9 @@ void describe(const Problem& p, fe::graph::Graph& graph) {
     };
     if (p.scale) apply(fe::PointwiseMode_t::MUL, input(kScale, channel, fe::DataType_t::FLOAT));
     if (p.bias) apply(fe::PointwiseMode_t::ADD, input(kBias, channel, fe::DataType_t::FLOAT));
-    if (p.residual) apply(fe::PointwiseMode_t::ADD, input(kResidual, y, type));
+    if (p.residual) apply(fe::PointwiseMode_t::ADD, input(kResidual, y, result));
     if (p.relu) z = graph.pointwise(z, fe::graph::Pointwise_attributes().set_mode(fe::PointwiseMode_t::RELU_FWD));
-    output(z, kY, y, type);
+    output(z, kY, y, result);
   }
 }
 
@@ -180,7 +182,8 @@ int alignment_of(const T*... p) {
   return static_cast<int>(all & (~all + 1));
 }
 
-template <class T>
+/// Inputs of type T, results of type Y.
+template <class T, class Y>
 Problem problem_of(Pass pass, const Conv2dShape& s, int level, int alignment) {
   return {.pass = pass,
           .is_bf16 = std::is_same_v<T, bf16>,
@@ -192,30 +195,69 @@ Problem problem_of(Pass pass, const Conv2dShape& s, int level, int alignment) {
           .stride = s.stride,
           .padding = s.padding,
           .alignment = alignment,
-          .tf32 = tf32_allowed};
+          .tf32 = tf32_allowed,
+          .float_result = !std::is_same_v<T, Y>};
 }
 
 /// cuDNN's interface takes inputs as void* too.
 void* untyped(const void* p) { return const_cast<void*>(p); }
 
-}  // namespace
-
-void allow_tf32(bool allowed) { tf32_allowed = allowed; }
-
+/// One of the tensors of a convolution.
 template <class T>
-void conv2d_forward(const Conv2dForwardArgs<T>& args) {
+struct Operand {
+  Name name;
+  T* data;
+  std::int64_t size;
+};
+
+/// A convolution without an epilogue. Where cuDNN has no engine for it in bf16, it runs in float between casts.
+template <class T, class Y>
+void run_plain(Problem problem, const Operand<const T>& a, const Operand<const T>& b, const Operand<Y>& result) {
+  const auto run_with = [&](const void* a_data, const void* b_data, void* result_data) {
+    run(problem, {{a.name, untyped(a_data)}, {b.name, untyped(b_data)}, {result.name, result_data}});
+  };
+  if constexpr (std::is_same_v<T, bf16>) {
+    if (!can_run(problem) && problem.pass == Pass::weight) {
+      problem.float_result = false;  // some engines only know bf16 results
+      if (can_run(problem)) {
+        const Scratch<bf16> rounded(result.size);
+        run_with(a.data, b.data, rounded.data());
+        cast(result.size, static_cast<const bf16*>(rounded.data()), result.data);
+        return;
+      }
+    }
+    if (!can_run(problem)) {
+      problem.is_bf16 = problem.float_result = false;
+      problem.alignment = 16;
+      const Scratch<float> wide_a(a.size), wide_b(b.size), wide(result.size);
+      cast(a.size, a.data, wide_a.data());
+      cast(b.size, b.data, wide_b.data());
+      run_with(wide_a.data(), wide_b.data(), wide.data());
+      cast(result.size, static_cast<const float*>(wide.data()), result.data);
+      return;
+    }
+  }
+  run_with(a.data, b.data, result.data);
+}
+
+std::int64_t weight_count(const Conv2dShape& s) {
+  return std::int64_t{s.out_channels} * s.kernel * s.kernel * s.in_channels;
+}
+
+template <class T, class Y>
+void forward(const Conv2dForwardArgs<T, Y>& args) {
   validate(args.shape);
   const Conv2dShape& s = args.shape;
   const Levels out = s.out();
   for (int l = 0; l < s.in.count; ++l) {
     if (s.in.level[l].n == 0) continue;
     const T* x = args.x + s.in.offset(l) * s.in_channels;
-    const std::int64_t first = out.offset(l) * s.out_channels;
-    T* y = args.y + first;
-    Conv2dEpilogue<T> e = args.epilogue;
+    const std::int64_t first = out.offset(l) * s.out_channels, size = out.level[l].rows() * s.out_channels;
+    Y* y = args.y + first;
+    Conv2dEpilogue<Y> e = args.epilogue;
     if (e.residual) e.residual += first;
 
-    const Problem plain = problem_of<T>(Pass::forward, s, l, alignment_of(x, args.w, y, e.residual));
+    const Problem plain = problem_of<T, Y>(Pass::forward, s, l, alignment_of(x, args.w, y, e.residual));
     Problem fused = plain;
     fused.scale = e.scale, fused.bias = e.bias, fused.residual = e.residual, fused.relu = e.relu;
     fused.channel_alignment = alignment_of(e.scale, e.bias);
@@ -229,13 +271,23 @@ void conv2d_forward(const Conv2dForwardArgs<T>& args) {
                   {kResidual, untyped(e.residual)}});
       continue;
     }
-    const std::int64_t rows = out.level[l].rows();
-    const Scratch<T> scratch(in_place ? rows * s.out_channels : 0);
-    T* z = in_place ? scratch.data() : y;
-    run(plain, {{kX, untyped(x)}, {kW, untyped(args.w)}, {kY, z}});
-    conv2d_epilogue(rows, s.out_channels, z, e, y);
+    const Scratch<Y> scratch(in_place ? size : 0);
+    Y* z = in_place ? scratch.data() : y;
+    run_plain<T, Y>(plain, {kX, x, s.in.level[l].rows() * s.in_channels}, {kW, args.w, weight_count(s)}, {kY, z, size});
+    conv2d_epilogue(out.level[l].rows(), s.out_channels, z, e, y);
   }
 }
+
+}  // namespace
+
+void allow_tf32(bool allowed) { tf32_allowed = allowed; }
+
+template <class T>
+void conv2d_forward(const Conv2dForwardArgs<T>& args) {
+  forward(args);
+}
+
+void conv2d_forward(const Conv2dForwardArgs<bf16, float>& args) { forward(args); }
 
 template <class T>
 void conv2d_backward_data(const Conv2dShape& s, const T* dz, const T* w, T* dx) {
@@ -245,7 +297,9 @@ void conv2d_backward_data(const Conv2dShape& s, const T* dz, const T* w, T* dx) 
     if (s.in.level[l].n == 0) continue;
     const T* from = dz + out.offset(l) * s.out_channels;
     T* to = dx + s.in.offset(l) * s.in_channels;
-    run(problem_of<T>(Pass::data, s, l, alignment_of(from, w, to)), {{kX, to}, {kW, untyped(w)}, {kY, untyped(from)}});
+    run_plain<T, T>(problem_of<T, T>(Pass::data, s, l, alignment_of(from, w, to)),
+                    {kY, from, out.level[l].rows() * s.out_channels}, {kW, w, weight_count(s)},
+                    {kX, to, s.in.level[l].rows() * s.in_channels});
   }
 }
 
@@ -253,7 +307,7 @@ template <class T>
 void conv2d_backward_weight(const Conv2dShape& s, const T* dz, const T* x, float* dw) {
   validate(s);
   const Levels out = s.out();
-  const std::int64_t size = std::int64_t{s.out_channels} * s.kernel * s.kernel * s.in_channels;
+  const std::int64_t size = weight_count(s);
   const Scratch<float> more(s.in.count > 1 ? size : 0);
   bool first = true;
   for (int l = 0; l < s.in.count; ++l) {
@@ -261,16 +315,9 @@ void conv2d_backward_weight(const Conv2dShape& s, const T* dz, const T* x, float
     const T* gradient = dz + out.offset(l) * s.out_channels;
     const T* from = x + s.in.offset(l) * s.in_channels;
     float* to = first ? dw : more.data();
-    Problem problem = problem_of<T>(Pass::weight, s, l, alignment_of(from, gradient, to));
-    if (can_run(problem) || !problem.is_bf16) {
-      run(problem, {{kX, untyped(from)}, {kW, to}, {kY, untyped(gradient)}});
-    } else {
-      // Some engines for bf16 only know bf16 outputs.
-      const Scratch<T> rounded(size);
-      problem.float_gradient = false;
-      run(problem, {{kX, untyped(from)}, {kW, rounded.data()}, {kY, untyped(gradient)}});
-      cast(size, static_cast<const T*>(rounded.data()), to);
-    }
+    run_plain<T, float>(problem_of<T, float>(Pass::weight, s, l, alignment_of(from, gradient, to)),
+                        {kX, from, s.in.level[l].rows() * s.in_channels},
+                        {kY, gradient, out.level[l].rows() * s.out_channels}, {kW, to, size});
     if (!first) add(size, static_cast<const float*>(dw), static_cast<const float*>(to), dw);
     first = false;
   }

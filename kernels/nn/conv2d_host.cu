@@ -7,8 +7,8 @@ namespace diopter::cuda {
 
 namespace {
 
-template <class T>
-__global__ void forward_kernel(Conv2dForwardArgs<T> args) {
+template <class T, class Y>
+__global__ void forward_kernel(Conv2dForwardArgs<T, Y> args) {
   cpu::conv2d_forward(args);
 }
 
@@ -29,7 +29,12 @@ void allow_tf32(bool) {}
 template <class T>
 void conv2d_forward(const Conv2dForwardArgs<T>& args) {
   validate(args.shape);
-  launch(forward_kernel<T>, {.grid = 1, .block = 1}, args);
+  launch(forward_kernel<T, T>, {.grid = 1, .block = 1}, args);
+}
+
+void conv2d_forward(const Conv2dForwardArgs<bf16, float>& args) {
+  validate(args.shape);
+  launch(forward_kernel<bf16, float>, {.grid = 1, .block = 1}, args);
 }
 
 template <class T>

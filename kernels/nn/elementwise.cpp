@@ -55,8 +55,8 @@ void scale(std::int64_t n, const float* factor, const T* x, T* y) {
   generate(n, y, [x, f = *factor](std::int64_t i) { return f * float(x[i]); });
 }
 
-void lerp(std::int64_t n, float weight, const float* x, float* y) {
-  generate(n, y, [=](std::int64_t i) { return y[i] + weight * (x[i] - y[i]); });
+void lerp(std::int64_t n, const float* weight, const float* x, float* y) {
+  generate(n, y, [x, y, w = *weight](std::int64_t i) { return y[i] + w * (x[i] - y[i]); });
 }
 
 template <class T>

@@ -50,8 +50,8 @@ struct Scale {
   __device__ float operator()(float x) const { return *factor * x; }
 };
 struct Lerp {
-  float weight;
-  __device__ float operator()(float x, float y) const { return y + weight * (x - y); }
+  const float* weight;
+  __device__ float operator()(float x, float y) const { return y + *weight * (x - y); }
 };
 struct Fill {
   float value;
@@ -93,7 +93,7 @@ void scale(std::int64_t n, const float* factor, const T* x, T* y) {
   map(n, Scale{factor}, y, x);
 }
 
-void lerp(std::int64_t n, float weight, const float* x, float* y) {
+void lerp(std::int64_t n, const float* weight, const float* x, float* y) {
   map<Lerp, float, float, float>(n, {weight}, y, x, y);
 }
 

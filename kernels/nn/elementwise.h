@@ -33,8 +33,8 @@ DIOPTER_KERNEL(
   template <class T> void add(std::int64_t n, const T* a, const T* b, T* y);
   /// y = factor[0] * x, the factor in device memory
   template <class T> void scale(std::int64_t n, const float* factor, const T* x, T* y);
-  /// y = y + weight * (x - y), the update of an exponential moving average
-  void lerp(std::int64_t n, float weight, const float* x, float* y);
+  /// y = y + weight[0] * (x - y), the update of an exponential moving average; the weight in device memory
+  void lerp(std::int64_t n, const float* weight, const float* x, float* y);
   template <class T> void fill(std::int64_t n, float value, T* y);
   template <class From, class To> void cast(std::int64_t n, const From* x, To* y))
 
@@ -46,7 +46,7 @@ template <class T> Floor sigmoid_forward(std::int64_t n, const T*, const T*) { r
 template <class T> Floor sigmoid_backward(std::int64_t n, const T*, const T*, const T*) { return passes<T>(3, n); }
 template <class T> Floor add(std::int64_t n, const T*, const T*, const T*) { return passes<T>(3, n); }
 template <class T> Floor scale(std::int64_t n, const float*, const T*, const T*) { return passes<T>(2, n); }
-inline Floor lerp(std::int64_t n, float, const float*, const float*) { return passes<float>(3, n); }
+inline Floor lerp(std::int64_t n, const float*, const float*, const float*) { return passes<float>(3, n); }
 template <class T> Floor fill(std::int64_t n, float, const T*) { return passes<T>(1, n); }
 template <class From, class To> Floor cast(std::int64_t n, const From*, const To*) {
   return {.bytes = static_cast<double>(n) * (sizeof(From) + sizeof(To))};

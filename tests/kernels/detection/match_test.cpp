@@ -33,8 +33,8 @@ Matched match(Device device, const AnchorGrid& grid, const Scene& scene, const M
   m.matches.assign(m.labels.size(), 99);
   m.positives.assign(scene.images(), 99);
   test::on(device, [&](auto& at) {
-    const GroundTruth truth{scene.images(), scene.offsets.back(), test::coordinates(at(scene.boxes)), at(scene.labels),
-                            at(scene.offsets)};
+    const GroundTruth truth{scene.images(), static_cast<std::int32_t>(scene.boxes.size()),
+                            test::coordinates(at(scene.boxes)), at(scene.labels), at(scene.offsets)};
     DIOPTER_DISPATCH(device, match_anchors, MatchArgs{grid, truth, rule, at(m.labels), at(m.matches), at(m.positives)});
   });
   return m;
@@ -131,6 +131,18 @@ TEST_CASE("match: rows longer than a tile, positions that are no integers, thres
         test::with_thread_counts([&] { REQUIRE(match(device, grid, scene, rule) == plain); });
       }
     }
+  }
+}
+
+TEST_CASE("match: room behind the last box holds no box") {
+  const Device device = GENERATE(from_range(test::devices()));
+  const AnchorGrid grid = test::small_grid(3, 18, 13, 8);
+  for (bool low_quality : {false, true}) {
+    const MatchRule rule{0.5f, 0.4f, low_quality, 0.5f};
+    Scene scene = random_scene(3, 5, 140, 7);
+    const Matched expected = match(device, grid, scene, rule);
+    for (std::int32_t label : {1, kIgnore}) scene.add({0, 0, 60, 60}, label);
+    CHECK(match(device, grid, scene, rule) == expected);
   }
 }
 

@@ -77,6 +77,24 @@ TEMPLATE_TEST_CASE("conv2d: forward equals a plain loop", "", float, bf16) {
   }
 }
 
+TEST_CASE("conv2d: float results of bf16 inputs are not rounded") {
+  const Device device = GENERATE(from_range(devices()));
+  for (const Conv2dShape& s : shapes()) {
+    INFO(name(s) << " on " << device_name(device));
+    const auto x = random_array<bf16>(Data(s).x, 1), w = random_array<bf16>(Data(s).w, 2);
+    const auto bias = random_array(s.out_channels, 3), residual = random_array(Data(s).y, 4);
+    auto expected = plain_forward(s, to_float(x), to_float(w));
+    for (std::size_t i = 0; i < expected.size(); ++i) expected[i] += bias[i % s.out_channels] + residual[i];
+    auto y = garbage(Data(s).y);
+    on(device, [&](auto& at) {
+      const Conv2dForwardArgs<bf16, float> args{.shape = s, .x = at(x), .w = at(w), .y = at(y),
+                                                .epilogue = {.bias = at(bias), .residual = at(residual)}};
+      DIOPTER_DISPATCH(device, conv2d_forward, args);
+    });
+    require_close(y, expected, Tolerance::matrix);
+  }
+}
+
 TEMPLATE_TEST_CASE("conv2d: backward passes equal plain loops", "", float, bf16) {
   const Device device = GENERATE(from_range(devices()));
   for (const Conv2dShape& s : shapes()) {

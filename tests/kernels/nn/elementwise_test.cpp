@@ -89,8 +89,9 @@ TEST_CASE("elementwise: lerp moves towards x") {
   for (int n : kSizes) {
     INFO(n << " elements on " << device_name(device));
     const auto x = random_array(n, 1), start = random_array(n, 2);
+    const std::vector<float> weight{0.25f};
     auto y = start;
-    on(device, [&](auto& at) { DIOPTER_DISPATCH(device, lerp, n, 0.25f, at(x), at(y)); });
+    on(device, [&](auto& at) { DIOPTER_DISPATCH(device, lerp, n, at(weight), at(x), at(y)); });
     std::vector<double> expected(n);
     for (int i = 0; i < n; ++i) expected[i] = start[i] + 0.25 * (static_cast<double>(x[i]) - start[i]);
     require_close(y, expected, Tolerance::elementwise);
