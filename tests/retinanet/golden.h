@@ -15,15 +15,6 @@
 
 namespace diopter::test {
 
-/// Whether sanitizers slow this build down: whole networks of ResNet-50's size are left out then.
-#if defined(__SANITIZE_ADDRESS__)
-inline constexpr bool kSanitized = true;
-#elif defined(__has_feature)
-inline constexpr bool kSanitized = __has_feature(address_sanitizer);
-#else
-inline constexpr bool kSanitized = false;
-#endif
-
 /// Where networks are compared: the CPU and a GPU; the host executor is too slow for them.
 inline std::vector<Device> network_devices() {
 #ifdef DIOPTER_HOST_EXECUTOR

@@ -17,7 +17,8 @@ namespace {
 constexpr int kTile = 16;
 constexpr double kRounding = 2e-7;  // of parameters in float over the steps, of their norm
 
-/// The batches of training.py: three pictures of coloured tiles with noise, with 3, 4 and no boxes; the class of box i is (5 i + 2) mod classes.
+/// The batches of training.py: three pictures of coloured tiles with noise, with 3, 4 and no boxes; the class of box i
+/// is (5 i + 2) mod classes.
 std::vector<Batch> batches(const Fixture& fixture) {
   const nlohmann::json& about = fixture.scalars();
   const std::vector<float> boxes = fixture.floats("boxes");
@@ -31,7 +32,8 @@ std::vector<Batch> batches(const Fixture& fixture) {
     const std::size_t pixels = std::size_t{3} * batch.images * batch.height * batch.width;
     const std::string number = std::to_string(step);
     const int tiles_high = batch.height / kTile, tiles_wide = batch.width / kTile;
-    const std::vector<float> colours = test::formula("training.tiles." + number, pixels / (kTile * kTile), 0, 2, about.at("seed"));
+    const std::vector<float> colours =
+        test::formula("training.tiles." + number, pixels / (kTile * kTile), 0, 2, about.at("seed"));
     batch.pixels = test::formula("training.noise." + number, pixels, 0, 0.5, about.at("seed"));
     for (std::size_t i = 0; i < pixels; ++i) {
       const std::size_t c = i % 3, x = i / 3 % batch.width, y = i / 3 / batch.width % batch.height;
@@ -87,7 +89,7 @@ TEST_CASE("golden: five training steps") {
   Sgd optimizer(group_by_decay(model.parameters(), decay), {static_cast<float>(rule.momentum), rule.nesterov});
   Normaliser normaliser(config.loss, device);
 
-  Worst loss, gradient, after, update;
+  Worst first_loss, later_loss, gradient, after, update;
   std::size_t parameters = 0;
   const std::vector<Batch> steps = batches(fixture);
   for (std::size_t step = 0; step < steps.size(); ++step) {
@@ -98,7 +100,8 @@ TEST_CASE("golden: five training steps") {
     const Losses losses =
         detection_losses(config, classes, output.logits, output.deltas, targets, normaliser.scale(targets));
     const double expected[2] = {about.at("losses")[step][0], about.at("losses")[step][1]};
-    const std::string of = "loss of step " + std::to_string(step + 1);
+    Worst& loss = step == 0 ? first_loss : later_loss;
+    const std::string of = "step " + std::to_string(step + 1);
     loss.update(of, std::fabs(static_cast<double>(losses.classification.value().item()) / expected[0] - 1));
     loss.update(of, std::fabs(static_cast<double>(losses.box.value().item()) / expected[1] - 1));
     tape.backward({losses.classification, losses.box});
@@ -129,11 +132,18 @@ TEST_CASE("golden: five training steps") {
   }
   REQUIRE(parameters == stored_gradients);
   REQUIRE(compared >= parameters);
-  for (const auto& [what, worst] : {std::pair{"losses", loss}, {"gradients", gradient}, {"parameters", after}, {"updates", update}}) {
+  for (const auto& [what, worst] : {std::pair{"loss of the first step", first_loss},
+                                    {"losses after it", later_loss},
+                                    {"gradients", gradient},
+                                    {"parameters", after},
+                                    {"updates", update}}) {
     test::show_difference(name + " " + what + " (" + worst.name + ")", worst.value);
   }
-  INFO(loss.name << ", " << gradient.name << ", " << after.name);
-  CHECK(loss.value <= 1e-5);
+  INFO(later_loss.name << ", " << gradient.name << ", " << after.name);
+  CHECK(first_loss.value <= 1e-5);
+  // As the parameters it is computed with. An activation within rounding of zero may fall on either side of a ReLU:
+  // with OpenBLAS's AVX-512 products one does here, which makes 3e-4 of a gradient and 2.4e-5 of the fifth loss.
+  CHECK(later_loss.value <= 1e-4);
   CHECK(gradient.value <= 1e-3);
   CHECK(after.value <= 1e-4);
   CHECK(update.value <= 1e-2);

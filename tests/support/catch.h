@@ -14,6 +14,16 @@ using Catch::Approx;
 
 namespace diopter::test {
 
+/// Whether the AddressSanitizer slows this build down and takes terabytes of addresses: whole networks of ResNet-50's
+/// size and processes with limits are left out then.
+#if defined(__SANITIZE_ADDRESS__)
+inline constexpr bool kSanitized = true;
+#elif defined(__has_feature)
+inline constexpr bool kSanitized = __has_feature(address_sanitizer);
+#else
+inline constexpr bool kSanitized = false;
+#endif
+
 /// Marks a test as skipped: ctest shows it so because of the printed word. Return from the test afterwards.
 inline void skip(const std::string& reason) { std::cout << "SKIPPED: " << reason << std::endl; }
 

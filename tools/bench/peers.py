@@ -170,7 +170,7 @@ class Bench:
     def our_networks(self, ours):
         if self.device == "cpu":
             return {"float": ours()}
-        return {"float": ours(), "bf16": ours("--set", "train.precision=bf16")}
+        return {"float": ours(), "bf16": ours("--set", "train.precision=bf16", "--set", "detect.precision=bf16")}
 
     def their_networks(self, theirs):
         if self.device == "cpu":
