@@ -9,6 +9,7 @@
 #include <thread>
 #include <vector>
 
+#include "kernels/common/for_processor.h"
 #include "kernels/common/libraries.h"
 #include "kernels/common/parallel.h"
 #include "kernels/common/stream.h"
@@ -92,8 +93,9 @@ std::string now() {
 }  // namespace
 
 Facts version_facts() {
-  return {{"diopter", DIOPTER_VERSION}, {"build", DIOPTER_BUILD},       {"compiled for", instruction_sets()},
-          {"BLAS", blas_library()},     {"threads", threads_library()}, {"CUDA", cuda_library()}};
+  return {{"diopter", DIOPTER_VERSION},  {"build", DIOPTER_BUILD}, {"compiled for", instruction_sets()},
+          {"vectors", vectors_in_use()}, {"BLAS", blas_library()}, {"threads", threads_library()},
+          {"CUDA", cuda_library()}};
 }
 
 Facts machine_facts(std::optional<Device> device) {

@@ -32,6 +32,15 @@ template <class Body>
 
 }  // namespace detail
 
+/// Name of the vectors that for_processor's loops use on this processor, for people to read.
+inline const char* vectors_in_use() {
+#if defined(__x86_64__)
+  if (detail::kVectors == detail::Vectors::avx512) return "AVX-512";
+  if (detail::kVectors == detail::Vectors::avx2) return "AVX2";
+#endif
+  return "those it is compiled for";
+}
+
 /// Calls body(). Worth it for loops over arrays only: everything that the body calls is compiled into it.
 template <class Body>
 void for_processor(const Body& body) {

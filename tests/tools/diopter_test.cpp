@@ -32,7 +32,8 @@ TEST_CASE("info shows build, processor and libraries") {
   const Outcome info = run_diopter("info");
   REQUIRE(info.exit_code == 0);
   REQUIRE(info.err.empty());
-  for (const std::string key : {"diopter ", "build ", "compiled for ", "processor ", "BLAS ", "oneTBB ", "CUDA "}) {
+  for (const std::string key :
+       {"diopter ", "build ", "compiled for ", "vectors ", "processor ", "BLAS ", "oneTBB ", "CUDA "}) {
     INFO(key << "in\n" << info.out);
     REQUIRE(contains(info.out, key));
   }
