@@ -74,6 +74,7 @@ Tensor Module::add_buffer(const std::string& name, const Tensor& value) {
 void Module::add_module(const std::string& name, Module& child) { children_.push_back({name, &child}); }
 
 Tensor InitRandom::draw(const Shape& shape, const Init& init) {
+  if (weights_ == InitialWeights::unset) return Tensor::empty(shape);
   Philox random(seed_, stream_++);
   std::vector<float> values(static_cast<std::size_t>(shape.size()));
   const double taps = static_cast<double>(shape[1] * shape[2]);

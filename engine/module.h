@@ -83,14 +83,20 @@ struct Init {
   static Init kaiming_normal_fan_out() { return {Kind::kaiming_normal_fan_out, 0}; }
 };
 
+/// Whether a new model's weights are drawn, or left without values because a checkpoint with all of them follows:
+/// drawing takes longer than reading.
+enum class InitialWeights { random, unset };
+
 /// Numbers for initialising one parameter after another: each gets a Philox stream of its own.
 class InitRandom {
  public:
-  explicit InitRandom(std::uint64_t seed) : seed_(seed) {}
+  explicit InitRandom(std::uint64_t seed, InitialWeights weights = InitialWeights::random)
+      : seed_(seed), weights_(weights) {}
   Tensor draw(const Shape& shape, const Init& init);
 
  private:
   std::uint64_t seed_, stream_ = 0;
+  InitialWeights weights_;
 };
 
 /// Convolution with weights [out, k, k, in] ("weight") and, when wanted, a bias ("bias") that starts at a constant.
@@ -112,7 +118,8 @@ class Conv2d : public Module {
   Variable relu(const Variable& x) const;
   Pyramid relu(const Pyramid& x) const;
   /// relu?(conv(x) scale + shift + residual): a frozen norm and the rest of a residual block in the same pass.
-  Variable fused(const Variable& x, const Tensor& scale, const Tensor& shift, const Variable& residual, bool relu) const;
+  Variable fused(const Variable& x, const Tensor& scale, const Tensor& shift, const Variable& residual,
+                 bool relu) const;
 
  private:
   Conv2dParams params_;

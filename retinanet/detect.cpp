@@ -14,6 +14,9 @@ namespace diopter {
 
 namespace {
 
+// Of the input, for the network on a CPU: more pictures at once take no less time each there, only more memory.
+constexpr std::int64_t kPixelsAtOnce = 1 << 19;
+
 struct Candidates {
   Tensor boxes, scores, labels, counts;  // [images, capacity, ...], counts [images]
   std::int64_t capacity;
@@ -68,18 +71,31 @@ bool to_original(Box& box, const float* size, const float* original, bool clip) 
 }  // namespace
 
 std::vector<std::vector<DetectedBox>> detect(const RetinaNet& model, const Batch& batch) {
-  return detections_of(model, model(input_of(batch, model.device())), batch);
+  const Tensor input = input_of(batch, model.device()).value();
+  const std::int64_t pixels = std::int64_t{batch.height} * batch.width;
+  const int at_once = model.device() == Device::cpu
+                          ? static_cast<int>(std::max<std::int64_t>(1, kPixelsAtOnce / pixels))
+                          : batch.images;
+  std::vector<std::vector<DetectedBox>> found;
+  for (int first = 0; first < batch.images; first += at_once) {
+    const Variable part(input.slice(first, std::min(first + at_once, batch.images)));
+    for (auto& of_image : detections_of(model, model(part), batch, first)) found.push_back(std::move(of_image));
+  }
+  return found;
 }
 
 std::vector<std::vector<DetectedBox>> detections_of(const RetinaNet& model, const RetinaNet::Output& output,
-                                                    const Batch& batch) {
+                                                    const Batch& batch, int first) {
   const ProfiledScope phase("post-processing");
   const Config::Detect& rule = model.config().detect;
-  const Candidates found = candidates(model, output, Tensor::from({batch.images, 2}, batch.sizes, model.device()));
-  const Tensor keep = Tensor::empty({batch.images, rule.max_detections}, DType::i32, found.boxes.device());
-  const Tensor kept = Tensor::empty({batch.images}, DType::i32, found.boxes.device());
+  const int images = output.logits.levels.level[0].n;
+  const float *sizes = &batch.sizes[2 * first], *original_sizes = &batch.original_sizes[2 * first];
+  const Candidates found = candidates(
+      model, output, Tensor::from({images, 2}, std::vector<float>(sizes, sizes + 2 * images), model.device()));
+  const Tensor keep = Tensor::empty({images, rule.max_detections}, DType::i32, found.boxes.device());
+  const Tensor kept = Tensor::empty({images}, DType::i32, found.boxes.device());
   DIOPTER_DISPATCH(found.boxes.device(), batched_nms,
-                   NmsArgs{.images = batch.images, .capacity = static_cast<int>(found.capacity),
+                   NmsArgs{.images = images, .capacity = static_cast<int>(found.capacity),
                            .boxes = found.boxes.data<float>(), .scores = found.scores.data<float>(),
                            .labels = found.labels.data<std::int32_t>(), .counts = found.counts.data<std::int32_t>(),
                            .iou_threshold = static_cast<float>(rule.nms_iou), .class_aware = rule.class_aware,
@@ -89,12 +105,12 @@ std::vector<std::vector<DetectedBox>> detections_of(const RetinaNet& model, cons
   const auto boxes = found.boxes.to_vector<float>(), scores = found.scores.to_vector<float>();
   const auto labels = found.labels.to_vector<std::int32_t>();
   const auto indices = keep.to_vector<std::int32_t>(), counts = kept.to_vector<std::int32_t>();
-  std::vector<std::vector<DetectedBox>> result(batch.images);
-  for (int n = 0; n < batch.images; ++n) {
+  std::vector<std::vector<DetectedBox>> result(static_cast<std::size_t>(images));
+  for (int n = 0; n < images; ++n) {
     for (int i = 0; i < counts[n]; ++i) {
       const std::int64_t c = n * found.capacity + indices[std::int64_t{n} * rule.max_detections + i];
       Box box{boxes[4 * c], boxes[4 * c + 1], boxes[4 * c + 2], boxes[4 * c + 3]};
-      if (!to_original(box, &batch.sizes[2 * n], &batch.original_sizes[2 * n], !rule.clip_before_nms)) continue;
+      if (!to_original(box, sizes + 2 * n, original_sizes + 2 * n, !rule.clip_before_nms)) continue;
       result[n].push_back({box, labels[c], scores[c]});
     }
   }
@@ -108,7 +124,7 @@ LoaderOptions loader_options(const Config& config) {
   options.seed = static_cast<std::uint64_t>(config.train.seed);
   options.divisor = config.input.size_divisor;
   options.cache_bytes = static_cast<std::size_t>(config.train.cache_mib) << 20;
-  options.resize.kind = config.input.resize == "shorter_side" ? ResizeRule::Kind::shorter_side
+  options.resize.kind = config.input.resize == "shorter_side"  ? ResizeRule::Kind::shorter_side
                         : config.input.resize == "longer_side" ? ResizeRule::Kind::longer_side
                                                                : ResizeRule::Kind::exact;
   options.resize.min_sizes = config.input.min_sizes;
@@ -119,8 +135,8 @@ LoaderOptions loader_options(const Config& config) {
   options.resize.float_scale = config.input.float_scale;
   const auto f = [](double value) { return static_cast<float>(value); };
   const Config::Augment& a = config.augment;
-  options.augment = {f(a.flip), f(a.scale_min), f(a.scale_max), f(a.crop), f(a.crop_min), f(a.brightness), f(a.contrast),
-                     f(a.saturation), f(a.hue)};
+  options.augment = {f(a.flip),       f(a.scale_min), f(a.scale_max),  f(a.crop), f(a.crop_min),
+                     f(a.brightness), f(a.contrast),  f(a.saturation), f(a.hue)};
   for (int c = 0; c < 3; ++c) {
     options.normalisation.mean[c] = f(config.input.mean[c]);
     options.normalisation.std[c] = f(config.input.std[c]);
@@ -159,7 +175,9 @@ std::vector<Detection> detect_all(const RetinaNet& model, const Dataset& dataset
 Image draw_detections(Image image, const std::vector<Annotation>& truth, const std::vector<DetectedBox>& detections,
                       const std::vector<std::string>& classes, float min_score) {
   const float factor = static_cast<float>(enlarge(image, 384));
-  const auto enlarged = [factor](const Box& b) { return Box{b.x1 * factor, b.y1 * factor, b.x2 * factor, b.y2 * factor}; };
+  const auto enlarged = [factor](const Box& b) {
+    return Box{b.x1 * factor, b.y1 * factor, b.x2 * factor, b.y2 * factor};
+  };
   for (const Annotation& a : truth) draw_box(image, enlarged(a.rect.box()), "", {255, 255, 255});
   for (auto d = detections.rbegin(); d != detections.rend(); ++d) {  // the best on top
     if (d->score < min_score) continue;

@@ -17,11 +17,11 @@ struct DetectedBox {
   float score;
 };
 
-/// Detections of each picture of the batch, score descending.
+/// Detections of each picture of the batch, score descending. A CPU takes a large batch in parts, to save memory.
 std::vector<std::vector<DetectedBox>> detect(const RetinaNet& model, const Batch& batch);
-/// The same from the network's output for the batch.
+/// The same from the network's output for the pictures of the batch from `first` on, as many as the output has.
 std::vector<std::vector<DetectedBox>> detections_of(const RetinaNet& model, const RetinaNet::Output& output,
-                                                    const Batch& batch);
+                                                    const Batch& batch, int first = 0);
 
 /// How pictures become the network's input.
 LoaderOptions loader_options(const Config& config);

@@ -14,7 +14,8 @@ int last_backbone_level(const Config::Model& model) { return std::min(model.max_
 
 std::vector<int> fpn_inputs(const Config::Model& model, const ResNet& body) {
   std::vector<int> channels;
-  for (int level = model.min_level; level <= last_backbone_level(model); ++level) channels.push_back(body.channels(level));
+  for (int level = model.min_level; level <= last_backbone_level(model); ++level)
+    channels.push_back(body.channels(level));
   return channels;
 }
 
@@ -28,10 +29,10 @@ RetinaNet::Backbone::Backbone(const Config::Model& model, InitRandom& random)
   add_module("fpn", fpn);
 }
 
-RetinaNet::RetinaNet(const Config& config, int classes)
+RetinaNet::RetinaNet(const Config& config, int classes, InitialWeights weights)
     : config_(config),
       classes_(classes),
-      random_(static_cast<std::uint64_t>(config.train.seed)),
+      random_(static_cast<std::uint64_t>(config.train.seed), weights),
       backbone_(config.model, random_),
       head_(config.model, cells_of(config.anchors), classes, random_) {
   add_module("backbone", backbone_);
@@ -58,9 +59,11 @@ DType precision_type(const std::string& name) { return name == "bf16" ? DType::b
 
 LoadedModel load_model(const std::string& file, Device device) {
   const Weights weights = read_weights(file);
-  DIOPTER_CHECK(!weights.backbone_only, file, ": holds a backbone only, which can be a start (model.weights) but cannot detect");
+  DIOPTER_CHECK(!weights.backbone_only, file,
+                ": holds a backbone only, which can be a start (model.weights) but cannot detect");
   const RunState& state = weights.state;
-  LoadedModel loaded{std::make_unique<RetinaNet>(state.config, static_cast<int>(state.classes.size())), state.classes,
+  const int classes = static_cast<int>(state.classes.size());
+  LoadedModel loaded{std::make_unique<RetinaNet>(state.config, classes, InitialWeights::unset), state.classes,
                      state.category_ids};
   load_into(*loaded.model, weights);
   loaded.model->set_training(false);

@@ -16,11 +16,11 @@ class RetinaNet : public Module {
  public:
   /// Initialised from config.train.seed; weights are the same for the same seed everywhere. config.model.weights is not
   /// read here.
-  RetinaNet(const Config& config, int classes);
+  RetinaNet(const Config& config, int classes, InitialWeights weights = InitialWeights::random);
 
   struct Output {
-    Pyramid logits;   // [rows, cells * classes], of the precision's type
-    Pyramid deltas;   // [rows, cells * 4], float
+    Pyramid logits;  // [rows, cells * classes], of the precision's type
+    Pyramid deltas;  // [rows, cells * 4], float
     AnchorGrid grid;
   };
   /// What lies between the input and the heads.
@@ -68,8 +68,9 @@ struct LoadedModel {
   std::vector<std::int64_t> category_ids;  // of the classes, in the annotations that it was trained on
 };
 
-/// Loads a checkpoint of a detector, of any kind that read_weights knows; the moving average of the weights is taken where
-/// there is one. It detects in its configuration's detect.precision. Throws Error when the file is no such checkpoint, naming the first tensors that differ.
+/// Loads a checkpoint of a detector, of any kind that read_weights knows; the moving average of the weights is taken
+/// where there is one. It detects in its configuration's detect.precision. Throws Error when the file is no such
+/// checkpoint, naming the first tensors that differ.
 LoadedModel load_model(const std::string& file, Device device = Device::cpu);
 
 }  // namespace diopter

@@ -150,12 +150,13 @@ std::vector<std::string> load_into(const RetinaNet& model, const Weights& weight
 
   std::vector<std::string> messages;
   std::vector<NamedBuffer> wanted;
+  const bool other_count = static_cast<int>(weights.state.classes.size()) != model.classes();
   bool other_classes = false;
   for (const NamedBuffer& t : model_state(model)) {
     const auto found = source.tensors.find(t.name);
     const bool stored = found != source.tensors.end() && found->second.shape().rank() > 0;
     if (weights.backbone_only && !is_of_backbone(t.name)) continue;
-    if (is_class_layer(t.name) && stored && found->second.shape()[0] != t.tensor.shape()[0]) {
+    if (other_count && is_class_layer(t.name) && stored && found->second.shape()[0] != t.tensor.shape()[0]) {
       source.tensors.erase(found);
       other_classes = true;
     } else {

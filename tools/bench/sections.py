@@ -240,7 +240,7 @@ def nms(bench):
 
 
 def postprocess(bench):
-    for classes in bench.pick([1, 91, 1200], quick=[91]):
+    for classes in bench.pick([3, 91, 1200], quick=[91]):
         for side in bench.pick([256, 512, 1024] if bench.quick or classes < 1000 else [256, 512], quick=[256]):
             yield postprocess_case(bench, classes, side)
 
