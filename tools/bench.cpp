@@ -16,6 +16,7 @@
 #include "kernels/common/parallel.h"
 #include "tools/command.h"
 #include "tools/network_bench.h"
+#include "tools/overhead_bench.h"
 
 namespace diopter {
 
@@ -161,6 +162,31 @@ void add_kind(CLI::App& command, const std::string& name, const std::string& des
   });
 }
 
+void print_overhead(const Request& request) {
+  const std::vector<OverheadTimes> all = bench_overhead(device_from_name(request.device), request.repetitions);
+  nlohmann::ordered_json rows = nlohmann::ordered_json::array();
+  std::printf("%-12s %10s %10s   microseconds an operation on 8 values\n", "operation", "forward", "training");
+  for (const OverheadTimes& times : all) {
+    std::printf("%-12s %10.2f %10.2f\n", times.operation.c_str(), times.forward, times.training);
+    rows.push_back({{"operation", times.operation}, {"forward_us", times.forward}, {"training_us", times.training}});
+  }
+  if (!request.json.empty()) write_file_atomically(request.json, rows.dump(1) + "\n");
+}
+
+void add_overhead(CLI::App& command) {
+  CLI::App& kind = add_command(command, "overhead", "What the engine costs an operation: operations on next to no data",
+                               "bench overhead --threads 1");
+  const auto request = std::make_shared<Request>();
+  request->repetitions = 51;
+  kind.add_option("--repetitions", request->repetitions, "Their median is shown")
+      ->check(CLI::Range(1, 100'000))
+      ->type_name("N");
+  kind.add_option("--json", request->json, "Write the numbers to this file")->type_name("OUT");
+  add_device_option(kind, request->device);
+  add_thread_option(kind);
+  kind.callback([=] { print_overhead(*request); });
+}
+
 }  // namespace
 
 void add_bench_command(CLI::App& app) {
@@ -175,6 +201,7 @@ void add_bench_command(CLI::App& app) {
   add_kind(command, "inference", "From decoded pictures in memory to detections", "batch", bench_inference, request);
   add_kind(command, "postprocess", "From random head outputs to detections", "batch", bench_postprocess, request);
   add_kind(command, "loading", "Batches from picture files: decode, augment, normalise", "batch", bench_loading, request);
+  add_overhead(command);
 }
 
 }  // namespace diopter

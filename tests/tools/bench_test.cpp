@@ -48,6 +48,15 @@ TEST_CASE("bench times steps and inference of a configuration") {
   }
 }
 
+TEST_CASE("bench times what the engine costs an operation") {
+  const json rows = answer_of("bench overhead --device cpu --threads 1 --repetitions 3");
+  REQUIRE(rows.size() == 6);
+  for (const json& row : rows) {
+    REQUIRE(row.at("forward_us") > 0.0);
+    REQUIRE(row.at("training_us") > 0.0);
+  }
+}
+
 TEST_CASE("bench starts from the same weights and pictures each time") {
   const std::string command = "bench step" + kTiny;
   const json losses = answer_of(command).at("values");
