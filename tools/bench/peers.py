@@ -81,7 +81,7 @@ class Bench:
         self.options, self.folder, self.python = options, folder, python
         self.program, self.here = options.program, HERE
         self.device, self.quick = options.device, options.quick
-        self.threads, self.sides = options.threads, options.sizes
+        self.threads, self.sides, self.batches = options.threads, options.sizes, options.batches
         self.round = 1
         self.workers = {}
         memory = dict(line.split(":") for line in open("/proc/meminfo"))
@@ -298,6 +298,7 @@ def arguments():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--quick", action="store_true", help="few and small cases, 1 round: to see that everything runs")
     parser.add_argument("--sizes", default="256,512,800", help="pictures' sides in the sections step and inference")
+    parser.add_argument("--batches", default="2,8", help="pictures a batch there; with fewer threads only the first")
     parser.add_argument("--threads", default="1,2", help="of step and inference; the last is for all other sections")
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--python", help="interpreter with torch, torchvision, pycocotools and pillow")
@@ -313,6 +314,7 @@ def arguments():
         if name not in SECTIONS:
             parser.error(f"unknown section '{name}', it is one of {', '.join(SECTIONS)}")
     options.sizes = [int(s) for s in options.sizes.split(",")]
+    options.batches = [int(b) for b in options.batches.split(",")]
     options.threads = [int(t) for t in options.threads.split(",")]
     options.program = options.program.resolve()
     if not options.program.exists():

@@ -70,7 +70,7 @@ def networks(bench, what):
         if bench.python and bench.device == "cpu":
             yield agreement_case(bench, what, backbone)
         for threads in bench.pick(bench.threads, quick=bench.threads[-1:]):
-            for batch in bench.pick([2, 8] if threads == bench.threads[-1] else [2], quick=[2]):
+            for batch in bench.pick(bench.batches if threads == bench.threads[-1] else bench.batches[:1], quick=[2]):
                 for side in bench.pick(bench.sides, quick=[128]):
                     yield network_case(bench, what, text, backbone, threads, batch, side)
 
