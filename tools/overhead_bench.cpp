@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <chrono>
 #include <functional>
-#include <utility>
 
 #include "engine/ops.h"
 
@@ -21,7 +20,8 @@ double microseconds(int repetitions, const std::function<void()>& chain) {
   for (int i = -1; i < repetitions; ++i) {  // the first one warms up
     const auto start = std::chrono::steady_clock::now();
     chain();
-    if (i >= 0) times.push_back(std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - start).count());
+    if (i >= 0)
+      times.push_back(std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - start).count());
   }
   std::sort(times.begin(), times.end());
   return times[times.size() / 2] / kChain;
@@ -32,7 +32,11 @@ double microseconds(int repetitions, const std::function<void()>& chain) {
 std::vector<OverheadTimes> bench_overhead(Device device, int repetitions) {
   const Variable x = ones({1, 1, 1, kChannels}, device), gamma = ones({kChannels}, device);
   const Variable beta = ones({kChannels}, device), weight = ones({kChannels, 1, 1, kChannels}, device);
-  const std::vector<std::pair<std::string, std::function<Variable(const Variable&)>>> operations = {
+  struct Operation {
+    std::string name;
+    std::function<Variable(const Variable&)> apply;
+  };
+  const std::vector<Operation> operations = {
       {"relu", [&](const Variable& v) { return relu(v); }},
       {"add", [&](const Variable& v) { return add(v, x); }},
       {"conv2d", [&](const Variable& v) { return conv2d(v, weight, {.relu = true}); }},
@@ -40,10 +44,10 @@ std::vector<OverheadTimes> bench_overhead(Device device, int repetitions) {
       {"max_pool", [&](const Variable& v) { return max_pool(v, 1, 1, 0); }},
       {"upsample", [&](const Variable& v) { return upsample(v, 1, 1); }}};
   std::vector<OverheadTimes> result;
-  for (const auto& [name, operation] : operations) {
+  for (const Operation& operation : operations) {
     const auto chain = [&] {
       Variable v = x;
-      for (int i = 0; i < kChain; ++i) v = operation(v);
+      for (int i = 0; i < kChain; ++i) v = operation.apply(v);
       return v;
     };
     const double forward = microseconds(repetitions, [&] { chain().value().to_vector<float>(); });
@@ -53,7 +57,7 @@ std::vector<OverheadTimes> bench_overhead(Device device, int repetitions) {
       x.gradient()->tensor().to_vector<float>();  // waits for a GPU
       for (const Variable& leaf : {x, gamma, beta, weight}) leaf.gradient()->clear();
     });
-    result.push_back({name, forward, training});
+    result.push_back({operation.name, forward, training});
   }
   return result;
 }
