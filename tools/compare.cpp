@@ -42,7 +42,10 @@ struct Source {
 };
 
 Source read_protocol(const std::string& name) {
-  if (!fs::exists(name)) return {name, protocol_text(name)};
+  const std::vector<std::string> built_in = protocol_names();
+  const bool is_built_in = std::find(built_in.begin(), built_in.end(), name) != built_in.end();
+  // A study folder may have the name of its protocol.
+  if (!fs::exists(name) || (is_built_in && fs::is_directory(name))) return {name, protocol_text(name)};
   std::ifstream in(name);
   DIOPTER_CHECK(in && !fs::is_directory(name), name, ": cannot be opened");
   return {name, {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()}};
