@@ -12,8 +12,8 @@
 #include <thread>
 #include <utility>
 
-#include "kernels/common/check.h"
-#include "kernels/common/philox.h"
+#include "kernels/base/check.h"
+#include "kernels/base/philox.h"
 
 namespace diopter {
 

@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "data/augment.h"
-#include "data/dataset.h"
+#include "data/pictures/augment.h"
+#include "data/readers/dataset.h"
 
 namespace diopter {
 

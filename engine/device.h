@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "kernels/common/memory.h"
+#include "kernels/device/memory.h"
 
 namespace diopter {
 

@@ -3,7 +3,7 @@
 
 #include <type_traits>
 
-#include "engine/profile.h"
+#include "engine/profile/profile.h"
 #include "engine/tensor.h"
 
 namespace diopter {

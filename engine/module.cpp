@@ -3,7 +3,7 @@
 #include <cmath>
 
 #include "engine/dispatch.h"
-#include "kernels/common/philox.h"
+#include "kernels/base/philox.h"
 #include "kernels/nn/batch_norm.h"
 
 namespace diopter {

@@ -4,7 +4,7 @@
 
 #include "engine/dispatch.h"
 #include "kernels/nn/batch_norm.h"
-#include "kernels/nn/conv2d.h"
+#include "kernels/nn/conv2d/conv2d.h"
 #include "kernels/nn/elementwise.h"
 #include "kernels/nn/group_norm.h"
 #include "kernels/nn/max_pool.h"

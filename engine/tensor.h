@@ -7,10 +7,10 @@
 #include <string>
 #include <vector>
 
-#include "kernels/common/bf16.h"
-#include "kernels/common/check.h"
-#include "kernels/common/levels.h"
-#include "kernels/common/memory.h"
+#include "kernels/base/bf16.h"
+#include "kernels/base/check.h"
+#include "kernels/toolkit/levels.h"
+#include "kernels/device/memory.h"
 
 namespace diopter {
 

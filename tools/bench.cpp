@@ -9,14 +9,14 @@
 #include <string>
 #include <vector>
 
-#include "data/shapes.h"
+#include "data/pictures/shapes.h"
 #include "engine/device.h"
-#include "kernels/common/atomic_file.h"
-#include "kernels/common/check.h"
-#include "kernels/common/parallel.h"
-#include "tools/command.h"
-#include "tools/network_bench.h"
-#include "tools/overhead_bench.h"
+#include "kernels/base/atomic_file.h"
+#include "kernels/base/check.h"
+#include "kernels/base/parallel.h"
+#include "tools/command/command.h"
+#include "tools/bench/network_bench.h"
+#include "tools/bench/overhead_bench.h"
 
 namespace diopter {
 
@@ -194,7 +194,7 @@ void add_bench_command(CLI::App& app) {
       add_command(app, "bench", "Times training steps, inference, post-processing and data loading",
                   "bench step --preset torchvision --size 512 --batch 2 --threads 2\n\n"
                   "Random weights (or model.weights=FILE) and synthetic pictures with 7 objects each.\n"
-                  "tools/bench/peers.py compares the times with those of PyTorch and torchvision.");
+                  "tools/peers/peers.py compares the times with those of PyTorch and torchvision.");
   command.require_subcommand(1);
   const auto request = std::make_shared<Request>();
   add_kind(command, "step", "A training step: batch, forward, losses, backward, SGD", "step", bench_step, request);

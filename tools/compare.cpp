@@ -9,18 +9,18 @@
 #include <vector>
 
 #include "engine/device.h"
-#include "kernels/common/atomic_file.h"
-#include "kernels/common/check.h"
-#include "kernels/common/parallel.h"
+#include "kernels/base/atomic_file.h"
+#include "kernels/base/check.h"
+#include "kernels/base/parallel.h"
 #include "retinanet/laboratory/comparison.h"
 #include "retinanet/laboratory/study.h"
 #include "retinanet/report/study_report.h"
-#include "tools/child_process.h"
-#include "tools/command.h"
-#include "tools/environment.h"
-#include "tools/interrupt.h"
-#include "tools/progress.h"
-#include "tools/study_runner.h"
+#include "tools/compare/child_process.h"
+#include "tools/command/command.h"
+#include "tools/command/environment.h"
+#include "tools/command/interrupt.h"
+#include "tools/command/progress.h"
+#include "tools/compare/study_runner.h"
 
 namespace diopter {
 

@@ -1,11 +1,11 @@
 // diopter convert: weights of torchvision and Detectron2 to checkpoints of diopter, and back to torchvision.
-#include "retinanet/convert.h"
+#include "retinanet/weights/convert.h"
 
 #include <cstdio>
 #include <filesystem>
 #include <memory>
 
-#include "tools/command.h"
+#include "tools/command/command.h"
 
 namespace diopter {
 

@@ -1,5 +1,5 @@
 // diopter detect: finds objects in pictures and draws them.
-#include "retinanet/detect.h"
+#include "retinanet/network/detect.h"
 
 #include <algorithm>
 #include <cstdio>
@@ -10,13 +10,13 @@
 #include <string>
 #include <vector>
 
-#include "data/output_names.h"
+#include "data/pictures/output_names.h"
 #include "engine/device.h"
-#include "kernels/common/atomic_file.h"
-#include "retinanet/trace.h"
-#include "tools/command.h"
-#include "tools/profile.h"
-#include "tools/progress.h"
+#include "kernels/base/atomic_file.h"
+#include "retinanet/network/trace.h"
+#include "tools/command/command.h"
+#include "tools/command/profile.h"
+#include "tools/command/progress.h"
 
 namespace diopter {
 
@@ -130,7 +130,7 @@ void add_detect_command(CLI::App& app) {
                   "the picture's file name and the class name beside the numbers; pictures are numbered from 1.\n\n"
                   "--dump writes what the network computed for each picture, alone in its batch, as safetensors: 1/input,\n"
                   "1/C3 .., 1/P3 .., 1/logits.P3 .., 1/deltas.P3 .. ([1, height, width, channels]), 1/boxes, 1/scores,\n"
-                  "1/labels for the first picture, 2/.. for the second. tools/compare_with_torchvision.py reads it.");
+                  "1/labels for the first picture, 2/.. for the second. tools/peers/compare_with_torchvision.py reads it.");
   const auto request = std::make_shared<Request>();
   command.add_option("--checkpoint", request->checkpoint, "Model, from diopter train")->required()->type_name("FILE");
   command.add_option("pictures", request->inputs, "Pictures, or folders of pictures")->required()->type_name("IMAGE_OR_DIR");

@@ -8,9 +8,9 @@
 #include <string>
 #include <vector>
 
-#include "kernels/common/check.h"
-#include "retinanet/nearest.h"
-#include "tools/command.h"
+#include "kernels/base/check.h"
+#include "kernels/base/did_you_mean.h"
+#include "tools/command/command.h"
 
 namespace {
 

@@ -1,5 +1,5 @@
 // diopter doctor: looks at a data set and a configuration before training.
-#include "retinanet/doctor.h"
+#include "retinanet/doctor/doctor.h"
 
 #include <unistd.h>
 
@@ -7,12 +7,12 @@
 #include <string>
 #include <vector>
 
-#include "data/dataset.h"
-#include "data/reader_support.h"
-#include "kernels/common/atomic_file.h"
-#include "tools/command.h"
-#include "tools/doctor_report.h"
-#include "tools/progress.h"
+#include "data/readers/dataset.h"
+#include "data/readers/reader_support.h"
+#include "kernels/base/atomic_file.h"
+#include "tools/command/command.h"
+#include "tools/doctor/report.h"
+#include "tools/command/progress.h"
 
 namespace diopter {
 

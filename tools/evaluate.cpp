@@ -5,14 +5,14 @@
 #include <utility>
 #include <vector>
 
-#include "data/coco.h"
-#include "data/dataset.h"
+#include "data/readers/coco.h"
+#include "data/readers/dataset.h"
 #include "engine/device.h"
-#include "kernels/common/atomic_file.h"
-#include "retinanet/detect.h"
-#include "tools/command.h"
-#include "tools/evaluate_report.h"
-#include "tools/progress.h"
+#include "kernels/base/atomic_file.h"
+#include "retinanet/network/detect.h"
+#include "tools/command/command.h"
+#include "tools/evaluate/report.h"
+#include "tools/command/progress.h"
 
 namespace diopter {
 

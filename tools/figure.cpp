@@ -4,13 +4,13 @@
 #include <string>
 #include <vector>
 
-#include "data/csv_text.h"
-#include "kernels/common/check.h"
-#include "retinanet/loss_choice.h"
-#include "retinanet/loss_curves.h"
-#include "tools/command.h"
-#include "tools/gnuplot.h"
-#include "tools/loss_cdf_figure.h"
+#include "kernels/base/csv_text.h"
+#include "kernels/base/check.h"
+#include "retinanet/config/loss_text.h"
+#include "retinanet/laboratory/loss_curves.h"
+#include "tools/command/command.h"
+#include "tools/figure/gnuplot.h"
+#include "tools/figure/loss_cdf.h"
 
 namespace diopter {
 

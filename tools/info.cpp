@@ -1,9 +1,9 @@
 // diopter info: what this program was built with and what it runs on.
 #include <cstdio>
 
-#include "retinanet/loss_choice.h"
-#include "tools/command.h"
-#include "tools/environment.h"
+#include "retinanet/config/loss_text.h"
+#include "tools/command/command.h"
+#include "tools/command/environment.h"
 
 namespace diopter {
 

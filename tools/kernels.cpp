@@ -5,11 +5,11 @@
 #include <string>
 
 #include "engine/device.h"
-#include "kernels/common/atomic_file.h"
-#include "tools/command.h"
-#include "tools/kernel_bench.h"
-#include "tools/kernel_check.h"
-#include "tools/kernel_list.h"
+#include "kernels/base/atomic_file.h"
+#include "tools/command/command.h"
+#include "tools/kernels/bench.h"
+#include "tools/kernels/check.h"
+#include "tools/kernels/list.h"
 
 namespace diopter {
 

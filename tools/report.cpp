@@ -3,10 +3,10 @@
 #include <memory>
 #include <string>
 
-#include "kernels/common/check.h"
+#include "kernels/base/check.h"
 #include "retinanet/report/run_report.h"
 #include "retinanet/report/study_report.h"
-#include "tools/command.h"
+#include "tools/command/command.h"
 
 namespace diopter {
 

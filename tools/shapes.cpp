@@ -1,5 +1,5 @@
 // diopter shapes: writes the built-in synthetic data set.
-#include "data/shapes.h"
+#include "data/pictures/shapes.h"
 
 #include <iostream>
 #include <memory>
@@ -8,8 +8,8 @@
 #include <tuple>
 #include <utility>
 
-#include "tools/command.h"
-#include "tools/progress.h"
+#include "tools/command/command.h"
+#include "tools/command/progress.h"
 
 namespace diopter {
 

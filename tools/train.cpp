@@ -8,15 +8,15 @@
 #include <vector>
 
 #include "engine/device.h"
-#include "retinanet/loss_choice.h"
+#include "retinanet/config/loss_text.h"
 #include "retinanet/report/run_report.h"
-#include "retinanet/run_folder.h"
-#include "retinanet/trainer.h"
-#include "tools/command.h"
-#include "tools/environment.h"
-#include "tools/interrupt.h"
-#include "tools/profile.h"
-#include "tools/progress.h"
+#include "retinanet/training/run_folder.h"
+#include "retinanet/training/trainer.h"
+#include "tools/command/command.h"
+#include "tools/command/environment.h"
+#include "tools/command/interrupt.h"
+#include "tools/command/profile.h"
+#include "tools/command/progress.h"
 
 namespace diopter {
 

@@ -1,6 +1,6 @@
 #include "kernels/detection/anchors.h"
 
-#include "kernels/common/parallel.h"
+#include "kernels/base/parallel.h"
 
 namespace diopter::cpu {
 

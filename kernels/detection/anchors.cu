@@ -1,6 +1,6 @@
 #include "kernels/detection/anchors.h"
 
-#include "kernels/common/launch.cuh"
+#include "kernels/toolkit/launch.cuh"
 
 namespace diopter::cuda {
 

@@ -7,8 +7,8 @@
 
 #include <cstdint>
 
-#include "kernels/common/floor.h"
-#include "kernels/common/levels.h"
+#include "kernels/base/least_work.h"
+#include "kernels/toolkit/levels.h"
 #include "kernels/detection/box.h"
 
 namespace diopter {

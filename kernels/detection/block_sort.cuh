@@ -1,7 +1,7 @@
 // Sorting by one thread block, for the few thousand candidates of an image.
 #pragma once
 
-#include "kernels/common/launch.cuh"
+#include "kernels/toolkit/launch.cuh"
 
 namespace diopter::cuda {
 

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "kernels/detection/head_chunks.h"
+#include "kernels/detection/head_cut.h"
 
 namespace diopter::cpu {
 

@@ -1,7 +1,7 @@
 #include "kernels/detection/box_loss.h"
 
-#include "kernels/common/scratch.h"
-#include "kernels/detection/head_tiles.cuh"
+#include "kernels/device/scratch.h"
+#include "kernels/detection/head_cut.cuh"
 
 namespace diopter::cuda {
 

@@ -12,8 +12,8 @@
 //   gradient      = scale[image] * dloss/ddeltas; 0 for all other anchors
 #pragma once
 
-#include "kernels/common/floor.h"
-#include "kernels/detection/head_levels.h"
+#include "kernels/base/least_work.h"
+#include "kernels/detection/head.h"
 #include "kernels/detection/match.h"
 
 namespace diopter {

@@ -1,6 +1,6 @@
 #include "kernels/detection/classification_loss.h"
 
-#include "kernels/detection/head_chunks.h"
+#include "kernels/detection/head_cut.h"
 #include "kernels/detection/loss_rows.h"
 
 namespace diopter::cpu {

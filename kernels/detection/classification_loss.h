@@ -8,10 +8,10 @@
 // The sum is deterministic: a fixed map of logits to chunks, chunk sums added in order, in double.
 #pragma once
 
-#include "kernels/common/floor.h"
-#include "kernels/detection/any_loss.h"
+#include "kernels/base/least_work.h"
+#include "kernels/detection/loss_list.h"
 #include "kernels/detection/box.h"
-#include "kernels/detection/head_levels.h"
+#include "kernels/detection/head.h"
 
 namespace diopter {
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "kernels/detection/head_chunks.h"
+#include "kernels/detection/head_cut.h"
 #include "kernels/detection/loss_rows.h"
 
 namespace diopter::cpu {

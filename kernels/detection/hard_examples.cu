@@ -2,7 +2,7 @@
 
 #include <cmath>
 
-#include "kernels/common/reduce.cuh"
+#include "kernels/toolkit/reduce.cuh"
 
 namespace diopter::cuda {
 

@@ -13,10 +13,10 @@
 // NaN counts as infinite, so that it is selected and noticed. Given equal scores and boxes both devices select the same.
 #pragma once
 
-#include "kernels/common/floor.h"
+#include "kernels/base/least_work.h"
 #include "kernels/detection/anchors.h"
-#include "kernels/detection/any_loss.h"
-#include "kernels/detection/head_levels.h"
+#include "kernels/detection/loss_list.h"
+#include "kernels/detection/head.h"
 
 namespace diopter {
 

@@ -14,7 +14,7 @@
 #include <cstring>
 #include <type_traits>
 
-#include "kernels/common/host_device.h"
+#include "kernels/base/host_device.h"
 
 namespace diopter {
 

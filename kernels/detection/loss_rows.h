@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <cstdint>
 
-#include "kernels/common/check.h"
-#include "kernels/common/for_processor.h"
+#include "kernels/base/check.h"
+#include "kernels/toolkit/widest_vectors.h"
 #include "kernels/detection/box.h"
 #include "kernels/detection/pointwise_loss.h"
 

@@ -1,6 +1,6 @@
 #include "kernels/detection/loss_scale.h"
 
-#include "kernels/common/launch.cuh"
+#include "kernels/toolkit/launch.cuh"
 
 namespace diopter::cuda {
 

@@ -9,8 +9,8 @@
 
 #include <cstdint>
 
-#include "kernels/common/floor.h"
-#include "kernels/common/host_device.h"
+#include "kernels/base/least_work.h"
+#include "kernels/base/host_device.h"
 
 namespace diopter {
 

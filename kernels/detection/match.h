@@ -15,7 +15,7 @@
 
 #include <cstdint>
 
-#include "kernels/common/floor.h"
+#include "kernels/base/least_work.h"
 #include "kernels/detection/anchors.h"
 
 namespace diopter {

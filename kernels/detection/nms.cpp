@@ -6,8 +6,8 @@
 #include <utility>
 #include <vector>
 
-#include "kernels/common/parallel.h"
-#include "kernels/detection/kept_boxes.h"
+#include "kernels/base/parallel.h"
+#include "kernels/detection/nms_grid.h"
 
 namespace diopter::cpu {
 

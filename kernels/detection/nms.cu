@@ -1,7 +1,7 @@
 #include "kernels/detection/nms.h"
 
-#include "kernels/common/reduce.cuh"
-#include "kernels/common/scratch.h"
+#include "kernels/toolkit/reduce.cuh"
+#include "kernels/device/scratch.h"
 #include "kernels/detection/block_sort.cuh"
 
 namespace diopter::cuda {

@@ -7,7 +7,7 @@
 
 #include <cstdint>
 
-#include "kernels/common/floor.h"
+#include "kernels/base/least_work.h"
 #include "kernels/detection/box.h"
 
 namespace diopter {

@@ -11,7 +11,7 @@
 #include <concepts>
 #include <type_traits>
 
-#include "kernels/common/host_device.h"
+#include "kernels/base/host_device.h"
 
 namespace diopter {
 

@@ -5,10 +5,10 @@
 #include <limits>
 #include <vector>
 
-#include "kernels/common/check.h"
-#include "kernels/common/for_processor.h"
-#include "kernels/common/parallel.h"
-#include "kernels/detection/head_chunks.h"
+#include "kernels/base/check.h"
+#include "kernels/toolkit/widest_vectors.h"
+#include "kernels/base/parallel.h"
+#include "kernels/detection/head_cut.h"
 
 namespace diopter::cpu {
 

@@ -1,8 +1,8 @@
 #include "kernels/detection/top_k.h"
 
-#include "kernels/common/scratch.h"
+#include "kernels/device/scratch.h"
 #include "kernels/detection/block_sort.cuh"
-#include "kernels/detection/head_tiles.cuh"
+#include "kernels/detection/head_cut.cuh"
 
 namespace diopter::cuda {
 

@@ -4,9 +4,9 @@
 // within the level. Both devices select the same indices for the same logits. NaN is never selected.
 #pragma once
 
-#include "kernels/common/floor.h"
+#include "kernels/base/least_work.h"
 #include "kernels/detection/anchors.h"
-#include "kernels/detection/head_levels.h"
+#include "kernels/detection/head.h"
 
 namespace diopter {
 

@@ -3,7 +3,7 @@
 #include <mutex>
 #include <numeric>
 
-#include "kernels/common/parallel.h"
+#include "kernels/base/parallel.h"
 #include "kernels/host_executor/options.h"
 #include "kernels/host_executor/worker.h"
 

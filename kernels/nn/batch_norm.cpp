@@ -4,8 +4,8 @@
 #include <cmath>
 #include <vector>
 
-#include "kernels/common/check.h"
-#include "kernels/common/parallel.h"
+#include "kernels/base/check.h"
+#include "kernels/base/parallel.h"
 #include "kernels/nn/norm_rows.h"
 #include "kernels/nn/row_sums.h"
 

@@ -1,7 +1,7 @@
 #include "kernels/nn/batch_norm.h"
 
-#include "kernels/common/check.h"
-#include "kernels/common/scratch.h"
+#include "kernels/base/check.h"
+#include "kernels/device/scratch.h"
 #include "kernels/nn/moments.cuh"
 #include "kernels/nn/rows.cuh"
 

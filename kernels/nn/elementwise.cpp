@@ -1,7 +1,7 @@
 #include "kernels/nn/elementwise.h"
 
-#include "kernels/common/for_processor.h"
-#include "kernels/common/parallel.h"
+#include "kernels/toolkit/widest_vectors.h"
+#include "kernels/base/parallel.h"
 
 namespace diopter::cpu {
 

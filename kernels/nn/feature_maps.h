@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <cstdint>
 
-#include "kernels/common/levels.h"
+#include "kernels/toolkit/levels.h"
 
 namespace diopter::cpu {
 

@@ -8,10 +8,10 @@
 // channels is a multiple of groups. T is float or bf16; statistics and parameters are float. Outputs are overwritten.
 #pragma once
 
-#include "kernels/common/bf16.h"
-#include "kernels/common/floor.h"
-#include "kernels/common/host_device.h"
-#include "kernels/common/levels.h"
+#include "kernels/base/bf16.h"
+#include "kernels/base/least_work.h"
+#include "kernels/base/host_device.h"
+#include "kernels/toolkit/levels.h"
 
 namespace diopter {
 

@@ -4,7 +4,7 @@
 // element (slow on most GPUs) or lose the variance where the mean is large; deviations from the running mean do not.
 #pragma once
 
-#include "kernels/common/launch.cuh"
+#include "kernels/toolkit/launch.cuh"
 
 namespace diopter::cuda {
 

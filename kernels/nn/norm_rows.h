@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include "kernels/common/for_processor.h"
+#include "kernels/toolkit/widest_vectors.h"
 
 namespace diopter::cpu {
 

@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "kernels/common/vector.cuh"
+#include "kernels/toolkit/vector.cuh"
 
 namespace diopter::cuda {
 

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <limits>
 
-#include "kernels/common/parallel.h"
+#include "kernels/base/parallel.h"
 #include "kernels/nn/row_sums.h"
 
 namespace diopter::cpu {

@@ -2,8 +2,8 @@
 
 #include <cmath>
 
-#include "kernels/common/reduce.cuh"
-#include "kernels/common/scratch.h"
+#include "kernels/toolkit/reduce.cuh"
+#include "kernels/device/scratch.h"
 #include "kernels/nn/rows.cuh"
 
 namespace diopter::cuda {

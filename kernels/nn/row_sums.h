@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "kernels/common/parallel.h"
+#include "kernels/base/parallel.h"
 
 namespace diopter::cpu {
 

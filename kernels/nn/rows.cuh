@@ -10,8 +10,8 @@
 
 #include <algorithm>
 
-#include "kernels/common/check.h"
-#include "kernels/common/levels.h"
+#include "kernels/base/check.h"
+#include "kernels/toolkit/levels.h"
 #include "kernels/nn/packed.cuh"
 
 namespace diopter::cuda {

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "kernels/common/for_processor.h"
-#include "kernels/common/parallel.h"
+#include "kernels/toolkit/widest_vectors.h"
+#include "kernels/base/parallel.h"
 
 namespace diopter::cpu {
 

@@ -18,9 +18,9 @@
 #include <cstdint>
 #include <vector>
 
-#include "kernels/common/bf16.h"
-#include "kernels/common/floor.h"
-#include "kernels/common/host_device.h"
+#include "kernels/base/bf16.h"
+#include "kernels/base/least_work.h"
+#include "kernels/base/host_device.h"
 
 namespace diopter {
 

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <vector>
 
-#include "kernels/common/check.h"
-#include "kernels/common/parallel.h"
+#include "kernels/base/check.h"
+#include "kernels/base/parallel.h"
 
 namespace diopter {
 

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "data/precision_recall.h"
+#include "data/metrics/precision_recall.h"
 
 namespace diopter {
 

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "data/statistics.h"
+#include "data/metrics/statistics.h"
 #include "retinanet/laboratory/plan.h"
 
 namespace diopter {

@@ -3,8 +3,8 @@
 #include <cmath>
 #include <cstdio>
 
-#include "data/csv_text.h"
-#include "data/precision_recall.h"
+#include "kernels/base/csv_text.h"
+#include "data/metrics/precision_recall.h"
 #include "retinanet/laboratory/comparison.h"
 #include "retinanet/laboratory/comparison_tables.h"
 

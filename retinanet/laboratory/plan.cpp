@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "data/precision_recall.h"
-#include "kernels/common/check.h"
+#include "data/metrics/precision_recall.h"
+#include "kernels/base/check.h"
 
 namespace diopter {
 

@@ -8,8 +8,8 @@
 #include <map>
 #include <sstream>
 
-#include "retinanet/laboratory/toml_table.h"
-#include "retinanet/nearest.h"
+#include "retinanet/config/toml_table.h"
+#include "kernels/base/did_you_mean.h"
 
 namespace diopter {
 

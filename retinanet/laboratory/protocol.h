@@ -1,5 +1,5 @@
 // The protocol of a study: everything that decides its outcome, fixed before the first run.
-// docs/comparing.md explains every key; examples are in retinanet/protocols.
+// docs/comparing.md explains every key; examples are in retinanet/laboratory/protocols.
 #pragma once
 
 #include <array>
@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "data/shapes.h"
-#include "retinanet/config.h"
+#include "data/pictures/shapes.h"
+#include "retinanet/config/config.h"
 
 namespace diopter {
 

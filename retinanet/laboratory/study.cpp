@@ -8,13 +8,13 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
-#include "data/coco_metrics.h"
-#include "data/csv_text.h"
-#include "kernels/common/atomic_file.h"
-#include "retinanet/detect.h"
+#include "data/metrics/coco_metrics.h"
+#include "kernels/base/csv_text.h"
+#include "kernels/base/atomic_file.h"
+#include "retinanet/network/detect.h"
 #include "retinanet/laboratory/study_data.h"
-#include "retinanet/run_folder.h"
-#include "retinanet/trainer.h"
+#include "retinanet/training/run_folder.h"
+#include "retinanet/training/trainer.h"
 
 namespace diopter {
 

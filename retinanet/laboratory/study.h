@@ -10,7 +10,7 @@
 #include <optional>
 #include <string>
 
-#include "kernels/common/memory.h"
+#include "kernels/device/memory.h"
 #include "retinanet/laboratory/plan.h"
 
 namespace diopter {

@@ -6,9 +6,9 @@
 #include <map>
 #include <numeric>
 
-#include "data/coco.h"
-#include "kernels/common/check.h"
-#include "kernels/common/philox.h"
+#include "data/readers/coco.h"
+#include "kernels/base/check.h"
+#include "kernels/base/philox.h"
 
 namespace diopter {
 

@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "data/statistics.h"
+#include "data/metrics/statistics.h"
 #include "retinanet/report/html.h"
 
 namespace diopter {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstdint>
 
-#include "data/utf8.h"
+#include "kernels/base/utf8.h"
 #include "retinanet/report/style.h"
 
 namespace diopter {

@@ -4,15 +4,15 @@
 #include <cstdio>
 #include <filesystem>
 
-#include "data/reader_support.h"
-#include "kernels/common/atomic_file.h"
-#include "kernels/common/check.h"
-#include "retinanet/config.h"
-#include "retinanet/duration.h"
+#include "data/readers/reader_support.h"
+#include "kernels/base/atomic_file.h"
+#include "kernels/base/check.h"
+#include "retinanet/config/config.h"
+#include "kernels/base/duration.h"
 #include "retinanet/report/chart.h"
 #include "retinanet/report/sections.h"
-#include "retinanet/run_evaluation.h"
-#include "retinanet/run_folder.h"
+#include "retinanet/training/evaluation_file.h"
+#include "retinanet/training/run_folder.h"
 
 namespace diopter {
 

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "retinanet/origin.h"
+#include "retinanet/training/provenance.h"
 #include "retinanet/report/html.h"
 
 namespace diopter {

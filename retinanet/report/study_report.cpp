@@ -2,14 +2,14 @@
 
 #include <map>
 
-#include "data/precision_recall.h"
-#include "data/reader_support.h"
-#include "kernels/common/atomic_file.h"
-#include "kernels/common/check.h"
+#include "data/metrics/precision_recall.h"
+#include "data/readers/reader_support.h"
+#include "kernels/base/atomic_file.h"
+#include "kernels/base/check.h"
 #include "retinanet/laboratory/comparison_tables.h"
 #include "retinanet/report/chart.h"
 #include "retinanet/report/sections.h"
-#include "retinanet/run_folder.h"
+#include "retinanet/training/run_folder.h"
 
 namespace diopter {
 

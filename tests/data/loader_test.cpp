@@ -5,8 +5,8 @@
 #include <fstream>
 #include <set>
 
-#include "data/shapes.h"
-#include "kernels/common/check.h"
+#include "data/pictures/shapes.h"
+#include "kernels/base/check.h"
 #include "tests/support/catch.h"
 #include "tests/support/files.h"
 

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "data/dataset.h"
+#include "data/readers/dataset.h"
 
 namespace diopter::test {
 

@@ -4,7 +4,7 @@
 #include <thread>
 
 #include "engine/ops.h"
-#include "kernels/common/parallel.h"
+#include "kernels/base/parallel.h"
 #include "tests/support/files.h"
 #include "tests/support/compare.h"
 #include "tests/support/devices.h"

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "retinanet/loss_choice.h"
+#include "retinanet/config/loss_text.h"
 #include "tests/support/catch.h"
 
 namespace diopter {

@@ -11,8 +11,8 @@ if(DIOPTER_CUDA_KIND STREQUAL "host")
 endif()
 write_loss_list(${PROJECT_BINARY_DIR}/with_example/generated/loss_list.h ${PROJECT_SOURCE_DIR}/kernels/detection/losses
                 ${here}/losses)
-add_executable(example_loss_tests ${sources} ${PROJECT_SOURCE_DIR}/retinanet/loss_choice.cpp
-  ${PROJECT_SOURCE_DIR}/retinanet/nearest.cpp ${here}/poly_test.cpp ${here}/../retinanet/loss_choice_test.cpp
+add_executable(example_loss_tests ${sources} ${PROJECT_SOURCE_DIR}/retinanet/config/loss_text.cpp
+  ${PROJECT_SOURCE_DIR}/kernels/base/did_you_mean.cpp ${here}/poly_test.cpp ${here}/../retinanet/config/loss_text_test.cpp
   ${here}/../kernels/detection/losses_test.cpp ${here}/../kernels/detection/classification_loss_test.cpp
   $<TARGET_OBJECTS:catch_main>)
 target_include_directories(example_loss_tests BEFORE PRIVATE ${PROJECT_BINARY_DIR}/with_example)

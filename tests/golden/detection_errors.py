@@ -3,7 +3,7 @@
     python3 -m venv venv && venv/bin/pip install numpy pycocotools==2.0.11 tidecv==1.0.1
     venv/bin/python tests/golden/detection_errors.py
 
-The numbers come from the plain reference below, which follows the definitions in data/detection_errors.h. Where those
+The numbers come from the plain reference below, which follows the definitions in data/metrics/detection_errors.h. Where those
 are the same as in tidecv, the program of the paper's authors, the two must agree, or nothing is written. The first case
 also holds precision and score at COCO's recall points, from pycocotools.
 """

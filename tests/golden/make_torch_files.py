@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes tests/golden/torch_files: small files of PyTorch and NumPy for the tests of the reader (engine/torch_file.h).
+"""Writes tests/golden/torch_files: small files of PyTorch and NumPy for the tests of the reader (engine/files/torch_file.h).
 
 Run by a developer with PyTorch and NumPy in a virtual environment; tests only read the files:
   python3 tests/golden/make_torch_files.py

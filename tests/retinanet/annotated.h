@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "data/dataset.h"
-#include "kernels/common/philox.h"
+#include "data/readers/dataset.h"
+#include "kernels/base/philox.h"
 
 namespace diopter::test {
 

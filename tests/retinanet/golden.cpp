@@ -6,8 +6,8 @@
 #include <cstdlib>
 #include <cstring>
 
-#include "kernels/common/parallel.h"
-#include "kernels/common/philox.h"
+#include "kernels/base/parallel.h"
+#include "kernels/base/philox.h"
 
 namespace diopter::test {
 

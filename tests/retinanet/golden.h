@@ -7,9 +7,9 @@
 #include <string>
 #include <vector>
 
-#include "data/image.h"
-#include "engine/checkpoint.h"
-#include "kernels/nn/conv2d.h"
+#include "data/pictures/image.h"
+#include "engine/files/checkpoint.h"
+#include "kernels/nn/conv2d/conv2d.h"
 #include "tests/support/catch.h"
 #include "tests/support/devices.h"
 

@@ -5,10 +5,10 @@
 #include <string>
 #include <vector>
 
-#include "data/coco.h"
-#include "data/shapes.h"
-#include "kernels/common/check.h"
-#include "retinanet/config.h"
+#include "data/readers/coco.h"
+#include "data/pictures/shapes.h"
+#include "kernels/base/check.h"
+#include "retinanet/config/config.h"
 #include "tests/support/files.h"
 
 namespace diopter::test {

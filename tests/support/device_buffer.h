@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "engine/dispatch.h"
-#include "kernels/common/memory.h"
+#include "kernels/device/memory.h"
 #include "tests/support/devices.h"
 
 namespace diopter::test {

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "engine/tensor.h"
-#include "kernels/common/stream.h"
+#include "kernels/device/stream.h"
 #include "tests/support/random.h"
 
 namespace diopter::test {

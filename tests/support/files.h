@@ -9,7 +9,7 @@
 #include <iterator>
 #include <string>
 
-#include "kernels/common/check.h"
+#include "kernels/base/check.h"
 #include "tests/support/catch.h"
 
 namespace diopter::test {

@@ -1,6 +1,6 @@
 // Stands in for the matrix products of builds with ThreadSanitizer, which cannot see into a library that was built
 // without it.
-#include "kernels/nn/gemm.h"
+#include "kernels/nn/conv2d/gemm.h"
 
 void diopter::cpu::gemm(Transposed at, Transposed bt, std::int64_t m, std::int64_t n, std::int64_t k, const float* a,
                         std::int64_t lda, const float* b, std::int64_t ldb, float beta, float* c, std::int64_t ldc) {

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "kernels/common/philox.h"
+#include "kernels/base/philox.h"
 
 namespace diopter::test {
 

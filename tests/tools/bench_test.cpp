@@ -1,4 +1,4 @@
-// diopter bench, diopter kernels bench at chosen sizes, and tools/bench/peers.py, as a user calls them.
+// diopter bench, diopter kernels bench at chosen sizes, and tools/peers/peers.py, as a user calls them.
 #include <cmath>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -113,7 +113,7 @@ TEST_CASE("peers.py runs our side of its comparison") {
   if (run_shell("python3 --version").exit_code != 0) return skip("python3 is not installed");
   if (kSanitized) return skip("the limit of memory that it sets, under sanitizers");
   const TemporaryFolder folder;
-  const Outcome outcome = run_shell("python3 '" DIOPTER_SOURCE_DIR "/tools/bench/peers.py' --quick --ours-only --threads 1"
+  const Outcome outcome = run_shell("python3 '" DIOPTER_SOURCE_DIR "/tools/peers/peers.py' --quick --ours-only --threads 1"
                                     " --only match,nms,postprocess,evaluation,loading --program '" DIOPTER_PROGRAM
                                     "' --out '" + (folder / "peers") + "'");
   INFO(outcome.out << outcome.err);

@@ -149,7 +149,7 @@ TEST_CASE("compare prints protocols and plans without running anything") {
   REQUIRE_FALSE(fs::exists(place.out));
   const Outcome printed = run_diopter("compare quick --print");
   REQUIRE(printed.exit_code == 0);
-  REQUIRE(printed.out == read_bytes(DIOPTER_SOURCE_DIR "/retinanet/protocols/quick.toml"));
+  REQUIRE(printed.out == read_bytes(DIOPTER_SOURCE_DIR "/retinanet/laboratory/protocols/quick.toml"));
 }
 
 TEST_CASE("compare finds a built-in protocol beside a folder of its name") {
@@ -157,7 +157,7 @@ TEST_CASE("compare finds a built-in protocol beside a folder of its name") {
   fs::create_directory(folder / "quick");
   const Outcome printed = run_shell("cd '" + folder.path() + "' && '" DIOPTER_PROGRAM "' compare quick --print");
   REQUIRE(printed.exit_code == 0);
-  REQUIRE(printed.out == read_bytes(DIOPTER_SOURCE_DIR "/retinanet/protocols/quick.toml"));
+  REQUIRE(printed.out == read_bytes(DIOPTER_SOURCE_DIR "/retinanet/laboratory/protocols/quick.toml"));
 }
 
 TEST_CASE("compare refuses what it cannot use in one line and leaves nothing behind") {

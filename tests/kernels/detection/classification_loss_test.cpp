@@ -2,7 +2,7 @@
 
 #include <cmath>
 
-#include "kernels/common/check.h"
+#include "kernels/base/check.h"
 #include "tests/kernels/detection/support.h"
 #include "tests/support/catch.h"
 #include "tests/support/compare.h"

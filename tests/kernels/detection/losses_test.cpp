@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "kernels/detection/any_loss.h"
+#include "kernels/detection/loss_list.h"
 #include "tests/kernels/detection/support.h"
 #include "tests/support/catch.h"
 

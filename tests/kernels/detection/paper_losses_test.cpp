@@ -1,7 +1,7 @@
 // The losses of the paper beside the focal loss: values, and how they are related.
 #include <cmath>
 
-#include "kernels/detection/any_loss.h"
+#include "kernels/detection/loss_list.h"
 #include "tests/kernels/detection/support.h"
 #include "tests/support/catch.h"
 

@@ -6,9 +6,9 @@
 #include <utility>
 #include <vector>
 
-#include "kernels/common/parallel.h"
+#include "kernels/base/parallel.h"
 #include "kernels/detection/anchors.h"
-#include "kernels/detection/head_levels.h"
+#include "kernels/detection/head.h"
 #include "tests/support/device_buffer.h"
 
 namespace diopter::test {

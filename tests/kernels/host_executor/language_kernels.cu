@@ -1,8 +1,8 @@
 #include "tests/kernels/host_executor/language_kernels.h"
 
-#include "kernels/common/memory.h"
-#include "kernels/common/reduce.cuh"
-#include "kernels/common/vector.cuh"
+#include "kernels/device/memory.h"
+#include "kernels/toolkit/reduce.cuh"
+#include "kernels/toolkit/vector.cuh"
 
 namespace diopter::test {
 

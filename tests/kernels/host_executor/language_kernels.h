@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "kernels/common/bf16.h"
+#include "kernels/base/bf16.h"
 
 namespace diopter::test {
 

@@ -2,7 +2,7 @@
 #include <cmath>
 #include <numeric>
 
-#include "kernels/common/stream.h"
+#include "kernels/device/stream.h"
 #include "tests/kernels/host_executor/language_kernels.h"
 #include "tests/support/catch.h"
 #include "tests/support/compare.h"

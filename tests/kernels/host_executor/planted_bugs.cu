@@ -9,10 +9,10 @@
 #include <string>
 #include <vector>
 
-#include "kernels/common/launch.cuh"
-#include "kernels/common/memory.h"
-#include "kernels/common/reduce.cuh"
-#include "kernels/common/vector.cuh"
+#include "kernels/toolkit/launch.cuh"
+#include "kernels/device/memory.h"
+#include "kernels/toolkit/reduce.cuh"
+#include "kernels/toolkit/vector.cuh"
 
 namespace diopter::cuda {
 namespace {

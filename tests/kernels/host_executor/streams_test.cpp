@@ -4,10 +4,10 @@
 #include <cstring>
 #include <thread>
 
-#include "kernels/common/check.h"
-#include "kernels/common/cuda_check.h"
-#include "kernels/common/memory.h"
-#include "kernels/common/stream.h"
+#include "kernels/base/check.h"
+#include "kernels/device/cuda_check.h"
+#include "kernels/device/memory.h"
+#include "kernels/device/stream.h"
 #include "tests/kernels/host_executor/language_kernels.h"
 #include "tests/support/catch.h"
 

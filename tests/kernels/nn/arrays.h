@@ -7,8 +7,8 @@
 #include <type_traits>
 #include <vector>
 
-#include "kernels/common/bf16.h"
-#include "kernels/common/parallel.h"
+#include "kernels/base/bf16.h"
+#include "kernels/base/parallel.h"
 #include "tests/support/compare.h"
 #include "tests/support/device_buffer.h"
 #include "tests/support/random.h"

@@ -1,6 +1,6 @@
 #include "kernels/nn/max_pool.h"
 
-#include "kernels/common/check.h"
+#include "kernels/base/check.h"
 #include "tests/kernels/nn/arrays.h"
 
 namespace diopter {

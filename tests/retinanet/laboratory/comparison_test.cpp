@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <sstream>
 
-#include "data/precision_recall.h"
+#include "data/metrics/precision_recall.h"
 #include "tests/support/files.h"
 #include "tests/support/protocols.h"
 

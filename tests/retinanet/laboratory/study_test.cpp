@@ -5,10 +5,10 @@
 #include <set>
 #include <sstream>
 
-#include "data/coco.h"
+#include "data/readers/coco.h"
 #include "retinanet/laboratory/study_data.h"
-#include "retinanet/run_folder.h"
-#include "retinanet/trainer.h"
+#include "retinanet/training/run_folder.h"
+#include "retinanet/training/trainer.h"
 #include "tests/support/files.h"
 #include "tests/support/protocols.h"
 

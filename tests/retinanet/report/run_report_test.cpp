@@ -3,10 +3,10 @@
 #include <cstdio>
 #include <filesystem>
 
-#include "retinanet/origin.h"
-#include "retinanet/run_evaluation.h"
-#include "retinanet/run_folder.h"
-#include "retinanet/trainer.h"
+#include "retinanet/training/provenance.h"
+#include "retinanet/training/evaluation_file.h"
+#include "retinanet/training/run_folder.h"
+#include "retinanet/training/trainer.h"
 #include "tests/retinanet/support.h"
 #include "tests/support/xml.h"
 

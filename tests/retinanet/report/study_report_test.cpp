@@ -4,9 +4,9 @@
 
 #include "retinanet/laboratory/comparison.h"
 #include "retinanet/laboratory/comparison_tables.h"
-#include "retinanet/origin.h"
+#include "retinanet/training/provenance.h"
 #include "retinanet/report/html.h"
-#include "retinanet/run_folder.h"
+#include "retinanet/training/run_folder.h"
 #include "tests/support/files.h"
 #include "tests/support/protocols.h"
 #include "tests/support/xml.h"

@@ -1,0 +1,175 @@
+#include "data/metrics/bootstrap.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+#include "kernels/base/check.h"
+#include "kernels/base/parallel.h"
+#include "kernels/base/philox.h"
+
+namespace diopter {
+
+namespace {
+
+/// A detection that is no false positive: what a curve needs besides the number of detections before it.
+struct Event {
+  std::int32_t position;  // among the category's detections
+  std::int32_t image;
+  bool hit;  // otherwise ignored
+};
+
+/// The matches of a category in the form in which they are summed over and over.
+struct CategoryEvents {
+  std::vector<std::int32_t> images;  // of the detections, best first
+  std::array<std::vector<Event>, kThresholds> events;
+  std::vector<CategoryMatches::Objects> objects;
+};
+
+std::vector<CategoryEvents> collect_events(const CocoMatches& matches) {
+  std::vector<CategoryEvents> categories(matches.categories.size());
+  for (std::size_t k = 0; k < categories.size(); ++k) {
+    for (const Outcome& outcome : matches.categories[k].outcomes) {
+      const auto position = static_cast<std::int32_t>(categories[k].images.size());
+      categories[k].images.push_back(outcome.image);
+      for (int t = 0; t < kThresholds; ++t) {
+        const bool hit = outcome.hit(kAll, t);
+        if (hit || outcome.ignored(kAll, t)) categories[k].events[t].push_back({position, outcome.image, hit});
+      }
+    }
+    categories[k].objects = matches.categories[k].objects;
+  }
+  return categories;
+}
+
+/// Evaluates samples of one set of matches; one a thread, for its work space.
+class SampleEvaluator {
+ public:
+  explicit SampleEvaluator(const std::vector<CategoryEvents>& categories) : categories_(categories) {}
+
+  SampleMetrics evaluate(std::span<const int> copies) {
+    SampleMetrics metrics{};
+    std::array<std::vector<double>, 4> values;  // AP, AP50, AP75, AR100 of the categories with objects
+    for (const CategoryEvents& category : categories_) {
+      std::int64_t objects = 0;
+      for (const auto& [image, count] : category.objects) objects += std::int64_t{copies[image]} * count[kAll];
+      metrics.category_ap.push_back(-1);
+      if (objects == 0) continue;
+      count_detections(category, copies);
+      std::array<double, kThresholds> precision, recall;
+      for (int t = 0; t < kThresholds; ++t) {
+        trace_curve(category.events[t], copies);
+        recall[t] = corners_.empty() ? 0 : static_cast<double>(corners_.back().hits) / static_cast<double>(objects);
+        precision[t] = mean(precision_at_recalls(corners_, objects));
+      }
+      metrics.category_ap.back() = mean(precision);
+      values[0].push_back(metrics.category_ap.back());
+      values[1].push_back(precision[kAt50]);
+      values[2].push_back(precision[kAt75]);
+      values[3].push_back(mean(recall));
+    }
+    metrics.ap = mean(values[0]);
+    metrics.ap50 = mean(values[1]);
+    metrics.ap75 = mean(values[2]);
+    metrics.ar100 = mean(values[3]);
+    return metrics;
+  }
+
+ private:
+  /// counted_[i]: detections in the sample down to the category's i-th.
+  void count_detections(const CategoryEvents& category, std::span<const int> copies) {
+    counted_.resize(category.images.size());
+    std::int64_t counted = 0;
+    for (std::size_t i = 0; i < counted_.size(); ++i) counted_[i] = counted += copies[category.images[i]];
+  }
+
+  /// Copies of a hit are one corner: the last of them has the highest precision, which all of them are raised to.
+  void trace_curve(const std::vector<Event>& events, std::span<const int> copies) {
+    corners_.clear();
+    std::int64_t hits = 0, ignored = 0;
+    for (const Event& event : events) {
+      const int n = copies[event.image];
+      if (n == 0) continue;
+      if (event.hit) {
+        hits += n;
+        corners_.push_back(curve_corner(hits, counted_[event.position] - ignored));
+      } else {
+        ignored += n;
+      }
+    }
+  }
+
+  const std::vector<CategoryEvents>& categories_;
+  std::vector<std::int64_t> counted_;
+  std::vector<CurveCorner> corners_;
+};
+
+/// Copies of each image in resample i.
+std::vector<int> draw_images(std::size_t images, std::uint64_t seed, std::int64_t i) {
+  std::vector<int> copies(images);
+  Philox random(seed, static_cast<std::uint64_t>(i));
+  for (std::size_t n = 0; n < images; ++n) ++copies[random.below(static_cast<std::uint32_t>(images))];
+  return copies;
+}
+
+/// The value below which a share of the sorted values lies; between two of them linearly.
+double quantile(const std::vector<double>& sorted, double share) {
+  const double place = share * static_cast<double>(sorted.size() - 1);
+  const auto below = static_cast<std::size_t>(place);
+  const std::size_t above = std::min(below + 1, sorted.size() - 1);
+  return sorted[below] + (place - static_cast<double>(below)) * (sorted[above] - sorted[below]);
+}
+
+template <class Number>
+Interval interval(const std::vector<SampleMetrics>& samples, double confidence, const Number& number) {
+  std::vector<double> values;
+  for (const SampleMetrics& sample : samples) {
+    if (number(sample) >= 0) values.push_back(number(sample));
+  }
+  if (values.empty()) return {-1, -1};
+  std::sort(values.begin(), values.end());
+  return {quantile(values, (1 - confidence) / 2), quantile(values, (1 + confidence) / 2)};
+}
+
+}  // namespace
+
+SampleMetrics metrics_of_sample(const CocoMatches& matches, std::span<const int> copies) {
+  DIOPTER_CHECK(copies.size() == matches.images.size(), "metrics_of_sample: ", copies.size(), " numbers of copies for ",
+                matches.images.size(), " images");
+  const std::vector<CategoryEvents> categories = collect_events(matches);
+  return SampleEvaluator(categories).evaluate(copies);
+}
+
+BootstrapIntervals bootstrap_intervals(const CocoMatches& matches, const BootstrapOptions& options,
+                                       const std::function<void(std::int64_t, std::int64_t)>& progress) {
+  constexpr std::int64_t kPiece = 4;    // resamples that share work space
+  constexpr std::int64_t kBlock = 256;  // resamples between two reports
+  DIOPTER_CHECK(options.resamples >= 1, "the bootstrap needs at least one resample, not ", options.resamples);
+  DIOPTER_CHECK(options.confidence > 0 && options.confidence < 1, "the confidence must lie between 0 and 1, is ",
+                options.confidence);
+  const std::vector<CategoryEvents> categories = collect_events(matches);
+  std::vector<SampleMetrics> samples(options.resamples);
+  for (std::int64_t first = 0; first < options.resamples; first += kBlock) {
+    const std::int64_t count = std::min(kBlock, options.resamples - first);
+    parallel_for(count, kPiece, [&](std::int64_t begin, std::int64_t end) {
+      SampleEvaluator evaluator(categories);
+      for (std::int64_t i = first + begin; i < first + end; ++i) {
+        samples[i] = evaluator.evaluate(draw_images(matches.images.size(), options.seed, i));
+      }
+    });
+    if (progress) progress(first + count, options.resamples);
+  }
+
+  BootstrapIntervals intervals;
+  intervals.ap = interval(samples, options.confidence, [](const SampleMetrics& s) { return s.ap; });
+  intervals.ap50 = interval(samples, options.confidence, [](const SampleMetrics& s) { return s.ap50; });
+  intervals.ap75 = interval(samples, options.confidence, [](const SampleMetrics& s) { return s.ap75; });
+  intervals.ar100 = interval(samples, options.confidence, [](const SampleMetrics& s) { return s.ar100; });
+  for (std::size_t k = 0; k < categories.size(); ++k) {
+    intervals.category_ap.push_back(
+        interval(samples, options.confidence, [k](const SampleMetrics& s) { return s.category_ap[k]; }));
+  }
+  return intervals;
+}
+
+}  // namespace diopter

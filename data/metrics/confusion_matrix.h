@@ -1,0 +1,26 @@
+// Which class is taken for which. Without regard to classes, the detections of an image take objects by descending
+// score, each the free one of largest IoU, at least 0.5.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "data/readers/dataset.h"
+
+namespace diopter {
+
+/// Counts [true class][predicted class]; index `classes` stands for no object (row: detections of the background) and
+/// no detection (column: objects not found). A row's sum is the number of objects, a column's that of detections.
+struct ConfusionMatrix {
+  std::size_t classes;
+  std::vector<std::int64_t> counts;  // [classes + 1][classes + 1]
+
+  std::int64_t at(std::size_t truth, std::size_t predicted) const { return counts[truth * (classes + 1) + predicted]; }
+};
+
+/// Detections with a score below `score` and of unknown categories or images are left out, and so are crowds; a
+/// detection that finds no object but covers a crowd of its class (half of its area or more lies there) is left out,
+/// too.
+ConfusionMatrix confusion_matrix(const Dataset& truth, const std::vector<Detection>& detections, double score);
+
+}  // namespace diopter

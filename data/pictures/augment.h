@@ -1,0 +1,70 @@
+// From a decoded picture and its boxes to the network's input: augmentation, resizing, normalisation.
+#pragma once
+
+#include <vector>
+
+#include "data/readers/dataset.h"
+#include "data/pictures/image.h"
+#include "kernels/base/philox.h"
+
+namespace diopter {
+
+/// How a picture is brought to the network's input size.
+struct ResizeRule {
+  enum class Kind {
+    shorter_side,  // keep the aspect ratio: shorter side to min_size, longer at most max_size (torchvision, detectron2)
+    longer_side,   // keep the aspect ratio: longer side to max_size
+    exact          // to max_size x max_size, whatever the aspect ratio
+  } kind = Kind::shorter_side;
+  std::vector<int> min_sizes{800};  // one is drawn for each training picture; evaluation uses the last
+  int max_size = 1333;
+  bool enlarge = true;              // false: a picture that would grow keeps its size (not for exact)
+  bool round = false;               // sizes are rounded (detectron2) instead of floored (torchvision)
+  bool pillow = false;              // 8-bit pictures are resized as by Pillow (detectron2), not normalised ones
+  bool float_scale = false;         // the scale is computed in float before sizes are floored (old torchvision)
+};
+
+struct AugmentOptions {
+  float flip = 0.5f;                            // probability of a horizontal flip
+  float scale_min = 1, scale_max = 1;           // scale jitter: the input size is multiplied by a factor drawn from
+                                                // here, then cropped to (or left within) the size without jitter
+  float crop = 0;                               // probability of a random crop that keeps the centre of >= 1 box
+  float crop_min = 0.5f;                        // its sides, at least, of the picture's
+  float brightness = 0, contrast = 0, saturation = 0;  // photometric: factors from [1 - v, 1 + v]
+  float hue = 0;                                       // rotation of the colours by up to so many turns either way
+};
+
+struct Normalisation {
+  float mean[3] = {0.485f, 0.456f, 0.406f}, std[3] = {0.229f, 0.224f, 0.225f};  // in the channel order of the input
+  float divisor = 255;   // pixels are divided by it first
+  bool bgr = false;      // channel order of the input
+};
+
+/// A box with its class (>= 0) or kIgnore, in pixels of the input.
+struct TargetBox {
+  Box box;
+  std::int32_t label;
+};
+
+/// The network's input for one picture.
+struct Sample {
+  int width = 0, height = 0;        // of the resized picture
+  std::vector<float> pixels;        // [height, width, 3], normalised
+  std::vector<TargetBox> targets;   // clipped to the picture; less than 1 pixel wide or high: dropped
+  std::int64_t image_id = 0;
+  int original_width = 0, original_height = 0;  // of the decoded picture
+};
+
+/// Size after resizing a picture of width x height; min_size is the one drawn.
+void resized_size(const ResizeRule& rule, int min_size, int width, int height, int& out_width, int& out_height);
+
+/// Evaluation: resize and normalise. Boxes are scaled by the ratio of the axes.
+Sample prepare(const Image& image, const ImageRecord& record, const ResizeRule& rule, const Normalisation& norm);
+
+/// Training: crop, flip, photometric, scale jitter, resize, normalise; all drawn from `random`.
+/// Crowd and difficult boxes become targets with label kIgnore. An object whose centre a crop cuts away is dropped;
+/// ignored regions are only clipped.
+Sample augment(const Image& image, const ImageRecord& record, const ResizeRule& rule, const AugmentOptions& options,
+               const Normalisation& norm, Philox& random);
+
+}  // namespace diopter

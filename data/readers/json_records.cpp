@@ -1,0 +1,291 @@
+#include "data/readers/json_records.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <limits>
+#include <nlohmann/json.hpp>
+
+#include "kernels/base/check.h"
+
+namespace diopter {
+
+namespace {
+
+using Kind = JsonValue::Kind;
+
+std::string read_bytes(const std::string& file) {
+  std::error_code error;
+  const std::uintmax_t size = std::filesystem::file_size(file, error);
+  DIOPTER_CHECK(!error, file, ": cannot read: ", error.message());
+  std::string bytes(size, '\0');
+  std::ifstream stream(file, std::ios::binary);
+  DIOPTER_CHECK(stream.read(bytes.data(), static_cast<std::streamsize>(size)), file, ": cannot read");
+  return bytes;
+}
+
+std::string describe(double number) { return nlohmann::json(number).dump(); }
+
+/// What the user sees in a message: the string "abc", 1.5, a list, ....
+std::string describe(const JsonValue& value) {
+  switch (value.kind) {
+    case Kind::absent:
+      return "missing";
+    case Kind::null:
+      return "null";
+    case Kind::boolean:
+      return value.integer ? "true" : "false";
+    case Kind::integer:
+      return std::to_string(value.integer);
+    case Kind::real:
+      return describe(value.real);
+    case Kind::text:
+      return "the string " + nlohmann::json(value.text).dump();
+    case Kind::list:
+      return value.only_numbers ? "a list of " + std::to_string(value.numbers.size()) + " numbers" : "a list";
+    case Kind::object:
+      return "an object";
+  }
+  return "";
+}
+
+}  // namespace
+
+const JsonValue& JsonRecord::value(std::string_view field) const {
+  static const JsonValue absent;
+  for (std::size_t i = 0; i < names_->size(); ++i) {
+    if ((*names_)[i] == field) return values_[i];
+  }
+  return absent;
+}
+
+std::string JsonRecord::place() const { return *list_ + "[" + std::to_string(position_) + "]"; }
+
+void JsonRecord::reject(std::string_view field, const std::string& reason) const {
+  fail(*file_, ": ", place(), ".", field, ": ", reason);
+}
+
+bool JsonRecord::has(std::string_view field) const {
+  const Kind kind = value(field).kind;
+  return kind != Kind::absent && kind != Kind::null;
+}
+
+void JsonRecord::expect(bool fits, std::string_view field, const JsonValue& v, const char* wanted) const {
+  if (v.kind == Kind::absent) reject(field, "is missing");
+  if (!fits) reject(field, std::string("must be ") + wanted + ", is " + describe(v));
+}
+
+std::int64_t JsonRecord::integer(std::string_view field) const {
+  const JsonValue& v = value(field);
+  expect(v.kind == Kind::integer, field, v, "an integer");
+  return v.integer;
+}
+
+double JsonRecord::number(std::string_view field) const {
+  const JsonValue& v = value(field);
+  expect(v.kind == Kind::integer || v.kind == Kind::real, field, v, "a number");
+  return v.real;
+}
+
+const std::string& JsonRecord::text(std::string_view field) const {
+  const JsonValue& v = value(field);
+  expect(v.kind == Kind::text, field, v, "a string");
+  return v.text;
+}
+
+bool JsonRecord::flag(std::string_view field) const {
+  const JsonValue& v = value(field);
+  expect(v.kind == Kind::boolean || (v.kind == Kind::integer && (v.integer == 0 || v.integer == 1)), field, v,
+         "0 or 1");
+  return v.integer != 0;
+}
+
+Rect JsonRecord::rect(std::string_view field) const {
+  const JsonValue& v = value(field);
+  const std::vector<double>& n = v.numbers;
+  expect(v.kind == Kind::list && v.only_numbers && n.size() == 4, field, v, "four numbers [x, y, width, height]");
+  if (!(n[2] >= 0 && n[3] >= 0)) {
+    reject(field, "width and height must not be negative, are " + describe(n[2]) + " and " + describe(n[3]));
+  }
+  return {n[0], n[1], n[2], n[3]};
+}
+
+/// Receives the parser's events (nlohmann's SAX interface) and cuts them into records.
+class JsonListParser {
+ public:
+  JsonListParser(const std::string& file, const std::string& bytes, const std::vector<JsonList>& lists)
+      : file_(file), bytes_(bytes), lists_(lists), found_(lists.size(), false) {
+    record_.file_ = &file_;
+    root_is_list_ = lists.size() == 1 && lists[0].name.empty();
+  }
+
+  bool null() { return scalar(Kind::null, 0, 0); }
+  bool boolean(bool b) { return scalar(Kind::boolean, b, b); }
+  bool number_integer(std::int64_t i) { return scalar(Kind::integer, i, static_cast<double>(i)); }
+  bool number_unsigned(std::uint64_t u) {
+    if (u > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max())) {
+      return scalar(Kind::real, 0, static_cast<double>(u));
+    }
+    return number_integer(static_cast<std::int64_t>(u));
+  }
+  bool number_float(double d, const std::string&) { return scalar(Kind::real, 0, d); }
+  bool string(std::string& text) {
+    scalar(Kind::text, 0, 0);
+    if (in_record() && field_) field_->text = text;
+    return true;
+  }
+  bool binary(nlohmann::json::binary_t&) { return true; }
+
+  bool start_object(std::size_t) {
+    if (depth_ == 0 && root_is_list_) reject_root("a list", "an object");
+    if (inside_ > 0 && depth_ == inside_) {
+      for (JsonValue& v : record_.values_) v.kind = Kind::absent;
+    } else {
+      nested(Kind::object);
+    }
+    ++depth_;
+    return true;
+  }
+
+  bool end_object() {
+    --depth_;
+    if (inside_ > 0 && depth_ == inside_) {
+      list_->take(record_);
+      ++record_.position_;
+    }
+    return true;
+  }
+
+  bool start_array(std::size_t) {
+    if (depth_ == 0 && !root_is_list_) reject_root("an object", "a list");
+    if (inside_ == 0 && depth_ == 0) list_ = &lists_[0];
+    if (inside_ == 0 && list_ && depth_ == (root_is_list_ ? 0 : 1)) {
+      begin_list();
+    } else {
+      nested(Kind::list);
+    }
+    ++depth_;
+    return true;
+  }
+
+  bool end_array() {
+    if (depth_ == inside_) {
+      inside_ = 0;
+      list_ = nullptr;
+    }
+    --depth_;
+    return true;
+  }
+
+  bool key(std::string& name) {
+    if (inside_ == 0 && depth_ == 1) {
+      list_ = nullptr;
+      for (const JsonList& list : lists_) {
+        if (list.name == name) list_ = &list;
+      }
+    } else if (in_record()) {
+      field_ = nullptr;
+      for (std::size_t i = 0; i < list_->fields.size(); ++i) {
+        if (list_->fields[i] == name) field_ = &record_.values_[i];
+      }
+    }
+    return true;
+  }
+
+  bool parse_error(std::size_t position, const std::string& token, const nlohmann::json::exception& error) {
+    // nlohmann: "[json.exception.parse_error.101] parse error at line 1, column 7: what" or, for numbers out of range,
+    // "[json.exception.out_of_range.406] what".
+    std::string what = error.what();
+    const std::string prefix = "parse error at ";
+    what.erase(0, what.find("] ") + 2);
+    what = what.starts_with(prefix) ? what.substr(prefix.size())
+                                    : "line " + std::to_string(line_of(position)) + ": " + what;
+    const bool python = token.ends_with("N") || token.ends_with("I");
+    const std::string where = inside_ > 0 ? record_.place() + ": " : "";
+    fail(file_, ": ", where, what, python ? " (JSON has no NaN and no Infinity)" : "");
+  }
+
+  void finish() const {
+    for (std::size_t i = 0; i < lists_.size(); ++i) {
+      DIOPTER_CHECK(found_[i], file_, ": has no list \"", lists_[i].name, '"');
+    }
+  }
+
+ private:
+  /// Directly in a record: where its fields are.
+  bool in_record() const { return inside_ > 0 && depth_ == inside_ + 1; }
+
+  [[noreturn]] void reject_root(const char* wanted, const char* actual) const {
+    std::string names;
+    for (const JsonList& list : lists_) names += (names.empty() ? "" : ", ") + list.name;
+    fail(file_, ": must hold ", wanted, names.empty() ? "" : " with the lists " + names, ", is ", actual);
+  }
+
+  std::ptrdiff_t line_of(std::size_t position) const {
+    const auto end = bytes_.begin() + static_cast<std::ptrdiff_t>(std::min(position, bytes_.size()));
+    return 1 + std::count(bytes_.begin(), end, '\n');
+  }
+
+  void begin_list() {
+    found_[list_ - lists_.data()] = true;
+    inside_ = depth_ + 1;
+    record_.list_ = &list_->name;
+    record_.names_ = &list_->fields;
+    record_.values_.assign(list_->fields.size(), {});
+    record_.position_ = 0;
+  }
+
+  bool scalar(Kind kind, std::int64_t integer, double real) {
+    if (depth_ == 0) reject_root(root_is_list_ ? "a list" : "an object", "a single value");
+    if (in_record()) {
+      if (field_) {
+        field_->kind = kind;
+        field_->integer = integer;
+        field_->real = real;
+      }
+    } else if (inside_ > 0 && depth_ == inside_ + 2 && field_ && field_->kind == Kind::list &&
+               (kind == Kind::integer || kind == Kind::real)) {
+      field_->numbers.push_back(real);
+    } else {
+      nested(kind);
+    }
+    return true;
+  }
+
+  /// A value that is neither a record nor a scalar field of one.
+  void nested(Kind kind) {
+    if (inside_ == 0) {
+      DIOPTER_CHECK(depth_ != 1 || !list_, file_, ": ", list_->name, ": must be a list");
+    } else if (depth_ == inside_) {
+      fail(file_, ": ", record_.place(), ": must be an object");
+    } else if (!field_) {
+      return;
+    } else if (in_record()) {
+      field_->kind = kind;
+      field_->only_numbers = true;
+      field_->numbers.clear();
+    } else {
+      field_->only_numbers = false;
+    }
+  }
+
+  const std::string& file_;
+  const std::string& bytes_;
+  const std::vector<JsonList>& lists_;
+  std::vector<bool> found_;
+  bool root_is_list_ = false;
+  int depth_ = 0;                   // containers that are open
+  int inside_ = 0;                  // depth of the records of the list that is being read; 0 outside of one
+  const JsonList* list_ = nullptr;  // being read, or announced by its key
+  JsonValue* field_ = nullptr;      // of record_, that the next value belongs to; nullptr when nobody wants it
+  JsonRecord record_;
+};
+
+void read_json_lists(const std::string& file, const std::vector<JsonList>& lists) {
+  const std::string bytes = read_bytes(file);
+  JsonListParser parser(file, bytes, lists);
+  nlohmann::json::sax_parse(bytes, &parser);
+  parser.finish();
+}
+
+}  // namespace diopter

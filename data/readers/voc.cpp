@@ -1,0 +1,185 @@
+#include "data/readers/voc.h"
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <pugixml.hpp>
+#include <set>
+
+#include "data/readers/reader_support.h"
+#include "kernels/base/check.h"
+
+namespace diopter {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// The XML files to read and the folder they lie in.
+struct XmlFiles {
+  fs::path folder;
+  std::vector<std::string> names;
+};
+
+/// First column of the line, without a picture's extension.
+std::string name_of_line(const std::string& line) {
+  const std::string_view text = trim(line);
+  const fs::path name(text.substr(0, text.find_first_of(" \t")));
+  return is_picture(name) ? fs::path(name).replace_extension().string() : name.string();
+}
+
+/// Follows a split file to the XML files of its names.
+XmlFiles read_split(const fs::path& split, std::vector<std::string>& warnings) {
+  const fs::path here = split.parent_path();
+  const fs::path candidates[] = {here / ".", here / "../Annotations", here / "../../Annotations",
+                                 here / "../annotations_original"};
+  const std::vector<std::string> lines = read_lines(split);
+  XmlFiles files;
+  std::set<std::string> seen;
+  for (std::size_t i = 0; i < lines.size(); ++i) {
+    const std::string name = name_of_line(lines[i]);
+    if (name.empty()) continue;
+    const std::string place = split.string() + ": line " + std::to_string(i + 1);
+    const std::string xml = name + ".xml";
+    if (files.names.empty()) {
+      const auto found = std::find_if(std::begin(candidates), std::end(candidates),
+                                      [&](const fs::path& folder) { return file_exists(folder / xml); });
+      DIOPTER_CHECK(found != std::end(candidates), place, ": ", xml,
+                    " is not beside the file, nor in ../Annotations, ../../Annotations or ../annotations_original");
+      files.folder = found->lexically_normal();
+    }
+    DIOPTER_CHECK(file_exists(files.folder / xml), place, ": ", (files.folder / xml).string(), " does not exist");
+    if (seen.insert(xml).second) {
+      files.names.push_back(xml);
+    } else {
+      warnings.push_back(place + ": '" + name + "' is listed twice");
+    }
+  }
+  DIOPTER_CHECK(!files.names.empty(), split.string(), ": no pictures are listed");
+  return files;
+}
+
+XmlFiles find_xml_files(const std::string& annotations, std::vector<std::string>& warnings) {
+  if (file_exists(annotations)) return read_split(annotations, warnings);
+  XmlFiles files{annotations, list_files(annotations, is_xml)};
+  DIOPTER_CHECK(!files.names.empty(), annotations, ": no .xml files");
+  return files;
+}
+
+/// ../JPEGImages or ../images beside the annotations, or the annotations' own folder (labelImg, Roboflow).
+fs::path habitual_picture_folder(const fs::path& annotation_folder) {
+  const fs::path parent = fs::absolute(annotation_folder / ".").lexically_normal().parent_path().parent_path();
+  for (const char* name : {"JPEGImages", "images"}) {
+    if (folder_exists(parent / name)) return parent / name;
+  }
+  return annotation_folder;
+}
+
+/// One XML file: its text for line numbers and its tree.
+class VocFile {
+ public:
+  explicit VocFile(const fs::path& file) : file_(file.string()), text_(read_text(file)) {
+    const pugi::xml_parse_result result = document_.load_buffer(text_.data(), text_.size());
+    if (!result) fail(place(result.offset), ": not well-formed XML: ", result.description());
+    root_ = document_.child("annotation");
+    DIOPTER_CHECK(root_, file_, ": no <annotation> element, so not a Pascal VOC file");
+  }
+
+  const pugi::xml_node& root() const { return root_; }
+
+  std::string place(std::ptrdiff_t offset) const {
+    const auto end = text_.begin() + std::clamp<std::ptrdiff_t>(offset, 0, static_cast<std::ptrdiff_t>(text_.size()));
+    return file_ + ": line " + std::to_string(1 + std::count(text_.begin(), end, '\n'));
+  }
+  std::string place(const pugi::xml_node& node) const { return place(node.offset_debug()); }
+
+  /// The finite number in the child `name` of `parent`.
+  double number(const pugi::xml_node& parent, const char* name) const {
+    const pugi::xml_node node = parent.child(name);
+    DIOPTER_CHECK(node, place(parent), ": <", parent.name(), "> has no <", name, ">");
+    const std::optional<double> value = parse_number(node.child_value());
+    DIOPTER_CHECK(value && std::isfinite(*value), place(node), ": <", name, "> is '", node.child_value(),
+                  "', not a finite number");
+    return *value;
+  }
+
+ private:
+  std::string file_, text_;
+  pugi::xml_document document_;
+  pugi::xml_node root_;
+};
+
+/// Name of the picture in `folder`: <filename>, or the XML's own name with an extension for which there is a file.
+std::string find_picture(const VocFile& voc, const fs::path& folder, const std::string& xml,
+                         std::vector<std::string>& warnings) {
+  const pugi::xml_node node = voc.root().child("filename");
+  const std::string stated(trim(node.child_value()));
+  if (!stated.empty() && file_exists(folder / stated)) return stated;
+
+  const std::string stem = fs::path(xml).stem().string();
+  for (const char* extension : {".jpg", ".jpeg", ".png", ".bmp", ".JPG", ".JPEG", ".PNG", ".BMP"}) {
+    const std::string name = stem + extension;
+    if (!file_exists(folder / name)) continue;
+    warnings.push_back(voc.place(node) + ": picture '" + stated + "' does not exist, '" + name + "' is used");
+    return name;
+  }
+  const std::string name = stated.empty() ? stem + ".jpg" : stated;
+  warnings.push_back(voc.place(node) + ": picture '" + name + "' is not in " + folder.string());
+  return name;
+}
+
+/// The picture's size as the file states it; 0 x 0 when it does not.
+void read_size(const VocFile& voc, ImageRecord& record) {
+  constexpr double kLargest = 1 << 24;
+  const pugi::xml_node size = voc.root().child("size");
+  if (!size) return;
+  const double width = voc.number(size, "width"), height = voc.number(size, "height");
+  DIOPTER_CHECK(width >= 0 && height >= 0 && width <= kLargest && height <= kLargest, voc.place(size), ": a size of ",
+                width, " x ", height);
+  if (width == 0 || height == 0) return;
+  record.width = static_cast<int>(width);
+  record.height = static_cast<int>(height);
+}
+
+}  // namespace
+
+Dataset read_voc(const std::string& annotations, const std::string& image_folder,
+                 const std::vector<std::string>& categories) {
+  Dataset dataset;
+  const XmlFiles files = find_xml_files(annotations, dataset.warnings);
+  const fs::path pictures = image_folder.empty() ? habitual_picture_folder(files.folder) : fs::path(image_folder);
+  DIOPTER_CHECK(folder_exists(pictures), pictures.string(), ": no such folder");
+
+  ClassNumbers classes(categories);
+  std::int64_t annotation_id = 0;
+  for (const std::string& xml : files.names) {
+    const VocFile voc(files.folder / xml);
+    ImageRecord record;
+    record.id = static_cast<std::int64_t>(dataset.images.size()) + 1;
+    record.name = find_picture(voc, pictures, xml, dataset.warnings);
+    record.file = (pictures / record.name).string();
+    read_size(voc, record);
+    for (const pugi::xml_node& object : voc.root().children("object")) {
+      const std::string name(trim(object.child("name").child_value()));
+      const int category = classes.number(name, voc.place(object));
+      const pugi::xml_node corners = object.child("bndbox");
+      DIOPTER_CHECK(corners, voc.place(object), ": the object '", name, "' has no <bndbox>");
+      const double x1 = voc.number(corners, "xmin"), y1 = voc.number(corners, "ymin");
+      const double x2 = voc.number(corners, "xmax"), y2 = voc.number(corners, "ymax");
+      if (x2 <= x1 || y2 <= y1) {
+        dataset.warnings.push_back(voc.place(corners) + ": box of '" + name + "' without area dropped");
+        continue;
+      }
+      const Rect rect{x1 - 1, y1 - 1, x2 - x1 + 1, y2 - y1 + 1};
+      record.annotations.push_back({.id = ++annotation_id,
+                                    .category = category,
+                                    .rect = rect,
+                                    .area = rect.w * rect.h,
+                                    .difficult = object.child("difficult").text().as_bool()});
+    }
+    dataset.images.push_back(std::move(record));
+  }
+  classes.finish(dataset);
+  return dataset;
+}
+
+}  // namespace diopter

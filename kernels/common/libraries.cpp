@@ -1,9 +1,0 @@
-#include "kernels/common/libraries.h"
-
-#include <tbb/version.h>
-
-namespace diopter {
-
-std::string threads_library() { return std::string("oneTBB ") + TBB_runtime_version(); }
-
-}  // namespace diopter

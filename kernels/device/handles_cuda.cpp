@@ -1,0 +1,175 @@
+// Streams of host threads, checks of runtime calls and launches, and which device is used.
+#include <cuda_runtime_api.h>
+
+#include <atomic>
+#include <cstdint>
+#include <cstdlib>
+#include <mutex>
+#include <utility>
+
+#include "kernels/base/check.h"
+#include "kernels/device/cuda_check.h"
+#include "kernels/device/stream.h"
+
+namespace diopter::cuda {
+
+// Declared in launch.cuh, which only .cu files can include.
+unsigned blocks_for(std::int64_t n, int block);
+namespace detail {
+void launched(cudaError_t status, const char* file, int line);
+}  // namespace detail
+
+namespace {
+
+std::atomic<int> chosen_device{0};
+std::atomic<bool> in_use{false};
+
+/// Makes the chosen device the one of this host thread; the first call also sets up its memory.
+void use_device() {
+  if (const std::string problem = device_problem(); !problem.empty()) fail(problem);
+  const int device = chosen_device;
+  in_use = true;
+  check(cudaSetDevice(device), "cudaSetDevice");
+  static std::once_flag once;
+  std::call_once(once, [device] {
+    // Freed memory stays with the process: giving it back and asking again costs more than most kernels.
+    cudaMemPool_t pool{};
+    check(cudaDeviceGetDefaultMemPool(&pool, device), "cudaDeviceGetDefaultMemPool");
+    std::uint64_t threshold = UINT64_MAX;
+    check(cudaMemPoolSetAttribute(pool, cudaMemPoolAttrReleaseThreshold, &threshold), "cudaMemPoolSetAttribute");
+  });
+}
+
+thread_local StreamReference current;
+
+struct Versions {
+  int runtime = 0, driver = 0;  // 1000 times the major one and 10 times the minor one; driver 0: there is none
+};
+
+Versions read_versions() {
+  Versions versions;
+  cudaRuntimeGetVersion(&versions.runtime);
+  cudaDriverGetVersion(&versions.driver);
+  return versions;
+}
+
+std::string dotted(int version) { return std::to_string(version / 1000) + "." + std::to_string(version % 1000 / 10); }
+
+}  // namespace
+
+void check(cudaError_t status, const char* call, const char* file, int line) {
+  if (status == cudaSuccess) return;
+  cudaGetLastError();  // the exception carries the error; a later call shall not find it again
+  if (status == cudaErrorNoKernelImageForDevice) {
+    fail("this build has no code for ", device_description(), ": configure with -DCMAKE_CUDA_ARCHITECTURES for it");
+  }
+  fail(call ? call : "CUDA call", " failed at ", file, ":", line, ": ", cudaGetErrorString(status), " (",
+       cudaGetErrorName(status), ")");
+}
+
+std::string device_problem() {
+  int count = 0;
+  const cudaError_t status = cudaGetDeviceCount(&count);
+  cudaGetLastError();
+  const int device = chosen_device;
+  if (status == cudaSuccess && device < count) return "";
+  if (status == cudaSuccess && count > 0) {
+    return "GPU " + std::to_string(device) + " does not exist: there are " + std::to_string(count);
+  }
+  const Versions versions = read_versions();
+  if (versions.driver == 0) return "no NVIDIA driver is installed";
+  if (status == cudaErrorInsufficientDriver) {
+    return "the NVIDIA driver is too old: it supports CUDA " + dotted(versions.driver) + ", this build needs " +
+           dotted(versions.runtime);
+  }
+  if (status == cudaSuccess || status == cudaErrorNoDevice) return "there is no CUDA device";
+  return std::string("CUDA cannot be used: ") + cudaGetErrorString(status);
+}
+
+std::string version_description() {
+  const Versions versions = read_versions();
+  return dotted(versions.runtime) + (versions.driver > 0 ? ", driver for " + dotted(versions.driver) : ", no driver");
+}
+
+void set_device(int ordinal) {
+  DIOPTER_CHECK(!in_use || ordinal == chosen_device, "GPU ", chosen_device.load(),
+                " is already in use by this process");
+  chosen_device = ordinal;
+}
+
+std::string device_description() {
+  if (const std::string problem = device_problem(); !problem.empty()) fail(problem);
+  cudaDeviceProp properties;
+  check(cudaGetDeviceProperties(&properties, chosen_device), "cudaGetDeviceProperties");
+  return std::string(properties.name) + " (sm_" + std::to_string(properties.major) + std::to_string(properties.minor) +
+         ", " + std::to_string(properties.totalGlobalMem >> 20) + " MiB)";
+}
+
+StreamReference make_stream() {
+  use_device();
+  cudaStream_t made = nullptr;
+  check(cudaStreamCreateWithFlags(&made, cudaStreamNonBlocking), "cudaStreamCreateWithFlags");
+  // Not destroyed after the driver has gone; then the call fails, which is as good.
+  return StreamReference(made, [](cudaStream_t stream) { cudaStreamDestroy(stream); });
+}
+
+StreamReference stream_reference() {
+  if (!current) current = make_stream();
+  return current;
+}
+
+cudaStream_t stream() {
+  if (!current) current = make_stream();
+  return current.get();
+}
+
+void synchronize() { check(cudaStreamSynchronize(stream()), "cudaStreamSynchronize"); }
+
+bool capturing() {
+  cudaStreamCaptureStatus status;
+  check(cudaStreamIsCapturing(stream(), &status), "cudaStreamIsCapturing");
+  return status != cudaStreamCaptureStatusNone;
+}
+
+void wait_for_current(cudaStream_t other) noexcept {
+  if (!current || current.get() == other) return;
+  cudaEvent_t event;
+  if (cudaEventCreateWithFlags(&event, cudaEventDisableTiming) != cudaSuccess) return;
+  cudaEventRecord(event, current.get());
+  cudaStreamWaitEvent(other, event, 0);
+  cudaEventDestroy(event);
+}
+
+StreamScope::StreamScope(const Stream& stream) : before_(std::exchange(current, stream.reference())) {}
+StreamScope::~StreamScope() { current = before_; }
+
+Event::Event() {
+  use_device();
+  check(cudaEventCreate(&event_), "cudaEventCreate");
+}
+Event::~Event() { cudaEventDestroy(event_); }
+void Event::record() { check(cudaEventRecord(event_, stream()), "cudaEventRecord"); }
+void Event::wait() const { check(cudaStreamWaitEvent(stream(), event_, 0), "cudaStreamWaitEvent"); }
+void Event::synchronize() const { check(cudaEventSynchronize(event_), "cudaEventSynchronize"); }
+float Event::milliseconds_since(const Event& start) const {
+  float milliseconds = 0.0f;
+  check(cudaEventElapsedTime(&milliseconds, start.event_, event_), "cudaEventElapsedTime");
+  return milliseconds;
+}
+
+unsigned blocks_for(std::int64_t n, int block) {
+  const std::int64_t blocks = (n + block - 1) / block;
+  DIOPTER_CHECK(blocks <= INT32_MAX, n, " elements need more blocks of ", block, " threads than a launch can have");
+  return static_cast<unsigned>(blocks);
+}
+
+void detail::launched(cudaError_t status, const char* file, int line) {
+  check(status, "kernel launch", file, line);
+  static const bool wait = [] {
+    const char* value = std::getenv("DIOPTER_SYNC");
+    return value && *value != '\0' && *value != '0';
+  }();
+  if (wait && !capturing()) check(cudaStreamSynchronize(stream()), "kernel", file, line);
+}
+
+}  // namespace diopter::cuda

@@ -1,0 +1,38 @@
+#include "kernels/device/transfer.h"
+
+#include <cstring>
+#include <vector>
+
+namespace diopter::cpu {
+
+namespace {
+
+/// Nothing runs beside anything here: copies are done at once.
+class PlainBuffer : public HostBuffer {
+ public:
+  explicit PlainBuffer(std::size_t bytes) : memory_(bytes) {}
+  void* data() override { return memory_.data(); }
+  std::size_t bytes() const override { return memory_.size(); }
+  void upload(void* to, std::size_t offset, std::size_t bytes) override {
+    if (bytes > 0) std::memcpy(to, memory_.data() + offset, bytes);
+  }
+  void download(const void* from, std::size_t bytes) override {
+    if (bytes > 0) std::memcpy(memory_.data(), from, bytes);
+  }
+
+ private:
+  std::vector<std::byte> memory_;
+};
+
+class WorkAtOnce : public SideWork {
+ public:
+  void run(const std::function<void()>& queue) override { queue(); }
+  void join() override {}
+};
+
+}  // namespace
+
+std::unique_ptr<HostBuffer> make_host_buffer(std::size_t bytes) { return std::make_unique<PlainBuffer>(bytes); }
+std::unique_ptr<SideWork> make_side_work() { return std::make_unique<WorkAtOnce>(); }
+
+}  // namespace diopter::cpu

@@ -1,0 +1,48 @@
+// Copies between host and device that the computation does not wait for.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+
+#include "kernels/base/least_work.h"
+#include "kernels/base/host_device.h"
+
+namespace diopter {
+
+/// Host memory that the device reads and writes by itself: page-locked for a GPU.
+class HostBuffer {
+ public:
+  virtual ~HostBuffer() = default;
+  /// The memory, for the host to use: waits for the copies that were queued from or to it.
+  virtual void* data() = 0;
+  virtual std::size_t bytes() const = 0;
+  /// Queues a copy of [offset, offset + bytes) to the device, in the order of the current stream; returns at once.
+  virtual void upload(void* to, std::size_t offset, std::size_t bytes) = 0;
+  /// Queues a copy of `bytes` from the device to the beginning of this memory; returns at once.
+  virtual void download(const void* from, std::size_t bytes) = 0;
+};
+
+/// Device work beside the computation, on a stream of its own.
+class SideWork {
+ public:
+  virtual ~SideWork() = default;
+  /// Calls `queue`; what it allocates and queues runs beside what is queued elsewhere, before or afterwards: it must not
+  /// touch memory that the caller's work may still use.
+  virtual void run(const std::function<void()>& queue) = 0;
+  /// What is queued by the caller from now on comes after all that run() queued.
+  virtual void join() = 0;
+};
+
+}  // namespace diopter
+
+DIOPTER_KERNEL(
+  /// Throws Error when there is no such memory left.
+  std::unique_ptr<HostBuffer> make_host_buffer(std::size_t bytes);
+  std::unique_ptr<SideWork> make_side_work())
+
+namespace diopter::floors {
+
+inline constexpr NoWork make_host_buffer, make_side_work;
+
+}  // namespace diopter::floors

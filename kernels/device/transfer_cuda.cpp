@@ -1,0 +1,61 @@
+#include <cuda_runtime_api.h>
+
+#include "kernels/device/cuda_check.h"
+#include "kernels/device/memory.h"
+#include "kernels/device/stream.h"
+#include "kernels/device/transfer.h"
+
+namespace diopter::cuda {
+
+namespace {
+
+class PinnedBuffer : public HostBuffer {
+ public:
+  explicit PinnedBuffer(std::size_t bytes) : memory_(allocate_pinned(bytes)), bytes_(bytes) {}
+  ~PinnedBuffer() override {
+    try {
+      last_copy_.synchronize();
+    } catch (...) {  // the copy failed: so will the next call that can say so
+    }
+    deallocate_pinned(memory_);
+  }
+  void* data() override {
+    last_copy_.synchronize();
+    return memory_;
+  }
+  std::size_t bytes() const override { return bytes_; }
+  void upload(void* to, std::size_t offset, std::size_t bytes) override {
+    copy_from_host(to, static_cast<const char*>(memory_) + offset, bytes);
+    last_copy_.record();
+  }
+  void download(const void* from, std::size_t bytes) override {
+    if (bytes > 0) check(cudaMemcpyAsync(memory_, from, bytes, cudaMemcpyDeviceToHost, stream()), "cudaMemcpyAsync");
+    last_copy_.record();
+  }
+
+ private:
+  void* memory_;
+  std::size_t bytes_;
+  Event last_copy_;  // of one stream at a time: copies are reached in the order they were queued
+};
+
+class StreamBeside : public SideWork {
+ public:
+  void run(const std::function<void()>& queue) override {
+    const StreamScope scope(stream_);
+    queue();
+    done_.record();
+  }
+  void join() override { done_.wait(); }
+
+ private:
+  Stream stream_;
+  Event done_;
+};
+
+}  // namespace
+
+std::unique_ptr<HostBuffer> make_host_buffer(std::size_t bytes) { return std::make_unique<PinnedBuffer>(bytes); }
+std::unique_ptr<SideWork> make_side_work() { return std::make_unique<StreamBeside>(); }
+
+}  // namespace diopter::cuda

@@ -1,0 +1,93 @@
+// What surrounds the convolutions on the GPU. The convolutions themselves are in conv2d_cudnn.cpp, or conv2d_host.cpp
+// where the host executor stands in for a GPU.
+#include "kernels/nn/conv2d/conv2d.h"
+
+#include "kernels/device/scratch.h"
+#include "kernels/nn/rows.cuh"
+
+namespace diopter::cuda {
+
+namespace {
+
+/// One value of each channel of this thread; `otherwise` where there is none.
+template <int N>
+__device__ Packed<float, N> of_channels(const float* values, int channels, float otherwise) {
+  const int c = first_channel<N>();
+  if (values) return read<N>(values + c, channels - c);
+  Packed<float, N> result;
+#pragma unroll
+  for (int j = 0; j < N; ++j) result[j] = otherwise;
+  return result;
+}
+
+/// y = relu(z scale + bias + residual). Mapping: rows.cuh. Each element stands alone: z or residual may be y.
+template <class T>
+__global__ void __launch_bounds__(kRowThreads)
+    epilogue_kernel(std::int64_t rows, std::int64_t chunk, int channels, const T* z, Conv2dEpilogue<T> epilogue, T* y) {
+  constexpr int N = kPack<T>;
+  const std::int64_t begin = blockIdx.x * chunk, end = min(begin + chunk, rows);
+  const auto scale = of_channels<N>(epilogue.scale, channels, 1.0f);
+  const auto bias = of_channels<N>(epilogue.bias, channels, 0.0f);
+  for_each_row<N>(begin, end, channels, [&](std::int64_t i, int count) {
+    auto values = read<N>(z + i, count);
+    const auto residual = epilogue.residual ? read<N>(epilogue.residual + i, count) : Packed<T, N>{};
+#pragma unroll
+    for (int j = 0; j < N; ++j) {
+      const float value = float(values[j]) * scale[j] + bias[j] + float(residual[j]);
+      values[j] = to<T>(epilogue.relu && value < 0.0f ? 0.0f : value);  // NaN stays NaN
+    }
+    write(y + i, count, values);
+  });
+}
+
+/// dz, dresidual and, where partial is not null, partial[chunk, channel] = sum of dy [y > 0] over the rows of a chunk,
+/// all in one pass over dy and y. Mapping and order of sums: rows.cuh. dz and dresidual may be dy: a thread reads
+/// first.
+template <class T>
+__global__ void __launch_bounds__(kRowThreads)
+    epilogue_backward_kernel(Conv2dEpilogueBackwardArgs<T> args, std::int64_t chunk, float* partial) {
+  constexpr int N = kPack<T>;
+  const std::int64_t begin = blockIdx.x * chunk, end = min(begin + chunk, args.rows);
+  const auto scale = of_channels<N>(args.scale, args.channels, 1.0f);
+  float sums[N] = {};
+  for_each_row<N>(begin, end, args.channels, [&](std::int64_t i, int count) {
+    auto gradient = read<N>(args.dy + i, count);
+    if (args.y) {
+      const auto y = read<N>(args.y + i, count);
+#pragma unroll
+      for (int j = 0; j < N; ++j) gradient[j] = float(y[j]) > 0.0f ? gradient[j] : T(0.0f);
+    }
+#pragma unroll
+    for (int j = 0; j < N; ++j) sums[j] += float(gradient[j]);
+    if (args.dresidual) write(args.dresidual + i, count, gradient);
+    if (!args.dz) return;
+#pragma unroll
+    for (int j = 0; j < N; ++j) gradient[j] = to<T>(float(gradient[j]) * scale[j]);
+    write(args.dz + i, count, gradient);
+  });
+  if (partial) store_partial(sums, args.channels, partial);
+}
+
+}  // namespace
+
+template <class T>
+void conv2d_epilogue(std::int64_t rows, int channels, const T* z, const Conv2dEpilogue<T>& epilogue, T* y) {
+  const RowCut cut = cut_for_map<kPack<T>>(rows, channels);
+  launch(epilogue_kernel<T>, {.grid = cut.grid, .block = cut.block}, rows, cut.rows, channels, z, epilogue, y);
+}
+
+template <class T>
+void conv2d_epilogue_backward(const Conv2dEpilogueBackwardArgs<T>& args) {
+  const RowCut cut = cut_for_sums<kPack<T>>(args.rows, args.channels);
+  const std::int64_t chunks = cut.grid.x;
+  const Scratch<float> partial(args.dbias ? chunks * args.channels : 0);
+  launch(epilogue_backward_kernel<T>, {.grid = cut.grid, .block = cut.block}, args, cut.rows, partial.data());
+  if (args.dbias) column_totals(chunks, args.channels, partial.data(), args.dbias);
+}
+
+template void conv2d_epilogue(std::int64_t, int, const float*, const Conv2dEpilogue<float>&, float*);
+template void conv2d_epilogue(std::int64_t, int, const bf16*, const Conv2dEpilogue<bf16>&, bf16*);
+template void conv2d_epilogue_backward(const Conv2dEpilogueBackwardArgs<float>&);
+template void conv2d_epilogue_backward(const Conv2dEpilogueBackwardArgs<bf16>&);
+
+}  // namespace diopter::cuda

@@ -1,0 +1,132 @@
+// Everything that decides how a detector is built, trained and evaluated, as one structure.
+// A preset (retinanet/config/presets/*.toml) sets every value; a TOML file or --set key=value overrides single ones.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "kernels/detection/loss_list.h"
+
+namespace diopter {
+
+struct Config {
+  struct Model {
+    std::string backbone;        // tiny, resnet18, resnet34, resnet50, resnet101
+    int width;                   // of tiny: channels of the stem
+    std::string norm;            // of the backbone: batch, frozen_batch, group
+    int groups;                  // of group norms, in backbone and head
+    double norm_eps;             // added to the variance in the backbone's norms
+    int freeze_stages;           // 0: none; 1: stem; 2: stem and layer1; ...
+    bool stride_in_1x1;          // bottlenecks: stride in the first 1x1 (Caffe's ResNets) instead of the 3x3
+    std::string weights;         // file to start from (docs/weights.md), or ""
+    int min_level, max_level;    // pyramid levels; level l has stride 2^l
+    std::string p6_from;         // c5 or p5: input of the first level beyond the backbone
+    int fpn_channels;
+    int head_depth;              // 3x3 convolutions before the last one, in each of the two subnets
+    std::string head_norm;       // none or group
+    double prior;                // initial probability of a positive, pi of the paper
+  } model;
+  struct Anchors {
+    double size_factor;          // an anchor of scale 1 on level l has the area (size_factor 2^l)^2
+    std::vector<double> scales, ratios;  // ratio = height / width
+    std::string round;           // none, or torchvision: sizes truncated, corners rounded to integers
+    std::string order;           // ratio_major (torchvision) or scale_major (detectron2)
+    std::string stride;          // fixed: 2^level; grid: padded image size / grid size, floored (torchvision)
+    double offset;               // 0: centres on pixel corners, 0.5: on pixel centres
+  } anchors;
+  struct Match {
+    double foreground_iou, background_iou;
+    bool low_quality;            // every box claims its best anchors (torchvision, detectron2)
+    double ignore_overlap;       // share of an anchor inside a crowd region from which it is ignored
+  } match;
+  struct Loss {
+    AnyLoss kind;                // of the classes; its parameters are keys beside it: loss.gamma, ...
+    std::string normaliser;      // image (torchvision), batch (paper), ema (detectron2): what positives are counted over
+    double ema_momentum, ema_start;
+    std::string box;             // l1, smooth_l1, giou, diou, ciou
+    double smooth_l1_beta;
+    double classification_weight, box_weight;
+  } loss;
+  struct Input {
+    std::string resize;          // shorter_side, longer_side, exact
+    std::vector<int> min_sizes;  // shorter side: one is drawn in training, the last is for evaluation
+    int max_size;
+    bool enlarge;                // false: pictures that are smaller stay as they are
+    std::string filter;          // bilinear, of the normalised picture; pillow: of the 8-bit picture, as Pillow does it
+    bool round;                  // sizes rounded instead of floored
+    bool float_scale;            // floored sizes: the scale in float (torchvision until 0.13), not in double
+    int size_divisor;            // batches are padded to multiples of it
+    std::vector<double> mean, std;
+    double divisor;              // pixel values are divided by it before mean and std
+    bool bgr;
+  } input;
+  struct Augment {
+    double flip, scale_min, scale_max, crop, crop_min, brightness, contrast, saturation, hue;
+  } augment;
+  struct Train {
+    std::int64_t iterations;     // length of the schedule
+    std::int64_t stop_at;        // end early, as Ctrl-C would; 0: at the end of the schedule
+    int batch_size;
+    int accumulate;              // batches a step
+    double lr, momentum;
+    bool nesterov;
+    double weight_decay, norm_decay, bias_decay;  // of convolutions' weights, of norms, of biases
+    std::string schedule;        // constant, multistep, cosine
+    std::vector<double> milestones;  // of multistep, as shares of the iterations
+    double lr_gamma;
+    std::int64_t warmup_iterations;
+    double warmup_factor;
+    double clip_norm;            // gradients are scaled down to this norm; 0: never
+    double average;              // decay of the moving average of the weights that is evaluated; 0: none
+    std::int64_t seed;
+    std::string precision;       // float, or bf16: activations and the copies of the weights that steps work with
+    bool cuda_graph;             // a step runs as one CUDA graph
+    std::int64_t evaluate_every, save_every, log_every;  // iterations; 0: only at the end
+    int pictures;                // validation pictures drawn after each evaluation
+    int workers;                 // loader threads
+    int cache_mib;               // decoded pictures kept in memory
+  } train;
+  struct Detect {
+    double score_threshold;
+    int top_k;                   // candidates an image and level
+    double nms_iou;
+    bool class_aware;
+    int max_detections;
+    bool clip_before_nms;        // torchvision: yes; detectron2: after
+    int batch_size;              // of evaluation
+    std::string precision;       // float or bf16
+  } detect;
+};
+
+/// Names of the presets, and the TOML text of one. Throws Error that names the nearest preset.
+std::vector<std::string> preset_names();
+const std::string& preset_text(const std::string& name);
+
+/// The preset `name`.
+Config preset(const std::string& name);
+
+/// A whole configuration from TOML text: every key must be there. `where` names the text in messages.
+Config parse_config(const std::string& text, const std::string& where);
+
+/// Overrides the keys that a TOML text has. loss.kind gives the loss's parameters their defaults before the text's other
+/// keys are looked at.
+void override_config(Config& config, const std::string& text, const std::string& where);
+
+/// Overrides one key: "train.lr=0.02", "anchors.ratios=[1, 2]", "loss.box=giou", "loss.kind=focal:gamma=1". Throws Error
+/// that names the nearest key when there is no such key, and the wanted type or values when the value does not fit.
+void set_config(Config& config, const std::string& assignment);
+
+/// Overrides several keys in their order, but loss.kind before the parameters.
+void apply_settings(Config& config, std::vector<std::string> assignments);
+
+/// The configuration as TOML, every key; parse_config reads the same values back.
+std::string format_config(const Config& config);
+
+/// "model.norm_eps is 0.0, not 1e-05" for each of the `keys` whose values in `a` and `b` differ.
+std::vector<std::string> differences(const Config& a, const Config& b, const std::vector<std::string>& keys);
+
+/// Throws Error naming the first key whose value is out of range or does not go with another's.
+void check_config(const Config& config);
+
+}  // namespace diopter

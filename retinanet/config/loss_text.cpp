@@ -1,0 +1,107 @@
+#include "retinanet/config/loss_text.h"
+
+#include <charconv>
+#include <cmath>
+#include <cstdio>
+
+#include "kernels/base/check.h"
+#include "kernels/base/did_you_mean.h"
+
+namespace diopter {
+
+namespace {
+
+/// "; the nearest is X (there are A, B)"
+std::string hint(const std::string& typed, const std::vector<std::string>& known) {
+  const std::string nearest = nearest_name(typed, known);
+  std::string all;
+  for (const std::string& name : known) all += (all.empty() ? "" : ", ") + name;
+  return (nearest.empty() ? "" : "; the nearest is " + nearest) +
+         (all.empty() ? " (it has none)" : " (there are " + all + ")");
+}
+
+float parse_number(const std::string& text, const std::string& where, const std::string& name) {
+  float value = 0;
+  const char* end = text.data() + text.size();
+  const std::from_chars_result read = std::from_chars(text.data(), end, value);
+  DIOPTER_CHECK(read.ec == std::errc() && read.ptr == end && std::isfinite(value), where, ": ", name,
+                " must be a number");
+  return value;
+}
+
+/// "gamma=1"
+void set_parameter(AnyLoss& loss, const std::string& assignment, const std::string& where) {
+  const std::size_t equals = assignment.find('=');
+  DIOPTER_CHECK(equals != std::string::npos && equals > 0, where, ": '", assignment, "' is not parameter=value");
+  const std::string name = assignment.substr(0, equals);
+  std::vector<std::string> known;
+  bool found = false;
+  for_each_parameter(loss, [&](const auto& p, float& value) {
+    known.push_back(p.name);
+    if (name != p.name) return;
+    value = parse_number(assignment.substr(equals + 1), where, name);
+    found = true;
+  });
+  DIOPTER_CHECK(found, where, ": unknown parameter ", name, " of ", loss_name(loss), hint(name, known));
+}
+
+}  // namespace
+
+std::string shortest(float value) {
+  char text[32];
+  return {text, std::to_chars(text, text + sizeof text, value).ptr};
+}
+
+std::vector<std::string> loss_names() { return {std::begin(kLossNames), std::end(kLossNames)}; }
+
+AnyLoss parse_loss(const std::string& text, const std::string& where) {
+  const std::size_t colon = text.find(':');
+  const std::string name = text.substr(0, colon);
+  const std::vector<AnyLoss> losses = all_losses();
+  std::size_t index = 0;
+  while (index < losses.size() && name != loss_name(losses[index])) ++index;
+  DIOPTER_CHECK(index < losses.size(), where, ": unknown loss ", name, hint(name, loss_names()));
+  AnyLoss loss = losses[index];
+  for (std::size_t begin = colon; begin != std::string::npos;) {
+    const std::size_t end = text.find(',', ++begin);
+    set_parameter(loss, text.substr(begin, end - begin), where);
+    begin = end;
+  }
+  check_loss(loss, where + ": ");
+  return loss;
+}
+
+std::string format_loss(const AnyLoss& loss) {
+  std::string text = loss_name(loss);
+  char separator = ':';
+  for_each_parameter(loss, [&](const auto& p, float value) {
+    text += separator + std::string(p.name) + "=" + shortest(value);
+    separator = ',';
+  });
+  return text;
+}
+
+void check_loss(const AnyLoss& loss, const std::string& prefix) {
+  for_each_parameter(loss, [&](const auto& p, float value) {
+    DIOPTER_CHECK(p.lowest <= value && value <= p.highest, prefix, p.name, " must lie between ", shortest(p.lowest),
+                  " and ", shortest(p.highest));
+    DIOPTER_CHECK(!p.whole || value == std::round(value), prefix, p.name, " must be a whole number");
+  });
+}
+
+std::string describe_losses() {
+  std::string text;
+  char line[256];
+  for (const AnyLoss& loss : all_losses()) {
+    std::snprintf(line, sizeof line, "  %-12s %s\n", loss_name(loss), loss_source(loss));
+    text += line;
+    for_each_parameter(loss, [&](const auto& p, float value) {
+      std::snprintf(line, sizeof line, "    %-10s %-5s %s (%s to %s)\n", p.name, shortest(value).c_str(), p.meaning,
+                    shortest(p.lowest).c_str(), shortest(p.highest).c_str());
+      text += line;
+    });
+  }
+  return text;
+}
+
+}  // namespace diopter

@@ -1,0 +1,117 @@
+#include "retinanet/config/toml_table.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <limits>
+
+#include "kernels/base/did_you_mean.h"
+
+namespace diopter {
+
+toml::table parse_toml_file(const std::string& text, const std::string& file) {
+  try {
+    return toml::parse(text);
+  } catch (const toml::parse_error& error) {
+    fail(file, ":", error.source().begin.line, ": ", error.description());
+  }
+}
+
+std::string text_of(const toml::node& value) {
+  if (const auto* text = value.as_string()) return **text;
+  if (const auto* flag = value.as_boolean()) return **flag ? "true" : "false";
+  if (const auto* integer = value.as_integer()) return std::to_string(**integer);
+  if (const auto* number = value.as_floating_point()) {
+    char digits[32];
+    return {digits, std::to_chars(digits, digits + sizeof digits, **number).ptr};
+  }
+  const auto* list = value.as_array();
+  DIOPTER_CHECK(list, "line ", value.source().begin.line, ": a setting is a string, a number, true, false or a list");
+  std::string text = "[";
+  for (const toml::node& element : *list) text += (text.size() > 1 ? ", " : "") + text_of(element);
+  return text + "]";
+}
+
+TomlTable::TomlTable(std::string file, std::string name, const toml::table& table,
+                     const std::vector<std::string>& known)
+    : file_(std::move(file)), name_(std::move(name)), table_(table) {
+  for (const auto& [key, node] : table) {
+    const std::string typed(key.str());
+    if (std::count(known.begin(), known.end(), typed)) continue;
+    const std::string nearest = nearest_name(typed, known);
+    reject(node, "unknown key ", full_name(typed), nearest.empty() ? "" : "; the nearest is " + nearest);
+  }
+}
+
+const toml::node& TomlTable::at(const std::string& key) const {
+  const toml::node* node = table_.get(key);
+  if (!node && name_.empty()) fail(file_, ": ", key, " is missing");
+  if (!node) reject(table_, full_name(key), " is missing");
+  return *node;
+}
+
+TomlTable TomlTable::table(const std::string& key, const std::vector<std::string>& known) const {
+  const toml::table* inner = at(key).as_table();
+  if (!inner) reject_key(key, "must be a table");
+  return {file_, name_.empty() ? key : name_ + "." + key, *inner, known};
+}
+
+std::string TomlTable::text(const std::string& key) const {
+  const auto* value = at(key).as_string();
+  if (!value || (*value)->empty()) reject_key(key, "must be a string that is not empty");
+  return **value;
+}
+
+int TomlTable::integer(const std::string& key, int least) const {
+  const auto* value = at(key).as_integer();
+  constexpr int kMost = std::numeric_limits<int>::max();
+  if (!value || **value < least || **value > kMost) reject_key(key, "must be an integer from ", least, " to ", kMost);
+  return static_cast<int>(**value);
+}
+
+double TomlTable::number(const std::string& key) const {
+  const toml::node& node = at(key);
+  const double value = node.is_number() ? *node.value<double>() : NAN;
+  if (!std::isfinite(value)) reject_key(key, "must be a number");
+  return value;
+}
+
+bool TomlTable::flag(const std::string& key, bool fallback) const {
+  if (!has(key)) return fallback;
+  const auto* value = at(key).as_boolean();
+  if (!value) reject_key(key, "must be true or false");
+  return **value;
+}
+
+std::vector<double> TomlTable::numbers(const std::string& key) const {
+  const toml::array* list = at(key).as_array();
+  if (!list || list->empty()) reject_key(key, "must be a list of numbers that is not empty");
+  std::vector<double> values;
+  for (const toml::node& node : *list) {
+    values.push_back(node.is_number() ? *node.value<double>() : NAN);
+    if (!std::isfinite(values.back())) reject(node, full_name(key), " must be a list of numbers");
+  }
+  return values;
+}
+
+std::pair<double, double> TomlTable::range(const std::string& key, std::pair<double, double> fallback) const {
+  if (!has(key)) return fallback;
+  const std::vector<double> values = numbers(key);
+  if (values.size() != 2) reject_key(key, "must be [least, greatest]");
+  return {values[0], values[1]};
+}
+
+std::vector<std::int64_t> TomlTable::seeds(const std::string& key) const {
+  const toml::array* list = at(key).as_array();
+  if (!list || list->empty()) reject_key(key, "must be a list of seeds that is not empty");
+  std::vector<std::int64_t> values;
+  for (const toml::node& node : *list) {
+    const auto* value = node.as_integer();
+    if (!value || **value < 0) reject(node, full_name(key), " must be a list of integers of at least 0");
+    if (std::count(values.begin(), values.end(), **value)) reject(node, full_name(key), " names ", **value, " twice");
+    values.push_back(**value);
+  }
+  return values;
+}
+
+}  // namespace diopter

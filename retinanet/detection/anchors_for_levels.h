@@ -1,0 +1,20 @@
+// From the configuration to the anchors of a batch.
+#pragma once
+
+#include "kernels/detection/anchors.h"
+#include "retinanet/config/config.h"
+
+namespace diopter {
+
+/// Anchors of a padded input of width x height whose levels have the sizes of `levels` (min_level first).
+///   cell of scale s and ratio r (height / width) on level l: area (size_factor 2^l s)^2, centred on the origin
+///   round = torchvision: s size_factor 2^l truncated to an integer, half sides rounded to even
+AnchorGrid anchors_for_levels(const Config& config, const Levels& levels, int width, int height);
+
+/// Anchors a pixel.
+int cells_of(const Config::Anchors& anchors);
+
+/// Sizes of the pyramid's levels for a padded input: what the network's output will have.
+Levels pyramid_levels(const Config::Model& model, int images, int width, int height);
+
+}  // namespace diopter

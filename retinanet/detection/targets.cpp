@@ -1,0 +1,93 @@
+#include "retinanet/detection/targets.h"
+
+#include "engine/dispatch.h"
+#include "kernels/nn/elementwise.h"
+
+namespace diopter {
+
+namespace {
+
+BoxLoss box_loss_kind(const std::string& name) {
+  if (name == "smooth_l1") return BoxLoss::smooth_l1;
+  if (name == "giou") return BoxLoss::giou;
+  if (name == "diou") return BoxLoss::diou;
+  return name == "ciou" ? BoxLoss::ciou : BoxLoss::l1;
+}
+
+Tensor weighted(const Tensor& scale, double weight) {
+  const Tensor factor = Tensor::full({1}, static_cast<float>(weight), scale.device());
+  const Tensor result = Tensor::empty(scale.shape(), DType::f32, scale.device());
+  DIOPTER_DISPATCH(scale.device(), scale, scale.size(), factor.data<float>(), scale.data<float>(), result.data<float>());
+  return result;
+}
+
+}  // namespace
+
+Variable input_of(const Batch& batch, Device device) {
+  return Variable(Tensor::from({batch.images, batch.height, batch.width, 3}, batch.pixels, device));
+}
+
+AnchorTargets make_targets(const Config& config, const AnchorGrid& grid, const TruthTensors& truth) {
+  const ProfiledScope phase("targets");
+  const MatchRule rule{static_cast<float>(config.match.foreground_iou), static_cast<float>(config.match.background_iou),
+                       config.match.low_quality, static_cast<float>(config.match.ignore_overlap)};
+  return match_anchors(grid, truth.boxes, truth.labels, truth.offsets, rule);
+}
+
+AnchorTargets make_targets(const Config& config, const AnchorGrid& grid, const Batch& batch, Device device) {
+  const std::int64_t boxes = static_cast<std::int64_t>(batch.labels.size());
+  return make_targets(config, grid,
+                      TruthTensors{Tensor::from({boxes, 4}, batch.boxes, device),
+                                   Tensor::from({boxes}, batch.labels, device),
+                                   Tensor::from({batch.images + 1}, batch.offsets, device)});
+}
+
+Normaliser::Normaliser(const Config::Loss& rule, Device device)
+    : rule_(rule.normaliser == "image"   ? LossNormaliser::image
+            : rule.normaliser == "batch" ? LossNormaliser::batch
+                                         : LossNormaliser::ema),
+      momentum_(static_cast<float>(rule.ema_momentum)),
+      average_(Tensor::full({1}, static_cast<float>(rule.ema_start), device)),
+      positives_(Tensor::zeros({1}, DType::f32, device)) {}
+
+Tensor Normaliser::scale(const AnchorTargets& targets) {
+  DIOPTER_CHECK(targets.positives.device() == average_.device(), "the normaliser and the targets are on different devices");
+  const Tensor scale = Tensor::empty(targets.positives.shape(), DType::f32, average_.device());
+  DIOPTER_DISPATCH(average_.device(), loss_scale,
+                   LossScaleArgs{.normaliser = rule_, .momentum = momentum_, .images = static_cast<int>(scale.size()),
+                                 .positives = targets.positives.data<std::int32_t>(), .average = average_.data<float>(),
+                                 .scale = scale.data<float>(), .total = positives_.data<float>()});
+  return scale;
+}
+
+void Normaliser::set_average(double average) {
+  const float value = static_cast<float>(average);
+  average_.copy_from_host(&value);
+}
+
+ClassificationTargets classification_targets(const Config& config, int classes, const Pyramid& logits,
+                                             const Pyramid& deltas, const AnchorTargets& targets, const Tensor& scale) {
+  const std::optional<HardExampleRule> rule = hard_example_rule(config.loss.kind);
+  if (!rule) return {targets, scale};
+  const HardExamples hard = hard_examples(logits, deltas, classes, targets, config.loss.kind, *rule);
+  const Device device = scale.device();
+  const Tensor result = Tensor::empty(scale.shape(), DType::f32, device), total = Tensor::empty({1}, DType::f32, device);
+  const bool by_image = config.loss.normaliser == "image";
+  DIOPTER_DISPATCH(device, loss_scale,
+                   LossScaleArgs{.normaliser = by_image ? LossNormaliser::image : LossNormaliser::batch, .momentum = 0,
+                                 .images = targets.images(), .positives = hard.selected.data<std::int32_t>(),
+                                 .average = nullptr, .scale = result.data<float>(), .total = total.data<float>()});
+  return {hard.targets, result};
+}
+
+Losses detection_losses(const Config& config, int classes, const Pyramid& logits, const Pyramid& deltas,
+                        const AnchorTargets& targets, const Tensor& scale) {
+  const ProfiledScope phase("loss");
+  const BoxLossParams params{box_loss_kind(config.loss.box), static_cast<float>(config.loss.smooth_l1_beta), {}};
+  const ClassificationTargets classification = classification_targets(config, classes, logits, deltas, targets, scale);
+  return {classification_loss(logits, classes, classification.anchors,
+                              weighted(classification.scale, config.loss.classification_weight), config.loss.kind),
+          box_loss(deltas, targets, weighted(scale, config.loss.box_weight), params)};
+}
+
+}  // namespace diopter

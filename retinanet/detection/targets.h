@@ -1,0 +1,62 @@
+// What the losses of a batch are compared with and divided by.
+#pragma once
+
+#include "data/loader.h"
+#include "retinanet/detection/hard_examples.h"
+#include "kernels/detection/loss_scale.h"
+#include "retinanet/config/config.h"
+
+namespace diopter {
+
+/// The batch's pictures as the network's input.
+Variable input_of(const Batch& batch, Device device = Device::cpu);
+
+/// A batch's boxes on a device: [total, 4] f32, [total] i32, [images + 1] i32.
+struct TruthTensors {
+  Tensor boxes, labels, offsets;
+};
+
+/// Assigns the anchors to the batch's boxes by the configuration's rule.
+AnchorTargets make_targets(const Config& config, const AnchorGrid& grid, const TruthTensors& truth);
+AnchorTargets make_targets(const Config& config, const AnchorGrid& grid, const Batch& batch, Device device = Device::cpu);
+
+/// What the sum of losses of each image is multiplied by, before the loss weight (kernels/detection/loss_scale.h).
+/// Everything stays on the device.
+class Normaliser {
+ public:
+  explicit Normaliser(const Config::Loss& rule, Device device = Device::cpu);
+
+  /// [images] float. Advances the moving average.
+  Tensor scale(const AnchorTargets& targets);
+  /// [1] float: positives of the last batch.
+  Tensor positives() const { return positives_; }
+
+  double average() const { return static_cast<double>(average_.item()); }
+  void set_average(double average);
+
+ private:
+  LossNormaliser rule_;
+  float momentum_;
+  Tensor average_, positives_;
+};
+
+/// What the classification loss is computed on and multiplied by.
+struct ClassificationTargets {
+  AnchorTargets anchors;
+  Tensor scale;  // [images]
+};
+
+/// The targets and the scale as they are or, for a loss that selects hard examples, those anchors only and one over their
+/// number: over all images or, with loss.normaliser = image, image by image.
+ClassificationTargets classification_targets(const Config& config, int classes, const Pyramid& logits,
+                                             const Pyramid& deltas, const AnchorTargets& targets, const Tensor& scale);
+
+struct Losses {
+  Variable classification, box;  // weighted, [1]
+};
+
+/// Both losses of a batch.
+Losses detection_losses(const Config& config, int classes, const Pyramid& logits, const Pyramid& deltas,
+                        const AnchorTargets& targets, const Tensor& scale);
+
+}  // namespace diopter

@@ -1,0 +1,39 @@
+// A look at a data set and a configuration before hours are spent on training.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "data/readers/dataset.h"
+#include "retinanet/doctor/anchor_advice.h"
+#include "retinanet/doctor/anchor_coverage.h"
+#include "retinanet/config/config.h"
+#include "retinanet/doctor/lint.h"
+#include "retinanet/doctor/dry_run.h"
+
+namespace diopter {
+
+struct DoctorReport {
+  PictureCheck pictures;
+  DatasetReport data;
+  Coverage coverage;
+  AnchorMatches matches;
+  std::vector<AnchorAdvice> advice;
+  InitialLoss loss;
+  StepMemory memory;
+  std::vector<std::string> warnings;  // one line each
+};
+
+struct DoctorOptions {
+  bool open_pictures = true;       // decode every picture; false: the annotations' sizes are believed
+  std::int64_t system_memory = 0;  // bytes; 0: unknown
+  std::function<void(std::int64_t done, std::int64_t total)> progress;  // of decoding; may be empty
+};
+
+/// Examines a set for training with `config`. Throws Error when there is nothing to train on: no classes, no picture
+/// that can be used, no object.
+DoctorReport examine(Dataset dataset, const Config& config, const DoctorOptions& options);
+
+}  // namespace diopter

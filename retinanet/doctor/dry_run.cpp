@@ -1,0 +1,201 @@
+#include "retinanet/doctor/dry_run.h"
+
+#include <algorithm>
+#include <cmath>
+#include <future>
+#include <memory>
+
+#include "engine/optimizer.h"
+#include "kernels/device/memory.h"
+#include "kernels/base/parallel.h"
+#include "retinanet/doctor/anchor_coverage.h"
+#include "retinanet/network/detect.h"
+#include "retinanet/laboratory/loss_curves.h"
+#include "retinanet/network/input.h"
+#include "retinanet/network/retinanet.h"
+#include "retinanet/detection/targets.h"
+#include "retinanet/weights/weights.h"
+
+namespace diopter {
+
+namespace {
+
+constexpr std::int64_t kLossPictures = 8;
+constexpr std::int64_t kLossPixels = 2'000'000;  // what a large network on two cores does in some ten seconds
+constexpr int kMeasuredSide = 256;               // of the pictures of a measured step, at most
+
+InputSize largest_input(const Config& config, const Dataset& dataset) {
+  InputSize largest{};
+  for (const ImageRecord& record : dataset.images) {
+    const InputSize size = input_size(config, record.width, record.height);
+    largest.padded_width = std::max(largest.padded_width, size.padded_width);
+    largest.padded_height = std::max(largest.padded_height, size.padded_height);
+  }
+  return largest;
+}
+
+/// A batch of the mean colour, with the boxes of the set's pictures.
+Batch blank_batch(const Config& config, const Dataset& pictures) {
+  std::vector<Sample> samples;
+  for (const ImageRecord& record : pictures.images) {
+    const InputSize size = input_size(config, record.width, record.height);
+    Sample sample;
+    sample.width = size.width;
+    sample.height = size.height;
+    sample.pixels.resize(std::size_t{3} * size.width * size.height);
+    sample.targets = input_targets(record, size);
+    samples.push_back(std::move(sample));
+  }
+  return collate(samples, config.input.size_divisor);
+}
+
+Batch decoded_batch(const Config& config, const Dataset& pictures) {
+  LoaderOptions options = loader_options(config);
+  options.batch_size = static_cast<int>(pictures.images.size());
+  options.workers = 0;
+  EvaluationLoader loader(pictures, options);
+  Batch batch;
+  loader.next(batch);
+  return batch;
+}
+
+struct Step {
+  Losses losses;
+  ClassificationTargets classification;
+};
+
+Step forward(const RetinaNet& model, const Batch& batch) {
+  const Config& config = model.config();
+  const RetinaNet::Output output =
+      model(input_of(batch));
+  Step step;
+  const AnchorTargets targets = make_targets(config, output.grid, batch);
+  const Tensor scale = Normaliser(config.loss).scale(targets);
+  step.losses = detection_losses(config, model.classes(), output.logits, output.deltas, targets, scale);
+  step.classification = classification_targets(config, model.classes(), output.logits, output.deltas, targets, scale);
+  return step;
+}
+
+/// Blank pictures without boxes.
+Batch empty_batch(int images, int width, int height) {
+  Batch batch;
+  batch.images = images;
+  batch.width = width;
+  batch.height = height;
+  batch.pixels.resize(std::size_t{3} * images * width * height);
+  batch.offsets.assign(static_cast<std::size_t>(images) + 1, 0);
+  return batch;
+}
+
+/// One thread while it lives. Which of several take part, and so get work space of their own, is chance.
+class OneThread {
+ public:
+  OneThread() { set_thread_count(1); }
+  ~OneThread() { set_thread_count(usual_); }
+  OneThread(const OneThread&) = delete;
+  int usual() const { return usual_; }
+
+ private:
+  int usual_ = thread_count();
+};
+
+/// Bytes of tensors in a step.
+struct Measured {
+  std::int64_t parameters;                 // how many
+  std::int64_t state;                      // weights, gradients, velocities, averages
+  std::int64_t work_space;                 // of one thread, kept from step to step
+  std::int64_t two_pictures, four_pictures;  // everything else at its peak
+};
+
+/// To be called from a fresh thread, which has no work space yet.
+Measured measure_steps(const Config& config, int classes, int width, int height) {
+  const auto allocated = [] { return static_cast<std::int64_t>(cpu::allocated_bytes()); };
+  const std::int64_t before = allocated();
+  RetinaNet model(config, classes);
+  model.set_precision(precision_type(config.train.precision));
+  Sgd optimizer(group_by_decay(model.parameters(), {}), {});
+  std::unique_ptr<WeightAverage> average;
+  const float decay = static_cast<float>(config.train.average);
+  if (decay > 0) average = std::make_unique<WeightAverage>(model, decay);
+
+  Measured measured{};
+  for (const NamedParameter& p : model.parameters()) measured.parameters += p.variable.value().size();
+  measured.state = allocated() - before;
+  const auto peak = [&](int images) {
+    const std::int64_t resting = allocated();
+    cpu::reset_peak_bytes();
+    optimizer.zero_gradients();
+    Tape tape;
+    const Step step = forward(model, empty_batch(images, width, height));
+    tape.backward({step.losses.classification, step.losses.box});
+    return static_cast<std::int64_t>(cpu::peak_bytes()) - resting;
+  };
+  peak(4);  // the work space grows to its size
+  measured.work_space = allocated() - before - measured.state;
+  measured.two_pictures = peak(2);
+  measured.four_pictures = peak(4);
+  return measured;
+}
+
+}  // namespace
+
+double expected_classification_loss(const Config& config, int classes, const AnchorTargets& targets,
+                                    const Tensor& scale) {
+  const double logit = static_cast<double>(prior_bias(config.model.prior));
+  const double positive = loss_at(config.loss.kind, logit, true).value;
+  const double negative = loss_at(config.loss.kind, logit, false).value;
+  const auto positives = targets.positives.to_vector<std::int32_t>(), labels = targets.labels.to_vector<std::int32_t>();
+  const std::vector<float> weight = scale.to_vector<float>();
+  const std::int64_t anchors = targets.grid.size();
+  double loss = 0;
+  for (int n = 0; n < targets.images(); ++n) {
+    const auto first = labels.begin() + n * anchors;
+    const double counted = static_cast<double>(anchors - std::count(first, first + anchors, kIgnore));
+    const double hits = positives[n];
+    loss += static_cast<double>(weight[n]) * (hits * positive + (counted * classes - hits) * negative);
+  }
+  return loss * config.loss.classification_weight;
+}
+
+InitialLoss initial_loss(const Config& config, const Dataset& dataset, bool open) {
+  const InputSize size = largest_input(config, dataset);
+  const std::int64_t pixels = std::int64_t{size.padded_width} * size.padded_height;
+  const Dataset pictures = spread_sample(dataset, std::clamp<std::int64_t>(kLossPixels / pixels, 1, kLossPictures));
+  const Batch batch = open ? decoded_batch(config, pictures) : blank_batch(config, pictures);
+
+  const int classes = static_cast<int>(dataset.categories.size());
+  RetinaNet model(config, classes);
+  if (!config.model.weights.empty()) start_from(model, config.model.weights);
+  const Step step = forward(model, batch);
+  return {expected_classification_loss(config, classes, step.classification.anchors, step.classification.scale),
+          static_cast<double>(step.losses.classification.value().item()),
+          static_cast<double>(step.losses.box.value().item()), batch.images};
+}
+
+StepMemory step_memory(const Config& config, const Dataset& dataset, std::int64_t decoded_bytes) {
+  StepMemory memory;
+  const InputSize largest = largest_input(config, dataset);
+  memory.width = largest.padded_width;
+  memory.height = largest.padded_height;
+  const int divisor = config.input.size_divisor;
+  const auto limited = [divisor](int side) {
+    return std::min(side, std::max(kMeasuredSide / divisor, 1) * divisor);  // a multiple, as `side` is
+  };
+  const int width = limited(memory.width), height = limited(memory.height);
+
+  const OneThread one;
+  const int classes = static_cast<int>(dataset.categories.size());
+  const Measured m =
+      std::async(std::launch::async, [&] { return measure_steps(config, classes, width, height); }).get();
+  memory.parameters = m.parameters;
+  memory.per_pixel = static_cast<double>(m.four_pictures - m.two_pictures) / (2.0 * width * height);
+  memory.fixed = m.state + one.usual() * m.work_space + 2 * m.two_pictures - m.four_pictures;
+  const double pixels = static_cast<double>(memory.width) * memory.height * config.train.batch_size;
+  memory.predicted = memory.fixed + std::llround(memory.per_pixel * pixels);
+  const std::int64_t batch_bytes = std::llround(pixels) * 3 * static_cast<std::int64_t>(sizeof(float));
+  memory.loader = (config.train.workers + 1) * batch_bytes +
+                  std::min(decoded_bytes, static_cast<std::int64_t>(config.train.cache_mib) << 20);
+  return memory;
+}
+
+}  // namespace diopter

@@ -1,0 +1,41 @@
+// What training starts with, measured on the untrained model: its loss and the memory of a step.
+#pragma once
+
+#include <cstdint>
+
+#include "data/readers/dataset.h"
+#include "retinanet/detection/losses.h"
+#include "retinanet/config/config.h"
+
+namespace diopter {
+
+/// Classification loss of a batch, weighted and normalised as in training, when every logit is that of model.prior.
+/// Targets and scale: from classification_targets.
+double expected_classification_loss(const Config& config, int classes, const AnchorTargets& targets,
+                                    const Tensor& scale);
+
+struct InitialLoss {
+  double expected = 0, measured = 0;  // of classification
+  double box = 0;                     // measured
+  int pictures = 0;
+};
+
+/// Runs the network, initialised as for training, on up to 8 pictures, fewer when they are large. Pictures are decoded,
+/// or blank (of the mean colour) when `open` is false. All must have sizes.
+InitialLoss initial_loss(const Config& config, const Dataset& dataset, bool open);
+
+/// Memory of tensors in a training step, in bytes: parameters, gradients, velocities, activations and their gradients.
+struct StepMemory {
+  std::int64_t parameters = 0;  // how many
+  std::int64_t fixed = 0;       // whatever the batch: weights, optimizer, work space of all threads
+  double per_pixel = 0;         // of the padded input, all pictures of the batch together
+  int width = 0, height = 0;    // of the largest padded batch that the set can give
+  std::int64_t predicted = 0;   // peak of a step with train.batch_size such pictures
+  std::int64_t loader = 0;      // at most, beside the tensors: batches made ahead and decoded pictures kept
+};
+
+/// Measures steps with one and with two pictures of limited size and extrapolates linearly. `decoded_bytes`: of all
+/// pictures of the set.
+StepMemory step_memory(const Config& config, const Dataset& dataset, std::int64_t decoded_bytes);
+
+}  // namespace diopter

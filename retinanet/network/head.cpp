@@ -1,0 +1,43 @@
+#include "retinanet/network/head.h"
+
+#include <cmath>
+
+namespace diopter {
+
+Subnet::Subnet(const Config::Model& model, int cells, int values, const std::string& last_name, float last_bias,
+               bool float_output, InitRandom& random) {
+  const int width = model.fpn_channels;
+  const bool normed = model.head_norm == "group";
+  for (int i = 0; i < model.head_depth; ++i) {
+    convs_.push_back(std::make_unique<Conv2d>(width, width,
+                                              Conv2d::Options{.bias = !normed, .init = Init::normal(0.01f)}, random));
+    add_module("conv." + std::to_string(i) + ".0", *convs_.back());
+    if (!normed) continue;
+    norms_.push_back(std::make_unique<Norm>(NormKind::group, width, model.groups));
+    add_module("conv." + std::to_string(i) + ".1", *norms_.back());
+  }
+  last_ = std::make_unique<Conv2d>(
+      width, cells * values,
+      Conv2d::Options{.init = Init::normal(0.01f), .bias_value = last_bias, .float_output = float_output}, random);
+  add_module(last_name, *last_);
+}
+
+Pyramid Subnet::operator()(const Pyramid& x) const {
+  Pyramid y = x;
+  for (std::size_t i = 0; i < convs_.size(); ++i) {
+    y = norms_.empty() ? convs_[i]->relu(y) : relu((*norms_[i])((*convs_[i])(y)));
+  }
+  return (*last_)(y);
+}
+
+float prior_bias(double prior) { return static_cast<float>(-std::log((1 - prior) / prior)); }
+
+Head::Head(const Config::Model& model, int cells, int classes, InitRandom& random)
+    : classification_(model, cells, classes, "cls_logits", prior_bias(model.prior), false, random),
+      // A delta of 0.5 in bf16 is off by up to 0.002 of its anchor: a pixel of 512.
+      regression_(model, cells, 4, "bbox_reg", 0, true, random) {
+  add_module("classification_head", classification_);
+  add_module("regression_head", regression_);
+}
+
+}  // namespace diopter

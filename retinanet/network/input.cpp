@@ -1,0 +1,41 @@
+#include "retinanet/network/input.h"
+
+#include <algorithm>
+
+#include "retinanet/network/detect.h"
+
+namespace diopter {
+
+InputSize input_size(const Config& config, int width, int height) {
+  const ResizeRule rule = loader_options(config).resize;
+  const int divisor = config.input.size_divisor;
+  InputSize size;
+  resized_size(rule, rule.min_sizes.back(), width, height, size.width, size.height);
+  size.padded_width = (size.width + divisor - 1) / divisor * divisor;
+  size.padded_height = (size.height + divisor - 1) / divisor * divisor;
+  return size;
+}
+
+Box input_box(const Rect& rect, int width, int height, const InputSize& size) {
+  const auto inside = [](const Box& b, int right, int bottom) {
+    const float w = static_cast<float>(right), h = static_cast<float>(bottom);
+    return Box{std::clamp(b.x1, 0.0f, w), std::clamp(b.y1, 0.0f, h), std::clamp(b.x2, 0.0f, w),
+               std::clamp(b.y2, 0.0f, h)};
+  };
+  const Box box = inside(rect.box(), width, height);
+  const float sx = static_cast<float>(size.width) / static_cast<float>(width);
+  const float sy = static_cast<float>(size.height) / static_cast<float>(height);
+  return inside({box.x1 * sx, box.y1 * sy, box.x2 * sx, box.y2 * sy}, size.width, size.height);
+}
+
+std::vector<TargetBox> input_targets(const ImageRecord& record, const InputSize& size) {
+  std::vector<TargetBox> targets;
+  for (const Annotation& a : record.annotations) {
+    const Box box = input_box(a.rect, record.width, record.height, size);
+    const std::int32_t label = a.crowd || a.difficult ? kIgnore : static_cast<std::int32_t>(a.category);
+    if (is_kept(box)) targets.push_back({box, label});
+  }
+  return targets;
+}
+
+}  // namespace diopter

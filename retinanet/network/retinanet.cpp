@@ -1,0 +1,75 @@
+#include "retinanet/network/retinanet.h"
+
+#include <algorithm>
+
+#include "engine/profile/profile.h"
+#include "retinanet/detection/anchors_for_levels.h"
+#include "retinanet/weights/weights.h"
+
+namespace diopter {
+
+namespace {
+
+int last_backbone_level(const Config::Model& model) { return std::min(model.max_level, 5); }
+
+std::vector<int> fpn_inputs(const Config::Model& model, const ResNet& body) {
+  std::vector<int> channels;
+  for (int level = model.min_level; level <= last_backbone_level(model); ++level)
+    channels.push_back(body.channels(level));
+  return channels;
+}
+
+}  // namespace
+
+RetinaNet::Backbone::Backbone(const Config::Model& model, InitRandom& random)
+    : body(model, last_backbone_level(model), random),
+      fpn(model, fpn_inputs(model, body), random),
+      first_map(model.min_level - 2) {
+  add_module("body", body);
+  add_module("fpn", fpn);
+}
+
+RetinaNet::RetinaNet(const Config& config, int classes, InitialWeights weights)
+    : config_(config),
+      classes_(classes),
+      random_(static_cast<std::uint64_t>(config.train.seed), weights),
+      backbone_(config.model, random_),
+      head_(config.model, cells_of(config.anchors), classes, random_) {
+  add_module("backbone", backbone_);
+  add_module("head", head_);
+  name_parameters();
+}
+
+void RetinaNet::set_precision(DType precision) {
+  precision_ = precision;
+  if (precision == DType::bf16) write_bf16_copies();
+}
+
+RetinaNet::Output RetinaNet::operator()(const Variable& images, Features* features) const {
+  const ProfiledScope phase("forward");
+  std::vector<Variable> maps = backbone_.body(cast(images, precision_));
+  maps.erase(maps.begin(), maps.begin() + backbone_.first_map);
+  const Pyramid pyramid = backbone_.fpn(maps);
+  if (features) *features = {maps, pyramid};
+  const int height = static_cast<int>(images.shape()[1]), width = static_cast<int>(images.shape()[2]);
+  return {head_.logits(pyramid), head_.deltas(pyramid), anchors_for_levels(config_, pyramid.levels, width, height)};
+}
+
+DType precision_type(const std::string& name) { return name == "bf16" ? DType::bf16 : DType::f32; }
+
+LoadedModel load_model(const std::string& file, Device device) {
+  const Weights weights = read_weights(file);
+  DIOPTER_CHECK(!weights.backbone_only, file,
+                ": holds a backbone only, which can be a start (model.weights) but cannot detect");
+  const RunState& state = weights.state;
+  const int classes = static_cast<int>(state.classes.size());
+  LoadedModel loaded{std::make_unique<RetinaNet>(state.config, classes, InitialWeights::unset), state.classes,
+                     state.category_ids};
+  load_into(*loaded.model, weights);
+  loaded.model->set_training(false);
+  loaded.model->move_to(device);
+  loaded.model->set_precision(precision_type(state.config.detect.precision));
+  return loaded;
+}
+
+}  // namespace diopter

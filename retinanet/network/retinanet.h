@@ -1,0 +1,76 @@
+// The RetinaNet detector: backbone, pyramid and heads (Lin et al. 2017, figure 3).
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "retinanet/detection/losses.h"
+#include "retinanet/network/backbone.h"
+#include "retinanet/config/config.h"
+#include "retinanet/network/fpn.h"
+#include "retinanet/network/head.h"
+
+namespace diopter {
+
+class RetinaNet : public Module {
+ public:
+  /// Initialised from config.train.seed; weights are the same for the same seed everywhere. config.model.weights is not
+  /// read here.
+  RetinaNet(const Config& config, int classes, InitialWeights weights = InitialWeights::random);
+
+  struct Output {
+    Pyramid logits;  // [rows, cells * classes], of the precision's type
+    Pyramid deltas;  // [rows, cells * 4], float
+    AnchorGrid grid;
+  };
+  /// What lies between the input and the heads.
+  struct Features {
+    std::vector<Variable> maps;  // C(min_level) .. C5
+    Pyramid pyramid;             // P(min_level) .. P(max_level)
+  };
+  /// images [N, H, W, 3], normalised; H and W multiples of the configuration's size_divisor or not. `features`: filled
+  /// when given.
+  Output operator()(const Variable& images, Features* features = nullptr) const;
+
+  /// Of the activations, float at first; docs/precision.md says what stays float. For bf16 the weights' bf16 copies are
+  /// made, or renewed after values were read from a file: call it before an optimizer is made, and after move_to.
+  void set_precision(DType precision);
+  DType precision() const { return precision_; }
+
+  /// Where parameters and inputs are.
+  Device device() const { return parameters().front().variable.value().device(); }
+  const Config& config() const { return config_; }
+  int classes() const { return classes_; }
+
+ private:
+  struct Backbone : Module {
+    Backbone(const Config::Model& model, InitRandom& random);
+    ResNet body;
+    Fpn fpn;
+    int first_map;
+  };
+
+  Config config_;
+  int classes_;
+  DType precision_ = DType::f32;
+  InitRandom random_;
+  Backbone backbone_;
+  Head head_;
+};
+
+/// The type that "float" or "bf16" of a configuration names.
+DType precision_type(const std::string& name);
+
+/// The model of a checkpoint with its configuration and class names.
+struct LoadedModel {
+  std::unique_ptr<RetinaNet> model;
+  std::vector<std::string> classes;
+  std::vector<std::int64_t> category_ids;  // of the classes, in the annotations that it was trained on
+};
+
+/// Loads a checkpoint of a detector, of any kind that read_weights knows; the moving average of the weights is taken
+/// where there is one. It detects in its configuration's detect.precision. Throws Error when the file is no such
+/// checkpoint, naming the first tensors that differ.
+LoadedModel load_model(const std::string& file, Device device = Device::cpu);
+
+}  // namespace diopter

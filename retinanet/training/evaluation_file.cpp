@@ -1,0 +1,90 @@
+#include "retinanet/training/evaluation_file.h"
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "data/readers/reader_support.h"
+#include "kernels/base/atomic_file.h"
+#include "kernels/base/check.h"
+
+namespace diopter {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json json_of(const Curve& curve) {
+  Json list = Json::array();
+  for (const double precision : curve) list.push_back(std::round(precision * 1e4) / 1e4);
+  return list;
+}
+
+Json json_of(const Curves& curves) {
+  return {{"0.50", json_of(curves.at50)}, {"0.75", json_of(curves.at75)}, {"0.50:0.95", json_of(curves.range)}};
+}
+
+Curves curves_of(const Json& json) { return {json.at("0.50"), json.at("0.75"), json.at("0.50:0.95")}; }
+
+Curves curves_of(const CategoryCurves& c) { return {c.at50.precision, c.at75.precision, c.range}; }
+
+}  // namespace
+
+RunEvaluation run_evaluation(std::int64_t iteration, const CocoMatches& matches, const CocoMetrics& metrics) {
+  RunEvaluation evaluation{.iteration = iteration, .stats = metrics.stats};
+  std::vector<CategoryCurves> curves;
+  for (std::size_t k = 0; k < metrics.per_category.size(); ++k) {
+    const CategoryMetrics& m = metrics.per_category[k];
+    const CategoryMatches& found = matches.categories[k];
+    RunEvaluation::Category category{
+        m.name,     m.objects, m.ap, m.ap_per_iou[kAt50], m.ap_per_iou[kAt75], m.ap_small, m.ap_medium,
+        m.ap_large, m.ar[2],   {}};
+    if (m.objects > 0) category.curves = curves_of(curves.emplace_back(category_curves(found)));
+    evaluation.categories.push_back(category);
+    for (int area = 0; area < kAreas; ++area) evaluation.objects[area] += found.total[area];
+  }
+  if (!curves.empty()) evaluation.mean = curves_of(mean_curves(curves));
+  return evaluation;
+}
+
+std::string evaluation_file(const std::string& folder) { return folder + "/evaluation.json"; }
+
+void write_evaluation(const std::string& folder, const RunEvaluation& e) {
+  Json categories = Json::array();
+  for (const RunEvaluation::Category& c : e.categories) {
+    categories.push_back({{"name", c.name},
+                          {"objects", c.objects},
+                          {"AP", c.ap},
+                          {"AP50", c.ap50},
+                          {"AP75", c.ap75},
+                          {"APs", c.ap_small},
+                          {"APm", c.ap_medium},
+                          {"APl", c.ap_large},
+                          {"AR100", c.ar},
+                          {"precision", json_of(c.curves)}});
+  }
+  const Json json{{"iteration", e.iteration},
+                  {"stats", e.stats},
+                  {"objects", e.objects},
+                  {"precision", json_of(e.mean)},
+                  {"categories", categories}};
+  write_file_atomically(evaluation_file(folder), json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
+}
+
+std::optional<RunEvaluation> read_evaluation(const std::string& folder) {
+  const std::string file = evaluation_file(folder);
+  if (!file_exists(file)) return {};
+  try {
+    const Json json = Json::parse(read_text(file));
+    RunEvaluation e{.iteration = json.at("iteration"), .stats = json.at("stats"), .objects = json.at("objects")};
+    e.mean = curves_of(json.at("precision"));
+    for (const Json& c : json.at("categories")) {
+      e.categories.push_back({c.at("name"), c.at("objects"), c.at("AP"), c.at("AP50"), c.at("AP75"), c.at("APs"),
+                              c.at("APm"), c.at("APl"), c.at("AR100"), curves_of(c.at("precision"))});
+    }
+    return e;
+  } catch (const nlohmann::json::exception&) {
+    fail(file, ": is no evaluation of a run");
+  }
+}
+
+}  // namespace diopter

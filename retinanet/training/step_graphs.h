@@ -1,0 +1,55 @@
+// Training steps recorded once for each size of batch, with train.cuda_graph=true.
+#pragma once
+
+#include <array>
+#include <functional>
+#include <map>
+#include <memory>
+
+#include "kernels/device/graph.h"
+#include "retinanet/detection/targets.h"
+
+namespace diopter {
+
+/// A step, from a batch's pictures and boxes on, that is the same work for all batches of one size: number, height and
+/// width of the pictures. The first batch of a size runs kernel by kernel, which is when libraries choose what to run; the
+/// second one is recorded, and from then on a batch is copied to where the recorded work reads it, which runs as one.
+/// Boxes have room for more than a batch has; where that is too small, the step is recorded anew with more room.
+class StepGraphs {
+ public:
+  using Step = std::function<void(const Variable& images, const TruthTensors& truth)>;
+
+  /// Sizes that are recorded at most: each keeps the memory of a step.
+  static constexpr int kMostSizes = 16;
+
+  /// `step` is called to run and to record: see record_work for what it may do.
+  StepGraphs(Device device, Step step) : device_(device), step_(std::move(step)) {}
+
+  /// Queues the step for a batch.
+  void run(const Variable& images, const TruthTensors& truth);
+
+  /// How often a step was recorded.
+  int recorded() const { return recorded_; }
+  /// Whether there was a size beyond the most: such batches run kernel by kernel.
+  bool overflowed() const { return overflowed_; }
+
+ private:
+  using Size = std::array<std::int64_t, 3>;
+
+  /// Where the recorded work of one size reads its batch.
+  struct Recorded {
+    Variable images;
+    TruthTensors truth;
+    std::unique_ptr<RecordedWork> work;
+  };
+
+  void record(Recorded& recorded, const Shape& images, std::int64_t boxes);
+
+  Device device_;
+  Step step_;
+  std::map<Size, Recorded> sizes_;
+  int recorded_ = 0;
+  bool overflowed_ = false;
+};
+
+}  // namespace diopter

@@ -1,0 +1,395 @@
+#include "retinanet/training/trainer.h"
+
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <filesystem>
+#include <utility>
+
+#include "data/pictures/output_names.h"
+#include "engine/files/checkpoint.h"
+#include "engine/dispatch.h"
+#include "kernels/base/atomic_file.h"
+#include "kernels/nn/elementwise.h"
+#include "retinanet/network/detect.h"
+#include "retinanet/training/evaluation_file.h"
+#include "retinanet/training/run_folder.h"
+#include "retinanet/weights/weights.h"
+
+namespace diopter {
+
+namespace {
+
+constexpr float kPictureScore = 0.4f;
+
+/// What the device computes of a step for people to see, floats; losses and positives are sums over its batches.
+enum StepNumber { kClassificationLoss, kBoxLoss, kPositives, kGradientNorm, kStepNumbers };
+
+/// Whether something that is done every so many steps is done after this one.
+bool due(std::int64_t every, std::int64_t iteration) { return every > 0 && iteration % every == 0; }
+
+Tensor at(const Tensor& numbers, StepNumber which) { return numbers.slice(which, which + 1); }
+
+void add_to(const Tensor& sum, const Tensor& x) {
+  DIOPTER_DISPATCH(x.device(), add, x.size(), sum.data<float>(), x.data<float>(), sum.data<float>());
+}
+
+/// While this is alive, also when an evaluation throws, the model detects: evaluation mode, detect.precision, and its
+/// averaged weights, if there are any.
+class Detecting {
+ public:
+  Detecting(RetinaNet& model, WeightAverage* average) : model_(model), average_(average), before_(model.precision()) {
+    if (average_) average_->swap();
+    model_.set_training(false);
+    model_.set_precision(precision_type(model_.config().detect.precision));
+  }
+  ~Detecting() {
+    if (average_) average_->swap();
+    model_.set_precision(before_);
+  }
+  Detecting(const Detecting&) = delete;
+
+ private:
+  RetinaNet& model_;
+  WeightAverage* average_;
+  DType before_;
+};
+
+double peak_resident_mib() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return static_cast<double>(usage.ru_maxrss) / 1024;
+}
+
+Schedule schedule_of(const Config::Train& t) {
+  Schedule schedule;
+  schedule.kind = t.schedule == "constant" ? Schedule::Kind::constant
+                  : t.schedule == "cosine" ? Schedule::Kind::cosine
+                                           : Schedule::Kind::multistep;
+  schedule.base = t.lr;
+  schedule.iterations = t.iterations;
+  for (double share : t.milestones) {
+    schedule.milestones.push_back(std::llround(share * static_cast<double>(t.iterations)));
+  }
+  schedule.gamma = t.lr_gamma;
+  schedule.warmup_iterations = t.warmup_iterations;
+  schedule.warmup_factor = t.warmup_factor;
+  return schedule;
+}
+
+WeightDecay weight_decay(const Config::Train& t) {
+  return {static_cast<float>(t.weight_decay), static_cast<float>(t.norm_decay), static_cast<float>(t.bias_decay)};
+}
+
+std::vector<std::string> class_names(const Dataset& dataset) {
+  std::vector<std::string> names;
+  for (const Category& c : dataset.categories) names.push_back(c.name);
+  return names;
+}
+
+RunState fresh_state(const Config& config, const Dataset& train) {
+  RunState state;
+  state.config = config;
+  state.classes = class_names(train);
+  for (const Category& c : train.categories) state.category_ids.push_back(c.id);
+  state.normaliser = config.loss.ema_start;
+  return state;
+}
+
+}  // namespace
+
+Trainer::Trainer(const Config& config, const Dataset& train, const Dataset& validation, const std::string& folder,
+                 Device device)
+    : Trainer(fresh_state(config, train), train, validation, folder, device) {
+  if (!config.model.weights.empty()) {
+    const std::string message = start_from(*model_, config.model.weights);
+    if (!message.empty()) messages_.push_back(message);
+  } else if (config.model.freeze_stages > 0 || config.model.norm == "frozen_batch") {
+    messages_.push_back("model.weights is empty, but model.freeze_stages or model.norm keeps parts of the backbone as they "
+                        "were initialised");
+  }
+  take_weights();
+  create_run_folder(folder);
+  write_file_atomically(config_file(folder), format_config(config));
+}
+
+Trainer::Trainer(const RunState& state, const Dataset& train, const Dataset& validation, const std::string& folder,
+                 Device device)
+    : state_(state),
+      train_(train),
+      validation_(validation),
+      folder_(folder),
+      device_(device),
+      schedule_(schedule_of(state.config.train)),
+      normaliser_(state.config.loss, device),
+      queued_(state.iteration) {
+  const Config& config = state_.config;
+  check_config(config);
+  DIOPTER_CHECK(!config.train.cuda_graph || device == Device::cuda, "train.cuda_graph=true needs --device cuda");
+  DIOPTER_CHECK(!train_.categories.empty(), "the training set has no classes");
+  DIOPTER_CHECK(validation_.images.empty() || class_names(validation_) == state_.classes,
+                "the validation set has other classes than the training set");
+  model_ = std::make_unique<RetinaNet>(config, static_cast<int>(train_.categories.size()));
+  model_->move_to(device);
+  model_->set_precision(precision_type(config.train.precision));
+  optimizer_ = std::make_unique<Sgd>(
+      group_by_decay(model_->parameters(), weight_decay(config.train)),
+      Sgd::Options{static_cast<float>(config.train.momentum), config.train.nesterov,
+                   static_cast<float>(config.train.clip_norm)});
+  loader_ = std::make_unique<Loader>(train_, loader_options(config), state_.iteration * config.train.accumulate);
+  batches_ = std::make_unique<BatchQueue>(*loader_, device);
+  if (config.train.cuda_graph) {
+    graphs_ = std::make_unique<StepGraphs>(device, [this](const Variable& images, const TruthTensors& truth) {
+      queue_start();
+      queue_batch(images, truth, nullptr);
+      queue_update();
+    });
+  }
+  numbers_ = Tensor::zeros({kStepNumbers}, DType::f32, device);
+  for (QueuedStep& step : steps_) step.numbers = DIOPTER_DISPATCH(device, make_host_buffer, kStepNumbers * sizeof(float));
+}
+
+void Trainer::take_weights() {
+  model_->set_precision(model_->precision());
+  const double decay = config().train.average;
+  if (decay > 0) average_ = std::make_unique<WeightAverage>(*model_, static_cast<float>(decay));
+}
+
+std::unique_ptr<Trainer> Trainer::resume(const std::string& folder, const std::vector<std::string>& settings,
+                                         const Dataset& train, const Dataset& validation, Device device) {
+  const Checkpoint checkpoint = load_checkpoint(last_checkpoint(folder));
+  RunState state = parse_run_state(checkpoint);
+  DIOPTER_CHECK(state.classes == class_names(train), checkpoint.file, ": was trained on other classes than the training set's");
+  state.config.train.stop_at = 0;
+  apply_settings(state.config, settings);
+
+  std::unique_ptr<Trainer> trainer(new Trainer(state, train, validation, folder, device));
+  get_tensors(checkpoint, "", model_state(*trainer->model_));
+  get_tensors(checkpoint, kVelocityPrefix, trainer->optimizer_->velocities());
+  trainer->normaliser_.set_average(state.normaliser);
+  trainer->take_weights();
+  if (trainer->average_ && state.average_updates > 0) {
+    get_tensors(checkpoint, kAveragePrefix, trainer->average_->averages());
+    trainer->average_->set_updates(state.average_updates);
+  }
+  rewind_run_folder(folder, state.iteration);
+  write_file_atomically(config_file(folder), format_config(state.config));
+  return trainer;
+}
+
+void Trainer::queue_start() {
+  optimizer_->zero_gradients();
+  numbers_.zero();
+}
+
+void Trainer::queue_batch(const Variable& images, const TruthTensors& truth, ExampleLogits* examples) {
+  Tape tape;
+  const RetinaNet::Output output = (*model_)(images);
+  const AnchorTargets targets = make_targets(state_.config, output.grid, truth);
+  const Tensor scale = normaliser_.scale(targets);
+  const Losses losses = detection_losses(state_.config, model_->classes(), output.logits, output.deltas, targets, scale);
+  tape.backward({losses.classification, losses.box});
+  add_to(at(numbers_, kClassificationLoss), losses.classification.value());
+  add_to(at(numbers_, kBoxLoss), losses.box.value());
+  add_to(at(numbers_, kPositives), normaliser_.positives());
+  // finish_step explains a loss that is not finite; its logits would stop the count.
+  if (examples && std::isfinite(losses.classification.value().item())) {
+    examples->add(output.logits, model_->classes(), targets);
+  }
+}
+
+void Trainer::queue_update() {
+  optimizer_->update(1.0f / static_cast<float>(state_.config.train.accumulate), numbers_);
+  at(numbers_, kGradientNorm).copy_from(optimizer_->gradient_norm());
+  if (average_) average_->move_averages();
+}
+
+void Trainer::queue_step() {
+  const ProfiledScope phase("step");
+  QueuedStep& step = steps_[queued_ % steps_.size()];
+  step.report = {};
+  step.report.iteration = queued_ + 1;
+  step.report.lr = schedule_.at(queued_);
+  step.batches.clear();
+  model_->set_training(true);
+  optimizer_->set_lr(static_cast<float>(step.report.lr));
+  if (average_) average_->advance();
+  const auto with_next_batch = [&](const auto& queue) {
+    DeviceBatch batch = batches_->next();
+    queue(batch);
+    batches_->prefetch();
+    step.batches.push_back(std::move(batch.host));
+  };
+  if (graphs_) {
+    with_next_batch([&](const DeviceBatch& batch) { graphs_->run(batch.images, batch.truth); });
+  } else {
+    const AnyLoss& loss = state_.config.loss.kind;
+    std::optional<ExampleLogits> examples;
+    const bool logged = due(state_.config.train.log_every, queued_ + 1);
+    if (logged && device_ == Device::cpu && !hard_example_rule(loss)) examples.emplace();
+    queue_start();
+    for (int i = 0; i < state_.config.train.accumulate; ++i) {
+      with_next_batch([&](const DeviceBatch& batch) {
+        queue_batch(batch.images, batch.truth, examples ? &*examples : nullptr);
+      });
+    }
+    queue_update();
+    if (examples) step.report.hardest_negatives = hardest_shares(examples->negatives, loss, false);
+  }
+  step.numbers->download(numbers_.raw(), numbers_.bytes());
+  ++queued_;
+}
+
+StepReport Trainer::finish_step() {
+  const QueuedStep& step = steps_[state_.iteration % steps_.size()];
+  const float* numbers = static_cast<const float*>(step.numbers->data());
+  if (!std::isfinite(numbers[kClassificationLoss]) || !std::isfinite(numbers[kBoxLoss])) explain_non_finite(step, "the loss");
+  if (!std::isfinite(numbers[kGradientNorm])) explain_non_finite(step, "the gradient");
+  StepReport report = step.report;
+  const double accumulate = state_.config.train.accumulate;
+  report.classification_loss = static_cast<double>(numbers[kClassificationLoss]) / accumulate;
+  report.box_loss = static_cast<double>(numbers[kBoxLoss]) / accumulate;
+  report.gradient_norm = static_cast<double>(numbers[kGradientNorm]);
+  report.positives = std::llround(numbers[kPositives]);
+  losses_.push_back({report.classification_loss, report.box_loss});
+  ++state_.iteration;
+  return report;
+}
+
+void Trainer::explain_non_finite(const QueuedStep& step, const char* what) {
+  std::string cause, pictures;
+  for (const Batch& batch : step.batches) {
+    for (const std::string& name : batch.names) pictures += (pictures.empty() ? "" : ", ") + name;
+    try {
+      FiniteCheck check;
+      if (cause.empty()) (*model_)(input_of(batch, device_));
+    } catch (const Error& error) {
+      cause = error.what();
+    }
+  }
+  if (cause.empty()) cause = "every output of the network is finite";
+  const bool saved = std::filesystem::exists(last_checkpoint(folder_));
+  const std::string message = std::string(what) + " is not finite at iteration " +
+                              std::to_string(step.report.iteration) + ": " + cause + "; pictures: " + pictures + "; " +
+                              (saved ? "the last good checkpoint is " + last_checkpoint(folder_)
+                                     : "no checkpoint had been saved yet") +
+                              " (a lower train.lr or train.clip_norm may help)";
+  write_outcome(folder_, {"diverged", step.report.iteration, message});
+  throw NotFinite(step.report.iteration, message);
+}
+
+CocoMetrics Trainer::evaluate(const TrainerCallbacks& callbacks) {
+  const ProfiledScope phase("evaluation");
+  std::vector<std::int64_t> ids;
+  for (const Category& c : validation_.categories) ids.push_back(c.id);
+  const std::vector<Detection> detections = [&] {
+    const Detecting detecting(*model_, average_.get());
+    return detect_all(*model_, validation_, ids, callbacks.evaluation);
+  }();
+  draw_pictures(detections);
+  const CocoMatches matches = match_coco(validation_, detections);
+  CocoMetrics metrics = coco_metrics(validation_, matches);
+  append_evaluation(folder_, state_.iteration, metrics);
+  write_evaluation(folder_, run_evaluation(state_.iteration, matches, metrics));
+  if (metrics.stats[0] > state_.best_ap) {
+    state_.best_ap = metrics.stats[0];
+    save(best_checkpoint(folder_), false);
+  }
+  return metrics;
+}
+
+void Trainer::draw_pictures(const std::vector<Detection>& detections) {
+  const std::size_t count = std::min<std::size_t>(state_.config.train.pictures, validation_.images.size());
+  OutputNames names;
+  for (std::size_t i = 0; i < count; ++i) {
+    const ImageRecord& record = validation_.images[i];
+    std::vector<DetectedBox> found;
+    for (const Detection& d : detections) {
+      if (d.image_id != record.id) continue;
+      const auto category = std::find_if(validation_.categories.begin(), validation_.categories.end(),
+                                         [&](const Category& c) { return c.id == d.category_id; });
+      found.push_back({d.rect.box(), static_cast<int>(category - validation_.categories.begin()),
+                       static_cast<float>(d.score)});
+    }
+    const Image drawn = draw_detections(read_image(record.file), record.annotations, found, state_.classes, kPictureScore);
+    write_image(pictures_folder(folder_) + "/" + names.next(record.name), drawn);
+  }
+}
+
+void Trainer::save(const std::string& file, bool with_optimizer) {
+  Checkpoint checkpoint;
+  put_tensors(checkpoint, "", model_state(*model_));
+  if (with_optimizer) put_tensors(checkpoint, kVelocityPrefix, optimizer_->velocities());
+  if (average_) put_tensors(checkpoint, kAveragePrefix, average_->averages());
+  state_.normaliser = normaliser_.average();
+  state_.average_updates = average_ ? average_->updates() : 0;
+  put_run_state(checkpoint, state_);
+  save_checkpoint(file, checkpoint);
+}
+
+Trainer::Result Trainer::run(const TrainerCallbacks& callbacks) {
+  using Clock = std::chrono::steady_clock;
+  const Config::Train& t = state_.config.train;
+  const std::int64_t end = t.stop_at > 0 ? std::min(t.stop_at, t.iterations) : t.iterations;
+  const auto start = Clock::now();
+  const auto seconds_since = [](Clock::time_point since) { return std::chrono::duration<double>(Clock::now() - since).count(); };
+  const bool evaluates = !validation_.images.empty();
+  // A GPU is kept busy: its next step is queued before the numbers of the one before are waited for.
+  const std::int64_t ahead = device_ == Device::cpu ? 0 : 1;
+  double training_seconds = 0;
+  bool told_sizes = false;
+  const std::int64_t first = state_.iteration;
+  std::int64_t saved = std::filesystem::exists(last_checkpoint(folder_)) ? first : -1;
+  Result result{state_.iteration, state_.iteration >= t.iterations, false, {}};
+  for (const std::string& message : messages_) {
+    if (callbacks.message) callbacks.message(message);
+  }
+  const auto tell = [&](StepReport& report) {
+    report.seconds = seconds_since(start);
+    report.images_per_second =
+        static_cast<double>((report.iteration - first) * t.batch_size * t.accumulate) / training_seconds;
+    report.peak_memory_mib = peak_resident_mib();
+    if (due(t.log_every, report.iteration) || report.iteration == end) append_step(folder_, report);
+    if (callbacks.step) callbacks.step(report);
+  };
+  while (queued_ < end && !(callbacks.stop_requested && callbacks.stop_requested())) {
+    const auto step_start = Clock::now();
+    queue_step();
+    result.finished = queued_ >= t.iterations;
+    result.evaluated = evaluates && (due(t.evaluate_every, queued_) || result.finished);
+    const bool saves = due(t.save_every, queued_) || result.evaluated;
+    std::vector<StepReport> finished;
+    while (state_.iteration < queued_ - (saves ? 0 : ahead)) finished.push_back(finish_step());
+    training_seconds += seconds_since(step_start);
+    for (StepReport& report : finished) tell(report);
+    if (graphs_ && graphs_->overflowed() && !std::exchange(told_sizes, true) && callbacks.message) {
+      callbacks.message("train.cuda_graph: there are more than " + std::to_string(StepGraphs::kMostSizes) +
+                        " sizes of batches; steps of further ones run kernel by kernel");
+    }
+    for (const std::string& warning : loader_->take_warnings()) {
+      if (callbacks.skipped) callbacks.skipped(warning);
+    }
+
+    if (saves) {  // first of all: an evaluation may be interrupted or fail
+      save(last_checkpoint(folder_), true);
+      saved = state_.iteration;
+    }
+    if (result.evaluated) {
+      result.metrics = evaluate(callbacks);
+      save(last_checkpoint(folder_), true);  // it knows the best AP now
+      if (callbacks.evaluated) callbacks.evaluated();
+    }
+  }
+  while (state_.iteration < queued_) {
+    StepReport report = finish_step();
+    tell(report);
+  }
+  if (saved != state_.iteration) save(last_checkpoint(folder_), true);
+  result.iteration = state_.iteration;
+  write_outcome(folder_, {result.finished ? "finished" : "stopped", result.iteration, ""});
+  return result;
+}
+
+}  // namespace diopter

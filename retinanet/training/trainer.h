@@ -1,0 +1,144 @@
+// Training a RetinaNet: the loop, its run folder, evaluation on the way, interruption and resumption.
+#pragma once
+
+#include <array>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "data/metrics/coco_metrics.h"
+#include "data/loader.h"
+#include "engine/optimizer.h"
+#include "engine/schedule.h"
+#include "kernels/base/check.h"
+#include "retinanet/training/batch_queue.h"
+#include "retinanet/training/loss_distribution.h"
+#include "retinanet/network/retinanet.h"
+#include "retinanet/weights/run_state.h"
+#include "retinanet/training/step_graphs.h"
+#include "retinanet/detection/targets.h"
+
+namespace diopter {
+
+/// One step, as reports and metrics.csv show it.
+struct StepReport {
+  std::int64_t iteration = 0;   // steps done
+  double lr = 0, classification_loss = 0, box_loss = 0, gradient_norm = 0;
+  std::int64_t positives = 0;   // anchors, in the step's batches
+  double images_per_second = 0, seconds = 0;  // since the run was started or resumed; evaluations are left out of the speed
+  double peak_memory_mib = 0;   // largest resident size of the process so far
+  /// Of the negatives, every log_every steps; nothing on a GPU, which would have to be waited for, and for losses that
+  /// select examples.
+  std::optional<HardestShares> hardest_negatives;
+};
+
+/// What a training run tells and asks its caller; any may be empty.
+struct TrainerCallbacks {
+  std::function<bool()> stop_requested;                       // polled before every step
+  std::function<void(const StepReport&)> step;
+  std::function<void(std::int64_t done, std::int64_t total)> evaluation;
+  std::function<void()> evaluated;                            // an evaluation is in the run folder
+  std::function<void(const std::string&)> message;            // warnings, one line each
+  std::function<void(const std::string&)> skipped;            // "FILE: reason": a training picture that cannot be used
+};
+
+/// A loss or gradient was not finite: the run has diverged.
+class NotFinite : public Error {
+ public:
+  NotFinite(std::int64_t iteration, const std::string& what) : Error(what), iteration_(iteration) {}
+  std::int64_t iteration() const { return iteration_; }
+
+ private:
+  std::int64_t iteration_;
+};
+
+/// A run folder holds
+///   config.toml                    everything, resolved
+///   metrics.csv                    one line every log_every steps, and one for each evaluation
+///   checkpoints/last.safetensors   all that is needed to go on: weights, velocities, averages, state
+///   checkpoints/best.safetensors   the weights with the best AP so far, without what only training needs
+///   pictures/                      validation pictures with their detections
+///   evaluation.json                metrics and curves of the last evaluation (run_evaluation.h)
+///   outcome.json                   how the run ended (run_folder.h)
+/// The same configuration and data give the same weights, bit for bit, whether interrupted and resumed or not, and for
+/// any number of threads and loader workers.
+class Trainer {
+ public:
+  /// A new run; throws Error when the folder holds a run already, or the configuration does not fit the data.
+  /// `validation` may have no images: then there is no evaluation. It has the classes of `train`.
+  Trainer(const Config& config, const Dataset& train, const Dataset& validation, const std::string& folder,
+          Device device = Device::cpu);
+
+  /// Goes on from the folder's last checkpoint; its configuration is overridden with `settings` ("key=value").
+  /// train.stop_at of the checkpoint is forgotten.
+  static std::unique_ptr<Trainer> resume(const std::string& folder, const std::vector<std::string>& settings,
+                                         const Dataset& train, const Dataset& validation,
+                                         Device device = Device::cpu);
+
+  struct Result {
+    std::int64_t iteration;
+    bool finished;             // false: stopped before the end of the schedule
+    bool evaluated;            // whether `metrics` is of the final weights
+    CocoMetrics metrics;
+  };
+  /// Trains until the schedule ends, train.stop_at is reached or a stop is requested; saves and, at the end of the
+  /// schedule, evaluates. Throws NotFinite when a loss or gradient is not finite: it names the first layer with such a
+  /// value and the pictures of the batch, and the last checkpoint stays.
+  Result run(const TrainerCallbacks& callbacks);
+
+  const RetinaNet& model() const { return *model_; }
+  const Config& config() const { return state_.config; }
+  std::int64_t iteration() const { return state_.iteration; }
+  /// Losses of every step of this run so far: classification, box.
+  const std::vector<std::array<double, 2>>& losses() const { return losses_; }
+
+ private:
+  Trainer(const RunState& state, const Dataset& train, const Dataset& validation, const std::string& folder,
+          Device device);
+
+  /// A step whose work is queued, and whose numbers are on their way from the device.
+  struct QueuedStep {
+    StepReport report;                    // what is known beforehand
+    std::vector<Batch> batches;           // of the step, for messages
+    std::unique_ptr<HostBuffer> numbers;  // StepNumbers: numbers_ of the step
+  };
+
+  /// What follows from the weights that the model has now: their copies in bf16, and the start of their average.
+  void take_weights();
+  /// Queues the next step on the device, without waiting for it.
+  void queue_step();
+  /// What opens a step: gradients and numbers_ become zero.
+  void queue_start();
+  /// Forward and backward pass of a batch: adds to the gradients and to numbers_, and where `examples` is not null to it.
+  void queue_batch(const Variable& images, const TruthTensors& truth, ExampleLogits* examples);
+  /// What closes a step, after its batches.
+  void queue_update();
+  /// Waits for the oldest queued step. Throws NotFinite when a loss or gradient of it is not finite.
+  StepReport finish_step();
+  void explain_non_finite(const QueuedStep& step, const char* what);
+  CocoMetrics evaluate(const TrainerCallbacks& callbacks);
+  void save(const std::string& file, bool with_optimizer);
+  void draw_pictures(const std::vector<Detection>& detections);
+
+  RunState state_;
+  Dataset train_, validation_;
+  std::string folder_;
+  Device device_;
+  std::unique_ptr<RetinaNet> model_;
+  std::unique_ptr<Sgd> optimizer_;
+  std::unique_ptr<WeightAverage> average_;
+  Schedule schedule_;
+  Normaliser normaliser_;
+  std::unique_ptr<Loader> loader_;
+  std::unique_ptr<BatchQueue> batches_;
+  Tensor numbers_;                       // StepNumbers of the step that is queued
+  std::unique_ptr<StepGraphs> graphs_;   // with train.cuda_graph
+  std::array<QueuedStep, 2> steps_;      // step number i is in i % 2
+  std::int64_t queued_ = 0;              // steps, state_.iteration of them finished
+  std::vector<std::array<double, 2>> losses_;
+  std::vector<std::string> messages_;  // for run() to tell
+};
+
+}  // namespace diopter

@@ -1,0 +1,186 @@
+#include "retinanet/weights/weights.h"
+
+#include <algorithm>
+
+#include "engine/files/torch_file.h"
+#include "retinanet/detection/anchors_for_levels.h"
+#include "retinanet/weights/coco_classes.h"
+#include "retinanet/weights/foreign_weights.h"
+
+namespace diopter {
+
+namespace {
+
+constexpr const char* kStem = "backbone.body.conv1.weight";
+
+bool is_class_layer(const std::string& name) { return name.find("cls_logits") != std::string::npos; }
+bool is_last_layer(const std::string& name) {
+  return is_class_layer(name) || name.find("bbox_reg") != std::string::npos;
+}
+
+/// Rows of a float tensor's first dimension: row i of the result is row order[i].
+Tensor with_rows(const Tensor& tensor, const std::vector<std::int64_t>& order) {
+  const std::vector<float> in = tensor.to_vector<float>();
+  const std::size_t row = order.empty() ? 0 : in.size() / order.size();
+  std::vector<float> out;
+  out.reserve(in.size());
+  for (std::int64_t from : order) {
+    const auto first = in.begin() + static_cast<std::ptrdiff_t>(from * static_cast<std::int64_t>(row));
+    out.insert(out.end(), first, first + static_cast<std::ptrdiff_t>(row));
+  }
+  return Tensor::from(tensor.shape(), out);
+}
+
+/// A stem [out, 3, kh, kw] for pictures with the colours in the other order.
+Tensor with_flipped_colours(const Tensor& stem) {
+  const Shape& s = stem.shape();
+  std::vector<std::int64_t> order;
+  for (std::int64_t i = 0; i < s[0]; ++i) order.insert(order.end(), {3 * i + 2, 3 * i + 1, 3 * i});
+  return with_rows(stem.reshape({s[0] * 3, s[2], s[3]}), order).reshape(s);
+}
+
+/// A last layer whose anchors of a pixel stand in the other order; cell = ratio * scales + scale, or scale * ratios +
+/// ratio.
+Tensor with_other_order(const Tensor& layer, const Config::Anchors& from) {
+  const auto scales = static_cast<std::int64_t>(from.scales.size()),
+             ratios = static_cast<std::int64_t>(from.ratios.size());
+  const bool ratio_major = from.order == "ratio_major";
+  const std::int64_t outer = ratio_major ? ratios : scales, inner = ratio_major ? scales : ratios;
+  const std::int64_t values = layer.shape()[0] / (outer * inner);
+  std::vector<std::int64_t> order;
+  for (std::int64_t i = 0; i < inner; ++i) {
+    for (std::int64_t o = 0; o < outer; ++o) {
+      for (std::int64_t v = 0; v < values; ++v) order.push_back((o * inner + i) * values + v);
+    }
+  }
+  return with_rows(layer, order);
+}
+
+/// Permutes what the two configurations have in another order.
+void adapt(std::map<std::string, Tensor>& tensors, const Config& from, const Config& to) {
+  const auto stem = tensors.find(kStem);
+  const bool colours = stem != tensors.end() && stem->second.dtype() == DType::f32 &&
+                       stem->second.shape().rank() == 4 && stem->second.shape()[1] == 3;
+  if (from.input.bgr != to.input.bgr && colours) stem->second = with_flipped_colours(stem->second);
+  const bool same_anchors =
+      from.anchors.scales.size() == to.anchors.scales.size() && from.anchors.ratios.size() == to.anchors.ratios.size();
+  if (from.anchors.order == to.anchors.order || !same_anchors) return;
+  for (auto& [name, tensor] : tensors) {
+    const bool fits = tensor.dtype() == DType::f32 && tensor.shape().rank() > 0 &&
+                      tensor.shape()[0] % cells_of(from.anchors) == 0;
+    if (is_last_layer(name) && fits) tensor = with_other_order(tensor, from.anchors);
+  }
+}
+
+/// What the weights were made for and the model is not.
+std::vector<std::string> other_settings(const Weights& weights, const Config& to) {
+  Config from = weights.state.config;
+  if (from.input.bgr != to.input.bgr) {
+    std::reverse(from.input.mean.begin(), from.input.mean.end());
+    std::reverse(from.input.std.begin(), from.input.std.end());
+  }
+  std::vector<std::string> keys{"model.stride_in_1x1", "model.norm_eps", "input.mean", "input.std", "input.divisor"};
+  if (!weights.backbone_only) {
+    keys.insert(keys.end(), {"model.p6_from", "anchors.size_factor", "anchors.scales", "anchors.ratios",
+                             "anchors.round", "anchors.stride", "anchors.offset"});
+  }
+  return differences(from, to, keys);
+}
+
+/// Leaves the model's tensors; where there are moving averages of them, these.
+void take_averages(Checkpoint& checkpoint, bool averaged) {
+  std::map<std::string, Tensor> averages;
+  std::erase_if(checkpoint.tensors, [&](const auto& t) {
+    const std::string average = kAveragePrefix;
+    if (t.first.starts_with(average)) averages[t.first.substr(average.size())] = t.second;
+    return t.first.starts_with(average) || t.first.starts_with(kVelocityPrefix);
+  });
+  if (!averaged) return;
+  for (const auto& [name, tensor] : averages) checkpoint.tensors[name] = tensor;
+}
+
+}  // namespace
+
+Weights read_weights(const std::string& file) {
+  Weights weights;
+  weights.checkpoint = is_torch_file(file) ? load_torch_file(file) : load_checkpoint(file);
+  const auto format = weights.checkpoint.metadata.find("format");
+  if (format != weights.checkpoint.metadata.end() && format->second.starts_with("diopter")) {
+    weights.state = parse_run_state(weights.checkpoint);
+    weights.kind = "Diopter RetinaNet with " + weights.state.config.model.backbone;
+    weights.backbone_only = weights.state.classes.empty();
+    take_averages(weights.checkpoint, weights.state.average_updates > 0);
+    return weights;
+  }
+  const ForeignWeights foreign = recognise(weights.checkpoint);
+  weights.kind = foreign.kind + " with " + foreign.config.model.backbone;
+  weights.foreign = true;
+  weights.state.config = foreign.config;
+  weights.backbone_only = foreign.outputs == 0;
+  weights.labels_are_ids = foreign.labels_are_ids;
+  weights.notes = foreign.notes;
+  for (const Category& c : default_classes(foreign.outputs, foreign.labels_are_ids, weights.names_known)) {
+    weights.state.classes.push_back(c.name);
+    weights.state.category_ids.push_back(c.id);
+  }
+  return weights;
+}
+
+std::vector<Category> default_classes(int outputs, bool labels_are_ids, bool& known) {
+  const std::vector<Category>& coco = coco_classes();
+  known = true;
+  if (outputs == static_cast<int>(coco.size()) && !labels_are_ids) return coco;
+  std::vector<Category> classes;
+  known = labels_are_ids && outputs == coco.back().id + 1;
+  for (int i = 0; i < outputs; ++i) {
+    classes.push_back({labels_are_ids ? i : i + 1, (known ? "unused " : "class ") + std::to_string(i)});
+  }
+  for (const Category& c : coco) {
+    if (known) classes[static_cast<std::size_t>(c.id)].name = c.name;
+  }
+  return classes;
+}
+
+std::vector<std::string> load_into(const RetinaNet& model, const Weights& weights) {
+  Checkpoint source = weights.checkpoint;
+  const Config& from = weights.state.config;
+  if (weights.foreign) source.file += ": read as " + weights.kind;
+  const std::string& file = source.file;
+  adapt(source.tensors, from, model.config());
+
+  std::vector<std::string> messages;
+  std::vector<NamedBuffer> wanted;
+  const bool other_count = static_cast<int>(weights.state.classes.size()) != model.classes();
+  bool other_classes = false;
+  for (const NamedBuffer& t : model_state(model)) {
+    const auto found = source.tensors.find(t.name);
+    const bool stored = found != source.tensors.end() && found->second.shape().rank() > 0;
+    if (weights.backbone_only && !is_of_backbone(t.name)) continue;
+    if (other_count && is_class_layer(t.name) && stored && found->second.shape()[0] != t.tensor.shape()[0]) {
+      source.tensors.erase(found);
+      other_classes = true;
+    } else {
+      wanted.push_back(t);
+    }
+  }
+  get_tensors(source, "", wanted);
+  if (weights.backbone_only) messages.push_back(file + ": holds a backbone only; pyramid and heads start afresh");
+  if (other_classes) {
+    messages.push_back(file + ": has other classes (" + std::to_string(weights.state.classes.size()) + ", not " +
+                       std::to_string(model.classes()) + "); the last classification layer starts afresh");
+  }
+  std::string settings;
+  for (const std::string& difference : other_settings(weights, model.config())) {
+    settings += (settings.empty() ? "" : ", ") + difference;
+  }
+  if (!settings.empty()) messages.push_back(file + ": was made with other settings: " + settings);
+  return messages;
+}
+
+std::string start_from(const RetinaNet& model, const std::string& file) {
+  std::string line;
+  for (const std::string& message : load_into(model, read_weights(file))) line += (line.empty() ? "" : "; ") + message;
+  return line;
+}
+
+}  // namespace diopter

@@ -1,0 +1,44 @@
+// Weights from files of any kind that is known, and how they get into a model.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "data/readers/dataset.h"
+#include "engine/files/checkpoint.h"
+#include "retinanet/network/retinanet.h"
+#include "retinanet/weights/run_state.h"
+
+namespace diopter {
+
+struct Weights {
+  std::string kind;                // "torchvision RetinaNet with resnet50", "Detectron2 ResNet with resnet101", ...
+  bool foreign = false;            // not written by diopter: kind, configuration and classes were recognised
+  Checkpoint checkpoint;           // tensors under the names used here; moving averages in place of what they average
+  RunState state;                  // the configuration that they are for, and their classes
+  bool backbone_only = false;      // then there are no classes
+  bool names_known = true;         // whether the classes' names are more than numbers
+  bool labels_are_ids = false;     // whether the category ids are the numbers of the network's outputs
+  std::vector<std::string> notes;  // decisions that the file does not make, one line each
+};
+
+/// Reads a checkpoint of diopter, or of PyTorch, torchvision or Detectron2 (.safetensors, .pth, .pt, .pkl).
+/// Throws Error naming file and place for any other file.
+Weights read_weights(const std::string& file);
+
+/// Classes of a network with `outputs` outputs whose file names none: those of COCO for 80 outputs and for
+/// torchvision's 91 (an output for every id up to 90; the unused ones are called "unused ID"), "class 0", "class 1",
+/// ... for others. Sets `known` accordingly. Ids start at 0 when labels are ids, at 1 otherwise.
+std::vector<Category> default_classes(int outputs, bool labels_are_ids, bool& known);
+
+/// Copies weights into a model, whose configuration may have the input's channels or the anchors of a pixel in another
+/// order: both are permuted. What the weights do not hold keeps its values: pyramid and heads when they are of a
+/// backbone, the last classification layer when it is for other classes. Returns what there is to say about that and
+/// about settings in which the weights' configuration differs from the model's, one line each. Throws Error naming the
+/// first tensor that is missing, different or surplus, and then changes nothing.
+std::vector<std::string> load_into(const RetinaNet& model, const Weights& weights);
+
+/// read_weights and load_into; returns the messages as one line, "" when there are none.
+std::string start_from(const RetinaNet& model, const std::string& file);
+
+}  // namespace diopter

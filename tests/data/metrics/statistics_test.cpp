@@ -1,0 +1,77 @@
+#include "data/metrics/statistics.h"
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "data/metrics/precision_recall.h"
+#include "tests/support/files.h"
+
+using namespace diopter;
+using nlohmann::json;
+
+namespace {
+
+const json& golden() {
+  static const json all = json::parse(test::read_bytes(DIOPTER_SOURCE_DIR "/tests/golden/fixtures/statistics.json"));
+  return all;
+}
+
+void require_near(double actual, const json& expected) {
+  REQUIRE(actual == Approx(expected.get<double>()).epsilon(1e-9).margin(1e-12));
+}
+
+}  // namespace
+
+TEST_CASE("statistics of paired differences agree with scipy") {
+  REQUIRE(golden().at("paired").size() == 10);
+  for (const json& c : golden().at("paired")) {
+    const auto differences = c.at("differences").get<std::vector<double>>();
+    INFO(c.at("differences").dump());
+    require_near(mean(differences), c.at("mean"));
+    require_near(standard_deviation(differences), c.at("sd"));
+    const Interval interval = t_interval(differences);
+    require_near(interval.low, c.at("interval").at(0));
+    require_near(interval.high, c.at("interval").at(1));
+    require_near(paired_t_test(differences), c.at("t_test"));
+    require_near(wilcoxon_signed_rank(differences), c.at("wilcoxon"));
+  }
+}
+
+TEST_CASE("Holm's correction agrees with statsmodels") {
+  for (const json& c : golden().at("holm")) {
+    const std::vector<double> corrected = holm(c.at("p").get<std::vector<double>>());
+    REQUIRE(corrected.size() == c.at("corrected").size());
+    for (std::size_t i = 0; i < corrected.size(); ++i) require_near(corrected[i], c.at("corrected").at(i));
+  }
+  REQUIRE(holm({}).empty());
+}
+
+TEST_CASE("statistics of too few or equal values claim nothing") {
+  REQUIRE(std::isnan(standard_deviation({3})));
+  REQUIRE(std::isinf(t_interval({3}).high));
+  REQUIRE(t_interval({3}).low == -t_interval({3}).high);
+  REQUIRE(paired_t_test({3}) == 1);
+  REQUIRE(paired_t_test({0, 0, 0}) == 1);
+  REQUIRE(paired_t_test({2, 2, 2}) == 0);
+  REQUIRE(wilcoxon_signed_rank({}) == 1);
+  REQUIRE(wilcoxon_signed_rank({0, 0}) == 1);
+  REQUIRE(wilcoxon_signed_rank({2}) == 1);
+}
+
+TEST_CASE("the signed-rank test cannot give less than its number of signs allows") {
+  for (int n = 1; n <= 60; ++n) {
+    std::vector<double> differences;
+    for (int i = 1; i <= n; ++i) differences.push_back(i);
+    REQUIRE(wilcoxon_signed_rank(differences) == Approx(std::ldexp(1.0, 1 - n)).epsilon(1e-12));
+  }
+}
+
+TEST_CASE("a 95% interval holds exactly the differences that the t-test does not refuse") {
+  const std::vector<double> values{0.3, 1.2, -0.4, 2.2, 0.9};
+  const Interval interval = t_interval(values);
+  for (const double edge : {interval.low, interval.high}) {
+    std::vector<double> shifted;
+    for (const double v : values) shifted.push_back(v - edge);
+    REQUIRE(paired_t_test(shifted) == Approx(0.05).epsilon(1e-9));
+  }
+}

@@ -1,0 +1,337 @@
+#include "data/pictures/augment.h"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "tests/support/catch.h"
+#include "tests/support/compare.h"
+
+using namespace diopter;
+using test::require_close;
+using test::Tolerance;
+
+namespace {
+
+const Normalisation kRaw{.mean = {0, 0, 0}, .std = {1, 1, 1}, .divisor = 1, .bgr = false};
+
+ResizeRule exact(int size) {
+  return {.kind = ResizeRule::Kind::exact, .min_sizes = {}, .max_size = size, .round = false};
+}
+
+/// Rule that leaves a picture with this shorter side as it is.
+ResizeRule keep(int shorter) {
+  return {.kind = ResizeRule::Kind::shorter_side, .min_sizes = {shorter}, .max_size = 10000, .round = false};
+}
+
+/// No change at all; each test switches on what it is about.
+AugmentOptions nothing() {
+  AugmentOptions options;
+  options.flip = 0;
+  return options;
+}
+
+Annotation annotation(int category, Rect rect) {
+  return {.id = 1, .category = category, .rect = rect, .area = rect.w * rect.h};
+}
+
+ImageRecord record_of(const Image& image, std::vector<Annotation> annotations) {
+  return {.id = 7, .file = "", .name = "", .width = image.width, .height = image.height,
+          .annotations = std::move(annotations)};
+}
+
+/// Every channel of every pixel different from its neighbours.
+Image patterned(int width, int height) {
+  Image image{width, height, std::vector<std::uint8_t>(static_cast<std::size_t>(width) * height * 3)};
+  for (std::size_t i = 0; i < image.rgb.size(); ++i) image.rgb[i] = static_cast<std::uint8_t>(i * 37 % 251);
+  return image;
+}
+
+/// White rectangle on black.
+Image with_rectangle(int width, int height, int x1, int y1, int x2, int y2) {
+  Image image{width, height, std::vector<std::uint8_t>(static_cast<std::size_t>(width) * height * 3)};
+  for (int y = y1; y < y2; ++y) {
+    for (int x = x1; x < x2; ++x) std::fill_n(image.pixel(x, y), 3, std::uint8_t{255});
+  }
+  return image;
+}
+
+/// Tight box of the pixels brighter than half; empty (x2 < x1) without any.
+Box bright_box(const Sample& sample) {
+  Box box{1e9f, 1e9f, -1e9f, -1e9f};
+  for (int y = 0; y < sample.height; ++y) {
+    for (int x = 0; x < sample.width; ++x) {
+      if (sample.pixels[(static_cast<std::size_t>(y) * sample.width + x) * 3] < 128) continue;
+      const float fx = static_cast<float>(x), fy = static_cast<float>(y);
+      box = {std::min(box.x1, fx), std::min(box.y1, fy), std::max(box.x2, fx + 1), std::max(box.y2, fy + 1)};
+    }
+  }
+  return box;
+}
+
+void require_near(const Box& actual, const Box& expected, float tolerance) {
+  INFO("box " << actual.x1 << ' ' << actual.y1 << ' ' << actual.x2 << ' ' << actual.y2);
+  INFO("expected " << expected.x1 << ' ' << expected.y1 << ' ' << expected.x2 << ' ' << expected.y2);
+  REQUIRE(std::abs(actual.x1 - expected.x1) <= tolerance);
+  REQUIRE(std::abs(actual.y1 - expected.y1) <= tolerance);
+  REQUIRE(std::abs(actual.x2 - expected.x2) <= tolerance);
+  REQUIRE(std::abs(actual.y2 - expected.y2) <= tolerance);
+}
+
+std::pair<int, int> resized(const ResizeRule& rule, int min_size, int width, int height) {
+  int w = 0, h = 0;
+  resized_size(rule, min_size, width, height, w, h);
+  return {w, h};
+}
+
+}  // namespace
+
+TEST_CASE("sizes after resizing are those of the reference implementations") {
+  ResizeRule rule;  // torchvision's: 800, at most 1333, floored
+  CHECK(resized(rule, 800, 640, 480) == std::pair(1066, 800));
+  CHECK(resized(rule, 800, 480, 640) == std::pair(800, 1066));
+  CHECK(resized(rule, 800, 640, 426) == std::pair(1201, 800));
+  CHECK(resized(rule, 800, 500, 333) == std::pair(1201, 800));
+  CHECK(resized(rule, 800, 1000, 300) == std::pair(1333, 399));  // the longer side limits
+  CHECK(resized(rule, 800, 5000, 1) == std::pair(1333, 1));      // never less than a pixel
+
+  int short_of_800 = 0;  // retinanet-facts: scaling in double gives 799 for 57 of the shorter sides up to 1333
+  for (int side = 1; side <= 1333; ++side) short_of_800 += resized(rule, 800, side, side).first == 799;
+  CHECK(short_of_800 == 57);
+
+  rule.round = true;  // detectron2's
+  CHECK(resized(rule, 800, 640, 480) == std::pair(1067, 800));
+  for (int side = 1; side <= 1333; ++side) REQUIRE(resized(rule, 800, side, side).first == 800);
+
+  rule = {.kind = ResizeRule::Kind::longer_side, .min_sizes = {}, .max_size = 320, .round = false};
+  CHECK(resized(rule, 0, 500, 333) == std::pair(320, 213));
+  for (int side = 1; side <= 1333; ++side) REQUIRE(resized(rule, 0, side, 1).first == 320);
+  rule.round = true;
+  CHECK(resized(rule, 0, 500, 335) == std::pair(320, 214));
+
+  CHECK(resized(exact(160), 0, 640, 480) == std::pair(160, 160));
+  CHECK_THROWS(resized(rule, 0, 0, 5));
+}
+
+TEST_CASE("prepare normalises, resizes and scales the boxes") {
+  const Image image = patterned(40, 20);
+  const ImageRecord record = record_of(image, {annotation(3, {4, 6, 10, 8}), annotation(1, {35, 15, 50, 50}),
+                                               annotation(1, {5, 5, 0, 0}), annotation(2, {39.5, 0, 8, 8})});
+  Normalisation norm;
+  Sample sample = prepare(image, record, keep(20), norm);
+  REQUIRE(sample.width == 40);
+  REQUIRE(sample.height == 20);
+  CHECK(sample.image_id == 7);
+  CHECK(sample.original_width == 40);
+  CHECK(sample.original_height == 20);
+  for (std::size_t i = 0; i < image.rgb.size(); ++i) {
+    const std::size_t c = i % 3;
+    REQUIRE(sample.pixels[i] == (static_cast<float>(image.rgb[i]) / 255 - norm.mean[c]) / norm.std[c]);
+  }
+  REQUIRE(sample.targets.size() == 2);  // one has no size, one less than a pixel inside
+  CHECK(sample.targets[0].box == Box{4, 6, 14, 14});
+  CHECK(sample.targets[0].label == 3);
+  CHECK(sample.targets[1].box == Box{35, 15, 40, 20});
+
+  sample = prepare(image, record, exact(20), norm);
+  CHECK(sample.targets[0].box == Box{2, 6, 7, 14});
+  REQUIRE(sample.pixels.size() == 20 * 20 * 3);
+  // Half the width: the mean of two neighbours.
+  const float mean = 0.5f * (static_cast<float>(image.rgb[0]) + static_cast<float>(image.rgb[3]));
+  CHECK(sample.pixels[0] == Approx((mean / 255 - norm.mean[0]) / norm.std[0]).margin(1e-5));
+
+  norm.bgr = true;
+  sample = prepare(image, record, keep(20), norm);
+  for (std::size_t i = 0; i < image.rgb.size(); ++i) {
+    const std::size_t c = i % 3;
+    REQUIRE(sample.pixels[i] == (static_cast<float>(image.rgb[i - c + 2 - c]) / 255 - norm.mean[c]) / norm.std[c]);
+  }
+}
+
+TEST_CASE("augmenting with everything off is preparing") {
+  const Image image = patterned(33, 47);
+  const ImageRecord record = record_of(image, {annotation(0, {1.5, 2.5, 20, 30})});
+  const Sample expected = prepare(image, record, exact(24), Normalisation());
+  Philox random(1, 2);
+  const Sample sample = augment(image, record, exact(24), nothing(), Normalisation(), random);
+  CHECK(sample.pixels == expected.pixels);
+  REQUIRE(sample.targets.size() == 1);
+  CHECK(sample.targets[0].box == expected.targets[0].box);
+}
+
+TEST_CASE("a flip mirrors pixels and boxes") {
+  const Image image = patterned(10, 4);
+  const ImageRecord record = record_of(image, {annotation(0, {1, 1, 3, 2})});
+  AugmentOptions options = nothing();
+  options.flip = 1;
+  Philox random(3, 4);
+  const Sample sample = augment(image, record, keep(4), options, kRaw, random);
+  for (int y = 0; y < 4; ++y) {
+    for (int x = 0; x < 10; ++x) {
+      for (int c = 0; c < 3; ++c) REQUIRE(sample.pixels[(y * 10 + x) * 3 + c] == image.pixel(9 - x, y)[c]);
+    }
+  }
+  REQUIRE(sample.targets.size() == 1);
+  CHECK(sample.targets[0].box == Box{6, 1, 9, 3});
+}
+
+TEST_CASE("boxes follow the picture through flips, crops and scale jitter") {
+  AugmentOptions options;
+  options.flip = 0.5f;
+  options.crop = 0.7f;
+  options.scale_min = 0.5f;
+  options.scale_max = 2.0f;
+  int seen = 0, smaller = 0;
+  for (std::uint64_t i = 0; i < 300; ++i) {
+    const int x1 = static_cast<int>(i * 7 % 40), y1 = static_cast<int>(i * 5 % 25);
+    const int x2 = x1 + 12 + static_cast<int>(i % 20), y2 = y1 + 10 + static_cast<int>(i % 13);
+    const Image image = with_rectangle(80, 50, x1, y1, x2, y2);
+    const ImageRecord record = record_of(
+        image, {annotation(5, {double(x1), double(y1), double(x2 - x1), double(y2 - y1)})});
+    Philox random(11, i);
+    const Sample sample = augment(image, record, exact(96), options, kRaw, random);
+    REQUIRE(sample.width <= 96);
+    REQUIRE(sample.height <= 96);
+    smaller += sample.width < 96;
+    if (sample.targets.empty()) continue;  // an enlarging jitter cut its centre away
+    ++seen;
+    require_near(sample.targets[0].box, bright_box(sample), 1.01f);
+  }
+  CHECK(seen > 200);
+  CHECK(smaller > 50);
+}
+
+TEST_CASE("a crop keeps the centre of a box and drops those whose centre it cuts away") {
+  const Image image = patterned(100, 60);
+  const ImageRecord one = record_of(image, {annotation(0, {70, 40, 20, 10})});
+  const ImageRecord two = record_of(image, {annotation(0, {2, 2, 6, 6}), annotation(1, {90, 50, 8, 8})});
+  AugmentOptions options = nothing();
+  options.crop = 1;
+  options.crop_min = 0.3f;
+  const ResizeRule rule = keep(30);
+  int dropped = 0;
+  for (std::uint64_t i = 0; i < 200; ++i) {
+    Philox random(5, i), same(5, i);
+    REQUIRE(augment(image, one, rule, options, kRaw, random).targets.size() == 1);
+    const std::size_t left = augment(image, two, rule, options, kRaw, same).targets.size();
+    REQUIRE(left >= 1);
+    dropped += left == 1;
+  }
+  CHECK(dropped > 100);
+}
+
+TEST_CASE("crowds and difficult objects become ignored regions, also where a crop cuts their centre away") {
+  const Image image = patterned(100, 60);
+  Annotation crowd = annotation(0, {0, 0, 100, 60}), difficult = annotation(1, {10, 10, 20, 20});
+  crowd.crowd = true;
+  difficult.difficult = true;
+  const ImageRecord record = record_of(image, {crowd, difficult, annotation(2, {85, 45, 10, 10})});
+  const Sample sample = prepare(image, record, keep(60), kRaw);
+  REQUIRE(sample.targets.size() == 3);
+  CHECK(sample.targets[0].label == kIgnore);
+  CHECK(sample.targets[1].label == kIgnore);
+  CHECK(sample.targets[2].label == 2);
+
+  AugmentOptions options = nothing();
+  options.crop = 1;
+  options.crop_min = 0.2f;
+  for (std::uint64_t i = 0; i < 50; ++i) {
+    Philox random(6, i);
+    const Sample cut = augment(image, record, keep(30), options, kRaw, random);
+    REQUIRE(!cut.targets.empty());
+    CHECK(cut.targets[0].label == kIgnore);
+    const float width = static_cast<float>(cut.width), height = static_cast<float>(cut.height);
+    require_near(cut.targets[0].box, {0, 0, width, height}, 1e-4f);
+    CHECK(std::count_if(cut.targets.begin(), cut.targets.end(), [](const TargetBox& t) { return t.label == 2; }) == 1);
+  }
+}
+
+TEST_CASE("photometric changes stay within the range of pixels and do what they say") {
+  const Image image = patterned(16, 16);
+  const ImageRecord record = record_of(image, {});
+  const Sample before = prepare(image, record, keep(16), kRaw);
+  const auto changed = [&](AugmentOptions options, std::uint64_t seed) {
+    Philox random(seed, 0);
+    return augment(image, record, keep(16), options, kRaw, random).pixels;
+  };
+  AugmentOptions none = nothing(), tiny = nothing(), brightness = nothing(), saturation = nothing(), hue = nothing();
+  CHECK(changed(none, 9) == before.pixels);
+
+  tiny.brightness = tiny.contrast = tiny.saturation = tiny.hue = 1e-6f;
+  require_close(changed(tiny, 9), before.pixels, 1e-5);
+
+  brightness.brightness = 0.5f;
+  const std::vector<float> bright = changed(brightness, 9);
+  const float factor = bright[3] / before.pixels[3];
+  CHECK(std::abs(factor - 1) <= 0.5f);
+  CHECK(factor != 1);
+  for (std::size_t i = 0; i < bright.size(); ++i) {
+    REQUIRE(bright[i] == Approx(std::min(255.0f, before.pixels[i] * factor)).margin(1e-3));
+  }
+
+  // Grey pixels stay as they are under saturation and hue.
+  Image grey = image;
+  for (std::size_t i = 0; i < grey.rgb.size(); ++i) grey.rgb[i] = grey.rgb[i / 3 * 3];
+  saturation.saturation = 0.9f;
+  hue.hue = 0.5f;
+  for (const AugmentOptions& options : {saturation, hue}) {
+    Philox random(12, 0);
+    const Sample sample = augment(grey, record, keep(16), options, kRaw, random);
+    require_close(sample.pixels, prepare(grey, record, keep(16), kRaw).pixels, Tolerance::elementwise);
+    CHECK(changed(options, 12) != before.pixels);
+  }
+
+  AugmentOptions wild = nothing();
+  wild.brightness = wild.contrast = wild.saturation = 1;
+  wild.hue = 0.5f;
+  for (std::uint64_t seed = 0; seed < 20; ++seed) {
+    for (const float v : changed(wild, seed)) REQUIRE((v >= 0 && v <= 255));
+  }
+}
+
+TEST_CASE("a hue rotation by a third of a turn permutes the channels") {
+  const Image red{1, 1, {200, 0, 0}};
+  AugmentOptions options = nothing();
+  options.hue = 1.0f / 3;
+  // Rotations are drawn from [-1/3, 1/3) of a turn: the strongest ones come close to pure green or blue.
+  float most_green = 0, most_blue = 0;
+  for (std::uint64_t i = 0; i < 400; ++i) {
+    Philox random(2, i);
+    const std::vector<float> rgb = augment(red, record_of(red, {}), keep(1), options, kRaw, random).pixels;
+    if (rgb[0] < 5 && rgb[2] < 5) most_green = std::max(most_green, rgb[1]);
+    if (rgb[0] < 5 && rgb[1] < 5) most_blue = std::max(most_blue, rgb[2]);
+  }
+  CHECK(most_green > 195);
+  CHECK(most_blue > 195);
+}
+
+TEST_CASE("one of several sizes is drawn for each picture, evaluation takes the last") {
+  const Image image = patterned(30, 20);
+  const ImageRecord record = record_of(image, {});
+  ResizeRule rule = keep(20);
+  rule.min_sizes = {16, 24, 32};
+  CHECK(prepare(image, record, rule, kRaw).height == 32);
+  int count[3] = {};
+  for (std::uint64_t i = 0; i < 90; ++i) {
+    Philox random(8, i);
+    const int height = augment(image, record, rule, nothing(), kRaw, random).height;
+    REQUIRE(height % 8 == 0);
+    ++count[(height - 16) / 8];
+  }
+  for (const int c : count) CHECK(c > 15);
+}
+
+TEST_CASE("switching one change on leaves the random numbers of the others as they were") {
+  const Image image = patterned(30, 20);
+  const ImageRecord record = record_of(image, {annotation(0, {3, 3, 10, 10})});
+  for (std::uint64_t i = 0; i < 20; ++i) {
+    AugmentOptions flip = nothing(), both = nothing();
+    flip.flip = both.flip = 0.5f;
+    both.brightness = 0.4f;
+    Philox a(4, i), b(4, i);
+    const Sample first = augment(image, record, keep(20), flip, kRaw, a);
+    const Sample second = augment(image, record, keep(20), both, kRaw, b);
+    REQUIRE(first.targets[0].box == second.targets[0].box);
+    REQUIRE(a.next() == b.next());
+  }
+}

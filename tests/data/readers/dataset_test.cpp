@@ -1,0 +1,80 @@
+#include "data/readers/dataset.h"
+
+#include "tests/support/files.h"
+#include "tests/support/catch.h"
+
+using namespace diopter;
+using namespace diopter::test;
+
+namespace {
+
+constexpr const char* kCoco = R"({
+  "images": [{"id": 4, "file_name": "a.png", "width": 20, "height": 10}],
+  "categories": [{"id": 3, "name": "cat"}, {"id": 7, "name": "dog"}, {"id": 9, "name": "unused"}],
+  "annotations": [{"id": 1, "image_id": 4, "category_id": 3, "bbox": [1, 2, 3, 4], "area": 12, "iscrowd": 0},
+                  {"id": 2, "image_id": 4, "category_id": 7, "bbox": [5, 5, 2, 2], "area": 4, "iscrowd": 0}]})";
+
+}  // namespace
+
+TEST_CASE("formats are recognised from the files") {
+  const TemporaryFolder folder;
+  CHECK(recognise_format(folder.write("a.json", "")) == DatasetFormat::coco);
+  CHECK(recognise_format(folder.write("a.CSV", "")) == DatasetFormat::csv);
+  CHECK(recognise_format(folder.write("data.yaml", "")) == DatasetFormat::yolo);
+  CHECK(recognise_format(folder.write("data.yml", "")) == DatasetFormat::yolo);
+  CHECK(recognise_format(folder.write("splits/train.txt", "")) == DatasetFormat::voc);
+  folder.write("voc/a.xml", "");
+  folder.write("voc/notes.txt", "");
+  CHECK(recognise_format(folder.path("voc")) == DatasetFormat::voc);
+  folder.write("yolo/a.txt", "");
+  CHECK(recognise_format(folder.path("yolo")) == DatasetFormat::yolo);
+  folder.write("roboflow/labels/a.txt", "");
+  CHECK(recognise_format(folder.path("roboflow")) == DatasetFormat::yolo);
+
+  const auto error = [](const std::string& path) { return error_of([&] { recognise_format(path); }); };
+  CHECK(error(folder.path("none")) == folder.path("none") + ": no such file or folder");
+  CHECK(contains(error(folder.write("a.doc", "")), "a.doc: neither .json (COCO)"));
+  folder.write("pictures/a.png", "");
+  CHECK(contains(error(folder.path("pictures")), "pictures: the folder holds neither"));
+}
+
+TEST_CASE("formats have names") {
+  CHECK(format_from_name("coco") == DatasetFormat::coco);
+  CHECK(format_from_name("voc") == DatasetFormat::voc);
+  CHECK(format_from_name("csv") == DatasetFormat::csv);
+  CHECK(format_from_name("yolo") == DatasetFormat::yolo);
+  CHECK(error_of([] { format_from_name("COCO"); }) == "format 'COCO' is not one of 'coco', 'voc', 'csv', 'yolo'");
+}
+
+TEST_CASE("read_dataset reads each format") {
+  const TemporaryFolder folder;
+  const std::string coco = folder.write("a.json", kCoco);
+  CHECK(read_dataset(DatasetFormat::coco, coco, folder.path()).images.at(0).annotations.size() == 2);
+  const std::string csv = folder.write("a.csv", "a.png,1,2,3,4,cat\n");
+  CHECK(read_dataset(DatasetFormat::csv, csv, "").images.at(0).annotations.size() == 1);
+  folder.write("voc/a.png", "");
+  folder.write("voc/a.xml", "<annotation><filename>a.png</filename></annotation>");
+  CHECK(read_dataset(DatasetFormat::voc, folder.path("voc"), "").images.at(0).name == "a.png");
+  CHECK(read_dataset(DatasetFormat::yolo, folder.path("voc"), "").images.at(0).name == "a.png");
+}
+
+TEST_CASE("a COCO set takes the classes of its training set") {
+  const TemporaryFolder folder;
+  const std::string file = folder.write("a.json", kCoco);
+  const auto read = [&](const std::vector<std::string>& categories) {
+    return read_dataset(DatasetFormat::coco, file, folder.path(), categories);
+  };
+  const Dataset dataset = read({"bee", "dog", "cat"});
+  REQUIRE(dataset.categories.size() == 3);
+  CHECK(dataset.categories[0].name == "bee");
+  CHECK(dataset.categories[0].id == 10);  // a new one, above those of the file
+  CHECK(dataset.categories[1].id == 7);
+  CHECK(dataset.categories[2].id == 3);
+  CHECK(dataset.images[0].annotations[0].category == 2);
+  CHECK(dataset.images[0].annotations[1].category == 1);
+
+  CHECK(error_of([&] {
+          read({"cat", "bee"});
+        }) == file + ": annotation 2 of a.png: class 'dog' is not one of 'cat', 'bee'");
+  CHECK(contains(error_of([&] { read({"cat", "dog", "cat"}); }), "have the same name"));
+}

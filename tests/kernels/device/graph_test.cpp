@@ -1,0 +1,80 @@
+#include "kernels/device/graph.h"
+
+#include "kernels/nn/elementwise.h"
+#include "tests/support/catch.h"
+#include "tests/support/device_buffer.h"
+#include "tests/support/files.h"
+
+#ifdef DIOPTER_WITH_CUDA
+#include "kernels/device/scratch.h"
+#endif
+
+namespace diopter {
+namespace {
+
+using namespace test;
+
+constexpr std::int64_t kCount = 1000;
+
+TEST_CASE("recorded work: does the same at each run, with what its inputs hold then") {
+  const Device device = GENERATE(from_range(devices()));
+  INFO(device_name(device));
+  DeviceBuffer<float> x(device, std::vector<float>(kCount, 1)), y(device, std::vector<float>(kCount, 5));
+  const auto work = DIOPTER_DISPATCH(device, record_work, [&] {
+    DIOPTER_DISPATCH(device, add, kCount, x.data(), y.data(), y.data());
+    DIOPTER_DISPATCH(device, copy, x.data(), y.data(), kCount * sizeof(float));
+  });
+  CHECK(y.download() == std::vector<float>(kCount, 5));  // nothing is done yet
+  float expected_x = 1, expected_y = 5;
+  for (int i = 0; i < 3; ++i) {
+    work->run();
+    expected_x = expected_y = expected_y + expected_x;
+  }
+  CHECK(x.download() == std::vector<float>(kCount, expected_x));
+  CHECK(y.download() == std::vector<float>(kCount, expected_y));
+}
+
+#ifdef DIOPTER_WITH_CUDA
+
+void add_one(float* x) {
+  const cuda::Scratch<float> one(kCount);
+  cuda::fill(kCount, 1.0f, one.data());
+  cuda::add(kCount, static_cast<const float*>(one.data()), static_cast<const float*>(x), x);
+}
+
+TEST_CASE("recorded work: has memory of its own, which goes with it") {
+  if (!has_cuda()) return;
+  DeviceBuffer<float> x(Device::cuda, std::vector<float>(kCount));
+  const std::size_t before = cuda::allocated_bytes();
+  auto work = cuda::record_work([&] { add_one(x.data()); });
+  for (int i = 0; i < 3; ++i) work->run();
+  CHECK(x.download() == std::vector<float>(kCount, 3));
+  CHECK(cuda::allocated_bytes() == before);
+  work->run();
+  work = nullptr;  // waits for the run
+  CHECK(x.download() == std::vector<float>(kCount, 4));
+}
+
+TEST_CASE("recorded work: what cannot be recorded is an error, and the device works on") {
+  if (!has_cuda()) return;
+  DeviceBuffer<float> x(Device::cuda, std::vector<float>(kCount));
+  std::vector<float> host(kCount, 7);
+  const auto refused = [&](const std::function<void()>& queue) {
+    const std::string message = error_of([&] { cuda::record_work(queue); });
+    add_one(x.data());
+    return message;
+  };
+  CHECK(contains(refused([&] { cuda::copy_from_host(x.data(), host.data(), kCount * sizeof(float)); }),
+                 "a copy of 4000 bytes from the host cannot be part of recorded work"));
+  CHECK(contains(refused([&] { cuda::synchronize(); }), "cudaErrorStreamCaptureUnsupported"));
+  CHECK(refused([] { fail("changed its mind"); }) == "changed its mind");
+  void* kept = nullptr;
+  CHECK(contains(refused([&] { kept = cuda::allocate(100); }), "it must free what it allocates"));
+  cuda::deallocate(kept);
+  CHECK(x.download() == std::vector<float>(kCount, 4));
+}
+
+#endif
+
+}  // namespace
+}  // namespace diopter

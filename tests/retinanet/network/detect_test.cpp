@@ -1,0 +1,180 @@
+// Detection with networks whose answers are known: the last convolutions give their bias only.
+#include "retinanet/network/detect.h"
+
+#include <cmath>
+
+#include "engine/files/checkpoint.h"
+#include "tests/retinanet/support.h"
+#include "tests/support/catch.h"
+
+using namespace diopter;
+
+namespace {
+
+constexpr float kNever = -30;
+
+float logit(double p) { return static_cast<float>(std::log(p / (1 - p))); }
+
+/// One cell a pixel, two classes; the anchors are squares of 16 that tile the picture when the offset is .5.
+struct Fixture {
+  RetinaNet model;
+
+  Fixture(const std::vector<float>& logits, const std::vector<float>& deltas, std::vector<std::string> settings = {})
+      : model(config(std::move(settings)), 2) {
+    for (const NamedBuffer& t : model_state(model)) {
+      if (t.name.find("cls_logits") == std::string::npos && t.name.find("bbox_reg") == std::string::npos) continue;
+      const bool bias = t.name.ends_with("bias");
+      if (bias)
+        t.tensor.copy_from_host((t.tensor.size() == 2 ? logits : deltas).data());
+      else
+        t.tensor.zero();
+    }
+  }
+
+  static Config config(std::vector<std::string> settings) {
+    std::vector<std::string> all{"model.min_level=4",         "model.max_level=4",  "anchors.size_factor=1",
+                                 "anchors.scales=[1]",        "anchors.ratios=[1]", "anchors.offset=0.5",
+                                 "detect.score_threshold=0.5"};
+    all.insert(all.end(), settings.begin(), settings.end());
+    return test::tiny_config(all);
+  }
+};
+
+/// A batch of one grey picture of width x height in a square of 32, `factor` times larger in the file.
+Batch grey(float width, float height, float factor_x, float factor_y) {
+  Batch batch;
+  batch.images = 1;
+  batch.width = batch.height = 32;
+  batch.pixels.assign(32 * 32 * 3, 0.0f);
+  batch.offsets = {0, 0};
+  batch.sizes = {width, height};
+  batch.original_sizes = {width * factor_x, height * factor_y};
+  batch.image_ids = {1};
+  batch.names = {"grey"};
+  return batch;
+}
+
+void require_box(const DetectedBox& d, const Box& box, int label, double score) {
+  CHECK(d.box.x1 == Approx(box.x1).margin(1e-4));
+  CHECK(d.box.y1 == Approx(box.y1).margin(1e-4));
+  CHECK(d.box.x2 == Approx(box.x2).margin(1e-4));
+  CHECK(d.box.y2 == Approx(box.y2).margin(1e-4));
+  CHECK(d.label == label);
+  CHECK(d.score == Approx(score));
+}
+
+}  // namespace
+
+TEST_CASE("detections are decoded anchors in pixels of the original picture") {
+  const Fixture f({kNever, logit(0.9)}, {0, 0, 0, 0});
+  const auto found = detect(f.model, grey(32, 32, 2, 2));
+  REQUIRE(found.size() == 1);
+  REQUIRE(found[0].size() == 4);
+  require_box(found[0][0], {0, 0, 32, 32}, 1, 0.9);
+  require_box(found[0][1], {32, 0, 64, 32}, 1, 0.9);
+  require_box(found[0][2], {0, 32, 32, 64}, 1, 0.9);
+  require_box(found[0][3], {32, 32, 64, 64}, 1, 0.9);
+
+  // dx of half a width, and half the height.
+  const Fixture moved({logit(0.8), kNever}, {0.5f, 0, 0, std::log(0.5f)});
+  require_box(detect(moved.model, grey(32, 32, 1, 3))[0][0], {8, 12, 24, 36}, 0, 0.8);
+}
+
+TEST_CASE("detections are clipped to the picture without its padding") {
+  const Fixture f({kNever, logit(0.9)}, {0, 0, 0, 0});
+  const auto found = detect(f.model, grey(32, 24, 2, 4));
+  REQUIRE(found[0].size() == 4);
+  require_box(found[0][2], {0, 64, 32, 96}, 1, 0.9);
+  require_box(found[0][3], {32, 64, 64, 96}, 1, 0.9);
+}
+
+TEST_CASE("clipping after NMS drops boxes outside the picture") {
+  for (const char* before : {"true", "false"}) {
+    INFO("clip_before_nms " << before);
+    const Fixture f({kNever, logit(0.9)}, {-1, 0, 0, 0}, {std::string("detect.clip_before_nms=") + before});
+    const auto found = detect(f.model, grey(32, 32, 1, 1))[0];
+    for (const DetectedBox& d : found) {
+      CHECK(d.box.x1 >= 0);
+      CHECK(d.box.x2 <= 32);
+    }
+    if (std::string(before) == "false") {
+      REQUIRE(found.size() == 2);  // the left column's went out of the picture
+      require_box(found[0], {0, 0, 16, 16}, 1, 0.9);
+    }
+  }
+}
+
+TEST_CASE("score threshold and number of detections") {
+  const std::vector<float> logits{logit(0.7), logit(0.9)}, still{0, 0, 0, 0};
+  const auto found = [&](const std::vector<std::string>& settings) {
+    return detect(Fixture(logits, still, settings).model, grey(32, 32, 1, 1))[0];
+  };
+  CHECK(found({}).size() == 8);
+  CHECK(found({"detect.score_threshold=0.8"}).size() == 4);
+  CHECK(found({"detect.score_threshold=0.95"}).empty());
+  CHECK(found({"detect.score_threshold=0"}).size() == 8);
+  CHECK(found({"detect.top_k=3"}).size() == 3);
+  CHECK(found({"detect.class_aware=false"}).size() == 4);
+  const auto few = found({"detect.max_detections=5"});
+  REQUIRE(few.size() == 5);
+  for (int i = 0; i < 4; ++i) CHECK(few[i].label == 1);
+  require_box(few[4], {0, 0, 16, 16}, 0, 0.7);
+}
+
+TEST_CASE("overlapping detections of a class are suppressed by the IoU threshold") {
+  // Twice as large: neighbours overlap by 8 of 24 columns inside the picture, IoU 1/2.
+  const std::vector<float> large{0, 0, std::log(2.0f), std::log(2.0f)};
+  const auto count = [&](const char* iou) {
+    return detect(Fixture({kNever, logit(0.9)}, large, {iou}).model, grey(32, 32, 1, 1))[0].size();
+  };
+  CHECK(count("detect.nms_iou=0.55") == 4);
+  CHECK(count("detect.nms_iou=0.45") == 2);  // the two on a diagonal: IoU 16^2 / (2 24^2 - 16^2) = .29
+  CHECK(count("detect.nms_iou=0.2") == 1);
+}
+
+TEST_CASE("pictures of a batch do not mix") {
+  const Fixture f({kNever, logit(0.9)}, {0, 0, 0, 0});
+  Batch two = grey(32, 32, 1, 1);
+  two.images = 2;
+  two.pixels.resize(2 * 32 * 32 * 3);
+  two.sizes = {32, 32, 16, 32};
+  two.original_sizes = {32, 32, 160, 320};
+  const auto found = detect(f.model, two);
+  REQUIRE(found.size() == 2);
+  require_box(found[0][1], {16, 0, 32, 16}, 1, 0.9);
+  require_box(found[1][0], {0, 0, 160, 160}, 1, 0.9);
+}
+
+TEST_CASE("detect_all visits every picture in order and names categories by their ids") {
+  const test::ShapesOnDisk shapes;
+  const Fixture f({kNever, logit(0.9)}, {0, 0, 0, 0}, {"detect.batch_size=2"});
+  std::vector<std::int64_t> done;
+  const auto detections = detect_all(f.model, shapes.validation, {7, 40}, [&](std::int64_t n, std::int64_t total) {
+    CHECK(total == 5);
+    done.push_back(n);
+  });
+  CHECK(done == std::vector<std::int64_t>{2, 4, 5});
+  REQUIRE(detections.size() == 20);
+  for (std::size_t i = 0; i < detections.size(); ++i) {
+    CHECK(detections[i].image_id == shapes.validation.images[i / 4].id);
+    CHECK(detections[i].category_id == 40);
+    CHECK(detections[i].rect.w == Approx(16));
+  }
+}
+
+TEST_CASE("detections are drawn on the enlarged picture") {
+  Image image;
+  image.width = image.height = 32;
+  image.rgb.assign(32 * 32 * 3, 0);
+  const std::vector<DetectedBox> detections{{{8, 8, 24, 24}, 0, 0.9f}, {{2, 2, 30, 30}, 0, 0.1f}};
+  const auto lit = [](const Image& picture) {
+    std::size_t count = 0;
+    for (std::uint8_t v : picture.rgb) count += v > 0;
+    return count;
+  };
+  const Image drawn = draw_detections(image, {}, detections, {"thing"}, 0.5f);
+  CHECK(drawn.width >= 384);
+  CHECK(lit(drawn) > 0);
+  CHECK(lit(draw_detections(image, {}, detections, {"thing"}, 0.05f)) > lit(drawn));
+  CHECK(lit(draw_detections(image, {}, detections, {"thing"}, 0.95f)) == 0);
+}

@@ -1,0 +1,39 @@
+// Training with every loss of the build's list.
+#include <cmath>
+
+#include "retinanet/config/loss_text.h"
+#include "retinanet/training/trainer.h"
+#include "tests/retinanet/support.h"
+#include "tests/support/catch.h"
+
+using namespace diopter;
+
+// The same two pictures in every step.
+TEST_CASE("steps with any loss lower it") {
+  test::ShapesOnDisk shapes;
+  shapes.train.images.resize(2);
+  for (const std::string& name : loss_names()) {
+    INFO(name);
+    const Config config = test::tiny_config({"loss.kind=" + name, "augment.flip=0", "train.iterations=25"});
+    Trainer trainer(config, shapes.train, {}, shapes.folder / name);
+    trainer.run({});
+    const auto& losses = trainer.losses();
+    REQUIRE(losses.size() == 25);
+    for (const auto& step : losses) REQUIRE(std::isfinite(step[0]));
+    INFO(losses.front()[0] << " became " << losses.back()[0]);
+    CHECK(losses.back()[0] < 0.98 * losses.front()[0]);
+  }
+}
+
+TEST_CASE("a run remembers its loss when it is resumed") {
+  const test::ShapesOnDisk shapes;
+  const std::string folder = shapes.folder / "run";
+  Trainer(test::tiny_config({"loss.kind=focal_star:beta=-1", "train.iterations=4", "train.stop_at=2"}), shapes.train, {},
+          folder)
+      .run({});
+  const auto resumed = Trainer::resume(folder, {}, shapes.train, {});
+  CHECK(format_loss(resumed->config().loss.kind) == "focal_star:gamma=2,beta=-1,alpha=0.25");
+  CHECK(resumed->run({}).iteration == 4);
+  const auto other = Trainer::resume(folder, {"loss.alpha=0.5", "loss.kind=focal_star"}, shapes.train, {});
+  CHECK(format_loss(other->config().loss.kind) == "focal_star:gamma=2,beta=1,alpha=0.5");
+}

@@ -1,0 +1,25 @@
+// What this program is, what it runs on and how it was called: for `diopter info` and for reports.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "data/readers/dataset.h"
+#include "kernels/device/memory.h"
+#include "retinanet/training/provenance.h"
+
+namespace diopter {
+
+/// Version, compiler, libraries.
+Facts version_facts();
+
+/// Processor, cores, memory and, where one is given, the device that computes.
+Facts machine_facts(std::optional<Device> device);
+
+/// "205 pictures, 3090 objects of 3 classes".
+std::string describe(const Dataset& dataset);
+
+/// This call of the program, now.
+Start this_start(Device device, const Facts& data);
+
+}  // namespace diopter

@@ -1,0 +1,227 @@
+#include "tools/doctor/report.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <string>
+#include <utility>
+
+namespace diopter {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+// ---- text
+
+std::string range(double low, double high) {
+  char text[48];
+  if (low == high) {
+    std::snprintf(text, sizeof text, "%.0f", low);
+  } else {
+    std::snprintf(text, sizeof text, "%.0f-%.0f", low, high);
+  }
+  return text;
+}
+
+std::string sizes(const Spread& width, const Spread& height) {
+  return range(width.min, width.max) + " x " + range(height.min, height.max);
+}
+
+long long count(std::int64_t n) { return static_cast<long long>(n); }
+
+double mib(std::int64_t bytes) { return static_cast<double>(bytes) / (1 << 20); }
+
+void print_data(const PictureCheck& pictures, const DatasetReport& d) {
+  const std::int64_t unusable = pictures.missing.count + pictures.undecodable.count + pictures.unknown_size.count;
+  std::printf("data\n  pictures      %8lld  %s pixels, at the network's input %s%s\n", count(d.pictures),
+              sizes(d.width, d.height).c_str(), sizes(d.input_width, d.input_height).c_str(),
+              pictures.opened ? "" : " (not opened)");
+  if (unusable > 0) std::printf("  unusable      %8lld\n", count(unusable));
+  std::printf("  empty         %8lld  pictures without objects\n", count(d.empty_pictures));
+  std::printf("  boxes         %8lld  of them %lld crowd, %lld difficult, %lld unusable\n", count(d.boxes),
+              count(d.crowd), count(d.difficult), count(d.degenerate.count + d.outside.count + d.vanishing.count));
+  std::printf("  objects       %8lld  boxes to learn from; %.0f to %.0f a picture, median %.0f\n", count(d.objects),
+              d.objects_per_picture.min, d.objects_per_picture.max, d.objects_per_picture.median);
+  std::printf("                          small %lld (below 32^2), medium %lld, large %lld (96^2 and more)\n",
+              count(d.by_area[0]), count(d.by_area[1]), count(d.by_area[2]));
+  std::printf("  sizes                   %.0f / %.0f / %.0f pixels, at the input %.1f / %.1f / %.1f (5 / 50 / 95 %%)\n",
+              d.size.p5, d.size.median, d.size.p95, d.input_size.p5, d.input_size.median, d.input_size.p95);
+}
+
+void print_classes(const std::vector<ClassCount>& classes) {
+  constexpr std::size_t kShown = 10;
+  std::vector<ClassCount> sorted = classes;
+  std::stable_sort(sorted.begin(), sorted.end(),
+                   [](const ClassCount& a, const ClassCount& b) { return a.boxes > b.boxes; });
+  std::printf("\nclasses                    objects  pictures\n");
+  for (std::size_t i = 0; i < sorted.size() && i < kShown; ++i) {
+    std::printf("  %-22s %9lld %9lld\n", sorted[i].name.c_str(), count(sorted[i].boxes), count(sorted[i].pictures));
+  }
+  if (sorted.size() > kShown) {
+    std::printf("  and %zu more, down to %lld objects of '%s'\n", sorted.size() - kShown, count(sorted.back().boxes),
+                sorted.back().name.c_str());
+  }
+}
+
+void print_bin(const CoverageBin& bin) {
+  std::printf("  %-22s %9lld  %6.1f %%  %6.1f %%\n", bin.name.c_str(), count(bin.boxes), 100 * bin.foreground_share(),
+              100 * bin.background_share());
+}
+
+void print_anchors(const DoctorReport& report, const Config& config) {
+  const AnchorMatches& m = report.matches;
+  std::printf(
+      "\nanchors                    objects  IoU>=%.2g  IoU>=%.2g   of the best anchor; %.0f anchors a picture\n",
+      config.match.foreground_iou, config.match.background_iou, report.coverage.anchors_per_picture);
+  print_bin(report.coverage.all);
+  for (const CoverageBin& bin : report.coverage.by_size) print_bin(bin);
+  for (const CoverageBin& bin : report.coverage.by_ratio) print_bin(bin);
+  const auto [smallest, largest] = std::minmax_element(config.anchors.scales.begin(), config.anchors.scales.end());
+  std::printf("  anchor sizes            %.4g to %.4g pixels at the input, levels %d to %d\n",
+              config.anchors.size_factor * std::ldexp(*smallest, config.model.min_level),
+              config.anchors.size_factor * std::ldexp(*largest, config.model.max_level), config.model.min_level,
+              config.model.max_level);
+  std::printf("  positive anchors        %.0f to %.0f a picture, median %.0f; foreground : background 1 : %.0f%s\n",
+              m.positives_per_picture.min, m.positives_per_picture.max, m.positives_per_picture.median,
+              static_cast<double>(m.background) / static_cast<double>(std::max<std::int64_t>(m.positives, 1)),
+              m.pictures < report.data.pictures ? (" (" + std::to_string(m.pictures) + " pictures)").c_str() : "");
+  std::printf("  weaker anchors only     %lld objects, no anchor at all %lld\n", count(m.low_quality),
+              count(m.unmatched));
+  if (!report.advice.empty()) std::printf("  settings that would change it:\n");
+  for (const AnchorAdvice& advice : report.advice) {
+    std::printf("   ");
+    for (const std::string& setting : advice.settings) {
+      const bool quoted = setting.find_first_of("[ ") != std::string::npos;
+      std::printf(quoted ? " --set '%s'" : " --set %s", setting.c_str());
+    }
+    std::printf("\n        %.1f %% of the objects, %.2g times the anchors\n", 100 * advice.coverage, advice.anchors);
+  }
+}
+
+void print_start(const DoctorReport& report, const Config& config) {
+  const StepMemory& m = report.memory;
+  std::printf(
+      "\nstart of training\n  classification loss     %.4g expected from model.prior, %.4g measured on %d %s%s\n",
+      report.loss.expected, report.loss.measured, report.loss.pictures,
+      report.pictures.opened ? "picture" : "blank picture", report.loss.pictures == 1 ? "" : "s");
+  std::printf("  parameters              %lld\n", count(m.parameters));
+  std::printf(
+      "  memory                  %.0f MiB for a step with %d pictures padded to %d x %d, at most %.0f MiB for "
+      "loading\n",
+      mib(m.predicted), config.train.batch_size, m.width, m.height, mib(m.loader));
+}
+
+// ---- JSON
+
+Json json_of(const Findings& findings) { return {{"count", findings.count}, {"examples", findings.examples}}; }
+
+Json json_of(const Spread& s) {
+  return {{"min", s.min}, {"p5", s.p5}, {"median", s.median}, {"p95", s.p95}, {"max", s.max}};
+}
+
+Json json_of(const CoverageBin& bin) {
+  return {{"name", bin.name},
+          {"objects", bin.boxes},
+          {"foreground", bin.foreground},
+          {"background", bin.background},
+          {"foreground_share", bin.foreground_share()},
+          {"background_share", bin.background_share()}};
+}
+
+Json json_of(const ClassCount& c) { return {{"name", c.name}, {"objects", c.boxes}, {"pictures", c.pictures}}; }
+
+Json json_of(const AnchorAdvice& a) {
+  return {{"settings", a.settings}, {"coverage", a.coverage}, {"anchors", a.anchors}};
+}
+
+template <class T>
+Json json_of(const std::vector<T>& values) {
+  Json list = Json::array();
+  for (const T& v : values) list.push_back(json_of(v));
+  return list;
+}
+
+Json json_of(const PictureCheck& p) {
+  return {{"opened", p.opened},
+          {"missing", json_of(p.missing)},
+          {"undecodable", json_of(p.undecodable)},
+          {"other_size", json_of(p.other_size)},
+          {"unknown_size", json_of(p.unknown_size)}};
+}
+
+Json json_of(const DatasetReport& d) {
+  return {{"pictures", d.pictures},
+          {"empty_pictures", d.empty_pictures},
+          {"boxes", d.boxes},
+          {"crowd", d.crowd},
+          {"difficult", d.difficult},
+          {"objects", d.objects},
+          {"objects_per_picture", json_of(d.objects_per_picture)},
+          {"width", json_of(d.width)},
+          {"height", json_of(d.height)},
+          {"input_width", json_of(d.input_width)},
+          {"input_height", json_of(d.input_height)},
+          {"size", json_of(d.size)},
+          {"input_size", json_of(d.input_size)},
+          {"below_stride", d.below_stride},
+          {"small_medium_large", d.by_area},
+          {"classes", json_of(d.classes)},
+          {"degenerate", json_of(d.degenerate)},
+          {"outside", json_of(d.outside)},
+          {"partly_outside", json_of(d.partly_outside)},
+          {"vanishing", json_of(d.vanishing)},
+          {"duplicates", json_of(d.duplicates)},
+          {"contradictions", json_of(d.contradictions)},
+          {"crowded", json_of(d.crowded)}};
+}
+
+Json json_of(const Coverage& c) {
+  return {{"all", json_of(c.all)},
+          {"by_size", json_of(c.by_size)},
+          {"by_ratio", json_of(c.by_ratio)},
+          {"mean_iou", c.mean_iou},
+          {"anchors_per_picture", c.anchors_per_picture}};
+}
+
+Json json_of(const AnchorMatches& m) {
+  return {{"pictures", m.pictures},
+          {"positives", m.positives},
+          {"ignored", m.ignored},
+          {"background", m.background},
+          {"positives_per_picture", json_of(m.positives_per_picture)},
+          {"objects", m.objects},
+          {"low_quality", m.low_quality},
+          {"unmatched", m.unmatched}};
+}
+
+Json json_of(const InitialLoss& l) {
+  return {{"expected", l.expected}, {"measured", l.measured}, {"box", l.box}, {"pictures", l.pictures}};
+}
+
+Json json_of(const StepMemory& m) {
+  return {{"parameters", m.parameters}, {"fixed_bytes", m.fixed}, {"bytes_per_pixel", m.per_pixel},
+          {"width", m.width},           {"height", m.height},     {"predicted_bytes", m.predicted},
+          {"loader_bytes", m.loader}};
+}
+
+}  // namespace
+
+void print_report(const DoctorReport& report, const Config& config) {
+  print_data(report.pictures, report.data);
+  print_classes(report.data.classes);
+  print_anchors(report, config);
+  print_start(report, config);
+  std::printf(report.warnings.empty() ? "\nno warnings\n" : "\nwarnings\n");
+  int number = 0;
+  for (const std::string& warning : report.warnings) std::printf("  %d. %s\n", ++number, warning.c_str());
+}
+
+nlohmann::ordered_json json_of(const DoctorReport& report) {
+  return {{"pictures", json_of(report.pictures)}, {"data", json_of(report.data)},
+          {"coverage", json_of(report.coverage)}, {"matches", json_of(report.matches)},
+          {"advice", json_of(report.advice)},     {"loss", json_of(report.loss)},
+          {"memory", json_of(report.memory)},     {"warnings", report.warnings}};
+}
+
+}  // namespace diopter

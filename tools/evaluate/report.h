@@ -1,0 +1,36 @@
+// What `diopter evaluate` prints and writes.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+
+#include "data/metrics/bootstrap.h"
+#include "data/metrics/coco_metrics.h"
+#include "data/metrics/confusion_matrix.h"
+#include "data/metrics/detection_errors.h"
+#include "data/metrics/voc_metrics.h"
+
+namespace diopter {
+
+/// Everything that is known about detections, by COCO's rules; what was not asked for is empty.
+struct CocoReport {
+  CocoMatches matches;
+  CocoMetrics metrics;
+  std::optional<DetectionErrors> errors;
+  std::optional<BootstrapIntervals> intervals;
+  std::optional<ConfusionMatrix> confusion;
+};
+
+void print_report(const CocoReport& report);
+void print_report(const VocMetrics& metrics);
+
+/// Keys keep their order: as the metrics print them, categories by ascending id.
+nlohmann::ordered_json json_of(const CocoReport& report);
+nlohmann::ordered_json json_of(const VocMetrics& metrics);
+
+/// Writes categories.csv and pr_curves.csv, and errors.csv, intervals.csv and confusion.csv where there is something to
+/// write, into `folder`, which is made when it is not there. Throws Error when it cannot be written.
+void write_tables(const CocoReport& report, const std::string& folder);
+
+}  // namespace diopter

@@ -1,0 +1,22 @@
+// diopter figure loss-cdf: which examples carry the loss of a trained model.
+#pragma once
+
+#include <CLI/CLI.hpp>
+
+#include <string>
+#include <vector>
+
+#include "kernels/detection/loss_list.h"
+
+namespace diopter {
+
+/// The losses of a list of texts; an error names `option` and the text.
+std::vector<AnyLoss> parse_losses(const std::vector<std::string>& texts, const std::string& option);
+
+/// Adds --loss, which may be repeated.
+void add_losses_option(CLI::App& command, std::vector<std::string>& losses, const std::string& description);
+
+/// Adds the subcommand loss-cdf to `figure`.
+void add_loss_cdf_figure(CLI::App& figure);
+
+}  // namespace diopter

@@ -1,0 +1,139 @@
+#include "tools/kernels/check.h"
+
+#include <sys/wait.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "kernels/base/check.h"
+
+namespace diopter {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kProgram = "tests/kernels_tests";
+
+struct Flavour {
+  fs::path folder;
+  std::string devices;              // "cpu", "cpu and cuda", "cpu and executor"
+  std::vector<std::string> orders;  // thread orders to run it in; one empty name where there is no executor
+};
+
+/// What a build folder's DIOPTER_CUDA is, from CMake's cache.
+std::string cuda_side(const fs::path& folder) {
+  constexpr const char* kKey = "DIOPTER_CUDA:STRING=";
+  std::ifstream cache(folder / "CMakeCache.txt");
+  for (std::string line; std::getline(cache, line);) {
+    if (line.starts_with(kKey)) return line.substr(std::string(kKey).size());
+  }
+  return "off";
+}
+
+std::vector<Flavour> flavours(const fs::path& builds) {
+  std::vector<Flavour> result;
+  std::error_code none;
+  for (const fs::directory_entry& entry : fs::directory_iterator(builds, none)) {
+    if (!fs::exists(entry.path() / kProgram)) continue;
+    const std::string side = cuda_side(entry.path());
+    Flavour flavour{.folder = entry.path(), .devices = "cpu", .orders = {""}};
+    if (side == "host") {
+      flavour.devices = "cpu and executor";
+      flavour.orders = {"forward", "reverse", "shuffle"};
+    } else if (side == "on" || side == "auto") {
+      flavour.devices = "cpu and cuda";
+    }
+    result.push_back(flavour);
+  }
+  std::sort(result.begin(), result.end(), [](const Flavour& a, const Flavour& b) { return a.folder < b.folder; });
+  return result;
+}
+
+/// In single quotes, for the shell.
+std::string quoted(const std::string& text) {
+  std::string result = "'";
+  for (const char c : text) result += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return result + "'";
+}
+
+struct TestRun {
+  bool passed;
+  double seconds;
+  std::string output;
+};
+
+TestRun run(const std::string& command) {
+  const auto start = std::chrono::steady_clock::now();
+  FILE* pipe = popen(("( " + command + " ) 2>&1").c_str(), "r");
+  DIOPTER_CHECK(pipe != nullptr, "no process can be started for: ", command);
+  TestRun result{};
+  char buffer[4096];
+  for (std::size_t n; (n = std::fread(buffer, 1, sizeof buffer, pipe)) > 0;) result.output.append(buffer, n);
+  const int status = pclose(pipe);
+  // Catch2 2 ends with 0 when no test has a name that matches; then nothing "passed" is in its summary.
+  result.passed = WIFEXITED(status) && WEXITSTATUS(status) == 0 && result.output.find(" passed") != std::string::npos;
+  result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return result;
+}
+
+/// The last lines of a text, indented.
+std::string tail(const std::string& text, int lines) {
+  std::size_t begin = text.size();
+  while (begin > 0 && (text[begin - 1] != '\n' || begin == text.size() || --lines > 0)) --begin;
+  std::string result = "    ";
+  for (const char c : text.substr(begin)) result += c == '\n' ? std::string("\n    ") : std::string(1, c);
+  while (!result.empty() && (result.back() == ' ' || result.back() == '\n')) result.pop_back();
+  return result;
+}
+
+void print_missing_presets(const fs::path& builds) {
+  const fs::path file = builds.parent_path() / "CMakePresets.json";
+  std::ifstream in(file);
+  if (!in) return;
+  const nlohmann::json presets = nlohmann::json::parse(in, nullptr, false);
+  DIOPTER_CHECK(presets.is_object() && presets.contains("configurePresets"), file.string(), ": not a file of presets");
+  for (const nlohmann::json& preset : presets.at("configurePresets")) {
+    const std::string name = preset.at("name");
+    if (preset.value("hidden", false) || fs::exists(builds / name / kProgram)) continue;
+    std::printf("not built: %s (%s)\n  cmake --preset %s && cmake --build --preset %s --target kernels_tests\n",
+                name.c_str(), preset.value("displayName", name).c_str(), name.c_str(), name.c_str());
+  }
+}
+
+}  // namespace
+
+std::filesystem::path build_folders() { return fs::read_symlink("/proc/self/exe").parent_path().parent_path(); }
+
+bool check_kernel(const KernelEntry& kernel, const std::filesystem::path& builds) {
+  const std::vector<Flavour> all = flavours(builds);
+  DIOPTER_CHECK(!all.empty(), builds.string(), ": no build folder here has ", kProgram,
+                "; build it with cmake --build --preset release --target kernels_tests");
+  bool all_passed = true;
+  std::printf("%-16s %-17s %-8s %-7s %8s\n", "build", "devices", "order", "result", "seconds");
+  for (const Flavour& flavour : all) {
+    for (const std::string& order : flavour.orders) {
+      const std::string command = (order.empty() ? "" : "DIOPTER_EXECUTOR_ORDER=" + order + " ") +
+                                  quoted((flavour.folder / kProgram).string()) + " " + quoted(kernel.tests);
+      const TestRun result = run(command);
+      std::printf("%-16s %-17s %-8s %-7s %8.1f\n", flavour.folder.filename().c_str(), flavour.devices.c_str(),
+                  order.empty() ? "-" : order.c_str(), result.passed ? "passed" : "FAILED", result.seconds);
+      const std::size_t reason = result.output.find("cuda is not tested: ");
+      if (reason != std::string::npos) {
+        std::printf("  %s\n", result.output.substr(reason, result.output.find('\n', reason) - reason).c_str());
+      }
+      if (!result.passed) std::printf("%s\n  again: %s\n", tail(result.output, 20).c_str(), command.c_str());
+      std::fflush(stdout);
+      all_passed = all_passed && result.passed;
+    }
+  }
+  print_missing_presets(builds);
+  return all_passed;
+}
+
+}  // namespace diopter
