@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "data/pictures/augment.h"
-#include "data/readers/dataset.h"
+#include "data/dataset.h"
 
 namespace diopter {
 

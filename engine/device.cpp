@@ -1,6 +1,7 @@
 #include "engine/device.h"
 
-#include "engine/dispatch.h"
+#include "engine/tensor.h"
+#include "kernels/toolkit/dispatch.h"
 
 namespace diopter {
 

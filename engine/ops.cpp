@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "engine/dispatch.h"
+#include "kernels/toolkit/dispatch.h"
 #include "kernels/nn/batch_norm.h"
 #include "kernels/nn/conv2d/conv2d.h"
 #include "kernels/nn/elementwise.h"

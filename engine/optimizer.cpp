@@ -4,7 +4,8 @@
 #include <set>
 #include <string>
 
-#include "engine/dispatch.h"
+#include "engine/profile/profile.h"
+#include "kernels/toolkit/dispatch.h"
 #include "kernels/nn/elementwise.h"
 #include "kernels/nn/reduce.h"
 #include "kernels/nn/sgd.h"

@@ -1,6 +1,7 @@
 #include "engine/tape.h"
 
-#include "engine/dispatch.h"
+#include "engine/profile/profile.h"
+#include "kernels/toolkit/dispatch.h"
 #include "kernels/nn/elementwise.h"
 #include "kernels/nn/reduce.h"
 
@@ -51,7 +52,7 @@ void require_finite(const char* name, const std::vector<Variable>& inputs, const
 }  // namespace
 
 void Gradient::accumulate(const Tensor& dx) {
-  if (std::exchange(one_, false)) gradient_ = ones_like(dx);
+  if (std::exchange(seed_is_one_, false)) gradient_ = ones_like(dx);
   if (!gradient_.defined()) {
     gradient_ = dx;
     return;
@@ -76,7 +77,7 @@ void Gradient::clear() {
     gradient_.zero();
   } else {
     gradient_ = Tensor();
-    one_ = false;
+    seed_is_one_ = false;
   }
 }
 
@@ -113,8 +114,8 @@ void Tape::backward(const std::vector<Variable>& losses) {
     DIOPTER_CHECK(loss.value().size() == 1, "backward from a tensor ", loss.shape().str(), " without its gradient");
     if (!loss.requires_gradient()) continue;
     Gradient& gradient = *loss.gradient();
-    if (gradient.takes_one_ && !gradient.one_ && !gradient.gradient_.defined()) {
-      gradient.one_ = true;
+    if (gradient.takes_one_seed_ && !gradient.seed_is_one_ && !gradient.gradient_.defined()) {
+      gradient.seed_is_one_ = true;
     } else {
       gradient.accumulate(ones_like(loss.value()));
     }
@@ -135,7 +136,7 @@ void Tape::run() {
   while (!entries_.empty()) {
     const Entry entry = std::move(entries_.back());
     entries_.pop_back();
-    const bool one = std::exchange(entry.output->one_, false);
+    const bool one = std::exchange(entry.output->seed_is_one_, false);
     const Tensor dy = std::exchange(entry.output->gradient_, Tensor());
     if (!one && !dy.defined()) continue;
     const ProfiledScope scope(ProfiledRange::Kind::backward, entry.name, entry.parameter);
@@ -155,9 +156,9 @@ Variable record(const char* name, const std::vector<Variable>& inputs, const Ten
                 std::function<void(const Tensor&)> backward) {
   if (finite_checks > 0) require_finite(name, inputs, y);
   std::string parameter;
-  if (RangeListener* listener = RangeListener::current()) {
+  if (Profiler* profiler = Profiler::current()) {
     parameter = parameter_of(inputs);
-    listener->name_parameter(parameter);
+    profiler->name_parameter(parameter);
   }
   if (!is_recorded(inputs)) return Variable(y);
   Variable output(y, true);
@@ -168,7 +169,7 @@ Variable record(const char* name, const std::vector<Variable>& inputs, const Ten
 Variable record_loss(const char* name, const std::vector<Variable>& inputs, const Tensor& y,
                      std::function<void(const Tensor&)> backward) {
   const Variable loss = record(name, inputs, y, std::move(backward));
-  if (loss.requires_gradient()) loss.gradient()->takes_one_ = true;
+  if (loss.requires_gradient()) loss.gradient()->takes_one_seed_ = true;
   return loss;
 }
 

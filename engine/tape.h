@@ -33,8 +33,8 @@ class Gradient {
                               std::function<void(const Tensor&)>);
   Tensor gradient_;
   bool fixed_ = false;
-  bool takes_one_ = false;  // of a fused loss, which saves work when its gradient is one
-  bool one_ = false;        // the gradient is one and is not stored: gradient_ is undefined
+  bool takes_one_seed_ = false;  // of a fused loss, which saves work when its gradient is one
+  bool seed_is_one_ = false;        // the gradient is one and is not stored: gradient_ is undefined
 };
 
 /// A value that takes part in differentiation: a shared handle. A default Variable is no variable: defined() is false.

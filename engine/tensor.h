@@ -7,23 +7,12 @@
 #include <string>
 #include <vector>
 
-#include "kernels/base/bf16.h"
+#include "engine/dtype.h"
 #include "kernels/base/check.h"
 #include "kernels/toolkit/levels.h"
 #include "kernels/device/memory.h"
 
 namespace diopter {
-
-enum class DType : std::uint8_t { f32, bf16, i32, u8 };
-
-std::size_t size_of(DType dtype);
-const char* name_of(DType dtype);
-
-template <class T> struct DTypeOf;
-template <> struct DTypeOf<float> { static constexpr DType value = DType::f32; };
-template <> struct DTypeOf<bf16> { static constexpr DType value = DType::bf16; };
-template <> struct DTypeOf<std::int32_t> { static constexpr DType value = DType::i32; };
-template <> struct DTypeOf<std::uint8_t> { static constexpr DType value = DType::u8; };
 
 /// Up to five sizes, all >= 0.
 class Shape {

@@ -9,7 +9,8 @@
 #include <string>
 #include <vector>
 
-#include "data/pictures/shapes.h"
+#include "data/readers/read_dataset.h"
+#include "data/shapes.h"
 #include "engine/device.h"
 #include "kernels/base/atomic_file.h"
 #include "kernels/base/check.h"

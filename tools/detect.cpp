@@ -1,5 +1,7 @@
 // diopter detect: finds objects in pictures and draws them.
 #include "retinanet/network/detect.h"
+#include "engine/profile/profile.h"
+#include "retinanet/weights/weights.h"
 
 #include <algorithm>
 #include <cstdio>

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "data/readers/dataset.h"
+#include "data/readers/read_dataset.h"
 #include "data/readers/reader_support.h"
 #include "kernels/base/atomic_file.h"
 #include "tools/command/command.h"

@@ -6,10 +6,11 @@
 #include <vector>
 
 #include "data/readers/coco.h"
-#include "data/readers/dataset.h"
+#include "data/readers/read_dataset.h"
 #include "engine/device.h"
 #include "kernels/base/atomic_file.h"
 #include "retinanet/network/detect.h"
+#include "retinanet/weights/weights.h"
 #include "tools/command/command.h"
 #include "tools/evaluate/report.h"
 #include "tools/command/progress.h"

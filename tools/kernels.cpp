@@ -56,7 +56,7 @@ void bench(const Request& request) {
     for (const KernelTime& time : kernel_times(kernel, device, request.options)) {
       std::printf("%-20s %-40s %12.1f %8.1f %7.0f%%", kernel.name, time.name.c_str(), time.microseconds,
                   time.gb_per_s(), 100 * time.gb_per_s() / copy.gb_per_s());
-      if (time.floor.operations > 0) std::printf(" %9.1f", time.gflop_per_s());
+      if (time.least.operations > 0) std::printf(" %9.1f", time.gflop_per_s());
       std::printf("\n");
       std::fflush(stdout);
       add_row(kernel.name, time);

@@ -1,5 +1,5 @@
 // diopter shapes: writes the built-in synthetic data set.
-#include "data/pictures/shapes.h"
+#include "data/shapes.h"
 
 #include <iostream>
 #include <memory>

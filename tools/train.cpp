@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "data/readers/read_dataset.h"
 #include "engine/device.h"
 #include "retinanet/config/loss_text.h"
 #include "retinanet/report/run_report.h"

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "data/readers/dataset.h"
+#include "data/dataset.h"
 #include "data/metrics/precision_recall.h"
 
 namespace diopter {

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "data/metrics/coco_matching.h"
-#include "data/readers/dataset.h"
+#include "data/dataset.h"
 
 namespace diopter {
 

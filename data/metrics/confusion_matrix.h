@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "data/readers/dataset.h"
+#include "data/dataset.h"
 
 namespace diopter {
 

@@ -3,7 +3,7 @@
 
 #include <vector>
 
-#include "data/readers/dataset.h"
+#include "data/dataset.h"
 #include "data/pictures/image.h"
 #include "kernels/base/philox.h"
 

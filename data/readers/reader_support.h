@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "data/readers/dataset.h"
+#include "data/dataset.h"
 
 namespace diopter {
 

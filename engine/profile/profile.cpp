@@ -2,22 +2,32 @@
 
 #include <algorithm>
 
-#include "engine/dispatch.h"
+#include "kernels/toolkit/dispatch.h"
 
 namespace diopter {
 
 Profiler::Profiler(Device device)
     : outer_(current_),
+      observer_{this,
+                [](void* self, const char* name, const LeastWork& least) {
+                  static_cast<Profiler*>(self)->begin(ProfiledRange::Kind::kernel, name, "", least);
+                },
+                [](void* self) noexcept { static_cast<Profiler*>(self)->end(); }},
+      outer_observer_(kernel_observer),
       device_(device),
       host_(cpu::make_timeline()),
       gpu_(device == Device::cpu ? nullptr : DIOPTER_DISPATCH(device, make_timeline)) {
   current_ = this;
+  kernel_observer = &observer_;
 }
 
-Profiler::~Profiler() { current_ = outer_; }
+Profiler::~Profiler() {
+  current_ = outer_;
+  kernel_observer = outer_observer_;
+}
 
 void Profiler::begin(ProfiledRange::Kind kind, const std::string& name, const std::string& parameter,
-                     const Floor& floor) {
+                     const LeastWork& least) {
   const int parent = open_.empty() ? -1 : open_.back();
   const bool inherits = parent >= 0 && parameter.empty();
   if (kind == ProfiledRange::Kind::phase) {
@@ -25,18 +35,21 @@ void Profiler::begin(ProfiledRange::Kind kind, const std::string& name, const st
     unnamed_ = ranges_.size() + 1;
   }
   open_.push_back(static_cast<int>(ranges_.size()));
-  ranges_.push_back({{kind, name, inherits ? ranges_[parent].range.parameter : parameter, floor, parent}, 0, 0});
+  ranges_.push_back({{kind, name, inherits ? ranges_[parent].range.parameter : parameter, least, parent}, 0, 0});
   if (gpu_) gpu_->begin(name.c_str());
   ranges_.back().begin = host_->begin(name.c_str());
 }
 
-void Profiler::end() {
+void Profiler::end() noexcept {
   Range& range = ranges_[open_.back()];
-  range.end = host_->end();
-  if (gpu_) gpu_->end();
-  if (range.range.kind == ProfiledRange::Kind::phase) {
-    update_peaks();
-    range.range.bytes_after = DIOPTER_DISPATCH(device_, allocated_bytes);
+  try {
+    range.end = host_->end();
+    if (gpu_) gpu_->end();
+    if (range.range.kind == ProfiledRange::Kind::phase) {
+      update_peaks();
+      range.range.bytes_after = DIOPTER_DISPATCH(device_, allocated_bytes);
+    }
+  } catch (const Error&) {  // of the device, whose next call will say so
   }
   open_.pop_back();
 }

@@ -9,10 +9,10 @@
 #include <string>
 #include <vector>
 
-#include "kernels/base/check.h"
 #include "kernels/base/least_work.h"
 #include "kernels/device/memory.h"
 #include "kernels/device/timeline.h"
+#include "kernels/toolkit/dispatch.h"
 
 namespace diopter {
 
@@ -21,7 +21,7 @@ struct ProfiledRange {
   enum class Kind { phase, backward, kernel } kind;
   std::string name;
   std::string parameter;  // first of those that the operation takes, "backbone.body.conv1.weight"; "" when it takes none
-  Floor floor;            // of a kernel
+  LeastWork least;        // of a kernel
   int parent = -1;        // place of the range that it lies in, -1: none
   double host_begin = 0, host_end = 0;  // when the host gave the work
   double begin = 0, end = 0;            // when the device did it; on the CPU the same
@@ -37,38 +37,25 @@ struct Profile {
   std::vector<ProfiledRange> ranges;  // in the order of their beginnings
 };
 
-/// What is told of ranges: a Profiler. An interface, so that tests of kernels need not link it.
-class RangeListener {
- public:
-  virtual ~RangeListener() = default;
-  /// That of this thread, the innermost one when there are several, or null.
-  static RangeListener* current() { return current_; }
-
-  /// A range begins, inside of those that have not ended.
-  virtual void begin(ProfiledRange::Kind kind, const std::string& name, const std::string& parameter,
-                     const Floor& floor) = 0;
-  /// The range that began last ends.
-  virtual void end() = 0;
-  /// Names the parameter of the kernels that ran since it was called before: for record().
-  virtual void name_parameter(const std::string& parameter) = 0;
-
- protected:
-  inline static constinit thread_local RangeListener* current_ = nullptr;
-};
-
-class Profiler : public RangeListener {
+class Profiler {
  public:
   explicit Profiler(Device device);
-  ~Profiler() override;
+  ~Profiler();
   Profiler(const Profiler&) = delete;
+
+  /// That of this thread, the innermost one when there are several, or null.
+  static Profiler* current() { return current_; }
 
   /// What was measured; waits for the device. No range may be open.
   Profile profile() const;
 
-  void begin(ProfiledRange::Kind kind, const std::string& name, const std::string& parameter,
-             const Floor& floor) override;
-  void end() override;
-  void name_parameter(const std::string& parameter) override;
+  /// A range begins, inside of those that have not ended.
+  void begin(ProfiledRange::Kind kind, const std::string& name, const std::string& parameter = "",
+             const LeastWork& least = {});
+  /// The range that began last ends. An error of the device is left to its next call.
+  void end() noexcept;
+  /// Names the parameter of the kernels that ran since it was called before: for record().
+  void name_parameter(const std::string& parameter);
 
  private:
   struct Range {
@@ -79,7 +66,11 @@ class Profiler : public RangeListener {
   /// Adds the peak of memory to the phases that are open, and begins a new one.
   void update_peaks();
 
-  RangeListener* outer_;
+  inline static constinit thread_local Profiler* current_ = nullptr;
+
+  Profiler* outer_;
+  KernelObserver observer_;
+  const KernelObserver* outer_observer_;
   Device device_;
   std::unique_ptr<Timeline> host_, gpu_;  // gpu_: null on the CPU
   std::vector<Range> ranges_;
@@ -87,24 +78,21 @@ class Profiler : public RangeListener {
   std::size_t unnamed_ = 0;  // the first range that name_parameter may name
 };
 
-/// A range from here to the end of the block, where there is a Profiler.
+/// A phase, or an operation's way back, from here to the end of the block, where there is a Profiler.
 class ProfiledScope {
  public:
   explicit ProfiledScope(const char* phase) : ProfiledScope(ProfiledRange::Kind::phase, phase) {}
-  ProfiledScope(ProfiledRange::Kind kind, const char* name, const std::string& parameter = "", const Floor& floor = {})
-      : listener_(RangeListener::current()) {
-    if (listener_) listener_->begin(kind, name, parameter, floor);
+  ProfiledScope(ProfiledRange::Kind kind, const char* name, const std::string& parameter = "")
+      : profiler_(Profiler::current()) {
+    if (profiler_) profiler_->begin(kind, name, parameter);
   }
   ~ProfiledScope() {
-    try {
-      if (listener_) listener_->end();
-    } catch (const Error&) {  // of the device, whose next call will say so
-    }
+    if (profiler_) profiler_->end();
   }
   ProfiledScope(const ProfiledScope&) = delete;
 
  private:
-  RangeListener* listener_;
+  Profiler* profiler_;
 };
 
 }  // namespace diopter

@@ -20,7 +20,7 @@ struct Total {
   Key key;
   std::int64_t count = 0;
   double microseconds = 0, roof_microseconds = 0;
-  Floor floor;
+  LeastWork least;
   std::size_t peak_bytes = 0, bytes_after = 0;
 
   double share_of_roof() const { return microseconds > 0 ? roof_microseconds / microseconds : 0; }
@@ -39,9 +39,9 @@ std::vector<Total> totals(const Profile& profile, const Roof& roof, Kind kind,
     Total& total = all[place.first->second];
     ++total.count;
     total.microseconds += range.microseconds();
-    total.roof_microseconds += roof.microseconds(range.floor);
-    total.floor.bytes += range.floor.bytes;
-    total.floor.operations += range.floor.operations;
+    total.roof_microseconds += roof.microseconds(range.least);
+    total.least.bytes += range.least.bytes;
+    total.least.operations += range.least.operations;
     total.peak_bytes = std::max(total.peak_bytes, range.peak_bytes);
     total.bytes_after = range.bytes_after;
   }
@@ -97,8 +97,8 @@ std::string kernel_lines(const char* head, const std::vector<Total>& kernels, co
   for (const Total& t : kernels) {
     const double runs = static_cast<double>(whole.count), time = std::max(t.microseconds, 1e-3);
     text += line("%8lld %9.3f %6.1f%% %9.1f %8.1f %8.1f %5.0f%%  %s: %s%s%s\n", static_cast<long long>(t.count),
-                 t.microseconds * 1e-3 / runs, 100 * t.microseconds / whole.microseconds, t.floor.bytes * 1e-6 / runs,
-                 t.floor.bytes * 1e-3 / time, t.floor.operations * 1e-3 / time, 100 * t.share_of_roof(), t.key[1].c_str(),
+                 t.microseconds * 1e-3 / runs, 100 * t.microseconds / whole.microseconds, t.least.bytes * 1e-6 / runs,
+                 t.least.bytes * 1e-3 / time, t.least.operations * 1e-3 / time, 100 * t.share_of_roof(), t.key[1].c_str(),
                  t.key[2].c_str(), t.key[3].empty() ? "" : ", ", t.key[3].c_str());
   }
   return text;
@@ -106,9 +106,9 @@ std::string kernel_lines(const char* head, const std::vector<Total>& kernels, co
 
 }  // namespace
 
-double Roof::microseconds(const Floor& floor) const {
-  return std::max(bytes_per_microsecond > 0 ? floor.bytes / bytes_per_microsecond : 0,
-                  operations_per_microsecond > 0 ? floor.operations / operations_per_microsecond : 0);
+double Roof::microseconds(const LeastWork& least) const {
+  return std::max(bytes_per_microsecond > 0 ? least.bytes / bytes_per_microsecond : 0,
+                  operations_per_microsecond > 0 ? least.operations / operations_per_microsecond : 0);
 }
 
 std::string profile_table(const Profile& profile, const Roof& roof) {
@@ -140,7 +140,7 @@ std::string profile_csv(const Profile& profile, const Roof& roof) {
   std::string text = "part,phase,kernel,parameter,count,microseconds,bytes,operations,share_of_roof\n";
   for (const Total& t : kernel_totals(profile, roof, true)) {
     text += line("%s,%s,%s,%s,%lld,%.3f,%.0f,%.0f,%.4f\n", t.key[0].c_str(), t.key[1].c_str(), t.key[2].c_str(),
-                 t.key[3].c_str(), static_cast<long long>(t.count), t.microseconds, t.floor.bytes, t.floor.operations,
+                 t.key[3].c_str(), static_cast<long long>(t.count), t.microseconds, t.least.bytes, t.least.operations,
                  t.share_of_roof());
   }
   return text;
@@ -164,8 +164,8 @@ std::string profile_trace(const Profile& profile) {
   for (const ProfiledRange& range : profile.ranges) {
     Json args = Json::object();
     if (!range.parameter.empty()) args["parameter"] = range.parameter;
-    if (range.floor.bytes > 0) args["bytes"] = range.floor.bytes;
-    if (range.floor.operations > 0) args["operations"] = range.floor.operations;
+    if (range.least.bytes > 0) args["bytes"] = range.least.bytes;
+    if (range.least.operations > 0) args["operations"] = range.least.operations;
     if (range.kind == Kind::phase) args["peak_bytes"] = range.peak_bytes, args["bytes_after"] = range.bytes_after;
     const auto add = [&](int row, double begin, double end) {
       events.push_back({{"name", range.name},

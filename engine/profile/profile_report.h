@@ -13,7 +13,7 @@ struct Roof {
   double operations_per_microsecond = 0;  // of a product of matrices
 
   /// The time that work with this floor cannot beat.
-  double microseconds(const Floor& floor) const;
+  double microseconds(const LeastWork& least) const;
 };
 
 /// For people, for each outermost phase ("step"): its phases with time and memory, its kernels with time, floor and share

@@ -1,23 +1,23 @@
 // What no version of a kernel can avoid, to judge times by: profiles and `diopter kernels bench` divide by it.
-// x.h gives the floor of each of its kernels as a function of the same name and arguments in namespace floors.
+// x.h gives the floor of each of its kernels as a function of the same name and arguments in namespace least_work.
 #pragma once
 
 #include <cstdint>
 
 namespace diopter {
 
-struct Floor {
+struct LeastWork {
   double bytes = 0;       // that must be read and written in the device's memory
   double operations = 0;  // floating-point ones, where there are enough of them to count
 };
 
 }  // namespace diopter
 
-namespace diopter::floors {
+namespace diopter::least_work {
 
 /// `arrays` arrays of n values of type T read or written once.
 template <class T>
-constexpr Floor passes(double arrays, std::int64_t n) {
+constexpr LeastWork passes(double arrays, std::int64_t n) {
   return {.bytes = arrays * static_cast<double>(n) * sizeof(T)};
 }
 
@@ -29,4 +29,4 @@ struct NoWork {
   }
 };
 
-}  // namespace diopter::floors
+}  // namespace diopter::least_work

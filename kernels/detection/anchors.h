@@ -65,8 +65,8 @@ DIOPTER_KERNEL(
   /// boxes [grid.size(), 4]: every anchor of an image, for tests and tools; training never stores them.
   void generate_anchors(const AnchorGrid& grid, float* boxes))
 
-namespace diopter::floors {
+namespace diopter::least_work {
 
-inline Floor generate_anchors(const AnchorGrid& grid, const float*) { return passes<Box>(1, grid.size()); }
+inline LeastWork generate_anchors(const AnchorGrid& grid, const float*) { return passes<Box>(1, grid.size()); }
 
-}  // namespace diopter::floors
+}  // namespace diopter::least_work

@@ -85,4 +85,11 @@ DIOPTER_HD BoxT<T> decode_box(const BoxCoder& coder, const BoxT<T>& anchor, cons
   return {cx - T(0.5) * w, cy - T(0.5) * h, cx + T(0.5) * w, cy + T(0.5) * h};
 }
 
+/// Whether the boxes' intersection is larger than threshold * union; the areas are those of box_area.
+DIOPTER_HD inline bool overlaps_more(const Box& a, float area_a, const Box& b, float area_b, float threshold) {
+  const float intersection = box_intersection(a, b);
+  const float united = sub_rn(add_rn(area_a, area_b), intersection);
+  return intersection > mul_rn(threshold, united);
+}
+
 }  // namespace diopter

@@ -148,13 +148,13 @@ struct BoxLossArgs {
 
 DIOPTER_KERNEL(template <class T> void box_loss(const BoxLossArgs<T>& args))
 
-namespace diopter::floors {
+namespace diopter::least_work {
 
 /// Labels are read, gradients written; what the few positives read is not counted.
-template <class T> Floor box_loss(const BoxLossArgs<T>& args) {
+template <class T> LeastWork box_loss(const BoxLossArgs<T>& args) {
   const std::int64_t anchors = args.deltas.images * args.deltas.anchors();
   const bool gradient = args.deltas.level[0].gradient;
   return {.bytes = passes<std::int32_t>(1, anchors).bytes + passes<T>(gradient ? 4 : 0, anchors).bytes};
 }
 
-}  // namespace diopter::floors
+}  // namespace diopter::least_work

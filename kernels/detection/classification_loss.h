@@ -29,13 +29,13 @@ struct ClassificationLossArgs {
 DIOPTER_KERNEL(
   template <class T> void classification_loss(const ClassificationLossArgs<T>& args, const AnyLoss& loss))
 
-namespace diopter::floors {
+namespace diopter::least_work {
 
 /// Logits and labels are read, the gradient is written.
-template <class T> Floor classification_loss(const ClassificationLossArgs<T>& args, const AnyLoss&) {
+template <class T> LeastWork classification_loss(const ClassificationLossArgs<T>& args, const AnyLoss&) {
   const std::int64_t anchors = args.logits.images * args.logits.anchors();
   const bool gradient = args.logits.level[0].gradient;
   return {.bytes = passes<T>(gradient ? 2 : 1, anchors * args.logits.channels).bytes + passes<std::int32_t>(1, anchors).bytes};
 }
 
-}  // namespace diopter::floors
+}  // namespace diopter::least_work

@@ -73,16 +73,16 @@ DIOPTER_KERNEL(
   template <class T> void anchor_scores(const AnchorScoreArgs<T>& args, const AnyLoss& loss);
   void select_hard_examples(const HardExampleArgs& args))
 
-namespace diopter::floors {
+namespace diopter::least_work {
 
 /// Logits and labels are read, a score is written for each anchor.
-template <class T> Floor anchor_scores(const AnchorScoreArgs<T>& args, const AnyLoss&) {
+template <class T> LeastWork anchor_scores(const AnchorScoreArgs<T>& args, const AnyLoss&) {
   const std::int64_t anchors = args.logits.images * args.logits.anchors();
   return {.bytes = passes<T>(1, anchors * args.logits.channels).bytes + passes<float>(2, anchors).bytes};
 }
 /// The labels of the anchors that are not selected are written.
-inline Floor select_hard_examples(const HardExampleArgs& args) {
+inline LeastWork select_hard_examples(const HardExampleArgs& args) {
   return passes<std::int32_t>(1, args.images * args.grid.size());
 }
 
-}  // namespace diopter::floors
+}  // namespace diopter::least_work

@@ -46,4 +46,9 @@ void for_each_parameter(Loss& loss, const F& f) {
   }
 }
 
+/// Loss of one logit and its derivative with respect to the logit, in double.
+inline ValueAndDerivative<double> loss_at(const AnyLoss& loss, double x, bool positive) {
+  return std::visit([&](const auto& l) { return l(x, positive); }, loss);
+}
+
 }  // namespace diopter

@@ -18,7 +18,7 @@ template <class T, class Loss>
 double negatives(const Loss& loss, const T* x, T* dx, std::int64_t n, float scale) {
   constexpr int kBlock = 128, kVector = 16;
   double total = 0;
-  for_processor([=, &total] {
+  with_widest_vectors([=, &total] {
     float logits[kBlock], values[kBlock], derivatives[kBlock];
     double sum = 0;
     for (std::int64_t begin = 0; begin < n; begin += kBlock) {

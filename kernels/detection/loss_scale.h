@@ -47,8 +47,8 @@ DIOPTER_HD inline void compute_loss_scale(const LossScaleArgs& args) {
 
 DIOPTER_KERNEL(void loss_scale(const LossScaleArgs& args))
 
-namespace diopter::floors {
+namespace diopter::least_work {
 
-inline Floor loss_scale(const LossScaleArgs& args) { return passes<float>(2, args.images); }
+inline LeastWork loss_scale(const LossScaleArgs& args) { return passes<float>(2, args.images); }
 
-}  // namespace diopter::floors
+}  // namespace diopter::least_work

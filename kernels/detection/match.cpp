@@ -197,7 +197,7 @@ class Matcher {
       const Range r = range(tile, b);
       if (truth_.labels[b] < 0 || r.begin >= r.end) continue;
       std::int32_t largest = 0;
-      for_processor([&] { largest = largest_iou_bits(anchor, r, truth_box(truth_, b)); });
+      with_widest_vectors([&] { largest = largest_iou_bits(anchor, r, truth_box(truth_, b)); });
       raise(largest_[b], largest);
     }
   }
@@ -233,12 +233,12 @@ class Matcher {
       if (r.begin >= r.end) continue;
       const Box box = truth_box(truth_, b);
       if (truth_.labels[b] < 0) {
-        for_processor([&] { cover(anchor, r, box, rule.ignore_overlap, state); });
+        with_widest_vectors([&] { cover(anchor, r, box, rule.ignore_overlap, state); });
         continue;
       }
       const float largest = largest_.empty() ? 0 : std::bit_cast<float>(largest_[b].load(std::memory_order_relaxed));
       const float claim = largest > 0 ? largest : INFINITY;
-      for_processor([&] { compare_with_best(anchor, r, box, b, claim, state); });
+      with_widest_vectors([&] { compare_with_best(anchor, r, box, b, claim, state); });
     }
 
     for (int i = 0; i < size; ++i) {

@@ -48,11 +48,11 @@ struct MatchArgs {
 
 DIOPTER_KERNEL(void match_anchors(const MatchArgs& args))
 
-namespace diopter::floors {
+namespace diopter::least_work {
 
 /// A label and a match are written for each anchor.
-inline Floor match_anchors(const MatchArgs& args) {
+inline LeastWork match_anchors(const MatchArgs& args) {
   return passes<std::int32_t>(2, args.truth.images * args.grid.size());
 }
 
-}  // namespace diopter::floors
+}  // namespace diopter::least_work

@@ -12,13 +12,6 @@
 
 namespace diopter {
 
-/// Whether the boxes' intersection is larger than threshold * union; the areas are those of box_area.
-DIOPTER_HD inline bool overlaps_more(const Box& a, float area_a, const Box& b, float area_b, float threshold) {
-  const float intersection = box_intersection(a, b);
-  const float united = sub_rn(add_rn(area_a, area_b), intersection);
-  return intersection > mul_rn(threshold, united);
-}
-
 struct NmsArgs {
   int images;
   int capacity;                // boxes an image has room for
@@ -37,11 +30,11 @@ struct NmsArgs {
 
 DIOPTER_KERNEL(void batched_nms(const NmsArgs& args))
 
-namespace diopter::floors {
+namespace diopter::least_work {
 
 /// Corners, score and label, as if every place held a box.
-inline Floor batched_nms(const NmsArgs& args) {
+inline LeastWork batched_nms(const NmsArgs& args) {
   return {.bytes = (sizeof(Box) + 8) * static_cast<double>(args.images) * args.capacity};
 }
 
-}  // namespace diopter::floors
+}  // namespace diopter::least_work

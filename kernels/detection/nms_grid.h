@@ -15,7 +15,7 @@
 #include <vector>
 
 #include "kernels/toolkit/widest_vectors.h"
-#include "kernels/detection/nms.h"
+#include "kernels/detection/box.h"
 
 namespace diopter::cpu {
 
@@ -153,7 +153,7 @@ class KeptBoxes {
     const std::int32_t first = cells_[cell];
     if (first < 0) return false;
     bool any = false;
-    for_processor([&any, first, blocks = blocks_.data(), box, area, threshold = threshold_] {
+    with_widest_vectors([&any, first, blocks = blocks_.data(), box, area, threshold = threshold_] {
       for (std::int32_t i = first; i >= 0 && !any; i = blocks[i].next) {
         const Block& b = blocks[i];
         int hit = 0;

@@ -38,7 +38,7 @@ bool keep_best(std::vector<Candidate>& candidates, std::size_t k) {
 template <class T>
 std::int64_t next_block(const T* logits, std::int64_t begin, std::int64_t n, float threshold) {
   std::int64_t found = n;
-  for_processor([=, &found] {
+  with_widest_vectors([=, &found] {
     std::int64_t block = begin;
     for (int above = 0; block < n; block += kBlock) {
       if (n - block >= kBlock) {

@@ -43,15 +43,15 @@ DIOPTER_KERNEL(
   template <class T> void top_k(const TopKArgs<T>& args);
   template <class T> void decode_candidates(const DecodeArgs<T>& args))
 
-namespace diopter::floors {
+namespace diopter::least_work {
 
-template <class T> Floor top_k(const TopKArgs<T>& args) {
+template <class T> LeastWork top_k(const TopKArgs<T>& args) {
   return passes<T>(1, args.logits.images * args.logits.anchors() * args.logits.channels);
 }
 /// As if every place held a candidate: index, value and deltas are read, box, score and label written.
-template <class T> Floor decode_candidates(const DecodeArgs<T>& args) {
+template <class T> LeastWork decode_candidates(const DecodeArgs<T>& args) {
   const double places = static_cast<double>(args.deltas.images) * args.deltas.count * args.k;
   return {.bytes = places * (8 + 4 * sizeof(T) + sizeof(Box) + 8)};
 }
 
-}  // namespace diopter::floors
+}  // namespace diopter::least_work

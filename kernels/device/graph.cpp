@@ -4,9 +4,9 @@ namespace diopter::cpu {
 
 namespace {
 
-class CalledWork : public RecordedWork {
+class RepeatedCalls : public CapturedGraph {
  public:
-  explicit CalledWork(const std::function<void()>& queue) : queue_(queue) {}
+  explicit RepeatedCalls(const std::function<void()>& queue) : queue_(queue) {}
   void run() override { queue_(); }
 
  private:
@@ -15,8 +15,8 @@ class CalledWork : public RecordedWork {
 
 }  // namespace
 
-std::unique_ptr<RecordedWork> record_work(const std::function<void()>& queue) {
-  return std::make_unique<CalledWork>(queue);
+std::unique_ptr<CapturedGraph> capture_graph(const std::function<void()>& queue) {
+  return std::make_unique<RepeatedCalls>(queue);
 }
 
 }  // namespace diopter::cpu

@@ -9,9 +9,9 @@
 
 namespace diopter {
 
-class RecordedWork {
+class CapturedGraph {
  public:
-  virtual ~RecordedWork() = default;
+  virtual ~CapturedGraph() = default;
   /// Queues all of it, in the order of the current stream; returns at once.
   virtual void run() = 0;
 };
@@ -22,10 +22,10 @@ DIOPTER_KERNEL(
   /// Calls `queue` and records what that gives to the device, instead of doing it: kernels with the arguments they have
   /// now, copies within the device, memory of the work's own. `queue` frees what it allocates, and nothing else; it copies
   /// nothing from or to the host and waits for nothing: Error says which. The CPU calls `queue` at each run instead.
-  std::unique_ptr<RecordedWork> record_work(const std::function<void()>& queue))
+  std::unique_ptr<CapturedGraph> capture_graph(const std::function<void()>& queue))
 
-namespace diopter::floors {
+namespace diopter::least_work {
 
-inline constexpr NoWork record_work;
+inline constexpr NoWork capture_graph;
 
-}  // namespace diopter::floors
+}  // namespace diopter::least_work

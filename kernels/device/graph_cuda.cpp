@@ -38,7 +38,7 @@ class Capture {
   StreamReference stream_;
 };
 
-class Graph : public RecordedWork {
+class Graph : public CapturedGraph {
  public:
   explicit Graph(const std::function<void()>& queue) {
     trim();  // the graph gets memory of its own: what the same work has used so far goes back to the driver
@@ -70,6 +70,6 @@ class Graph : public RecordedWork {
 
 }  // namespace
 
-std::unique_ptr<RecordedWork> record_work(const std::function<void()>& queue) { return std::make_unique<Graph>(queue); }
+std::unique_ptr<CapturedGraph> capture_graph(const std::function<void()>& queue) { return std::make_unique<Graph>(queue); }
 
 }  // namespace diopter::cuda

@@ -44,13 +44,13 @@ void trim();
 
 }  // namespace diopter::cuda
 
-namespace diopter::floors {
+namespace diopter::least_work {
 
 inline constexpr NoWork allocate, deallocate, allocated_bytes, peak_bytes, reset_peak_bytes;
 
-inline Floor zero(const void*, std::size_t bytes) { return {.bytes = static_cast<double>(bytes)}; }
-inline Floor copy(const void*, const void*, std::size_t bytes) { return {.bytes = 2 * static_cast<double>(bytes)}; }
-inline Floor copy_from_host(const void*, const void*, std::size_t bytes) { return {.bytes = static_cast<double>(bytes)}; }
-inline Floor copy_to_host(const void*, const void*, std::size_t bytes) { return {.bytes = static_cast<double>(bytes)}; }
+inline LeastWork zero(const void*, std::size_t bytes) { return {.bytes = static_cast<double>(bytes)}; }
+inline LeastWork copy(const void*, const void*, std::size_t bytes) { return {.bytes = 2 * static_cast<double>(bytes)}; }
+inline LeastWork copy_from_host(const void*, const void*, std::size_t bytes) { return {.bytes = static_cast<double>(bytes)}; }
+inline LeastWork copy_to_host(const void*, const void*, std::size_t bytes) { return {.bytes = static_cast<double>(bytes)}; }
 
-}  // namespace diopter::floors
+}  // namespace diopter::least_work

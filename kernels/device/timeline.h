@@ -30,8 +30,8 @@ class Timeline {
 
 DIOPTER_KERNEL(std::unique_ptr<Timeline> make_timeline())
 
-namespace diopter::floors {
+namespace diopter::least_work {
 
 inline constexpr NoWork make_timeline;
 
-}  // namespace diopter::floors
+}  // namespace diopter::least_work

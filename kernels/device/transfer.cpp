@@ -8,9 +8,9 @@ namespace diopter::cpu {
 namespace {
 
 /// Nothing runs beside anything here: copies are done at once.
-class PlainBuffer : public HostBuffer {
+class PlainMemory : public PinnedBuffer {
  public:
-  explicit PlainBuffer(std::size_t bytes) : memory_(bytes) {}
+  explicit PlainMemory(std::size_t bytes) : memory_(bytes) {}
   void* data() override { return memory_.data(); }
   std::size_t bytes() const override { return memory_.size(); }
   void upload(void* to, std::size_t offset, std::size_t bytes) override {
@@ -24,7 +24,7 @@ class PlainBuffer : public HostBuffer {
   std::vector<std::byte> memory_;
 };
 
-class WorkAtOnce : public SideWork {
+class NoSideStream : public SideStream {
  public:
   void run(const std::function<void()>& queue) override { queue(); }
   void join() override {}
@@ -32,7 +32,7 @@ class WorkAtOnce : public SideWork {
 
 }  // namespace
 
-std::unique_ptr<HostBuffer> make_host_buffer(std::size_t bytes) { return std::make_unique<PlainBuffer>(bytes); }
-std::unique_ptr<SideWork> make_side_work() { return std::make_unique<WorkAtOnce>(); }
+std::unique_ptr<PinnedBuffer> make_pinned_buffer(std::size_t bytes) { return std::make_unique<PlainMemory>(bytes); }
+std::unique_ptr<SideStream> make_side_stream() { return std::make_unique<NoSideStream>(); }
 
 }  // namespace diopter::cpu

@@ -11,9 +11,9 @@
 namespace diopter {
 
 /// Host memory that the device reads and writes by itself: page-locked for a GPU.
-class HostBuffer {
+class PinnedBuffer {
  public:
-  virtual ~HostBuffer() = default;
+  virtual ~PinnedBuffer() = default;
   /// The memory, for the host to use: waits for the copies that were queued from or to it.
   virtual void* data() = 0;
   virtual std::size_t bytes() const = 0;
@@ -24,9 +24,9 @@ class HostBuffer {
 };
 
 /// Device work beside the computation, on a stream of its own.
-class SideWork {
+class SideStream {
  public:
-  virtual ~SideWork() = default;
+  virtual ~SideStream() = default;
   /// Calls `queue`; what it allocates and queues runs beside what is queued elsewhere, before or afterwards: it must not
   /// touch memory that the caller's work may still use.
   virtual void run(const std::function<void()>& queue) = 0;
@@ -38,11 +38,11 @@ class SideWork {
 
 DIOPTER_KERNEL(
   /// Throws Error when there is no such memory left.
-  std::unique_ptr<HostBuffer> make_host_buffer(std::size_t bytes);
-  std::unique_ptr<SideWork> make_side_work())
+  std::unique_ptr<PinnedBuffer> make_pinned_buffer(std::size_t bytes);
+  std::unique_ptr<SideStream> make_side_stream())
 
-namespace diopter::floors {
+namespace diopter::least_work {
 
-inline constexpr NoWork make_host_buffer, make_side_work;
+inline constexpr NoWork make_pinned_buffer, make_side_stream;
 
-}  // namespace diopter::floors
+}  // namespace diopter::least_work

@@ -9,10 +9,10 @@ namespace diopter::cuda {
 
 namespace {
 
-class PinnedBuffer : public HostBuffer {
+class PageLockedMemory : public PinnedBuffer {
  public:
-  explicit PinnedBuffer(std::size_t bytes) : memory_(allocate_pinned(bytes)), bytes_(bytes) {}
-  ~PinnedBuffer() override {
+  explicit PageLockedMemory(std::size_t bytes) : memory_(allocate_pinned(bytes)), bytes_(bytes) {}
+  ~PageLockedMemory() override {
     try {
       last_copy_.synchronize();
     } catch (...) {  // the copy failed: so will the next call that can say so
@@ -39,7 +39,7 @@ class PinnedBuffer : public HostBuffer {
   Event last_copy_;  // of one stream at a time: copies are reached in the order they were queued
 };
 
-class StreamBeside : public SideWork {
+class StreamBeside : public SideStream {
  public:
   void run(const std::function<void()>& queue) override {
     const StreamScope scope(stream_);
@@ -55,7 +55,7 @@ class StreamBeside : public SideWork {
 
 }  // namespace
 
-std::unique_ptr<HostBuffer> make_host_buffer(std::size_t bytes) { return std::make_unique<PinnedBuffer>(bytes); }
-std::unique_ptr<SideWork> make_side_work() { return std::make_unique<StreamBeside>(); }
+std::unique_ptr<PinnedBuffer> make_pinned_buffer(std::size_t bytes) { return std::make_unique<PageLockedMemory>(bytes); }
+std::unique_ptr<SideStream> make_side_stream() { return std::make_unique<StreamBeside>(); }
 
 }  // namespace diopter::cuda

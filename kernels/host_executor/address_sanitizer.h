@@ -1,9 +1,7 @@
-// What AddressSanitizer has to know of fibres and of device memory. Empty without it.
+// AddressSanitizer's view of stacks and of device memory. Without it all of this is empty.
 #pragma once
 
 #include <cstddef>
-
-#include "kernels/host_executor/fibre.h"
 
 #if defined(__SANITIZE_ADDRESS__)
 #define DIOPTER_EXECUTOR_ASAN
@@ -20,21 +18,28 @@
 
 namespace diopter::host_executor::address_sanitizer {
 
+/// The stack of a fibre.
+struct Stack {
+  const void* lowest = nullptr;  // address
+  std::size_t bytes = 0;
+  void* fake = nullptr;  // AddressSanitizer's own
+};
+
 #ifdef DIOPTER_EXECUTOR_ASAN
 
 inline constexpr bool kPresent = true;
 
-/// The fibre that was left by the switch now under way.
-inline thread_local Fibre* left = nullptr;
+/// The stack that was left by the switch now under way.
+inline thread_local Stack* left = nullptr;
 
-inline void leave(Fibre& from, Fibre& to) {
+inline void leave(Stack& from, Stack& to) {
   left = &from;
-  __sanitizer_start_switch_fiber(&from.fake_stack, to.stack, to.stack_bytes);
+  __sanitizer_start_switch_fiber(&from.fake, to.lowest, to.bytes);
 }
 
-inline void entered(Fibre& fibre) {
+inline void entered(Stack& stack) {
   // The bounds of a host thread's own stack are learnt when it is first left.
-  __sanitizer_finish_switch_fiber(fibre.fake_stack, &left->stack, &left->stack_bytes);
+  __sanitizer_finish_switch_fiber(stack.fake, &left->lowest, &left->bytes);
 }
 
 inline void forbid(const void* memory, std::size_t bytes) { __asan_poison_memory_region(memory, bytes); }
@@ -43,8 +48,8 @@ inline void allow(const void* memory, std::size_t bytes) { __asan_unpoison_memor
 #else
 
 inline constexpr bool kPresent = false;
-inline void leave(Fibre&, Fibre&) {}
-inline void entered(Fibre&) {}
+inline void leave(Stack&, Stack&) {}
+inline void entered(Stack&) {}
 inline void forbid(const void*, std::size_t) {}
 inline void allow(const void*, std::size_t) {}
 

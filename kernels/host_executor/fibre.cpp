@@ -5,7 +5,6 @@
 #include <cstdio>
 #include <cstdlib>
 
-#include "kernels/host_executor/address_sanitizer.h"
 #include "kernels/host_executor/race_detector.h"
 
 namespace {
@@ -94,26 +93,25 @@ Fibre* make_fibre(void (*entry)()) {
     std::abort();
   }
   auto* fibre = new Fibre;
-  fibre->stack = static_cast<char*>(memory) + kGuardBytes;
-  fibre->stack_bytes = kStackBytes;
+  fibre->stack = {.lowest = static_cast<char*>(memory) + kGuardBytes, .bytes = kStackBytes};
   void** frame = reinterpret_cast<void**>(static_cast<char*>(memory) + kGuardBytes + kStackBytes) - kFrameWords;
   frame[kEntryWord] = reinterpret_cast<void*>(entry);
   fibre->stack_pointer = frame;
-  race_detector::stack_is_reused(fibre->stack, kStackBytes);
+  race_detector::stack_is_reused(fibre->stack.lowest, kStackBytes);
   return fibre;
 }
 
 void destroy_fibre(Fibre* fibre) {
-  munmap(static_cast<char*>(const_cast<void*>(fibre->stack)) - kGuardBytes, kGuardBytes + kStackBytes);
+  munmap(static_cast<char*>(const_cast<void*>(fibre->stack.lowest)) - kGuardBytes, kGuardBytes + kStackBytes);
   delete fibre;
 }
 
 void switch_fibre(Fibre& from, Fibre& to) {
-  address_sanitizer::leave(from, to);
+  address_sanitizer::leave(from.stack, to.stack);
   diopter_switch_stack(&from.stack_pointer, to.stack_pointer);
-  address_sanitizer::entered(from);
+  address_sanitizer::entered(from.stack);
 }
 
-void fibre_entered(Fibre& fibre) { address_sanitizer::entered(fibre); }
+void fibre_entered(Fibre& fibre) { address_sanitizer::entered(fibre.stack); }
 
 }  // namespace diopter::host_executor

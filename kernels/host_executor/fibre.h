@@ -1,15 +1,13 @@
 // Fibres: stacks on which CUDA threads run, and the switch from one to another.
 #pragma once
 
-#include <cstddef>
+#include "kernels/host_executor/address_sanitizer.h"
 
 namespace diopter::host_executor {
 
 struct Fibre {
   void* stack_pointer = nullptr;  // while it does not run
-  const void* stack = nullptr;    // lowest address
-  std::size_t stack_bytes = 0;
-  void* fake_stack = nullptr;  // AddressSanitizer's
+  address_sanitizer::Stack stack;
 };
 
 /// A fibre with a stack of its own, which calls entry() when first switched to. entry must not return.

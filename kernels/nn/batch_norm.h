@@ -50,22 +50,22 @@ DIOPTER_KERNEL(
   template <class T> void channel_affine(std::int64_t rows, int channels, const float* scale, const float* shift,
                                          const T* x, T* y))
 
-namespace diopter::floors {
+namespace diopter::least_work {
 
 /// The statistics must be known before the first value is normalised: x is read twice.
-template <class T> Floor batch_norm_forward(const BatchNormForwardArgs<T>& args) {
+template <class T> LeastWork batch_norm_forward(const BatchNormForwardArgs<T>& args) {
   return passes<T>(3, args.rows * args.channels);
 }
 /// x and dy are read for the sums, and once more for dx.
-template <class T> Floor batch_norm_backward(const BatchNormBackwardArgs<T>& args) {
+template <class T> LeastWork batch_norm_backward(const BatchNormBackwardArgs<T>& args) {
   return passes<T>(5, args.rows * args.channels);
 }
-inline Floor batch_norm_fold(int channels, float, const float*, const float*, const float*, const float*, const float*,
+inline LeastWork batch_norm_fold(int channels, float, const float*, const float*, const float*, const float*, const float*,
                              const float*) {
   return passes<float>(6, channels);
 }
-template <class T> Floor channel_affine(std::int64_t rows, int channels, const float*, const float*, const T*, const T*) {
+template <class T> LeastWork channel_affine(std::int64_t rows, int channels, const float*, const float*, const T*, const T*) {
   return passes<T>(2, rows * channels);
 }
 
-}  // namespace diopter::floors
+}  // namespace diopter::least_work

@@ -13,7 +13,7 @@ constexpr std::int64_t kGrain = 1 << 15;
 template <class T, class F>
 void generate(std::int64_t n, T* y, F f) {
   parallel_for(n, kGrain, [=](std::int64_t begin, std::int64_t end) {
-    for_processor([=] {
+    with_widest_vectors([=] {
       for (std::int64_t i = begin; i < end; ++i) y[i] = T(f(i));
     });
   });

@@ -38,18 +38,18 @@ DIOPTER_KERNEL(
   template <class T> void fill(std::int64_t n, float value, T* y);
   template <class From, class To> void cast(std::int64_t n, const From* x, To* y))
 
-namespace diopter::floors {
+namespace diopter::least_work {
 
-template <class T> Floor relu_forward(std::int64_t n, const T*, const T*) { return passes<T>(2, n); }
-template <class T> Floor relu_backward(std::int64_t n, const T*, const T*, const T*) { return passes<T>(3, n); }
-template <class T> Floor sigmoid_forward(std::int64_t n, const T*, const T*) { return passes<T>(2, n); }
-template <class T> Floor sigmoid_backward(std::int64_t n, const T*, const T*, const T*) { return passes<T>(3, n); }
-template <class T> Floor add(std::int64_t n, const T*, const T*, const T*) { return passes<T>(3, n); }
-template <class T> Floor scale(std::int64_t n, const float*, const T*, const T*) { return passes<T>(2, n); }
-inline Floor lerp(std::int64_t n, const float*, const float*, const float*) { return passes<float>(3, n); }
-template <class T> Floor fill(std::int64_t n, float, const T*) { return passes<T>(1, n); }
-template <class From, class To> Floor cast(std::int64_t n, const From*, const To*) {
+template <class T> LeastWork relu_forward(std::int64_t n, const T*, const T*) { return passes<T>(2, n); }
+template <class T> LeastWork relu_backward(std::int64_t n, const T*, const T*, const T*) { return passes<T>(3, n); }
+template <class T> LeastWork sigmoid_forward(std::int64_t n, const T*, const T*) { return passes<T>(2, n); }
+template <class T> LeastWork sigmoid_backward(std::int64_t n, const T*, const T*, const T*) { return passes<T>(3, n); }
+template <class T> LeastWork add(std::int64_t n, const T*, const T*, const T*) { return passes<T>(3, n); }
+template <class T> LeastWork scale(std::int64_t n, const float*, const T*, const T*) { return passes<T>(2, n); }
+inline LeastWork lerp(std::int64_t n, const float*, const float*, const float*) { return passes<float>(3, n); }
+template <class T> LeastWork fill(std::int64_t n, float, const T*) { return passes<T>(1, n); }
+template <class From, class To> LeastWork cast(std::int64_t n, const From*, const To*) {
   return {.bytes = static_cast<double>(n) * (sizeof(From) + sizeof(To))};
 }
 
-}  // namespace diopter::floors
+}  // namespace diopter::least_work

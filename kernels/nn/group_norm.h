@@ -42,14 +42,14 @@ DIOPTER_KERNEL(
   template <class T> void group_norm_forward(const GroupNormForwardArgs<T>& args);
   template <class T> void group_norm_backward(const GroupNormBackwardArgs<T>& args))
 
-namespace diopter::floors {
+namespace diopter::least_work {
 
 /// As of batch_norm: x is read twice, and dy, too.
-template <class T> Floor group_norm_forward(const GroupNormForwardArgs<T>& args) {
+template <class T> LeastWork group_norm_forward(const GroupNormForwardArgs<T>& args) {
   return passes<T>(3, args.levels.rows() * args.channels);
 }
-template <class T> Floor group_norm_backward(const GroupNormBackwardArgs<T>& args) {
+template <class T> LeastWork group_norm_backward(const GroupNormBackwardArgs<T>& args) {
   return passes<T>(5, args.levels.rows() * args.channels);
 }
 
-}  // namespace diopter::floors
+}  // namespace diopter::least_work

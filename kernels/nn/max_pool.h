@@ -37,14 +37,14 @@ DIOPTER_KERNEL(
   template <class T> void max_pool_forward(const MaxPoolShape& shape, const T* x, T* y, std::uint8_t* tap);
   template <class T> void max_pool_backward(const MaxPoolShape& shape, const std::uint8_t* tap, const T* dy, T* dx))
 
-namespace diopter::floors {
+namespace diopter::least_work {
 
-template <class T> Floor max_pool_forward(const MaxPoolShape& shape, const T*, const T*, const std::uint8_t*) {
+template <class T> LeastWork max_pool_forward(const MaxPoolShape& shape, const T*, const T*, const std::uint8_t*) {
   const double in = static_cast<double>(shape.in.rows()), out = static_cast<double>(shape.out().rows());
   return {.bytes = shape.channels * (in * sizeof(T) + out * (sizeof(T) + 1))};
 }
-template <class T> Floor max_pool_backward(const MaxPoolShape& shape, const std::uint8_t* tap, const T* dy, const T* dx) {
+template <class T> LeastWork max_pool_backward(const MaxPoolShape& shape, const std::uint8_t* tap, const T* dy, const T* dx) {
   return max_pool_forward(shape, dx, dy, tap);
 }
 
-}  // namespace diopter::floors
+}  // namespace diopter::least_work

@@ -10,7 +10,7 @@ namespace diopter::cpu {
 /// sum[c] += x, square[c] += x^2.
 template <class T>
 void add_moments(std::int64_t rows, int channels, const T* x, double* sum, double* square) {
-  for_processor([=] {
+  with_widest_vectors([=] {
     for (std::int64_t row = 0; row < rows; ++row) {
       const T* values = x + row * channels;
       for (int c = 0; c < channels; ++c) {
@@ -25,7 +25,7 @@ void add_moments(std::int64_t rows, int channels, const T* x, double* sum, doubl
 /// y = scale[c] x + shift[c].
 template <class T>
 void scale_and_shift(std::int64_t rows, int channels, const T* x, const float* scale, const float* shift, T* y) {
-  for_processor([=] {
+  with_widest_vectors([=] {
     for (std::int64_t row = 0; row < rows; ++row) {
       const std::int64_t at = row * channels;
       for (int c = 0; c < channels; ++c) y[at + c] = T(float(x[at + c]) * scale[c] + shift[c]);
@@ -37,7 +37,7 @@ void scale_and_shift(std::int64_t rows, int channels, const T* x, const float* s
 template <class T>
 void add_norm_products(std::int64_t rows, int channels, const T* x, const T* dy, const float* mean, double* sum,
                        double* product) {
-  for_processor([=] {
+  with_widest_vectors([=] {
     for (std::int64_t row = 0; row < rows; ++row) {
       const std::int64_t at = row * channels;
       for (int c = 0; c < channels; ++c) {
@@ -56,7 +56,7 @@ struct NormFactors {
 /// dx = a[c] dy + b[c] (x - mean[c]) + d[c].
 template <class T>
 void norm_gradient(std::int64_t rows, int channels, const T* x, const T* dy, const NormFactors& f, T* dx) {
-  for_processor([=] {
+  with_widest_vectors([=] {
     const float *a = f.a, *b = f.b, *d = f.d, *mean = f.mean;
     for (std::int64_t row = 0; row < rows; ++row) {
       const std::int64_t at = row * channels;

@@ -20,14 +20,14 @@ DIOPTER_KERNEL(
   /// result[0] = number of values that are infinite or NaN (at most INT32_MAX)
   template <class T> void count_non_finite(std::int64_t n, const T* x, std::int32_t* result))
 
-namespace diopter::floors {
+namespace diopter::least_work {
 
-template <class T> Floor sum(std::int64_t n, const T*, const float*) { return passes<T>(1, n); }
-template <class T> Floor column_sum(std::int64_t rows, int channels, const T*, const float*) {
+template <class T> LeastWork sum(std::int64_t n, const T*, const float*) { return passes<T>(1, n); }
+template <class T> LeastWork column_sum(std::int64_t rows, int channels, const T*, const float*) {
   return passes<T>(1, rows * channels);
 }
-inline Floor dot(std::int64_t n, const float*, const float*, const float*) { return passes<float>(2, n); }
-inline Floor squared_norm(std::int64_t n, const float*, const float*) { return passes<float>(1, n); }
-template <class T> Floor count_non_finite(std::int64_t n, const T*, const std::int32_t*) { return passes<T>(1, n); }
+inline LeastWork dot(std::int64_t n, const float*, const float*, const float*) { return passes<float>(2, n); }
+inline LeastWork squared_norm(std::int64_t n, const float*, const float*) { return passes<float>(1, n); }
+template <class T> LeastWork count_non_finite(std::int64_t n, const T*, const std::int32_t*) { return passes<T>(1, n); }
 
-}  // namespace diopter::floors
+}  // namespace diopter::least_work

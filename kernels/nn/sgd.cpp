@@ -37,7 +37,7 @@ void sgd_step(const SgdArgs& args) {
       const SgdSegment& segment = segment_of_chunk(args.segments, args.segment_count, chunk);
       const std::int64_t begin = (chunk - segment.first_chunk) * kSgdChunk;
       const std::int64_t end = std::min(begin + kSgdChunk, segment.count);
-      for_processor([&] { step(args, segment, begin, end); });
+      with_widest_vectors([&] { step(args, segment, begin, end); });
     }
   });
 }

@@ -97,10 +97,10 @@ DIOPTER_KERNEL(
   void sgd_control(const SgdControlArgs& args);
   void sgd_step(const SgdArgs& args))
 
-namespace diopter::floors {
+namespace diopter::least_work {
 
-inline Floor sgd_control(const SgdControlArgs&) { return {}; }
+inline LeastWork sgd_control(const SgdControlArgs&) { return {}; }
 /// Gradient read, weight and velocity read and written.
-inline Floor sgd_step(const SgdArgs& args) { return passes<float>(5, args.values); }
+inline LeastWork sgd_step(const SgdArgs& args) { return passes<float>(5, args.values); }
 
-}  // namespace diopter::floors
+}  // namespace diopter::least_work

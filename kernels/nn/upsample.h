@@ -32,13 +32,13 @@ DIOPTER_KERNEL(
   template <class T> void upsample_forward(LevelShape in, int channels, int out_h, int out_w, const T* x, T* y);
   template <class T> void upsample_backward(LevelShape in, int channels, int out_h, int out_w, const T* dy, T* dx))
 
-namespace diopter::floors {
+namespace diopter::least_work {
 
-template <class T> Floor upsample_forward(LevelShape in, int channels, int out_h, int out_w, const T*, const T*) {
+template <class T> LeastWork upsample_forward(LevelShape in, int channels, int out_h, int out_w, const T*, const T*) {
   return passes<T>(1, (in.rows() + std::int64_t{in.n} * out_h * out_w) * channels);
 }
-template <class T> Floor upsample_backward(LevelShape in, int channels, int out_h, int out_w, const T* dy, const T* dx) {
+template <class T> LeastWork upsample_backward(LevelShape in, int channels, int out_h, int out_w, const T* dy, const T* dx) {
   return upsample_forward(in, channels, out_h, out_w, dx, dy);
 }
 
-}  // namespace diopter::floors
+}  // namespace diopter::least_work

@@ -1,6 +1,6 @@
 // Loops compiled several times, of which the one for this processor runs.
 //
-// A build is for any x86-64 and may use vectors of 4 floats; for_processor compiles its argument for vectors of 8 (AVX2)
+// A build is for any x86-64 and may use vectors of 4 floats; with_widest_vectors compiles its argument for vectors of 8 (AVX2)
 // and 16 (AVX-512), too, and chooses when the program runs. All of them give the same bits: none may contract a product
 // and a sum to an FMA (-ffp-contract=off, and AVX2 without FMA).
 // A choice by `if`, not target_clones: that works for templates, with clang 14 and with sanitizers.
@@ -32,7 +32,7 @@ template <class Body>
 
 }  // namespace detail
 
-/// Name of the vectors that for_processor's loops use on this processor, for people to read.
+/// Name of the vectors that with_widest_vectors's loops use on this processor, for people to read.
 inline const char* vectors_in_use() {
 #if defined(__x86_64__)
   if (detail::kVectors == detail::Vectors::avx512) return "AVX-512";
@@ -43,7 +43,7 @@ inline const char* vectors_in_use() {
 
 /// Calls body(). Worth it for loops over arrays only: everything that the body calls is compiled into it.
 template <class Body>
-void for_processor(const Body& body) {
+void with_widest_vectors(const Body& body) {
 #if defined(__x86_64__)
   if (detail::kVectors == detail::Vectors::avx512) return detail::run_avx512(body);
   if (detail::kVectors == detail::Vectors::avx2) return detail::run_avx2(body);

@@ -1,6 +1,6 @@
 #include "retinanet/detection/losses.h"
 
-#include "engine/dispatch.h"
+#include "kernels/toolkit/dispatch.h"
 #include "kernels/nn/elementwise.h"
 #include "kernels/nn/reduce.h"
 

@@ -1,6 +1,7 @@
 #include "retinanet/detection/targets.h"
 
-#include "engine/dispatch.h"
+#include "engine/profile/profile.h"
+#include "kernels/toolkit/dispatch.h"
 #include "kernels/nn/elementwise.h"
 
 namespace diopter {

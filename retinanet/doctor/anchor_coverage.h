@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "data/readers/dataset.h"
+#include "data/dataset.h"
 #include "kernels/detection/anchors.h"
 #include "retinanet/config/config.h"
 #include "retinanet/doctor/lint.h"

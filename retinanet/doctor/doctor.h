@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "data/readers/dataset.h"
+#include "data/dataset.h"
 #include "retinanet/doctor/anchor_advice.h"
 #include "retinanet/doctor/anchor_coverage.h"
 #include "retinanet/config/config.h"

@@ -10,7 +10,7 @@
 #include "kernels/base/parallel.h"
 #include "retinanet/doctor/anchor_coverage.h"
 #include "retinanet/network/detect.h"
-#include "retinanet/laboratory/loss_curves.h"
+#include "kernels/detection/loss_list.h"
 #include "retinanet/network/input.h"
 #include "retinanet/network/retinanet.h"
 #include "retinanet/detection/targets.h"

@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include "data/readers/dataset.h"
+#include "data/dataset.h"
 #include "retinanet/detection/losses.h"
 #include "retinanet/config/config.h"
 

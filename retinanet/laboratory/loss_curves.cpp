@@ -35,10 +35,6 @@ std::vector<double> logits() {
 
 }  // namespace
 
-ValueAndDerivative<double> loss_at(const AnyLoss& loss, double x, bool positive) {
-  return std::visit([&](const auto& l) { return l(x, positive); }, loss);
-}
-
 LossCurves value_over_probability(const std::vector<AnyLoss>& losses, bool positive) {
   std::vector<double> p;
   for (int i = 1; i < kProbabilitySteps; ++i) p.push_back(static_cast<double>(i) / kProbabilitySteps);

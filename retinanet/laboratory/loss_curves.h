@@ -11,9 +11,6 @@
 
 namespace diopter {
 
-/// Loss of one logit and its derivative with respect to the logit, in double.
-ValueAndDerivative<double> loss_at(const AnyLoss& loss, double x, bool positive);
-
 /// Curves over common abscissae.
 struct LossCurves {
   std::vector<double> x;

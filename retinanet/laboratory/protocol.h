@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "data/pictures/shapes.h"
+#include "data/shapes.h"
 #include "retinanet/config/config.h"
 
 namespace diopter {

@@ -12,6 +12,7 @@
 #include "kernels/base/csv_text.h"
 #include "kernels/base/atomic_file.h"
 #include "retinanet/network/detect.h"
+#include "retinanet/weights/weights.h"
 #include "retinanet/laboratory/study_data.h"
 #include "retinanet/training/run_folder.h"
 #include "retinanet/training/trainer.h"

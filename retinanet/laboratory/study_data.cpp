@@ -7,6 +7,7 @@
 #include <numeric>
 
 #include "data/readers/coco.h"
+#include "data/readers/read_dataset.h"
 #include "kernels/base/check.h"
 #include "kernels/base/philox.h"
 

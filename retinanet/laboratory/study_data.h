@@ -4,7 +4,7 @@
 #include <array>
 #include <string>
 
-#include "data/readers/dataset.h"
+#include "data/dataset.h"
 #include "retinanet/laboratory/protocol.h"
 
 namespace diopter {

@@ -5,7 +5,8 @@
 #include <cstdio>
 
 #include "data/pictures/draw.h"
-#include "engine/dispatch.h"
+#include "engine/profile/profile.h"
+#include "kernels/toolkit/dispatch.h"
 #include "kernels/detection/nms.h"
 #include "kernels/detection/top_k.h"
 #include "retinanet/detection/targets.h"

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "data/pictures/augment.h"
-#include "data/readers/dataset.h"
+#include "data/dataset.h"
 #include "retinanet/config/config.h"
 
 namespace diopter {

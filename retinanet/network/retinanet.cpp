@@ -4,7 +4,6 @@
 
 #include "engine/profile/profile.h"
 #include "retinanet/detection/anchors_for_levels.h"
-#include "retinanet/weights/weights.h"
 
 namespace diopter {
 
@@ -56,20 +55,5 @@ RetinaNet::Output RetinaNet::operator()(const Variable& images, Features* featur
 }
 
 DType precision_type(const std::string& name) { return name == "bf16" ? DType::bf16 : DType::f32; }
-
-LoadedModel load_model(const std::string& file, Device device) {
-  const Weights weights = read_weights(file);
-  DIOPTER_CHECK(!weights.backbone_only, file,
-                ": holds a backbone only, which can be a start (model.weights) but cannot detect");
-  const RunState& state = weights.state;
-  const int classes = static_cast<int>(state.classes.size());
-  LoadedModel loaded{std::make_unique<RetinaNet>(state.config, classes, InitialWeights::unset), state.classes,
-                     state.category_ids};
-  load_into(*loaded.model, weights);
-  loaded.model->set_training(false);
-  loaded.model->move_to(device);
-  loaded.model->set_precision(precision_type(state.config.detect.precision));
-  return loaded;
-}
 
 }  // namespace diopter

@@ -61,16 +61,4 @@ class RetinaNet : public Module {
 /// The type that "float" or "bf16" of a configuration names.
 DType precision_type(const std::string& name);
 
-/// The model of a checkpoint with its configuration and class names.
-struct LoadedModel {
-  std::unique_ptr<RetinaNet> model;
-  std::vector<std::string> classes;
-  std::vector<std::int64_t> category_ids;  // of the classes, in the annotations that it was trained on
-};
-
-/// Loads a checkpoint of a detector, of any kind that read_weights knows; the moving average of the weights is taken
-/// where there is one. It detects in its configuration's detect.precision. Throws Error when the file is no such
-/// checkpoint, naming the first tensors that differ.
-LoadedModel load_model(const std::string& file, Device device = Device::cpu);
-
 }  // namespace diopter

@@ -3,12 +3,13 @@
 #include <cstring>
 #include <utility>
 
-#include "engine/dispatch.h"
+#include "engine/profile/profile.h"
+#include "kernels/toolkit/dispatch.h"
 
 namespace diopter {
 
 BatchQueue::BatchQueue(Loader& loader, Device device)
-    : loader_(loader), device_(device), side_(DIOPTER_DISPATCH(device, make_side_work)) {}
+    : loader_(loader), device_(device), side_(DIOPTER_DISPATCH(device, make_side_stream)) {}
 
 DeviceBatch BatchQueue::next() {
   const ProfiledScope phase("load");
@@ -26,7 +27,7 @@ void BatchQueue::prefetch() {
 void BatchQueue::stage(std::span<const Part> parts) {
   std::size_t bytes = 0, offset = 0;
   for (const Part& part : parts) bytes += part.tensor.bytes();
-  if (!staging_ || staging_->bytes() < bytes) staging_ = DIOPTER_DISPATCH(device_, make_host_buffer, bytes);
+  if (!staging_ || staging_->bytes() < bytes) staging_ = DIOPTER_DISPATCH(device_, make_pinned_buffer, bytes);
   char* staged = static_cast<char*>(staging_->data());
   for (const Part& part : parts) {
     if (part.tensor.size() == 0) continue;

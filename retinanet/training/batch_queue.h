@@ -41,8 +41,8 @@ class BatchQueue {
 
   Loader& loader_;
   Device device_;
-  std::unique_ptr<SideWork> side_;
-  std::unique_ptr<HostBuffer> staging_;
+  std::unique_ptr<SideStream> side_;
+  std::unique_ptr<PinnedBuffer> staging_;
   std::optional<DeviceBatch> ahead_;
 };
 

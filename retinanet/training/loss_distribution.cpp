@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <cmath>
 
-#include "engine/dispatch.h"
+#include "kernels/toolkit/dispatch.h"
 #include "retinanet/network/detect.h"
-#include "retinanet/laboratory/loss_curves.h"
+#include "kernels/detection/loss_list.h"
 #include "retinanet/detection/targets.h"
 
 namespace diopter {

@@ -13,9 +13,10 @@
 #include <functional>
 #include <vector>
 
-#include "data/readers/dataset.h"
+#include "data/dataset.h"
 #include "retinanet/detection/losses.h"
 #include "retinanet/network/retinanet.h"
+#include "retinanet/training/step_report.h"
 
 namespace diopter {
 
@@ -73,12 +74,6 @@ class LossDistribution {
   double total_ = 0;
 };
 
-inline constexpr std::array<double, 3> kHardest = {0.01, 0.05, 0.2};
-
-/// What the hardest 1, 5 and 20 % of the examples carry of loss and gradient.
-struct HardestShares {
-  std::array<double, 3> loss, gradient;
-};
 HardestShares hardest_shares(const LogitHistogram& logits, const AnyLoss& loss, bool positive);
 
 /// Runs the model over all pictures, as in an evaluation, and assigns its anchors as in training. `progress(done)` is

@@ -10,6 +10,7 @@
 
 #include "data/readers/reader_support.h"
 #include "kernels/base/atomic_file.h"
+#include "kernels/base/check.h"
 #include "retinanet/training/provenance.h"
 #include "retinanet/training/evaluation_file.h"
 

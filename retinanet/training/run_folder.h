@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "data/metrics/coco_metrics.h"
-#include "retinanet/training/trainer.h"
+#include "retinanet/training/step_report.h"
 
 namespace diopter {
 

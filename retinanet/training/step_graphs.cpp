@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <bit>
 
-#include "engine/dispatch.h"
+#include "kernels/toolkit/dispatch.h"
 
 namespace diopter {
 
@@ -46,7 +46,7 @@ void StepGraphs::record(Recorded& recorded, const Shape& images, std::int64_t bo
   recorded.images = Variable(Tensor::empty(images, DType::f32, device_));
   recorded.truth = {Tensor::zeros({room, 4}, DType::f32, device_), Tensor::zeros({room}, DType::i32, device_),
                     Tensor::zeros({images[0] + 1}, DType::i32, device_)};
-  recorded.work = DIOPTER_DISPATCH(device_, record_work, [this, &recorded] { step_(recorded.images, recorded.truth); });
+  recorded.work = DIOPTER_DISPATCH(device_, capture_graph, [this, &recorded] { step_(recorded.images, recorded.truth); });
   ++recorded_;
 }
 

@@ -22,7 +22,7 @@ class StepGraphs {
   /// Sizes that are recorded at most: each keeps the memory of a step.
   static constexpr int kMostSizes = 16;
 
-  /// `step` is called to run and to record: see record_work for what it may do.
+  /// `step` is called to run and to record: see capture_graph for what it may do.
   StepGraphs(Device device, Step step) : device_(device), step_(std::move(step)) {}
 
   /// Queues the step for a batch.
@@ -40,7 +40,7 @@ class StepGraphs {
   struct Recorded {
     Variable images;
     TruthTensors truth;
-    std::unique_ptr<RecordedWork> work;
+    std::unique_ptr<CapturedGraph> work;
   };
 
   void record(Recorded& recorded, const Shape& images, std::int64_t boxes);

@@ -10,7 +10,8 @@
 
 #include "data/pictures/output_names.h"
 #include "engine/files/checkpoint.h"
-#include "engine/dispatch.h"
+#include "engine/profile/profile.h"
+#include "kernels/toolkit/dispatch.h"
 #include "kernels/base/atomic_file.h"
 #include "kernels/nn/elementwise.h"
 #include "retinanet/network/detect.h"
@@ -38,18 +39,18 @@ void add_to(const Tensor& sum, const Tensor& x) {
 
 /// While this is alive, also when an evaluation throws, the model detects: evaluation mode, detect.precision, and its
 /// averaged weights, if there are any.
-class Detecting {
+class EvaluationMode {
  public:
-  Detecting(RetinaNet& model, WeightAverage* average) : model_(model), average_(average), before_(model.precision()) {
+  EvaluationMode(RetinaNet& model, WeightAverage* average) : model_(model), average_(average), before_(model.precision()) {
     if (average_) average_->swap();
     model_.set_training(false);
     model_.set_precision(precision_type(model_.config().detect.precision));
   }
-  ~Detecting() {
+  ~EvaluationMode() {
     if (average_) average_->swap();
     model_.set_precision(before_);
   }
-  Detecting(const Detecting&) = delete;
+  EvaluationMode(const EvaluationMode&) = delete;
 
  private:
   RetinaNet& model_;
@@ -110,7 +111,7 @@ Trainer::Trainer(const Config& config, const Dataset& train, const Dataset& vali
     messages_.push_back("model.weights is empty, but model.freeze_stages or model.norm keeps parts of the backbone as they "
                         "were initialised");
   }
-  take_weights();
+  refresh_copies();
   create_run_folder(folder);
   write_file_atomically(config_file(folder), format_config(config));
 }
@@ -148,10 +149,10 @@ Trainer::Trainer(const RunState& state, const Dataset& train, const Dataset& val
     });
   }
   numbers_ = Tensor::zeros({kStepNumbers}, DType::f32, device);
-  for (QueuedStep& step : steps_) step.numbers = DIOPTER_DISPATCH(device, make_host_buffer, kStepNumbers * sizeof(float));
+  for (QueuedStep& step : steps_) step.numbers = DIOPTER_DISPATCH(device, make_pinned_buffer, kStepNumbers * sizeof(float));
 }
 
-void Trainer::take_weights() {
+void Trainer::refresh_copies() {
   model_->set_precision(model_->precision());
   const double decay = config().train.average;
   if (decay > 0) average_ = std::make_unique<WeightAverage>(*model_, static_cast<float>(decay));
@@ -169,7 +170,7 @@ std::unique_ptr<Trainer> Trainer::resume(const std::string& folder, const std::v
   get_tensors(checkpoint, "", model_state(*trainer->model_));
   get_tensors(checkpoint, kVelocityPrefix, trainer->optimizer_->velocities());
   trainer->normaliser_.set_average(state.normaliser);
-  trainer->take_weights();
+  trainer->refresh_copies();
   if (trainer->average_ && state.average_updates > 0) {
     get_tensors(checkpoint, kAveragePrefix, trainer->average_->averages());
     trainer->average_->set_updates(state.average_updates);
@@ -285,7 +286,7 @@ CocoMetrics Trainer::evaluate(const TrainerCallbacks& callbacks) {
   std::vector<std::int64_t> ids;
   for (const Category& c : validation_.categories) ids.push_back(c.id);
   const std::vector<Detection> detections = [&] {
-    const Detecting detecting(*model_, average_.get());
+    const EvaluationMode evaluation_mode(*model_, average_.get());
     return detect_all(*model_, validation_, ids, callbacks.evaluation);
   }();
   draw_pictures(detections);

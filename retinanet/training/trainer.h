@@ -18,21 +18,10 @@
 #include "retinanet/network/retinanet.h"
 #include "retinanet/weights/run_state.h"
 #include "retinanet/training/step_graphs.h"
+#include "retinanet/training/step_report.h"
 #include "retinanet/detection/targets.h"
 
 namespace diopter {
-
-/// One step, as reports and metrics.csv show it.
-struct StepReport {
-  std::int64_t iteration = 0;   // steps done
-  double lr = 0, classification_loss = 0, box_loss = 0, gradient_norm = 0;
-  std::int64_t positives = 0;   // anchors, in the step's batches
-  double images_per_second = 0, seconds = 0;  // since the run was started or resumed; evaluations are left out of the speed
-  double peak_memory_mib = 0;   // largest resident size of the process so far
-  /// Of the negatives, every log_every steps; nothing on a GPU, which would have to be waited for, and for losses that
-  /// select examples.
-  std::optional<HardestShares> hardest_negatives;
-};
 
 /// What a training run tells and asks its caller; any may be empty.
 struct TrainerCallbacks {
@@ -102,11 +91,11 @@ class Trainer {
   struct QueuedStep {
     StepReport report;                    // what is known beforehand
     std::vector<Batch> batches;           // of the step, for messages
-    std::unique_ptr<HostBuffer> numbers;  // StepNumbers: numbers_ of the step
+    std::unique_ptr<PinnedBuffer> numbers;  // StepNumbers: numbers_ of the step
   };
 
   /// What follows from the weights that the model has now: their copies in bf16, and the start of their average.
-  void take_weights();
+  void refresh_copies();
   /// Queues the next step on the device, without waiting for it.
   void queue_step();
   /// What opens a step: gradients and numbers_ become zero.

@@ -183,4 +183,19 @@ std::string start_from(const RetinaNet& model, const std::string& file) {
   return line;
 }
 
+LoadedModel load_model(const std::string& file, Device device) {
+  const Weights weights = read_weights(file);
+  DIOPTER_CHECK(!weights.backbone_only, file,
+                ": holds a backbone only, which can be a start (model.weights) but cannot detect");
+  const RunState& state = weights.state;
+  const int classes = static_cast<int>(state.classes.size());
+  LoadedModel loaded{std::make_unique<RetinaNet>(state.config, classes, InitialWeights::unset), state.classes,
+                     state.category_ids};
+  load_into(*loaded.model, weights);
+  loaded.model->set_training(false);
+  loaded.model->move_to(device);
+  loaded.model->set_precision(precision_type(state.config.detect.precision));
+  return loaded;
+}
+
 }  // namespace diopter

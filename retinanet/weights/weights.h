@@ -1,10 +1,12 @@
 // Weights from files of any kind that is known, and how they get into a model.
 #pragma once
 
+#include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
-#include "data/readers/dataset.h"
+#include "data/dataset.h"
 #include "engine/files/checkpoint.h"
 #include "retinanet/network/retinanet.h"
 #include "retinanet/weights/run_state.h"
@@ -40,5 +42,17 @@ std::vector<std::string> load_into(const RetinaNet& model, const Weights& weight
 
 /// read_weights and load_into; returns the messages as one line, "" when there are none.
 std::string start_from(const RetinaNet& model, const std::string& file);
+
+/// The model of a checkpoint with its configuration and class names.
+struct LoadedModel {
+  std::unique_ptr<RetinaNet> model;
+  std::vector<std::string> classes;
+  std::vector<std::int64_t> category_ids;  // of the classes, in the annotations that it was trained on
+};
+
+/// Loads a checkpoint of a detector, of any kind that read_weights knows; the moving average of the weights is taken
+/// where there is one. It detects in its configuration's detect.precision. Throws Error when the file is no such
+/// checkpoint, naming the first tensors that differ.
+LoadedModel load_model(const std::string& file, Device device = Device::cpu);
 
 }  // namespace diopter

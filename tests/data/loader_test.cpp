@@ -5,7 +5,7 @@
 #include <fstream>
 #include <set>
 
-#include "data/pictures/shapes.h"
+#include "data/shapes.h"
 #include "kernels/base/check.h"
 #include "tests/support/catch.h"
 #include "tests/support/files.h"

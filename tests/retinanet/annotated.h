@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "data/readers/dataset.h"
+#include "data/dataset.h"
 #include "kernels/base/philox.h"
 
 namespace diopter::test {

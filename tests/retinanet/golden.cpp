@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "generated/source_dir.h"
 #include "kernels/base/parallel.h"
 #include "kernels/base/philox.h"
 

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "data/readers/coco.h"
-#include "data/pictures/shapes.h"
+#include "data/shapes.h"
 #include "kernels/base/check.h"
 #include "retinanet/config/config.h"
 #include "tests/support/files.h"

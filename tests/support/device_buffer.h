@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/dispatch.h"
+#include "kernels/toolkit/dispatch.h"
 #include "kernels/device/memory.h"
 #include "tests/support/devices.h"
 

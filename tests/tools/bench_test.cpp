@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "tests/tools/program.h"
+#include "generated/source_dir.h"
 
 using namespace diopter::test;
 using nlohmann::json;

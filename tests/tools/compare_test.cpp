@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "tests/support/protocols.h"
+#include "generated/source_dir.h"
 #include "tests/tools/program.h"
 
 using namespace diopter::test;

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "tests/tools/program.h"
+#include "generated/source_dir.h"
 
 using namespace diopter::test;
 namespace fs = std::filesystem;

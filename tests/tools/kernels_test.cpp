@@ -5,6 +5,7 @@
 #include <string>
 
 #include "tests/tools/program.h"
+#include "generated/source_dir.h"
 
 using namespace diopter::test;
 using nlohmann::json;

@@ -8,7 +8,7 @@
 #include <future>
 
 #include "engine/files/checkpoint.h"
-#include "engine/dispatch.h"
+#include "kernels/toolkit/dispatch.h"
 #include "kernels/base/parallel.h"
 #include "retinanet/network/detect.h"
 #include "retinanet/training/trainer.h"

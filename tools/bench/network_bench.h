@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "data/readers/dataset.h"
+#include "data/dataset.h"
 #include "kernels/device/memory.h"
 #include "retinanet/config/config.h"
 

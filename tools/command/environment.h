@@ -4,7 +4,7 @@
 #include <optional>
 #include <string>
 
-#include "data/readers/dataset.h"
+#include "data/dataset.h"
 #include "kernels/device/memory.h"
 #include "retinanet/training/provenance.h"
 

@@ -2,6 +2,7 @@
 
 #include <cstdio>
 
+#include "engine/profile/profile.h"
 #include "kernels/base/atomic_file.h"
 #include "kernels/base/parallel.h"
 #include "tools/kernels/bench.h"

@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <memory>
 
+#include "data/readers/read_dataset.h"
 #include "kernels/base/csv_text.h"
 #include "engine/device.h"
 #include "kernels/base/atomic_file.h"
@@ -10,6 +11,7 @@
 #include "retinanet/doctor/anchor_coverage.h"
 #include "retinanet/config/loss_text.h"
 #include "retinanet/training/loss_distribution.h"
+#include "retinanet/weights/weights.h"
 #include "tools/command/command.h"
 #include "tools/figure/gnuplot.h"
 #include "tools/command/progress.h"

@@ -5,6 +5,7 @@
 #include <chrono>
 
 #include "engine/files/checkpoint.h"
+#include "engine/profile/profile.h"
 #include "kernels/nn/conv2d/conv2d.h"
 #include "tools/kernels/cases.h"
 
@@ -22,15 +23,15 @@ double microseconds_of(int launches, const KernelCase& one, const Tensor& on_dev
 }
 
 /// Calls it once, as a warm-up and for the floor of what it calls.
-Floor floor_of(const KernelCase& one, Device device) {
+LeastWork floor_of(const KernelCase& one, Device device) {
   const Profiler profiler(device);
   one.launch();
-  Floor floor;
+  LeastWork least;
   for (const ProfiledRange& range : profiler.profile().ranges) {
-    floor.bytes += range.floor.bytes;
-    floor.operations += range.floor.operations;
+    least.bytes += range.least.bytes;
+    least.operations += range.least.operations;
   }
-  return floor;
+  return least;
 }
 
 std::vector<KernelTime> timed(const Cases& cases, Device device, const BenchOptions& options) {
@@ -150,7 +151,7 @@ Roof measured_roof(Device device) {
   const Conv2dForwardArgs<float> args{.shape = shape, .x = x.data<float>(), .w = w.data<float>(), .y = y.data<float>()};
   const KernelCase product{"product of matrices", [=] { DIOPTER_DISPATCH(device, conv2d_forward, args); }, {x, w, y}};
   const std::vector<KernelTime> times = timed({copy_case(device, device == Device::cpu ? 64 : 256), product}, device, {});
-  return {times[0].floor.bytes / times[0].microseconds, times[1].floor.operations / times[1].microseconds};
+  return {times[0].least.bytes / times[0].microseconds, times[1].least.operations / times[1].microseconds};
 }
 
 std::vector<KernelTime> kernel_times(const KernelEntry& kernel, Device device, const BenchOptions& options) {

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/dispatch.h"
+#include "kernels/toolkit/dispatch.h"
 #include "engine/profile/profile_report.h"
 #include "tools/kernels/list.h"
 
@@ -12,11 +12,11 @@ namespace diopter {
 
 struct KernelTime {
   std::string name;         // of the case: storage type and sizes
-  Floor floor;              // of a launch
+  LeastWork least;              // of a launch
   double microseconds = 0;  // a launch, median
 
-  double gb_per_s() const { return floor.bytes / microseconds * 1e-3; }
-  double gflop_per_s() const { return floor.operations / microseconds * 1e-3; }
+  double gb_per_s() const { return least.bytes / microseconds * 1e-3; }
+  double gflop_per_s() const { return least.operations / microseconds * 1e-3; }
 };
 
 /// Which cases, and how often.

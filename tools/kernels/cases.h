@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "tools/kernels/bench.h"
+#include "engine/tensor.h"
 
 namespace diopter {
 

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "engine/dispatch.h"
+#include "kernels/toolkit/dispatch.h"
 #include "kernels/base/parallel.h"
 #include "kernels/base/philox.h"
 #include "kernels/detection/head.h"

@@ -209,7 +209,7 @@ void conv2d_epilogue_backward(const Conv2dEpilogueBackwardArgs<T>& args) {
   const int channels = args.channels;
   const auto add_rows = [&args, channels](std::int64_t begin, std::int64_t end, double* dbias) {
     std::vector<float> masked(channels);
-    for_processor([args, channels, begin, end, dbias, g = masked.data()] {
+    with_widest_vectors([args, channels, begin, end, dbias, g = masked.data()] {
       for (std::int64_t row = begin; row < end; ++row) {
         const std::int64_t at = row * channels;
         convert(channels, args.dy + at, g);

@@ -12,67 +12,8 @@
 
 #include <algorithm>
 
-#include "kernels/base/bf16.h"
 #include "kernels/base/least_work.h"
-#include "kernels/base/host_device.h"
-#include "kernels/toolkit/levels.h"
-
-namespace diopter {
-
-struct Conv2dShape {
-  Levels in;
-  int in_channels, out_channels;
-  int kernel;  // height and width
-  int stride = 1;
-  int padding = 0;
-
-  DIOPTER_HD int out_size(int size) const { return (size + 2 * padding - kernel) / stride + 1; }
-  DIOPTER_HD Levels out() const {
-    Levels result = in;
-    for (int l = 0; l < in.count; ++l) {
-      result.level[l].h = out_size(in.level[l].h);
-      result.level[l].w = out_size(in.level[l].w);
-    }
-    return result;
-  }
-};
-
-/// Throws Error for a shape that makes no sense.
-void validate(const Conv2dShape& shape);
-
-/// What happens to z before it is stored; null pointers leave a part out.
-template <class T>
-struct Conv2dEpilogue {
-  const float* scale = nullptr;  // [out_channels], a frozen norm
-  const float* bias = nullptr;   // [out_channels]
-  const T* residual = nullptr;   // as y; may be y itself
-  bool relu = false;
-};
-
-/// Y is T, or float where results of bf16 inputs are not to be rounded.
-template <class T, class Y = T>
-struct Conv2dForwardArgs {
-  Conv2dShape shape;
-  const T* x;
-  const T* w;
-  Y* y;
-  Conv2dEpilogue<Y> epilogue = {};
-};
-
-/// Gradient through the epilogue: dz = dy [y > 0] scale, dresidual = dy [y > 0], dbias = column sums of dy [y > 0].
-template <class T>
-struct Conv2dEpilogueBackwardArgs {
-  std::int64_t rows;
-  int channels;
-  const T* y = nullptr;  // null: no relu
-  const float* scale = nullptr;
-  const T* dy;
-  T* dz = nullptr;         // the outputs are optional; dz and dresidual may be dy itself
-  T* dresidual = nullptr;
-  float* dbias = nullptr;  // [channels]
-};
-
-}  // namespace diopter
+#include "kernels/nn/conv2d/conv2d_args.h"
 
 DIOPTER_KERNEL(
   template <class T> void conv2d_forward(const Conv2dForwardArgs<T>& args);
@@ -100,10 +41,10 @@ void conv2d_epilogue(std::int64_t rows, int channels, const T* z, const Conv2dEp
 
 }  // namespace diopter::cuda
 
-namespace diopter::floors {
+namespace diopter::least_work {
 
 /// Each array once, and the operations of direct sums: Winograd's algorithm does with fewer.
-template <class T> Floor convolution(const Conv2dShape& shape, double weight_size, double output_size = sizeof(T)) {
+template <class T> LeastWork convolution(const Conv2dShape& shape, double weight_size, double output_size = sizeof(T)) {
   const double rows = static_cast<double>(shape.out().rows()), taps = static_cast<double>(shape.kernel) * shape.kernel;
   const double weights = taps * shape.in_channels * shape.out_channels;
   // A stride beyond the kernel leaves pixels of x unread.
@@ -111,19 +52,19 @@ template <class T> Floor convolution(const Conv2dShape& shape, double weight_siz
   return {.bytes = pixels * shape.in_channels * sizeof(T) + rows * shape.out_channels * output_size + weights * weight_size,
           .operations = 2 * rows * weights};
 }
-template <class T, class Y> Floor conv2d_forward(const Conv2dForwardArgs<T, Y>& args) {
-  Floor floor = convolution<T>(args.shape, sizeof(T), sizeof(Y));
+template <class T, class Y> LeastWork conv2d_forward(const Conv2dForwardArgs<T, Y>& args) {
+  LeastWork floor = convolution<T>(args.shape, sizeof(T), sizeof(Y));
   if (args.epilogue.residual) floor.bytes += passes<Y>(1, args.shape.out().rows() * args.shape.out_channels).bytes;
   return floor;
 }
-template <class T> Floor conv2d_backward_data(const Conv2dShape& shape, const T*, const T*, const T*) {
+template <class T> LeastWork conv2d_backward_data(const Conv2dShape& shape, const T*, const T*, const T*) {
   return convolution<T>(shape, sizeof(T));
 }
-template <class T> Floor conv2d_backward_weight(const Conv2dShape& shape, const T*, const T*, const float*) {
+template <class T> LeastWork conv2d_backward_weight(const Conv2dShape& shape, const T*, const T*, const float*) {
   return convolution<T>(shape, sizeof(float));
 }
-template <class T> Floor conv2d_epilogue_backward(const Conv2dEpilogueBackwardArgs<T>& args) {
+template <class T> LeastWork conv2d_epilogue_backward(const Conv2dEpilogueBackwardArgs<T>& args) {
   return passes<T>(1 + (args.y != nullptr) + (args.dz != nullptr) + (args.dresidual != nullptr), args.rows * args.channels);
 }
 
-}  // namespace diopter::floors
+}  // namespace diopter::least_work

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "kernels/toolkit/widest_vectors.h"
-#include "kernels/nn/conv2d/conv2d.h"
+#include "kernels/nn/conv2d/conv2d_args.h"
 
 namespace diopter::cpu {
 
@@ -29,7 +29,7 @@ class EpilogueOf {
 
   /// Stores the rows [begin, begin + rows) of channels [c, c + wide) from z, whose rows are `stride` floats apart.
   void operator()(std::int64_t begin, std::int64_t rows, int c, int wide, const float* z, std::int64_t stride) const {
-    for_processor([=, this] {
+    with_widest_vectors([=, this] {
       const float *a = scale_ + c, *b = bias_ + c, lowest = lowest_;
       const auto clamped = [lowest](float value) { return T(value < lowest ? lowest : value); };
       for (std::int64_t row = 0; row < rows; ++row) {

@@ -119,7 +119,7 @@ void both_axes(const float* x, float* y) {
 /// y[i * y_step + c] = (F x F^T)[i] of the square x[0][c], x[1][c], ..., for all c < channels.
 template <class F, class T>
 void transform_square(const T* const* x, int channels, float* y, std::int64_t y_step) {
-  for_processor([=] {
+  with_widest_vectors([=] {
     constexpr int kFrom = F::from * F::from, kTo = F::to * F::to;
     float in[kFrom * kLanes], out[kTo * kLanes];
     int c = 0;

@@ -12,7 +12,7 @@
 // Rounding: errors of some 1e-6 to 2e-5 of the largest value, against some 1e-7 to 1e-6 of the direct sum.
 #pragma once
 
-#include "kernels/nn/conv2d/conv2d.h"
+#include "kernels/nn/conv2d/conv2d_args.h"
 
 namespace diopter::cpu {
 

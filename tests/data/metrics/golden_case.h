@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "data/metrics/coco_metrics.h"
+#include "generated/source_dir.h"
 #include "tests/data/make_dataset.h"
 
 namespace diopter::test {

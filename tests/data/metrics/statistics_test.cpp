@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "data/metrics/precision_recall.h"
+#include "generated/source_dir.h"
 #include "tests/support/files.h"
 
 using namespace diopter;

@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "generated/source_dir.h"
 #include "tests/support/files.h"
 
 namespace diopter {

@@ -3,6 +3,7 @@
 #include <cstring>
 #include <limits>
 
+#include "generated/source_dir.h"
 #include "tests/support/files.h"
 
 namespace diopter {

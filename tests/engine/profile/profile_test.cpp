@@ -5,7 +5,7 @@
 #include <sstream>
 #include <tuple>
 
-#include "engine/dispatch.h"
+#include "kernels/toolkit/dispatch.h"
 #include "engine/module.h"
 #include "engine/profile/profile_report.h"
 #include "kernels/nn/conv2d/conv2d.h"
@@ -221,20 +221,20 @@ TEST_CASE("profile: the roof is whatever takes longer, bytes or operations") {
 
 TEST_CASE("profile: floors of convolutions and of the optimizer") {
   const Conv2dShape same{Levels({2, 6, 5}), 3, 7, 3, 1, 1}, strided{Levels({1, 8, 8}), 3, 7, 1, 2, 0};
-  const Floor forward = floors::conv2d_forward(Conv2dForwardArgs<float>{.shape = same, .x = nullptr, .w = nullptr, .y = nullptr});
+  const LeastWork forward = least_work::conv2d_forward(Conv2dForwardArgs<float>{.shape = same, .x = nullptr, .w = nullptr, .y = nullptr});
   CHECK(forward.bytes == 4 * (60 * 3 + 60 * 7 + 7 * 9 * 3));
   CHECK(forward.operations == 2 * 60 * 7 * 9 * 3);
   const bf16* none = nullptr;
   float* dw = nullptr;
-  CHECK(floors::conv2d_backward_weight(same, none, none, dw).bytes == 2 * (60 * 3 + 60 * 7) + 4 * 7 * 9 * 3);
-  CHECK(floors::conv2d_backward_data(strided, none, none, none).bytes == 2 * (16 * 3 + 16 * 7 + 7 * 3));
+  CHECK(least_work::conv2d_backward_weight(same, none, none, dw).bytes == 2 * (60 * 3 + 60 * 7) + 4 * 7 * 9 * 3);
+  CHECK(least_work::conv2d_backward_data(strided, none, none, none).bytes == 2 * (16 * 3 + 16 * 7 + 7 * 3));
   const float residual = 0;
   const Conv2dForwardArgs<float> added{
       .shape = same, .x = nullptr, .w = nullptr, .y = nullptr, .epilogue = {.residual = &residual}};
-  CHECK(floors::conv2d_forward(added).bytes == forward.bytes + 4 * 60 * 7);
+  CHECK(least_work::conv2d_forward(added).bytes == forward.bytes + 4 * 60 * 7);
   SgdArgs sgd{};
   sgd.values = 100;
-  CHECK(floors::sgd_step(sgd).bytes == 2000);
+  CHECK(least_work::sgd_step(sgd).bytes == 2000);
 }
 
 }  // namespace

@@ -20,7 +20,7 @@ TEST_CASE("recorded work: does the same at each run, with what its inputs hold t
   const Device device = GENERATE(from_range(devices()));
   INFO(device_name(device));
   DeviceBuffer<float> x(device, std::vector<float>(kCount, 1)), y(device, std::vector<float>(kCount, 5));
-  const auto work = DIOPTER_DISPATCH(device, record_work, [&] {
+  const auto work = DIOPTER_DISPATCH(device, capture_graph, [&] {
     DIOPTER_DISPATCH(device, add, kCount, x.data(), y.data(), y.data());
     DIOPTER_DISPATCH(device, copy, x.data(), y.data(), kCount * sizeof(float));
   });
@@ -46,7 +46,7 @@ TEST_CASE("recorded work: has memory of its own, which goes with it") {
   if (!has_cuda()) return;
   DeviceBuffer<float> x(Device::cuda, std::vector<float>(kCount));
   const std::size_t before = cuda::allocated_bytes();
-  auto work = cuda::record_work([&] { add_one(x.data()); });
+  auto work = cuda::capture_graph([&] { add_one(x.data()); });
   for (int i = 0; i < 3; ++i) work->run();
   CHECK(x.download() == std::vector<float>(kCount, 3));
   CHECK(cuda::allocated_bytes() == before);
@@ -60,7 +60,7 @@ TEST_CASE("recorded work: what cannot be recorded is an error, and the device wo
   DeviceBuffer<float> x(Device::cuda, std::vector<float>(kCount));
   std::vector<float> host(kCount, 7);
   const auto refused = [&](const std::function<void()>& queue) {
-    const std::string message = error_of([&] { cuda::record_work(queue); });
+    const std::string message = error_of([&] { cuda::capture_graph(queue); });
     add_one(x.data());
     return message;
   };

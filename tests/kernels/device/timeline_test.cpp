@@ -39,7 +39,7 @@ TEST_CASE("timeline: a lane for each stream") {
     return;
   }
   const auto timeline = DIOPTER_DISPATCH(Device::cuda, make_timeline);
-  const auto side = DIOPTER_DISPATCH(Device::cuda, make_side_work);
+  const auto side = DIOPTER_DISPATCH(Device::cuda, make_side_stream);
   timeline->begin("here");
   side->run([&] {
     timeline->begin("beside");

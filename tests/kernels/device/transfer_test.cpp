@@ -23,8 +23,8 @@ TEST_CASE("transfer: a host buffer goes to the device and comes back, in the ord
   INFO(device_name(device));
   constexpr std::size_t kCount = 1000, kBytes = kCount * sizeof(float);
   const std::vector<float> first = counting(kCount, 0), second = counting(kCount, 5000);
-  const auto up = DIOPTER_DISPATCH(device, make_host_buffer, 2 * kBytes);
-  const auto down = DIOPTER_DISPATCH(device, make_host_buffer, kBytes);
+  const auto up = DIOPTER_DISPATCH(device, make_pinned_buffer, 2 * kBytes);
+  const auto down = DIOPTER_DISPATCH(device, make_pinned_buffer, kBytes);
   CHECK(up->bytes() == 2 * kBytes);
   DeviceBuffer<float> a(device, std::vector<float>(kCount)), b(device, std::vector<float>(kCount));
   for (int round = 0; round < 2; ++round) {  // data() waits until the copies of the round before are done
@@ -43,7 +43,7 @@ TEST_CASE("transfer: work beside the computation is waited for by join") {
   const Device device = GENERATE(from_range(devices()));
   INFO(device_name(device));
   constexpr std::int64_t kCount = 100000;
-  const auto side = DIOPTER_DISPATCH(device, make_side_work);
+  const auto side = DIOPTER_DISPATCH(device, make_side_stream);
   DeviceBuffer<float> x(device, std::vector<float>(kCount));
   side->join();  // nothing was queued yet
   CHECK(x.download() == std::vector<float>(kCount));  // side work does not wait for what was queued before: this does

@@ -34,13 +34,13 @@ std::vector<std::uint32_t> bits_of(const std::vector<float>& inputs, const Run& 
   return bits;
 }
 
-TEST_CASE("for_processor: every version gives the bits of a plain loop") {
+TEST_CASE("with_widest_vectors: every version gives the bits of a plain loop") {
   for (std::size_t n : {0, 1, 7, 8, 9, 15, 16, 17, 31, 1000}) {
     INFO(n << " numbers");
     std::vector<float> x = test::uniform(n, -12, 12, 4);
     if (n > 8) x[3] = 0, x[5] = -INFINITY, x[6] = INFINITY, x[7] = -1e-40f;
     const auto plain = bits_of(x, [](const auto& body) { body(); });
-    CHECK(bits_of(x, [](const auto& body) { for_processor(body); }) == plain);
+    CHECK(bits_of(x, [](const auto& body) { with_widest_vectors(body); }) == plain);
 #if defined(__x86_64__)
     if (detail::kVectors >= detail::Vectors::avx2) {
       CHECK(bits_of(x, [](const auto& body) { detail::run_avx2(body); }) == plain);
@@ -52,9 +52,9 @@ TEST_CASE("for_processor: every version gives the bits of a plain loop") {
   }
 }
 
-TEST_CASE("for_processor: NaN stays NaN") {
+TEST_CASE("with_widest_vectors: NaN stays NaN") {
   const std::vector<float> x(40, NAN);
-  const auto bits = bits_of(x, [](const auto& body) { for_processor(body); });
+  const auto bits = bits_of(x, [](const auto& body) { with_widest_vectors(body); });
   for (std::size_t i = 0; i < x.size(); ++i) {
     REQUIRE(std::isnan(std::bit_cast<float>(bits[i])));
     REQUIRE(std::isnan(std::bit_cast<float>(bits[x.size() + i])));

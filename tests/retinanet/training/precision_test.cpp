@@ -6,6 +6,7 @@
 #include "retinanet/network/detect.h"
 #include "retinanet/training/run_folder.h"
 #include "retinanet/training/trainer.h"
+#include "retinanet/weights/weights.h"
 #include "tests/retinanet/support.h"
 #include "tests/support/catch.h"
 #include "tests/support/devices.h"

@@ -1,6 +1,6 @@
 #include "retinanet/training/step_graphs.h"
 
-#include "engine/dispatch.h"
+#include "kernels/toolkit/dispatch.h"
 #include "kernels/nn/elementwise.h"
 #include "retinanet/training/run_folder.h"
 #include "retinanet/training/trainer.h"

@@ -1,4 +1,5 @@
 #include "retinanet/training/trainer.h"
+#include "retinanet/weights/weights.h"
 
 #include <algorithm>
 #include <cmath>

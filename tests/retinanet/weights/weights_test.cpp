@@ -1,3 +1,4 @@
+#include "generated/source_dir.h"
 #include "retinanet/weights/weights.h"
 
 #include <algorithm>

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <string>
 
-#include "data/readers/dataset.h"
+#include "data/dataset.h"
 #include "data/pictures/image.h"
 
 namespace diopter {

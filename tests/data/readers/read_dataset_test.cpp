@@ -1,4 +1,4 @@
-#include "data/readers/dataset.h"
+#include "data/readers/read_dataset.h"
 
 #include "tests/support/files.h"
 #include "tests/support/catch.h"

@@ -1,4 +1,4 @@
-#include "data/pictures/shapes.h"
+#include "data/shapes.h"
 
 #include <algorithm>
 #include <cmath>

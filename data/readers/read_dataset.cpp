@@ -1,4 +1,4 @@
-#include "data/readers/dataset.h"
+#include "data/readers/read_dataset.h"
 
 #include <algorithm>
 #include <filesystem>
