@@ -1,6 +1,6 @@
 // The CUDA language for a host compiler: what nvcc has built in, for .cu files compiled as C++ and run by the host
 // executor. Types and declarations of runtime calls come from NVIDIA's own headers, so that a difference from the real
-// interface is a compile error. docs/debugging_kernels.md tells how to use it, executor.h how it works.
+// interface is a compile error. docs/debugging_kernels.md tells how to use it, grid.cpp how it works.
 #pragma once
 
 #include <cuda_runtime.h>

@@ -3,7 +3,7 @@
 //   data/              the three splits, see study_data.h
 //   runs/NAME/         a run folder each (trainer.h), with log.txt and result.json
 //   results.csv        a line a run
-//   origin.json        how it was started, on what machine (origin.h)
+//   origin.json        how it was started, on what machine (retinanet/training/provenance.h)
 #pragma once
 
 #include <functional>

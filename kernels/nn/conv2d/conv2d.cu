@@ -1,4 +1,4 @@
-// What surrounds the convolutions on the GPU. The convolutions themselves are in conv2d_cudnn.cpp, or conv2d_host.cpp
+// Kernels around the convolutions on the GPU. The convolutions themselves are in conv2d_cudnn.cpp, or in conv2d_host.cu
 // where the host executor stands in for a GPU.
 #include "kernels/nn/conv2d/conv2d.h"
 

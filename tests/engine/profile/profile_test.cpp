@@ -38,7 +38,7 @@ struct Net : Module {
 std::vector<std::vector<float>> steps(const Net& net, Device device, int count) {
   const Variable x(random_tensor({2, 8, 8, 4}, 3, device));
   for (int i = 0; i < count; ++i) {
-    const ProfiledScope step("step");
+    const ProfiledScope step("step");  // phases are named by hand; kernels and backward passes come by themselves
     Tape tape;
     const Variable loss = [&] {
       const ProfiledScope forward("forward");
@@ -69,7 +69,7 @@ TEST_CASE("profile: every kernel, with its phase, parameter and count") {
   const Device device = GENERATE(from_range(devices()));
   INFO(device_name(device));
   const Net net(device);
-  const Profiler profiler(device);
+  const Profiler profiler(device);  // measures its thread while it lives
   steps(net, device, 3);
   const Profile profile = profiler.profile();
 
@@ -98,7 +98,7 @@ TEST_CASE("profile: every kernel, with its phase, parameter and count") {
   found.erase({"backward", "copy_to_host", ""});  // sum's way back reads it
   CHECK(found == expected);
 
-  const std::string table = profile_table(profile, {1e3, 1e5});
+  const std::string table = profile_table(profile, {1e3, 1e5});  // bandwidth and arithmetic of the device
   INFO(table);
   CHECK(contains(table, "roof: 1.0 GB/s (copy in memory), 100.0 GFLOP/s (product of matrices)\n"));
   CHECK(contains(table, "\nstep, 3 times: "));
