@@ -39,7 +39,7 @@ struct Page {
 
 Page parse_page(const std::string& path, const std::string& text);
 
-/// All pages of the project, sorted by path.
+/// All pages of the project, sorted by path. Those of fixtures tell of programs of the past and are left as they are.
 const std::vector<Page>& pages();
 
 /// "docs/weights.md:12", as compilers name places.

@@ -13,7 +13,7 @@ struct SourceFile {
   std::size_t lines = 0;
 };
 
-/// Files by path, relative to the project's root: "kernels/nn/relu.h".
+/// Files by path, relative to the project's root: "kernels/nn/sgd.h".
 using SourceTree = std::map<std::string, SourceFile>;
 
 /// All source files (.h, .cpp, .cu, .cuh, .py, .sh, .cmake, CMakeLists.txt) below the folders of the root.
