@@ -126,38 +126,29 @@ void run(const Request& request, NetworkTimes (*measure)(const NetworkBench&), c
   write_file_atomically(request.json, result.dump(1) + "\n");
 }
 
-void add_kind(CLI::App& command, const std::string& name, const std::string& description, const char* unit,
+void add_kind(Command& command, const std::string& name, const std::string& description, const char* unit,
               NetworkTimes (*measure)(const NetworkBench&), const std::shared_ptr<Request>& request) {
-  CLI::App& kind = add_command(command, name, description,
-                               "bench " + name + " --preset torchvision --set model.backbone=resnet18 --size 256 --batch 2");
-  kind.add_option("--preset", request->preset, "Configuration to start from")->type_name("NAME");
-  kind.add_option("--set", request->settings, "Overrides one key, may be repeated")
-      ->type_name("KEY=VALUE")
-      ->expected(1)
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
-  kind.add_option("--size", request->size, "Width and height of the network's input, in pixels")
-      ->check(CLI::Range(16, 8192))
-      ->type_name("N");
-  kind.add_option("--batch", request->batch, "Pictures a batch")->check(CLI::Range(1, 1024))->type_name("N");
-  kind.add_option("--classes", request->classes, "At least so many: further ones are added to those of the data")
-      ->check(CLI::Range(1, 100'000))
-      ->type_name("N");
-  kind.add_option("--annotations", request->annotations, "Data, as for diopter train; synthetic pictures by default")
-      ->type_name("FILE");
-  kind.add_option("--images", request->images, "Folder of the pictures")->type_name("DIR");
-  kind.add_option("--warm-up", request->warm_up, "Repetitions that do not count")->check(CLI::Range(0, 1000))
-      ->type_name("N");
-  kind.add_option("--repetitions", request->repetitions, "Their median is shown")
-      ->check(CLI::Range(1, 100'000))
-      ->type_name("N");
-  kind.add_option("--json", request->json, "Write the numbers to this file")->type_name("OUT");
+  Command kind = command.subcommand(
+      name, description, "bench " + name + " --preset torchvision --set model.backbone=resnet18 --size 256 --batch 2");
+  kind.text("--preset", request->preset, "Configuration to start from").type("NAME");
+  kind.repeated("--set", request->settings, "Overrides one key, may be repeated").type("KEY=VALUE");
+  kind.number("--size", request->size, "Width and height of the network's input, in pixels").range(16, 8192).type("N");
+  kind.number("--batch", request->batch, "Pictures a batch").range(1, 1024).type("N");
+  kind.number("--classes", request->classes, "At least so many: further ones are added to those of the data")
+      .range(1, 100'000)
+      .type("N");
+  kind.text("--annotations", request->annotations, "Data, as for diopter train; synthetic pictures by default")
+      .type("FILE");
+  kind.text("--images", request->images, "Folder of the pictures").type("DIR");
+  kind.number("--warm-up", request->warm_up, "Repetitions that do not count").range(0, 1000).type("N");
+  kind.number("--repetitions", request->repetitions, "Their median is shown").range(1, 100'000).type("N");
+  kind.text("--json", request->json, "Write the numbers to this file").type("OUT");
   if (name == "postprocess") {
-    kind.add_option("--save", request->save, "Write head outputs and detections to this safetensors file")
-        ->type_name("OUT");
+    kind.text("--save", request->save, "Write head outputs and detections to this safetensors file").type("OUT");
   }
   add_device_option(kind, request->device);
   add_thread_option(kind);
-  kind.callback([=] {
+  kind.action([=] {
     request->what = name;
     run(*request, measure, unit);
   });
@@ -174,29 +165,27 @@ void print_overhead(const Request& request) {
   if (!request.json.empty()) write_file_atomically(request.json, rows.dump(1) + "\n");
 }
 
-void add_overhead(CLI::App& command) {
-  CLI::App& kind = add_command(command, "overhead", "What the engine costs an operation: operations on next to no data",
-                               "bench overhead --threads 1");
+void add_overhead(Command& command) {
+  Command kind = command.subcommand("overhead", "What the engine costs an operation: operations on next to no data",
+                                    "bench overhead --threads 1");
   const auto request = std::make_shared<Request>();
   request->repetitions = 51;
-  kind.add_option("--repetitions", request->repetitions, "Their median is shown")
-      ->check(CLI::Range(1, 100'000))
-      ->type_name("N");
-  kind.add_option("--json", request->json, "Write the numbers to this file")->type_name("OUT");
+  kind.number("--repetitions", request->repetitions, "Their median is shown").range(1, 100'000).type("N");
+  kind.text("--json", request->json, "Write the numbers to this file").type("OUT");
   add_device_option(kind, request->device);
   add_thread_option(kind);
-  kind.callback([=] { print_overhead(*request); });
+  kind.action([=] { print_overhead(*request); });
 }
 
 }  // namespace
 
-void add_bench_command(CLI::App& app) {
-  CLI::App& command =
-      add_command(app, "bench", "Times training steps, inference, post-processing and data loading",
-                  "bench step --preset torchvision --size 512 --batch 2 --threads 2\n\n"
-                  "Random weights (or model.weights=FILE) and synthetic pictures with 7 objects each.\n"
-                  "tools/peers/peers.py compares the times with those of PyTorch and torchvision.");
-  command.require_subcommand(1);
+void add_bench_command(Command& program) {
+  Command command =
+      program.subcommand("bench", "Times training steps, inference, post-processing and data loading",
+                         "bench step --preset torchvision --size 512 --batch 2 --threads 2\n\n"
+                         "Random weights (or model.weights=FILE) and synthetic pictures with 7 objects each.\n"
+                         "tools/peers/peers.py compares the times with those of PyTorch and torchvision.");
+  command.require_subcommand();
   const auto request = std::make_shared<Request>();
   add_kind(command, "step", "A training step: batch, forward, losses, backward, SGD", "step", bench_step, request);
   add_kind(command, "inference", "From decoded pictures in memory to detections", "batch", bench_inference, request);

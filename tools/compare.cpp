@@ -179,42 +179,40 @@ std::string names_of_protocols() {
 
 }  // namespace
 
-void add_compare_command(CLI::App& app) {
-  CLI::App& command =
-      add_command(app, "compare", "Compares losses, or any settings, by a protocol: tunes, repeats over seeds, tests",
-                  "compare quick --jobs 2\n"
-                  "  diopter compare table1b --print > mine.toml      # a protocol to start one's own from\n"
-                  "  diopter compare mine.toml --plan\n"
-                  "  diopter compare mine.toml --out study --resume\n\n"
-                  "Built-in protocols: " +
-                      names_of_protocols() +
-                      ".\n"
-                      "The study folder gets report.html, report.md, table.csv (the table), results.csv (every run) and\n"
-                      "runs/. Ctrl-C lets the runs save and stop; the same command with --resume goes on, also after a\n"
-                      "crash. docs/comparing.md explains it all.");
+void add_compare_command(Command& program) {
+  Command command = program.subcommand(
+      "compare", "Compares losses, or any settings, by a protocol: tunes, repeats over seeds, tests",
+      "compare quick --jobs 2\n"
+      "  diopter compare table1b --print > mine.toml      # a protocol to start one's own from\n"
+      "  diopter compare mine.toml --plan\n"
+      "  diopter compare mine.toml --out study --resume\n\n"
+      "Built-in protocols: " +
+          names_of_protocols() +
+          ".\n"
+          "The study folder gets report.html, report.md, table.csv (the table), results.csv (every run) and\n"
+          "runs/. Ctrl-C lets the runs save and stop; the same command with --resume goes on, also after a\n"
+          "crash. docs/comparing.md explains it all.");
   const auto request = std::make_shared<Request>();
-  command.add_option("protocol", request->protocol, "TOML file, or the name of a built-in protocol")
-      ->type_name("PROTOCOL");
-  command.add_option("--out", request->out, "Study folder; default: study-NAME, after the protocol")->type_name("DIR");
-  command
-      .add_option("--jobs", request->jobs, "Runs side by side; default: one on a GPU, else one a processor, 4 at most")
-      ->check(CLI::Range(1, 1024).description(""))
-      ->type_name("N")
-      ->default_str("");
-  command.add_option("--threads", request->threads, "Threads of each run; default: the processors divided among them")
-      ->check(CLI::Range(1, 1024).description(""))
-      ->type_name("N")
-      ->default_str("");
+  command.text("protocol", request->protocol, "TOML file, or the name of a built-in protocol").type("PROTOCOL");
+  command.text("--out", request->out, "Study folder; default: study-NAME, after the protocol").type("DIR");
+  command.number("--jobs", request->jobs, "Runs side by side; default: one on a GPU, else one a processor, 4 at most")
+      .range(1, 1024)
+      .limits_in_words()
+      .type("N")
+      .default_in_words();
+  command.number("--threads", request->threads, "Threads of each run; default: the processors divided among them")
+      .range(1, 1024)
+      .limits_in_words()
+      .type("N")
+      .default_in_words();
   add_device_option(command, request->device);
-  command.add_flag("--resume", request->resume, "Go on with the study in the folder");
-  command.add_flag("--plan", request->plan, "Only say which runs the protocol makes");
-  command.add_flag("--print", request->print, "Only print the protocol");
-  command.add_option("--run", request->run, "Make only this run of the study in --out, in this process")
-      ->type_name("NAME");
-  command.callback([request, &command] {
-    request->exact = command.count("--exact") > 0;  // add_device_option knows what it does; runs must be told
-    const int code = compare_command(*request);
-    if (code != 0) throw CLI::RuntimeError(code);
+  command.flag("--resume", request->resume, "Go on with the study in the folder");
+  command.flag("--plan", request->plan, "Only say which runs the protocol makes");
+  command.flag("--print", request->print, "Only print the protocol");
+  command.text("--run", request->run, "Make only this run of the study in --out, in this process").type("NAME");
+  command.action([request, command] {
+    request->exact = command.given("--exact");  // add_device_option knows what it does; runs must be told
+    return compare_command(*request);
   });
 }
 

@@ -29,9 +29,9 @@ void run(Request request) {
 
 }  // namespace
 
-void add_convert_command(CLI::App& app) {
-  CLI::App& command = add_command(
-      app, "convert", "Converts weights of torchvision and Detectron2, and back to torchvision",
+void add_convert_command(Command& program) {
+  Command command = program.subcommand(
+      "convert", "Converts weights of torchvision and Detectron2, and back to torchvision",
       "convert retinanet_resnet50_fpn_coco-eeacb38b.pth coco.safetensors\n"
       "  diopter convert run/checkpoints/best.safetensors for_torchvision.safetensors --to torchvision\n\n"
       "Reads .safetensors, .pth, .pt and .pkl: RetinaNets and ResNet backbones of torchvision and Detectron2, and\n"
@@ -39,22 +39,18 @@ void add_convert_command(CLI::App& app) {
       "loads\n"
       "there with load_state_dict(safetensors.torch.load_file(OUT), strict=True). docs/weights.md has the details.");
   const auto request = std::make_shared<Request>();
-  command.add_option("in", request->in, "Weights")->required()->type_name("IN");
-  command.add_option("out", request->out, "Safetensors file to write")->required()->type_name("OUT");
-  command.add_option("--to", request->to, "Who will read it: diopter or torchvision")
-      ->check(CLI::IsMember({"diopter", "torchvision"}))
-      ->type_name("NAME");
-  command.add_option("--preset", request->options.preset, "Settings from this preset, but for [model]")
-      ->type_name("NAME");
-  command.add_option("--set", request->options.settings, "Says what the file does not, may be repeated")
-      ->type_name("KEY=VALUE")
-      ->expected(1)
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  command.text("in", request->in, "Weights").required().type("IN");
+  command.text("out", request->out, "Safetensors file to write").required().type("OUT");
+  command.choice("--to", request->to, {"diopter", "torchvision"}, "Who will read it: diopter or torchvision")
+      .type("NAME");
+  command.text("--preset", request->options.preset, "Settings from this preset, but for [model]").type("NAME");
+  command.repeated("--set", request->options.settings, "Says what the file does not, may be repeated")
+      .type("KEY=VALUE");
   command
-      .add_option("--classes", request->options.classes,
-                  "Another number of classes, or their names: a COCO .json, or a text file with a name a line")
-      ->type_name("N|FILE");
-  command.callback([request] { run(*request); });
+      .text("--classes", request->options.classes,
+            "Another number of classes, or their names: a COCO .json, or a text file with a name a line")
+      .type("N|FILE");
+  command.action([request] { run(*request); });
 }
 
 }  // namespace diopter

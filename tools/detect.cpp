@@ -7,7 +7,6 @@
 #include <cstdio>
 #include <filesystem>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <set>
 #include <string>
 #include <vector>
@@ -19,6 +18,7 @@
 #include "tools/command/command.h"
 #include "tools/command/profile.h"
 #include "tools/command/progress.h"
+#include "tools/detect/results.h"
 
 namespace diopter {
 
@@ -81,9 +81,10 @@ void run(const Request& request) {
   std::unique_ptr<StepProfile> profile;
   if (request.profile > 0) profile = std::make_unique<StepProfile>(request.profile, request.out, loaded.model->device());
   Progress progress("detect", static_cast<std::int64_t>(dataset.images.size()), "pictures");
-  nlohmann::ordered_json results = nlohmann::ordered_json::array();
+  std::vector<PictureDetections> results;
   OutputNames names;
-  std::size_t picture = 0, drawn = 0;
+  std::size_t picture = 0;
+  std::ptrdiff_t drawn = 0;
   Checkpoint dump;
   const auto detect_in = [&](const Batch& batch) {
     if (request.dump.empty()) return detect(*loaded.model, batch);
@@ -100,15 +101,9 @@ void run(const Request& request) {
     const ProfiledScope phase("batch");
     for (const std::vector<DetectedBox>& found : detect_in(batch)) {
       const ImageRecord& record = dataset.images[picture++];
-      for (const DetectedBox& d : found) {
-        if (d.score >= request.score) ++drawn;
-        results.push_back({{"image_id", record.id},
-                           {"file_name", record.name},
-                           {"category_id", loaded.category_ids[d.label]},
-                           {"category", loaded.classes[d.label]},
-                           {"bbox", {d.box.x1, d.box.y1, d.box.x2 - d.box.x1, d.box.y2 - d.box.y1}},
-                           {"score", d.score}});
-      }
+      drawn += std::count_if(found.begin(), found.end(),
+                             [&](const DetectedBox& box) { return box.score >= request.score; });
+      if (!request.json.empty()) results.push_back({record.id, record.name, found});
       const ProfiledScope drawing("draw");
       write_image(request.out + "/" + names.next(record.name),
                   draw_detections(read_image(record.file), {}, found, loaded.classes, request.score));
@@ -117,35 +112,35 @@ void run(const Request& request) {
   }
   if (profile) profile->finish();
   if (!request.dump.empty()) save_checkpoint(request.dump, dump);
-  if (!request.json.empty()) write_file_atomically(request.json, results.dump(1) + "\n");
-  std::printf("%zu objects with a score of at least %g in %zu pictures; drawn into %s\n", drawn,
+  if (!request.json.empty()) write_file_atomically(request.json, json_text(results, loaded));
+  std::printf("%td objects with a score of at least %g in %zu pictures; drawn into %s\n", drawn,
               static_cast<double>(request.score), dataset.images.size(), request.out.c_str());
 }
 
 }  // namespace
 
-void add_detect_command(CLI::App& app) {
-  CLI::App& command =
-      add_command(app, "detect", "Finds objects in pictures and draws them",
-                  "detect --checkpoint run/checkpoints/best.safetensors photos --out detections --json detections.json\n\n"
-                  "--json writes every detection above the model's detect.score_threshold in COCO's results format, with\n"
-                  "the picture's file name and the class name beside the numbers; pictures are numbered from 1.\n\n"
-                  "--dump writes what the network computed for each picture, alone in its batch, as safetensors: 1/input,\n"
-                  "1/C3 .., 1/P3 .., 1/logits.P3 .., 1/deltas.P3 .. ([1, height, width, channels]), 1/boxes, 1/scores,\n"
-                  "1/labels for the first picture, 2/.. for the second. tools/peers/compare_with_torchvision.py reads it.");
+void add_detect_command(Command& program) {
+  Command command = program.subcommand(
+      "detect", "Finds objects in pictures and draws them",
+      "detect --checkpoint run/checkpoints/best.safetensors photos --out detections --json detections.json\n\n"
+      "--json writes every detection above the model's detect.score_threshold in COCO's results format, with\n"
+      "the picture's file name and the class name beside the numbers; pictures are numbered from 1.\n\n"
+      "--dump writes what the network computed for each picture, alone in its batch, as safetensors: 1/input,\n"
+      "1/C3 .., 1/P3 .., 1/logits.P3 .., 1/deltas.P3 .. ([1, height, width, channels]), 1/boxes, 1/scores,\n"
+      "1/labels for the first picture, 2/.. for the second. tools/peers/compare_with_torchvision.py reads it.");
   const auto request = std::make_shared<Request>();
-  command.add_option("--checkpoint", request->checkpoint, "Model, from diopter train")->required()->type_name("FILE");
-  command.add_option("pictures", request->inputs, "Pictures, or folders of pictures")->required()->type_name("IMAGE_OR_DIR");
-  command.add_option("--out", request->out, "Folder for the drawn pictures")->required()->type_name("DIR");
-  command.add_option("--score", request->score, "Detections with a lower score are not drawn");
-  command.add_option("--json", request->json, "Write the detections to this file")->type_name("OUT");
-  command.add_option("--dump", request->dump, "Write input, feature maps, head outputs and detections to this file")
-      ->type_name("OUT");
+  command.text("--checkpoint", request->checkpoint, "Model, from diopter train").required().type("FILE");
+  command.list("pictures", request->inputs, "Pictures, or folders of pictures").required().type("IMAGE_OR_DIR");
+  command.text("--out", request->out, "Folder for the drawn pictures").required().type("DIR");
+  command.number("--score", request->score, "Detections with a lower score are not drawn");
+  command.text("--json", request->json, "Write the detections to this file").type("OUT");
+  command.text("--dump", request->dump, "Write input, feature maps, head outputs and detections to this file")
+      .type("OUT");
   add_profile_option(command, request->profile, "batches", "folder of the drawn pictures");
   add_device_option(command, request->device);
   add_precision_option(command, request->precision);
   add_thread_option(command);
-  command.callback([request] { run(*request); });
+  command.action([request] { run(*request); });
 }
 
 }  // namespace diopter

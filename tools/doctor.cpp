@@ -39,37 +39,30 @@ void examine(const Request& request) {
   options.progress = [&](std::int64_t done, std::int64_t) { progress.update(done); };
   const DoctorReport report = examine(dataset, config, options);
   print_report(report, config);
-  if (!request.json.empty()) {
-    write_file_atomically(request.json,
-                          json_of(report).dump(1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
-  }
+  if (!request.json.empty()) write_file_atomically(request.json, json_text(report));
 }
 
 }  // namespace
 
-void add_doctor_command(CLI::App& app) {
-  CLI::App& command = add_command(
-      app, "doctor", "Looks at a data set before training: boxes, classes, pictures, anchors, loss, memory",
+void add_doctor_command(Command& program) {
+  Command command = program.subcommand(
+      "doctor", "Looks at a data set before training: boxes, classes, pictures, anchors, loss, memory",
       "doctor --annotations instances_train.json --images images --preset small --set input.max_size=320\n\n"
       "Warnings leave the exit code 0; it is 2 when nothing can be trained: no pictures, no classes, no objects.");
   const auto request = std::make_shared<Request>();
-  command
-      .add_option("--annotations", request->annotations, "COCO .json, VOC folder or split file, .csv or YOLO folder")
-      ->required()
-      ->type_name("FILE");
-  command.add_option("--images", request->images, "Folder of the pictures")->type_name("DIR");
-  command.add_option("--format", request->format, "coco, voc, csv or yolo; recognised from the files when not given")
-      ->type_name("NAME");
-  command.add_option("--preset", request->preset, "Configuration to look with")->type_name("NAME");
-  command.add_option("--config", request->config, "TOML file that overrides keys of the preset")->type_name("FILE");
-  command.add_option("--set", request->settings, "Overrides one key, may be repeated")
-      ->type_name("KEY=VALUE")
-      ->expected(1)
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
-  command.add_option("--json", request->json, "Write everything to this file")->type_name("OUT");
-  command.add_flag("--no-images", request->no_images, "Do not open the pictures: believe the sizes in the annotations");
+  command.text("--annotations", request->annotations, "COCO .json, VOC folder or split file, .csv or YOLO folder")
+      .required()
+      .type("FILE");
+  command.text("--images", request->images, "Folder of the pictures").type("DIR");
+  command.text("--format", request->format, "coco, voc, csv or yolo; recognised from the files when not given")
+      .type("NAME");
+  command.text("--preset", request->preset, "Configuration to look with").type("NAME");
+  command.text("--config", request->config, "TOML file that overrides keys of the preset").type("FILE");
+  command.repeated("--set", request->settings, "Overrides one key, may be repeated").type("KEY=VALUE");
+  command.text("--json", request->json, "Write everything to this file").type("OUT");
+  command.flag("--no-images", request->no_images, "Do not open the pictures: believe the sizes in the annotations");
   add_thread_option(command);
-  command.callback([request] { examine(*request); });
+  command.action([request] { examine(*request); });
 }
 
 }  // namespace diopter

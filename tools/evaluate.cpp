@@ -1,6 +1,5 @@
 // diopter evaluate: average precision of a model, or of detections in a file, against annotations.
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <string>
 #include <utility>
 #include <vector>
@@ -73,28 +72,27 @@ void evaluate(const Request& request) {
       loaded.model ? detections_of_model(*loaded.model, truth) : read_coco_results(request.detections, truth, warnings);
   print_warnings(warnings);
 
-  nlohmann::ordered_json json;
+  std::string json;
   if (request.metric == "coco") {
     const CocoReport report = evaluate_coco(truth, detections, request);
     print_report(report);
     if (!request.csv.empty()) write_tables(report, request.csv);
-    json = json_of(report);
+    json = json_text(report);
   } else {
     const VocMetrics metrics = voc_metrics(
         truth, detections,
         {.iou_threshold = request.iou, .eleven_point = request.metric == "voc07", .plus_one = request.plus_one});
     print_report(metrics);
-    json = json_of(metrics);
+    json = json_text(metrics);
   }
-  if (request.json.empty()) return;
-  write_file_atomically(request.json, json.dump(1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+  if (!request.json.empty()) write_file_atomically(request.json, json);
 }
 
 }  // namespace
 
-void add_evaluate_command(CLI::App& app) {
-  CLI::App& command = add_command(
-      app, "evaluate", "Average precision of a model, or of detections in a file, against annotations",
+void add_evaluate_command(Command& program) {
+  Command command = program.subcommand(
+      "evaluate", "Average precision of a model, or of detections in a file, against annotations",
       "evaluate --checkpoint run/checkpoints/best.safetensors --annotations instances_val.json --images images\n"
       "  diopter evaluate --annotations instances_val.json --detections detections.json --json metrics.json\n"
       "  diopter evaluate --annotations instances_val.json --detections detections.json --errors --bootstrap 1000 \\\n"
@@ -110,40 +108,40 @@ void add_evaluate_command(CLI::App& app) {
       "The folder of --csv gets categories.csv, pr_curves.csv, errors.csv, confusion.csv and, with --bootstrap,\n"
       "intervals.csv. What the numbers mean: docs/evaluation.md.");
   const auto request = std::make_shared<Request>();
-  command.add_option("--annotations", request->annotations, "Ground truth: COCO instances file, or another format")
-      ->required()
-      ->type_name("FILE");
-  command.add_option("--format", request->format, "coco, voc, csv or yolo; recognised from the files when not given")
-      ->type_name("NAME");
-  command.add_option("--checkpoint", request->checkpoint, "Model to run, from diopter train")->type_name("FILE");
-  command.add_option("--images", request->images, "Folder of the pictures, with --checkpoint")->type_name("DIR");
-  command.add_option("--detections", request->detections, "COCO results file to evaluate instead of a model")
-      ->type_name("FILE");
+  command.text("--annotations", request->annotations, "Ground truth: COCO instances file, or another format")
+      .required()
+      .type("FILE");
+  command.text("--format", request->format, "coco, voc, csv or yolo; recognised from the files when not given")
+      .type("NAME");
+  command.text("--checkpoint", request->checkpoint, "Model to run, from diopter train").type("FILE");
+  command.text("--images", request->images, "Folder of the pictures, with --checkpoint").type("DIR");
+  command.text("--detections", request->detections, "COCO results file to evaluate instead of a model").type("FILE");
   add_device_option(command, request->device);
   add_precision_option(command, request->precision);
   add_thread_option(command);
   command
-      .add_option("--metric", request->metric,
-                  "coco (12 numbers), voc (area under the curve, 2010 and later) or voc07 (11 points)")
-      ->check(CLI::IsMember({"coco", "voc", "voc07"}))
-      ->type_name("NAME");
-  command.add_option("--iou", request->iou, "voc only: overlap that a match must exceed, 0 to 1")
-      ->check(CLI::Range(0.0, 1.0).description(""));
-  command.add_flag("--plus-one", request->plus_one,
-                   "voc only: boxes end with the last pixel inside, so widths and heights count one more");
-  command.add_flag("--errors", request->errors, "coco only: what kinds of error there are and how much AP each costs");
+      .choice("--metric", request->metric, {"coco", "voc", "voc07"},
+              "coco (12 numbers), voc (area under the curve, 2010 and later) or voc07 (11 points)")
+      .type("NAME");
+  command.number("--iou", request->iou, "voc only: overlap that a match must exceed, 0 to 1")
+      .range(0.0, 1.0)
+      .limits_in_words();
+  command.flag("--plus-one", request->plus_one,
+               "voc only: boxes end with the last pixel inside, so widths and heights count one more");
+  command.flag("--errors", request->errors, "coco only: what kinds of error there are and how much AP each costs");
   command
-      .add_option("--bootstrap", request->bootstrap,
-                  "coco only: 95% confidence intervals from this many resamples of the pictures; 0: none")
-      ->check(CLI::Range(0, 1000000).description(""))
-      ->type_name("N");
-  command.add_option("--seed", request->seed, "Of the resamples: the same seed gives the same intervals");
-  command.add_option("--json", request->json, "Write the numbers to this file")->type_name("OUT");
-  command.add_option("--csv", request->csv, "coco only: write tables and precision-recall curves into this folder")
-      ->type_name("DIR");
-  command.add_option("--score", request->score,
-                     "With --csv: detections with a lower score do not count in the confusion matrix");
-  command.callback([request] { evaluate(*request); });
+      .number("--bootstrap", request->bootstrap,
+              "coco only: 95% confidence intervals from this many resamples of the pictures; 0: none")
+      .range(0, 1000000)
+      .limits_in_words()
+      .type("N");
+  command.number("--seed", request->seed, "Of the resamples: the same seed gives the same intervals");
+  command.text("--json", request->json, "Write the numbers to this file").type("OUT");
+  command.text("--csv", request->csv, "coco only: write tables and precision-recall curves into this folder")
+      .type("DIR");
+  command.number("--score", request->score,
+                 "With --csv: detections with a lower score do not count in the confusion matrix");
+  command.action([request] { evaluate(*request); });
 }
 
 }  // namespace diopter

@@ -96,37 +96,38 @@ void draw_focal_star(const Request& request) {
                                script + "unset multiplot\n", 320 * static_cast<int>(rows)}});
 }
 
-void add_out(CLI::App& command, Request& request) {
-  command.add_option("--out", request.out, "Folder to write into")->required()->type_name("DIR");
+void add_out(Command& command, Request& request) {
+  command.text("--out", request.out, "Folder to write into").required().type("DIR");
 }
 
 }  // namespace
 
-void add_figure_command(CLI::App& app) {
-  CLI::App& command = add_command(
-      app, "figure", "Draws the paper's figures, for any loss and model",
+void add_figure_command(Command& program) {
+  Command command = program.subcommand(
+      "figure", "Draws the paper's figures, for any loss and model",
       "figure loss --out figures\n"
       "  diopter figure loss --loss ce --loss focal:gamma=3,alpha=0.25 --out figures\n"
       "  diopter figure loss-cdf --checkpoint run/checkpoints/best.safetensors --annotations val.json \\\n"
       "                          --images pictures --out figures\n\n"
       "Each figure is NAME.csv, NAME.gp and, where gnuplot is installed, NAME.svg: docs/figures.md.");
-  command.require_subcommand(1);
+  command.require_subcommand();
   const auto request = std::make_shared<Request>();
 
-  CLI::App& loss = add_command(command, "loss", "Loss against p_t, loss and derivative against x_t: figures 1, 5 and 6",
-                               "figure loss --loss focal:gamma=2,alpha=0.25 --loss hinge --out figures\n\n"
-                               "Without --loss the curves of the paper.");
+  Command loss = command.subcommand("loss", "Loss against p_t, loss and derivative against x_t: figures 1, 5 and 6",
+                                    "figure loss --loss focal:gamma=2,alpha=0.25 --loss hinge --out figures\n\n"
+                                    "Without --loss the curves of the paper.");
   add_out(loss, *request);
   add_losses_option(loss, request->losses, "Loss to draw, may be repeated");
-  loss.add_flag("--negatives", request->negatives, "Curves of negatives, weighted with 1 - alpha, instead of positives");
-  loss.callback([request] { draw_losses(*request); });
+  loss.flag("--negatives", request->negatives, "Curves of negatives, weighted with 1 - alpha, instead of positives");
+  loss.action([request] { draw_losses(*request); });
 
-  CLI::App& star = add_command(command, "fl-star", "FL* against x_t for a grid of gamma and beta: figure 7",
-                               "figure fl-star --gammas 1 2 4 --betas 0 1 --out figures\n\nWithout class weights.");
+  Command star =
+      command.subcommand("fl-star", "FL* against x_t for a grid of gamma and beta: figure 7",
+                         "figure fl-star --gammas 1 2 4 --betas 0 1 --out figures\n\nWithout class weights.");
   add_out(star, *request);
-  star.add_option("--gammas", request->gammas, "Steepnesses, a panel each")->type_name("NUMBER");
-  star.add_option("--betas", request->betas, "Shifts, a line each")->type_name("NUMBER");
-  star.callback([request] { draw_focal_star(*request); });
+  star.list("--gammas", request->gammas, "Steepnesses, a panel each").type("NUMBER");
+  star.list("--betas", request->betas, "Shifts, a line each").type("NUMBER");
+  star.action([request] { draw_focal_star(*request); });
 
   add_loss_cdf_figure(command);
 }

@@ -21,8 +21,8 @@ void print_info() {
 
 }  // namespace
 
-void add_info_command(CLI::App& app) {
-  add_command(app, "info", "Shows version, build, processor and libraries", "info").callback(print_info);
+void add_info_command(Command& program) {
+  program.subcommand("info", "Shows version, build, processor and libraries", "info").action(print_info);
 }
 
 }  // namespace diopter

@@ -68,53 +68,47 @@ void bench(const Request& request) {
 
 }  // namespace
 
-void add_kernels_command(CLI::App& app) {
-  CLI::App& command =
-      add_command(app, "kernels", "Lists, checks and times the hand-written kernels",
-                  "kernels list\n  diopter kernels check nms\n  diopter kernels bench classification_loss");
-  command.require_subcommand(1);
+void add_kernels_command(Command& program) {
+  Command command =
+      program.subcommand("kernels", "Lists, checks and times the hand-written kernels",
+                         "kernels list\n  diopter kernels check nms\n  diopter kernels bench classification_loss");
+  command.require_subcommand();
   const auto request = std::make_shared<Request>();
 
-  add_command(command, "list", "Formula, least number of bytes, files and tests of each kernel", "kernels list")
-      .callback(list);
+  command.subcommand("list", "Formula, least number of bytes, files and tests of each kernel", "kernels list")
+      .action(list);
 
-  CLI::App& check = add_command(
-      command, "check", "Runs a kernel's tests in every build folder there is",
+  Command check = command.subcommand(
+      "check", "Runs a kernel's tests in every build folder there is",
       "kernels check nms\n\n"
       "Runs build/*/tests/kernels_tests; those of the host executor with threads in forward, reverse and shuffled\n"
       "order. The exit code is 1 when a run fails.");
-  check.add_option("kernel", request->name, "Name of a kernel, see diopter kernels list")
-      ->required()
-      ->type_name("NAME");
-  check.add_option("--builds", request->builds, "Folder of the build folders; by default that of this program")
-      ->type_name("DIR");
-  check.callback([request] {
+  check.text("kernel", request->name, "Name of a kernel, see diopter kernels list").required().type("NAME");
+  check.text("--builds", request->builds, "Folder of the build folders; by default that of this program").type("DIR");
+  check.action([request] {
     const KernelEntry& kernel = kernel_named(request->name);
     const std::filesystem::path builds = request->builds.empty() ? build_folders().string() : request->builds;
-    if (!check_kernel(kernel, builds)) throw CLI::RuntimeError(1);
+    return check_kernel(kernel, builds) ? 0 : 1;
   });
 
-  CLI::App& times = add_command(command, "bench", "Times a kernel at several sizes",
-                                "kernels bench classification_loss --device cuda\n"
-                                "  diopter kernels bench nms --size boxes=20000,classes=1200\n\n"
-                                "Names that --size can have:\n" +
-                                    describe_sizes() +
-                                    "conv2d runs on all levels of the pyramid or, with map=M, on one map of M x M pixels.");
-  times.add_option("kernel", request->name, "Name of a kernel, see diopter kernels list, or all")->required()->type_name("NAME");
+  Command times = command.subcommand(
+      "bench", "Times a kernel at several sizes",
+      "kernels bench classification_loss --device cuda\n"
+      "  diopter kernels bench nms --size boxes=20000,classes=1200\n\n"
+      "Names that --size can have:\n" +
+          describe_sizes() + "conv2d runs on all levels of the pyramid or, with map=M, on one map of M x M pixels.");
+  times.text("kernel", request->name, "Name of a kernel, see diopter kernels list, or all").required().type("NAME");
   BenchOptions& options = request->options;
-  times.add_flag("--quick", options.quick, "One tiny size, single launches: to see that it runs");
-  times.add_option("--size", options.size, "This size instead of the usual ones; see below")->type_name("NAME=N,...");
-  times.add_option("--type", options.type, "Only cases with this type: f32 or bf16")
-      ->check(CLI::IsMember({"f32", "bf16"}))
-      ->type_name("NAME");
-  times.add_option("--case", options.part, "Only cases with this in their name")->type_name("TEXT");
-  times.add_option("--repetitions", options.repetitions, "Their median is shown")->check(CLI::Range(1, 1000))->type_name("N");
-  times.add_option("--save", options.save, "Write inputs and results of the one case to this safetensors file")
-      ->type_name("OUT");
-  times.add_option("--json", request->json, "Write the numbers to this file")->type_name("OUT");
+  times.flag("--quick", options.quick, "One tiny size, single launches: to see that it runs");
+  times.text("--size", options.size, "This size instead of the usual ones; see below").type("NAME=N,...");
+  times.choice("--type", options.type, {"f32", "bf16"}, "Only cases with this type: f32 or bf16").type("NAME");
+  times.text("--case", options.part, "Only cases with this in their name").type("TEXT");
+  times.number("--repetitions", options.repetitions, "Their median is shown").range(1, 1000).type("N");
+  times.text("--save", options.save, "Write inputs and results of the one case to this safetensors file").type("OUT");
+  times.text("--json", request->json, "Write the numbers to this file").type("OUT");
   add_device_option(times, request->device);
   add_thread_option(times);
-  times.callback([request] { bench(*request); });
+  times.action([request] { bench(*request); });
 }
 
 }  // namespace diopter

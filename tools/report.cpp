@@ -25,14 +25,14 @@ void report(const std::string& folder) {
 
 }  // namespace
 
-void add_report_command(CLI::App& app) {
-  CLI::App& command =
-      add_command(app, "report", "Makes report.html of a training run or a comparison anew",
-                  "report run\n\n"
-                  "diopter train and diopter compare write it themselves. What is in it: docs/report.md.");
+void add_report_command(Command& program) {
+  Command command =
+      program.subcommand("report", "Makes report.html of a training run or a comparison anew",
+                         "report run\n\n"
+                         "diopter train and diopter compare write it themselves. What is in it: docs/report.md.");
   const auto folder = std::make_shared<std::string>();
-  command.add_option("folder", *folder, "Folder of diopter train or diopter compare")->required()->type_name("FOLDER");
-  command.callback([folder] { report(*folder); });
+  command.text("folder", *folder, "Folder of diopter train or diopter compare").required().type("FOLDER");
+  command.action([folder] { report(*folder); });
 }
 
 }  // namespace diopter

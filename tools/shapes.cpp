@@ -3,7 +3,6 @@
 
 #include <iostream>
 #include <memory>
-#include <sstream>
 #include <string>
 #include <tuple>
 #include <utility>
@@ -38,43 +37,31 @@ void write(Request& request) {
             << options.size << " x " << options.size << " pixels\n";
 }
 
-template <class T>
-std::string text(const std::pair<T, T>& range) {
-  std::ostringstream out;
-  out << range.first << ' ' << range.second;
-  return out.str();
-}
-
 }  // namespace
 
-void add_shapes_command(CLI::App& app) {
-  CLI::App& command =
-      add_command(app, "shapes", "Writes the built-in synthetic data set: coloured shapes on noise",
-                  "shapes --out shapes --train 1000 --val 200 --size 64 --seed 1\n\n"
-                  "Writes DIR/images/*.png, DIR/instances_train.json and DIR/instances_val.json (COCO).");
+void add_shapes_command(Command& program) {
+  Command command =
+      program.subcommand("shapes", "Writes the built-in synthetic data set: coloured shapes on noise",
+                         "shapes --out shapes --train 1000 --val 200 --size 64 --seed 1\n\n"
+                         "Writes DIR/images/*.png, DIR/instances_train.json and DIR/instances_val.json (COCO).");
   const auto request = std::make_shared<Request>();
   ShapesOptions& options = request->options;
   request->objects = {options.min_objects, options.max_objects};
   request->object_size = {options.min_object_size, options.max_object_size};
 
-  command.add_option("--out", request->out, "Folder to write into")->required()->type_name("DIR");
-  command.add_option("--train", request->train, "Number of training pictures");
-  command.add_option("--val", request->val, "Number of validation pictures");
-  command.add_option("--size", options.size, "Width and height of a picture in pixels");
-  command.add_option("--seed", options.seed, "Another seed gives other pictures")
-      ->check(CLI::NonNegativeNumber.description(""));
-  command.add_option("--objects", request->objects, "Least and greatest number of objects a picture")
-      ->type_name("MIN MAX")
-      ->default_str(text(request->objects));
-  command
-      .add_option("--object-size", request->object_size, "Least and greatest size of an object, of the picture's side")
-      ->type_name("MIN MAX")
-      ->default_str(text(request->object_size));
-  command.add_option("--distractors", options.distractors, "Greatest number of shapes of no class a picture");
-  command.add_option("--noise", options.noise, "Standard deviation of the pixel noise, of full scale");
-  command.add_option("--contrast", options.contrast, "Of objects against the background, 0 (invisible) to 1");
-  command.add_option("--empty", options.empty, "Share of pictures without objects");
-  command.callback([request] { write(*request); });
+  command.text("--out", request->out, "Folder to write into").required().type("DIR");
+  command.number("--train", request->train, "Number of training pictures");
+  command.number("--val", request->val, "Number of validation pictures");
+  command.number("--size", options.size, "Width and height of a picture in pixels");
+  command.number("--seed", options.seed, "Another seed gives other pictures").not_negative().limits_in_words();
+  command.pair("--objects", request->objects, "Least and greatest number of objects a picture").type("MIN MAX");
+  command.pair("--object-size", request->object_size, "Least and greatest size of an object, of the picture's side")
+      .type("MIN MAX");
+  command.number("--distractors", options.distractors, "Greatest number of shapes of no class a picture");
+  command.number("--noise", options.noise, "Standard deviation of the pixel noise, of full scale");
+  command.number("--contrast", options.contrast, "Of objects against the background, 0 (invisible) to 1");
+  command.number("--empty", options.empty, "Share of pictures without objects");
+  command.action([request] { write(*request); });
 }
 
 }  // namespace diopter

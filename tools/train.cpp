@@ -145,47 +145,45 @@ int train(const Request& request) {
 
 }  // namespace
 
-void add_train_command(CLI::App& app) {
-  CLI::App& command = add_command(
-      app, "train", "Trains a detector on a data set",
+void add_train_command(Command& program) {
+  Command command = program.subcommand(
+      "train", "Trains a detector on a data set",
       "train --preset small --train-annotations shapes/instances_train.json --train-images shapes/images \\\n"
       "    --val-annotations shapes/instances_val.json --val-images shapes/images --out run --set train.lr=0.05\n\n"
       "The run folder holds config.toml, metrics.csv, checkpoints/{last,best}.safetensors, pictures/ and report.html,\n"
       "which shows it all in a browser. Ctrl-C finishes the step and saves; the same command with --resume goes on.\n"
-      "Presets: paper, torchvision, torchvision_v2, detectron2, small; config.toml of a run lists every key that --set\n"
+      "Presets: paper, torchvision, torchvision_v2, detectron2, small; config.toml of a run lists every key that "
+      "--set\n"
       "can change.\n\n"
       "Losses, and what --loss NAME:PARAMETER=VALUE,... can change:\n" +
           describe_losses());
   const auto request = std::make_shared<Request>();
-  command.add_option("--preset", request->preset, "Configuration to start from")->type_name("NAME");
-  command.add_option("--config", request->config, "TOML file that overrides keys of the preset")->type_name("FILE");
-  command.add_option("--set", request->settings, "Overrides one key, may be repeated")
-      ->type_name("KEY=VALUE")
-      ->expected(1)
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
-  command.add_option("--loss", request->loss, "Classification loss, by default the preset's; see below (loss.kind)")
-      ->type_name("NAME[:PARAMETER=VALUE,...]");
-  command.add_option("--prior", request->prior, "Initial probability of a positive (model.prior)")->type_name("P");
-  command.add_option("--train-annotations", request->train_annotations, "COCO .json, VOC folder or split file, .csv or YOLO folder")
-      ->required()
-      ->type_name("FILE");
-  command.add_option("--train-images", request->train_images, "Folder of the training pictures")->type_name("DIR");
-  command.add_option("--val-annotations", request->val_annotations, "As for training; without it there is no evaluation")
-      ->type_name("FILE");
-  command.add_option("--val-images", request->val_images, "Folder of the validation pictures")->type_name("DIR");
-  command.add_option("--format", request->format, "coco, voc, csv or yolo; recognised from the files when not given")
-      ->type_name("NAME");
-  command.add_option("--out", request->out, "Run folder")->required()->type_name("DIR");
-  command.add_flag("--resume", request->resume, "Go on from the run folder's last checkpoint");
-  command.add_option("--seed", request->seed, "Of weights, data order and augmentation (train.seed)")->type_name("K")
-      ->default_str("");
+  command.text("--preset", request->preset, "Configuration to start from").type("NAME");
+  command.text("--config", request->config, "TOML file that overrides keys of the preset").type("FILE");
+  command.repeated("--set", request->settings, "Overrides one key, may be repeated").type("KEY=VALUE");
+  command.text("--loss", request->loss, "Classification loss, by default the preset's; see below (loss.kind)")
+      .type("NAME[:PARAMETER=VALUE,...]");
+  command.text("--prior", request->prior, "Initial probability of a positive (model.prior)").type("P");
+  command
+      .text("--train-annotations", request->train_annotations,
+            "COCO .json, VOC folder or split file, .csv or YOLO folder")
+      .required()
+      .type("FILE");
+  command.text("--train-images", request->train_images, "Folder of the training pictures").type("DIR");
+  command.text("--val-annotations", request->val_annotations, "As for training; without it there is no evaluation")
+      .type("FILE");
+  command.text("--val-images", request->val_images, "Folder of the validation pictures").type("DIR");
+  command.text("--format", request->format, "coco, voc, csv or yolo; recognised from the files when not given")
+      .type("NAME");
+  command.text("--out", request->out, "Run folder").required().type("DIR");
+  command.flag("--resume", request->resume, "Go on from the run folder's last checkpoint");
+  command.number("--seed", request->seed, "Of weights, data order and augmentation (train.seed)")
+      .type("K")
+      .default_in_words();
   add_profile_option(command, request->profile, "steps", "run folder");
   add_device_option(command, request->device);
   add_thread_option(command);
-  command.callback([request] {
-    const int code = train(*request);
-    if (code != 0) throw CLI::RuntimeError(code);
-  });
+  command.action([request] { return train(*request); });
 }
 
 }  // namespace diopter

@@ -54,7 +54,8 @@ const std::vector<FolderRule>& folder_rules() {
     // A subcommand is one file of tools; the folders hold what it is made of.
     add({"tools/kernels"});
     add({"tools/command"});
-    add({"tools/bench", "tools/compare", "tools/doctor", "tools/evaluate", "tools/figure", "tools/peers"});
+    add({"tools/bench", "tools/compare", "tools/detect", "tools/doctor", "tools/evaluate", "tools/figure",
+         "tools/peers"});
     add({"tools"});
     return table;
   }();

@@ -7,29 +7,23 @@
 
 namespace diopter {
 
-CLI::App& add_command(CLI::App& app, const std::string& name, const std::string& description,
-                      const std::string& example) {
-  CLI::App& command = *app.add_subcommand(name, description);
-  command.option_defaults()->always_capture_default();
-  command.footer("Example:\n  diopter " + example);
-  return command;
+void add_device_option(Command& command, std::string& device) {
+  command.text("--device", device, "Where to compute: cpu, cuda, or auto (a GPU where there is one)").type("NAME");
+  command.flag(
+      "--exact", [] { cpu::allow_winograd(false); },
+      "On the CPU no Winograd convolutions: slower, errors of 1e-6 instead of 1e-5");
 }
 
-void add_device_option(CLI::App& command, std::string& device) {
-  command.add_option("--device", device, "Where to compute: cpu, cuda, or auto (a GPU where there is one)")->type_name("NAME");
-  command.add_flag_callback("--exact", [] { cpu::allow_winograd(false); },
-                            "On the CPU no Winograd convolutions: slower, errors of 1e-6 instead of 1e-5");
+void add_precision_option(Command& command, std::string& precision) {
+  command
+      .choice("--precision", precision, {"float", "bf16"},
+              "float, or bf16 (fast on a GPU); by default the model's detect.precision")
+      .limits_in_words()
+      .type("NAME");
 }
 
-void add_precision_option(CLI::App& command, std::string& precision) {
-  command.add_option("--precision", precision, "float, or bf16 (fast on a GPU); by default the model's detect.precision")
-      ->check(CLI::IsMember({"float", "bf16"}).description(""))
-      ->type_name("NAME");
-}
-
-void add_thread_option(CLI::App& command) {
-  command.add_option_function<int>("--threads", set_thread_count, "Threads for the arithmetic; all processors by default")
-      ->type_name("N");
+void add_thread_option(Command& command) {
+  command.number("--threads", set_thread_count, "Threads for the arithmetic; all processors by default").type("N");
 }
 
 void print_warnings(const std::vector<std::string>& warnings) {

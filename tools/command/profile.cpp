@@ -40,11 +40,11 @@ void StepProfile::write() {
   write_file_atomically(folder_ + "/trace.json", profile_trace(profile));
 }
 
-void add_profile_option(CLI::App& command, std::int64_t& steps, const std::string& what, const std::string& where) {
-  command.add_option("--profile", steps, "Measure N " + what + ": profile.txt, profile.csv and trace.json in the " + where)
-      ->check(CLI::PositiveNumber)
-      ->type_name("N")
-      ->default_str("");
+void add_profile_option(Command& command, std::int64_t& steps, const std::string& what, const std::string& where) {
+  command.number("--profile", steps, "Measure N " + what + ": profile.txt, profile.csv and trace.json in the " + where)
+      .positive()
+      .type("N")
+      .default_in_words();
 }
 
 }  // namespace diopter

@@ -1,14 +1,13 @@
 // Profiling for users: --profile of diopter train and diopter detect.
 #pragma once
 
-#include <CLI/CLI.hpp>
-
 #include <cstdint>
 #include <memory>
 #include <string>
 
 #include "engine/profile/profile.h"
 #include "engine/profile/profile_report.h"
+#include "tools/command/options.h"
 
 namespace diopter {
 
@@ -38,6 +37,6 @@ class StepProfile {
 };
 
 /// Adds --profile N: `what` are measured, the files go to `where`.
-void add_profile_option(CLI::App& command, std::int64_t& steps, const std::string& what, const std::string& where);
+void add_profile_option(Command& command, std::int64_t& steps, const std::string& what, const std::string& where);
 
 }  // namespace diopter

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <utility>
 
@@ -217,11 +218,13 @@ void print_report(const DoctorReport& report, const Config& config) {
   for (const std::string& warning : report.warnings) std::printf("  %d. %s\n", ++number, warning.c_str());
 }
 
-nlohmann::ordered_json json_of(const DoctorReport& report) {
-  return {{"pictures", json_of(report.pictures)}, {"data", json_of(report.data)},
-          {"coverage", json_of(report.coverage)}, {"matches", json_of(report.matches)},
-          {"advice", json_of(report.advice)},     {"loss", json_of(report.loss)},
-          {"memory", json_of(report.memory)},     {"warnings", report.warnings}};
+std::string json_text(const DoctorReport& report) {
+  const Json json = {{"pictures", json_of(report.pictures)}, {"data", json_of(report.data)},
+                     {"coverage", json_of(report.coverage)}, {"matches", json_of(report.matches)},
+                     {"advice", json_of(report.advice)},     {"loss", json_of(report.loss)},
+                     {"memory", json_of(report.memory)},     {"warnings", report.warnings}};
+  // Names that are no UTF-8 are written with replacement characters.
+  return json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
 }  // namespace diopter

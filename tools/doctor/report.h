@@ -1,7 +1,7 @@
 // The doctor's findings for people and for programs.
 #pragma once
 
-#include <nlohmann/json.hpp>
+#include <string>
 
 #include "retinanet/doctor/doctor.h"
 
@@ -10,7 +10,7 @@ namespace diopter {
 /// Sections of aligned numbers on stdout, the warnings last.
 void print_report(const DoctorReport& report, const Config& config);
 
-/// Everything, in full precision.
-nlohmann::ordered_json json_of(const DoctorReport& report);
+/// Everything as JSON text, in full precision.
+std::string json_text(const DoctorReport& report);
 
 }  // namespace diopter

@@ -1,6 +1,7 @@
 #include "tools/evaluate/report.h"
 
 #include <cstdio>
+#include <nlohmann/json.hpp>
 #include <vector>
 
 namespace diopter {
@@ -54,6 +55,9 @@ void print_intervals(const BootstrapIntervals& intervals) {
   line("AR100", intervals.ar100);
 }
 
+/// Names that are no UTF-8 are written with replacement characters.
+std::string text_of(const Json& json) { return json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n"; }
+
 Json json_of(const Interval& interval) { return {interval.low, interval.high}; }
 
 Json json_of(const ErrorBreakdown& errors) {
@@ -88,7 +92,7 @@ void print_report(const VocMetrics& metrics) {
   print_row("mean", {metrics.mean_ap}, objects);
 }
 
-Json json_of(const CocoReport& report) {
+std::string json_text(const CocoReport& report) {
   Json categories = Json::object();
   for (std::size_t k = 0; k < report.metrics.per_category.size(); ++k) {
     const CategoryMetrics& c = report.metrics.per_category[k];
@@ -116,15 +120,15 @@ Json json_of(const CocoReport& report) {
   }
   if (report.errors) json["errors"] = json_of(report.errors->all);
   json["per_category"] = categories;
-  return json;
+  return text_of(json);
 }
 
-Json json_of(const VocMetrics& metrics) {
+std::string json_text(const VocMetrics& metrics) {
   Json categories = Json::object();
   for (const VocCategory& c : metrics.per_category) {
     categories[std::to_string(c.id)] = {{"name", c.name}, {"objects", c.objects}, {"AP", c.ap}};
   }
-  return {{"mean_ap", metrics.mean_ap}, {"per_category", categories}};
+  return text_of({{"mean_ap", metrics.mean_ap}, {"per_category", categories}});
 }
 
 }  // namespace diopter

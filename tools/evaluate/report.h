@@ -1,7 +1,6 @@
 // What `diopter evaluate` prints and writes.
 #pragma once
 
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 
@@ -25,9 +24,9 @@ struct CocoReport {
 void print_report(const CocoReport& report);
 void print_report(const VocMetrics& metrics);
 
-/// Keys keep their order: as the metrics print them, categories by ascending id.
-nlohmann::ordered_json json_of(const CocoReport& report);
-nlohmann::ordered_json json_of(const VocMetrics& metrics);
+/// JSON text, in full precision. Keys keep their order: as the metrics print them, categories by ascending id.
+std::string json_text(const CocoReport& report);
+std::string json_text(const VocMetrics& metrics);
 
 /// Writes categories.csv and pr_curves.csv, and errors.csv, intervals.csv and confusion.csv where there is something to
 /// write, into `folder`, which is made when it is not there. Throws Error when it cannot be written.

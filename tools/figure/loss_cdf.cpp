@@ -130,38 +130,33 @@ std::vector<AnyLoss> parse_losses(const std::vector<std::string>& texts, const s
   return losses;
 }
 
-void add_losses_option(CLI::App& command, std::vector<std::string>& losses, const std::string& description) {
-  command.add_option("--loss", losses, description)
-      ->type_name("NAME:KEY=VALUE,...")
-      ->default_str("")  // the help says it in words
-      ->expected(1)
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+void add_losses_option(Command& command, std::vector<std::string>& losses, const std::string& description) {
+  command.repeated("--loss", losses, description).type("NAME:KEY=VALUE,...").default_in_words();
 }
 
-void add_loss_cdf_figure(CLI::App& figure) {
-  CLI::App& command = add_command(
-      figure, "loss-cdf", "Which examples carry the loss of a model: figure 4",
+void add_loss_cdf_figure(Command& figure) {
+  Command command = figure.subcommand(
+      "loss-cdf", "Which examples carry the loss of a model: figure 4",
       "figure loss-cdf --checkpoint run/checkpoints/best.safetensors --annotations val.json --images pictures \\\n"
       "                          --out figures\n\n"
       "Also writes loss_shares.csv: what the hardest 1, 5 and 20 % carry of loss and gradient.");
   const auto request = std::make_shared<Request>();
-  command.add_option("--checkpoint", request->checkpoint, "Model to run, from diopter train")
-      ->required()
-      ->type_name("FILE");
-  command.add_option("--annotations", request->annotations, "Ground truth: COCO instances file, or another format")
-      ->required()
-      ->type_name("FILE");
-  command.add_option("--images", request->images, "Folder of the pictures")->type_name("DIR");
-  command.add_option("--format", request->format, "coco, voc, csv or yolo; recognised from the files when not given")
-      ->type_name("NAME");
-  command.add_option("--out", request->out, "Folder to write into")->required()->type_name("DIR");
+  command.text("--checkpoint", request->checkpoint, "Model to run, from diopter train").required().type("FILE");
+  command.text("--annotations", request->annotations, "Ground truth: COCO instances file, or another format")
+      .required()
+      .type("FILE");
+  command.text("--images", request->images, "Folder of the pictures").type("DIR");
+  command.text("--format", request->format, "coco, voc, csv or yolo; recognised from the files when not given")
+      .type("NAME");
+  command.text("--out", request->out, "Folder to write into").required().type("DIR");
   add_losses_option(command, request->losses, "Loss to share out, may be repeated; focal with gamma 0, 0.5, 1 and 2 if not given");
-  command.add_option("--pictures", request->pictures, "Only so many, spread over the set; 0: all")
-      ->check(CLI::NonNegativeNumber.description(""))
-      ->type_name("N");
+  command.number("--pictures", request->pictures, "Only so many, spread over the set; 0: all")
+      .not_negative()
+      .limits_in_words()
+      .type("N");
   add_device_option(command, request->device);
   add_thread_option(command);
-  command.callback([request] { draw(*request); });
+  command.action([request] { draw(*request); });
 }
 
 }  // namespace diopter

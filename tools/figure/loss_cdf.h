@@ -1,12 +1,11 @@
 // diopter figure loss-cdf: which examples carry the loss of a trained model.
 #pragma once
 
-#include <CLI/CLI.hpp>
-
 #include <string>
 #include <vector>
 
 #include "kernels/detection/loss_list.h"
+#include "tools/command/options.h"
 
 namespace diopter {
 
@@ -14,9 +13,9 @@ namespace diopter {
 std::vector<AnyLoss> parse_losses(const std::vector<std::string>& texts, const std::string& option);
 
 /// Adds --loss, which may be repeated.
-void add_losses_option(CLI::App& command, std::vector<std::string>& losses, const std::string& description);
+void add_losses_option(Command& command, std::vector<std::string>& losses, const std::string& description);
 
 /// Adds the subcommand loss-cdf to `figure`.
-void add_loss_cdf_figure(CLI::App& figure);
+void add_loss_cdf_figure(Command& figure);
 
 }  // namespace diopter
