@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/norm_kind.h"
 #include "engine/ops.h"
 
 namespace diopter {
@@ -125,8 +126,6 @@ class Conv2d : public Module {
   Conv2dParams params_;
   Variable weight_;
 };
-
-enum class NormKind { none, batch, frozen_batch, group };
 
 /// Batch or group normalisation with torchvision's names ("weight", "bias", "running_mean", "running_var").
 class Norm : public Module {

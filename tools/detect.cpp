@@ -68,7 +68,7 @@ Dataset pictures(const std::vector<std::string>& inputs) {
 
 void run(const Request& request) {
   const LoadedModel loaded = load_model(request.checkpoint, device_from_name(request.device));
-  if (!request.precision.empty()) loaded.model->set_precision(precision_type(request.precision));
+  if (!request.precision.empty()) loaded.model->set_precision(value_of(kPrecisions, request.precision, "--precision"));
   const Dataset dataset = pictures(request.inputs);
   std::error_code error;
   fs::create_directories(request.out, error);

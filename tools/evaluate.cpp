@@ -65,7 +65,7 @@ void evaluate(const Request& request) {
       request.format.empty() ? recognise_format(request.annotations) : format_from_name(request.format);
   LoadedModel loaded;
   if (!request.checkpoint.empty()) loaded = load_model(request.checkpoint, device_from_name(request.device));
-  if (loaded.model && !request.precision.empty()) loaded.model->set_precision(precision_type(request.precision));
+  if (loaded.model && !request.precision.empty()) loaded.model->set_precision(value_of(kPrecisions, request.precision, "--precision"));
   const Dataset truth = read_dataset(format, request.annotations, request.images, loaded.classes);
   std::vector<std::string> warnings = truth.warnings;
   const std::vector<Detection> detections =

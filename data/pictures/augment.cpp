@@ -160,6 +160,25 @@ Image cut(const Image& image, const Window& window) {
   return part;
 }
 
+/// The plan's part of the picture at width x height, normalised: before or after resizing, by the filter.
+std::vector<float> resized_pixels(const Image& image, const Plan& plan, ResizeRule::Filter filter, int width,
+                                  int height, const Normalisation& norm) {
+  switch (filter) {
+    case ResizeRule::Filter::bilinear: {
+      const std::vector<float> pixels = network_pixels(image, plan, norm);
+      std::vector<float> resized(static_cast<std::size_t>(width) * height * 3);
+      resize_bilinear(pixels.data(), plan.crop.width, plan.crop.height, resized.data(), width, height);
+      return resized;
+    }
+    case ResizeRule::Filter::pillow: {
+      Plan of_resized = plan;
+      of_resized.crop = {0, 0, width, height};
+      return network_pixels(resample(cut(image, plan.crop), width, height), of_resized, norm);
+    }
+  }
+  fail("no such filter");
+}
+
 Sample make_sample(const Image& image, const ImageRecord& record, const ResizeRule& rule, const Normalisation& norm,
                    const Plan& plan) {
   Sample sample;
@@ -175,19 +194,10 @@ Sample make_sample(const Image& image, const ImageRecord& record, const ResizeRu
   const auto jittered = [&](int size) { return std::max(1, static_cast<int>(std::floor(size * plan.scale + 0.5))); };
   const int width = jittered(room_width), height = jittered(room_height);
   const bool resizes = width != plan.crop.width || height != plan.crop.height;
-  if (resizes && rule.pillow) {
-    Plan of_resized = plan;
-    of_resized.crop = {0, 0, width, height};
-    sample.pixels = network_pixels(resample(cut(image, plan.crop), width, height), of_resized, norm);
-  } else {
+  if (!resizes) {
     sample.pixels = network_pixels(image, plan, norm);
-  }
-  if (resizes) {
-    if (!rule.pillow) {
-      std::vector<float> resized(static_cast<std::size_t>(width) * height * 3);
-      resize_bilinear(sample.pixels.data(), plan.crop.width, plan.crop.height, resized.data(), width, height);
-      sample.pixels = std::move(resized);
-    }
+  } else {
+    sample.pixels = resized_pixels(image, plan, rule.filter, width, height, norm);
     scale_targets(sample.targets, static_cast<float>(width) / static_cast<float>(plan.crop.width),
                   static_cast<float>(height) / static_cast<float>(plan.crop.height));
   }

@@ -20,7 +20,10 @@ struct ResizeRule {
   int max_size = 1333;
   bool enlarge = true;              // false: a picture that would grow keeps its size (not for exact)
   bool round = false;               // sizes are rounded (detectron2) instead of floored (torchvision)
-  bool pillow = false;              // 8-bit pictures are resized as by Pillow (detectron2), not normalised ones
+  enum class Filter {
+    bilinear,  // of the normalised picture (torchvision)
+    pillow     // of the 8-bit picture, as Pillow does it (detectron2)
+  } filter = Filter::bilinear;
   bool float_scale = false;         // the scale is computed in float before sizes are floored (old torchvision)
 };
 

@@ -25,7 +25,7 @@ template <class C, class Visitor>
 void visit(C& c, Visitor&& v) {
   v("model.backbone", c.model.backbone, Choices{"tiny", "resnet18", "resnet34", "resnet50", "resnet101"});
   v("model.width", c.model.width);
-  v("model.norm", c.model.norm, Choices{"batch", "frozen_batch", "group"});
+  v("model.norm", c.model.norm, kBackboneNorms);
   v("model.groups", c.model.groups);
   v("model.norm_eps", c.model.norm_eps);
   v("model.freeze_stages", c.model.freeze_stages);
@@ -33,17 +33,17 @@ void visit(C& c, Visitor&& v) {
   v("model.weights", c.model.weights);
   v("model.min_level", c.model.min_level);
   v("model.max_level", c.model.max_level);
-  v("model.p6_from", c.model.p6_from, Choices{"c5", "p5"});
+  v("model.p6_from", c.model.p6_from, kP6Sources);
   v("model.fpn_channels", c.model.fpn_channels);
   v("model.head_depth", c.model.head_depth);
-  v("model.head_norm", c.model.head_norm, Choices{"none", "group"});
+  v("model.head_norm", c.model.head_norm, kHeadNorms);
   v("model.prior", c.model.prior);
   v("anchors.size_factor", c.anchors.size_factor);
   v("anchors.scales", c.anchors.scales);
   v("anchors.ratios", c.anchors.ratios);
-  v("anchors.round", c.anchors.round, Choices{"none", "torchvision"});
-  v("anchors.order", c.anchors.order, Choices{"ratio_major", "scale_major"});
-  v("anchors.stride", c.anchors.stride, Choices{"fixed", "grid"});
+  v("anchors.round", c.anchors.round, kAnchorRoundings);
+  v("anchors.order", c.anchors.order, kAnchorOrders);
+  v("anchors.stride", c.anchors.stride, kAnchorStrides);
   v("anchors.offset", c.anchors.offset);
   v("match.foreground_iou", c.match.foreground_iou);
   v("match.background_iou", c.match.background_iou);
@@ -51,18 +51,18 @@ void visit(C& c, Visitor&& v) {
   v("match.ignore_overlap", c.match.ignore_overlap);
   v("loss.kind", c.loss.kind);
   for_each_parameter(c.loss.kind, [&](const auto& p, auto& value) { v(std::string("loss.") + p.name, value); });
-  v("loss.normaliser", c.loss.normaliser, Choices{"image", "batch", "ema"});
+  v("loss.normaliser", c.loss.normaliser, kLossNormalisers);
   v("loss.ema_momentum", c.loss.ema_momentum);
   v("loss.ema_start", c.loss.ema_start);
-  v("loss.box", c.loss.box, Choices{"l1", "smooth_l1", "giou", "diou", "ciou"});
+  v("loss.box", c.loss.box, kBoxLosses);
   v("loss.smooth_l1_beta", c.loss.smooth_l1_beta);
   v("loss.classification_weight", c.loss.classification_weight);
   v("loss.box_weight", c.loss.box_weight);
-  v("input.resize", c.input.resize, Choices{"shorter_side", "longer_side", "exact"});
+  v("input.resize", c.input.resize, kResizes);
   v("input.min_sizes", c.input.min_sizes);
   v("input.max_size", c.input.max_size);
   v("input.enlarge", c.input.enlarge);
-  v("input.filter", c.input.filter, Choices{"bilinear", "pillow"});
+  v("input.filter", c.input.filter, kResizeFilters);
   v("input.round", c.input.round);
   v("input.float_scale", c.input.float_scale);
   v("input.size_divisor", c.input.size_divisor);
@@ -89,7 +89,7 @@ void visit(C& c, Visitor&& v) {
   v("train.weight_decay", c.train.weight_decay);
   v("train.norm_decay", c.train.norm_decay);
   v("train.bias_decay", c.train.bias_decay);
-  v("train.schedule", c.train.schedule, Choices{"constant", "multistep", "cosine"});
+  v("train.schedule", c.train.schedule, kSchedules);
   v("train.milestones", c.train.milestones);
   v("train.lr_gamma", c.train.lr_gamma);
   v("train.warmup_iterations", c.train.warmup_iterations);
@@ -97,7 +97,7 @@ void visit(C& c, Visitor&& v) {
   v("train.clip_norm", c.train.clip_norm);
   v("train.average", c.train.average);
   v("train.seed", c.train.seed);
-  v("train.precision", c.train.precision, Choices{"float", "bf16"});
+  v("train.precision", c.train.precision, kPrecisions);
   v("train.cuda_graph", c.train.cuda_graph);
   v("train.evaluate_every", c.train.evaluate_every);
   v("train.save_every", c.train.save_every);
@@ -112,7 +112,7 @@ void visit(C& c, Visitor&& v) {
   v("detect.max_detections", c.detect.max_detections);
   v("detect.clip_before_nms", c.detect.clip_before_nms);
   v("detect.batch_size", c.detect.batch_size);
-  v("detect.precision", c.detect.precision, Choices{"float", "bf16"});
+  v("detect.precision", c.detect.precision, kPrecisions);
 }
 
 /// "; the nearest is NAME", or "" when nothing known is near.
@@ -175,6 +175,10 @@ struct Assign {
     DIOPTER_CHECK(known, where, ": ", key, " must be one of ", joined(choices));
     target = **node.as_string();
   }
+  template <class E, std::size_t N>
+  void operator()(E& target, const Named<E> (&names)[N]) const {
+    target = value_of(names, node.is_string() ? **node.as_string() : "", where + ": " + key);
+  }
   template <class T>
   void operator()(std::vector<T>& target) const {
     if (!node.is_array()) wrong_type(where, key, "a list");
@@ -197,6 +201,11 @@ std::string format(const std::string& value) {
   std::ostringstream text;
   text << toml::value<std::string>(value);
   return text.str();
+}
+std::string format(const std::string& value, const Choices&) { return format(value); }
+template <class E, std::size_t N>
+std::string format(E value, const Named<E> (&names)[N]) {
+  return format(name_of(names, value));
 }
 std::string format(const AnyLoss& loss) { return format(std::string(loss_name(loss))); }
 template <class T>
@@ -320,13 +329,13 @@ void apply_settings(Config& config, std::vector<std::string> assignments) {
 
 std::string format_config(const Config& config) {
   std::string text, section;
-  visit(config, [&](const std::string& name, const auto& member, const auto&...) {
+  visit(config, [&](const std::string& name, const auto& member, const auto&... names) {
     const std::size_t dot = name.find('.');
     if (name.substr(0, dot) != section) {
       section = name.substr(0, dot);
       text += (text.empty() ? "[" : "\n[") + section + "]\n";
     }
-    text += name.substr(dot + 1) + " = " + format(member) + "\n";
+    text += name.substr(dot + 1) + " = " + format(member, names...) + "\n";
   });
   return text;
 }
@@ -334,7 +343,7 @@ std::string format_config(const Config& config) {
 std::vector<std::string> differences(const Config& a, const Config& b, const std::vector<std::string>& keys) {
   const auto values = [](const Config& config) {
     std::map<std::string, std::string> texts;
-    visit(config, [&](const std::string& name, const auto& member, const auto&...) { texts[name] = format(member); });
+    visit(config, [&](const std::string& name, const auto& member, const auto&... names) { texts[name] = format(member, names...); });
     return texts;
   };
   const std::map<std::string, std::string> of_a = values(a), of_b = values(b);
@@ -359,9 +368,9 @@ void check_config(const Config& c) {
   check(c.model.head_depth >= 0, "model.head_depth", "must not be negative");
   // All channels of a backbone are multiples of its stem's.
   const int stem = c.model.backbone == "tiny" ? c.model.width : 64;
-  check(c.model.norm != "group" || stem % c.model.groups == 0, "model.groups",
+  check(c.model.norm != NormKind::group || stem % c.model.groups == 0, "model.groups",
         "must divide the channels of the backbone's stem (model.width of tiny, 64 of the others)");
-  check(c.model.head_norm != "group" || c.model.fpn_channels % c.model.groups == 0, "model.groups",
+  check(c.model.head_norm != NormKind::group || c.model.fpn_channels % c.model.groups == 0, "model.groups",
         "must divide model.fpn_channels");
   check(c.model.prior > 0 && c.model.prior < 1, "model.prior", "must lie between 0 and 1");
   check(c.anchors.size_factor > 0, "anchors.size_factor", "must be positive");

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "kernels/detection/loss_list.h"
+#include "retinanet/config/names.h"
 
 namespace diopter {
 
@@ -14,25 +15,25 @@ struct Config {
   struct Model {
     std::string backbone;        // tiny, resnet18, resnet34, resnet50, resnet101
     int width;                   // of tiny: channels of the stem
-    std::string norm;            // of the backbone: batch, frozen_batch, group
+    NormKind norm;               // of the backbone: batch, frozen_batch or group
     int groups;                  // of group norms, in backbone and head
     double norm_eps;             // added to the variance in the backbone's norms
     int freeze_stages;           // 0: none; 1: stem; 2: stem and layer1; ...
     bool stride_in_1x1;          // bottlenecks: stride in the first 1x1 (Caffe's ResNets) instead of the 3x3
     std::string weights;         // file to start from (docs/weights.md), or ""
     int min_level, max_level;    // pyramid levels; level l has stride 2^l
-    std::string p6_from;         // c5 or p5: input of the first level beyond the backbone
+    P6Source p6_from;            // input of the first level beyond the backbone
     int fpn_channels;
     int head_depth;              // 3x3 convolutions before the last one, in each of the two subnets
-    std::string head_norm;       // none or group
+    NormKind head_norm;          // none or group
     double prior;                // initial probability of a positive, pi of the paper
   } model;
   struct Anchors {
     double size_factor;          // an anchor of scale 1 on level l has the area (size_factor 2^l)^2
     std::vector<double> scales, ratios;  // ratio = height / width
-    std::string round;           // none, or torchvision: sizes truncated, corners rounded to integers
-    std::string order;           // ratio_major (torchvision) or scale_major (detectron2)
-    std::string stride;          // fixed: 2^level; grid: padded image size / grid size, floored (torchvision)
+    AnchorRounding round;
+    AnchorOrder order;
+    AnchorStride stride;
     double offset;               // 0: centres on pixel corners, 0.5: on pixel centres
   } anchors;
   struct Match {
@@ -42,18 +43,18 @@ struct Config {
   } match;
   struct Loss {
     AnyLoss kind;                // of the classes; its parameters are keys beside it: loss.gamma, ...
-    std::string normaliser;      // image (torchvision), batch (paper), ema (detectron2): what positives are counted over
+    LossNormaliser normaliser;   // image (torchvision), batch (paper), ema (detectron2): what positives are counted over
     double ema_momentum, ema_start;
-    std::string box;             // l1, smooth_l1, giou, diou, ciou
+    BoxLoss box;
     double smooth_l1_beta;
     double classification_weight, box_weight;
   } loss;
   struct Input {
-    std::string resize;          // shorter_side, longer_side, exact
+    ResizeRule::Kind resize;
     std::vector<int> min_sizes;  // shorter side: one is drawn in training, the last is for evaluation
     int max_size;
     bool enlarge;                // false: pictures that are smaller stay as they are
-    std::string filter;          // bilinear, of the normalised picture; pillow: of the 8-bit picture, as Pillow does it
+    ResizeRule::Filter filter;
     bool round;                  // sizes rounded instead of floored
     bool float_scale;            // floored sizes: the scale in float (torchvision until 0.13), not in double
     int size_divisor;            // batches are padded to multiples of it
@@ -72,7 +73,7 @@ struct Config {
     double lr, momentum;
     bool nesterov;
     double weight_decay, norm_decay, bias_decay;  // of convolutions' weights, of norms, of biases
-    std::string schedule;        // constant, multistep, cosine
+    Schedule::Kind schedule;
     std::vector<double> milestones;  // of multistep, as shares of the iterations
     double lr_gamma;
     std::int64_t warmup_iterations;
@@ -80,7 +81,7 @@ struct Config {
     double clip_norm;            // gradients are scaled down to this norm; 0: never
     double average;              // decay of the moving average of the weights that is evaluated; 0: none
     std::int64_t seed;
-    std::string precision;       // float, or bf16: activations and the copies of the weights that steps work with
+    DType precision;             // f32 or bf16: activations and the copies of the weights that steps work with
     bool cuda_graph;             // a step runs as one CUDA graph
     std::int64_t evaluate_every, save_every, log_every;  // iterations; 0: only at the end
     int pictures;                // validation pictures drawn after each evaluation
@@ -95,7 +96,7 @@ struct Config {
     int max_detections;
     bool clip_before_nms;        // torchvision: yes; detectron2: after
     int batch_size;              // of evaluation
-    std::string precision;       // float or bf16
+    DType precision;             // f32 or bf16
   } detect;
 };
 

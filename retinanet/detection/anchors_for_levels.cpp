@@ -9,17 +9,53 @@ namespace diopter {
 
 namespace {
 
-Box cell(const Config::Anchors& anchors, int level, double scale, double ratio) {
-  const double size = anchors.size_factor * std::ldexp(1.0, level) * scale;
-  if (anchors.round == "torchvision") {
-    // torchvision computes the aspect ratios in float and rounds half to even.
-    const float h_ratio = std::sqrt(static_cast<float>(ratio)), w_ratio = 1.0f / h_ratio;
-    const float whole = static_cast<float>(std::trunc(size + 1e-9));
-    const float w = std::nearbyint(w_ratio * whole / 2), h = std::nearbyint(h_ratio * whole / 2);
-    return {-w, -h, w, h};
-  }
+/// torchvision computes the aspect ratios in float and rounds half to even.
+Box rounded_cell(double size, double ratio) {
+  const float h_ratio = std::sqrt(static_cast<float>(ratio)), w_ratio = 1.0f / h_ratio;
+  const float whole = static_cast<float>(std::trunc(size + 1e-9));
+  const float w = std::nearbyint(w_ratio * whole / 2), h = std::nearbyint(h_ratio * whole / 2);
+  return {-w, -h, w, h};
+}
+
+Box exact_cell(double size, double ratio) {
   const double w = size / std::sqrt(ratio), h = w * ratio;
   return {static_cast<float>(-w / 2), static_cast<float>(-h / 2), static_cast<float>(w / 2), static_cast<float>(h / 2)};
+}
+
+Box cell(const Config::Anchors& anchors, int level, double scale, double ratio) {
+  const double size = anchors.size_factor * std::ldexp(1.0, level) * scale;
+  switch (anchors.round) {
+    case AnchorRounding::none: return exact_cell(size, ratio);
+    case AnchorRounding::torchvision: return rounded_cell(size, ratio);
+  }
+  fail("no such anchors.round");
+}
+
+/// Distance of anchors on an axis of the input that has `size` pixels and `cells` anchors.
+float stride_of(AnchorStride stride, int level, int size, int cells) {
+  switch (stride) {
+    case AnchorStride::fixed: return std::ldexp(1.0f, level);
+    case AnchorStride::grid: return static_cast<float>(size / cells);
+  }
+  fail("no such anchors.stride");
+}
+
+/// The anchors of a pixel.
+std::vector<Box> cells(const Config::Anchors& a, int level) {
+  std::vector<Box> boxes;
+  switch (a.order) {
+    case AnchorOrder::ratio_major:
+      for (double ratio : a.ratios) {
+        for (double scale : a.scales) boxes.push_back(cell(a, level, scale, ratio));
+      }
+      return boxes;
+    case AnchorOrder::scale_major:
+      for (double scale : a.scales) {
+        for (double ratio : a.ratios) boxes.push_back(cell(a, level, scale, ratio));
+      }
+      return boxes;
+  }
+  fail("no such anchors.order");
 }
 
 }  // namespace
@@ -38,19 +74,10 @@ AnchorGrid anchors_for_levels(const Config& config, const Levels& levels, int wi
     AnchorLevel& g = grid.level[l];
     g.h = levels.level[l].h;
     g.w = levels.level[l].w;
-    const bool by_grid = a.stride == "grid";
-    g.stride_x = by_grid ? static_cast<float>(width / g.w) : std::ldexp(1.0f, level);
-    g.stride_y = by_grid ? static_cast<float>(height / g.h) : std::ldexp(1.0f, level);
-    int c = 0;
-    if (a.order == "ratio_major") {
-      for (double ratio : a.ratios) {
-        for (double scale : a.scales) g.cell[c++] = cell(a, level, scale, ratio);
-      }
-    } else {
-      for (double scale : a.scales) {
-        for (double ratio : a.ratios) g.cell[c++] = cell(a, level, scale, ratio);
-      }
-    }
+    g.stride_x = stride_of(a.stride, level, width, g.w);
+    g.stride_y = stride_of(a.stride, level, height, g.h);
+    const std::vector<Box> boxes = cells(a, level);
+    std::copy(boxes.begin(), boxes.end(), g.cell);
   }
   return grid;
 }

@@ -8,11 +8,14 @@ namespace diopter {
 
 namespace {
 
-BoxLoss box_loss_kind(const std::string& name) {
-  if (name == "smooth_l1") return BoxLoss::smooth_l1;
-  if (name == "giou") return BoxLoss::giou;
-  if (name == "diou") return BoxLoss::diou;
-  return name == "ciou" ? BoxLoss::ciou : BoxLoss::l1;
+/// What selected anchors are counted over: the moving average is of the positives and does not fit them.
+LossNormaliser normaliser_of_selected(LossNormaliser of_positives) {
+  switch (of_positives) {
+    case LossNormaliser::image: return LossNormaliser::image;
+    case LossNormaliser::batch:
+    case LossNormaliser::ema: return LossNormaliser::batch;
+  }
+  fail("no such loss.normaliser");
 }
 
 Tensor weighted(const Tensor& scale, double weight) {
@@ -44,9 +47,7 @@ AnchorTargets make_targets(const Config& config, const AnchorGrid& grid, const B
 }
 
 Normaliser::Normaliser(const Config::Loss& rule, Device device)
-    : rule_(rule.normaliser == "image"   ? LossNormaliser::image
-            : rule.normaliser == "batch" ? LossNormaliser::batch
-                                         : LossNormaliser::ema),
+    : rule_(rule.normaliser),
       momentum_(static_cast<float>(rule.ema_momentum)),
       average_(Tensor::full({1}, static_cast<float>(rule.ema_start), device)),
       positives_(Tensor::zeros({1}, DType::f32, device)) {}
@@ -73,9 +74,8 @@ ClassificationTargets classification_targets(const Config& config, int classes, 
   const HardExamples hard = hard_examples(logits, deltas, classes, targets, config.loss.kind, *rule);
   const Device device = scale.device();
   const Tensor result = Tensor::empty(scale.shape(), DType::f32, device), total = Tensor::empty({1}, DType::f32, device);
-  const bool by_image = config.loss.normaliser == "image";
   DIOPTER_DISPATCH(device, loss_scale,
-                   LossScaleArgs{.normaliser = by_image ? LossNormaliser::image : LossNormaliser::batch, .momentum = 0,
+                   LossScaleArgs{.normaliser = normaliser_of_selected(config.loss.normaliser), .momentum = 0,
                                  .images = targets.images(), .positives = hard.selected.data<std::int32_t>(),
                                  .average = nullptr, .scale = result.data<float>(), .total = total.data<float>()});
   return {hard.targets, result};
@@ -84,7 +84,7 @@ ClassificationTargets classification_targets(const Config& config, int classes, 
 Losses detection_losses(const Config& config, int classes, const Pyramid& logits, const Pyramid& deltas,
                         const AnchorTargets& targets, const Tensor& scale) {
   const ProfiledScope phase("loss");
-  const BoxLossParams params{box_loss_kind(config.loss.box), static_cast<float>(config.loss.smooth_l1_beta), {}};
+  const BoxLossParams params{config.loss.box, static_cast<float>(config.loss.smooth_l1_beta), {}};
   const ClassificationTargets classification = classification_targets(config, classes, logits, deltas, targets, scale);
   return {classification_loss(logits, classes, classification.anchors,
                               weighted(classification.scale, config.loss.classification_weight), config.loss.kind),

@@ -107,16 +107,19 @@ std::vector<std::string> enlarged_input(const Config& config, const Dataset& dat
   }
   const auto scaled = [factor](int size) { return static_cast<int>(std::lround(factor * size)); };
   if (scaled(longest_input) > kLargestGrowth * longest) return {};
-  const int now = config.input.resize == "shorter_side" ? config.input.max_size : longest_input;
-  std::vector<std::string> settings{"input.max_size=" + std::to_string(scaled(now))};
-  if (config.input.resize == "shorter_side") {
-    std::string sizes;
-    for (int size : config.input.min_sizes) sizes += (sizes.empty() ? "" : ", ") + std::to_string(scaled(size));
-    settings.push_back("input.min_sizes=[" + sizes + "]");
+  const auto max_size = [&](int now) { return "input.max_size=" + std::to_string(scaled(now)); };
+  std::vector<std::string> settings;
+  switch (config.input.resize) {
+    case ResizeRule::Kind::exact: return {max_size(longest_input)};
+    case ResizeRule::Kind::longer_side: settings = {max_size(longest_input)}; break;
+    case ResizeRule::Kind::shorter_side: {
+      std::string sizes;
+      for (int size : config.input.min_sizes) sizes += (sizes.empty() ? "" : ", ") + std::to_string(scaled(size));
+      settings = {max_size(config.input.max_size), "input.min_sizes=[" + sizes + "]"};
+      break;
+    }
   }
-  if (!config.input.enlarge && config.input.resize != "exact" && scaled(longest_input) > longest) {
-    settings.push_back("input.enlarge=true");
-  }
+  if (!config.input.enlarge && scaled(longest_input) > longest) settings.push_back("input.enlarge=true");
   return settings;
 }
 

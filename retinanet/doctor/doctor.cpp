@@ -127,7 +127,7 @@ void warn_of_start(const DoctorReport& report, const Config& config, std::int64_
   if (config.model.weights.empty() && !(std::fabs(measured - expected) <= kLossTolerance * expected)) {
     warnings.add(
         "the untrained network's classification loss is ", measured, " where model.prior predicts ", expected,
-        config.model.norm == "frozen_batch" ? ": model.norm = frozen_batch needs pretrained model.weights" : "");
+        config.model.norm == NormKind::frozen_batch ? ": model.norm = frozen_batch needs pretrained model.weights" : "");
   }
   const std::int64_t needed = report.memory.predicted + report.memory.loader;
   if (system_memory > 0 && needed > system_memory) {

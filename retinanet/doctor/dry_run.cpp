@@ -112,7 +112,7 @@ Measured measure_steps(const Config& config, int classes, int width, int height)
   const auto allocated = [] { return static_cast<std::int64_t>(cpu::allocated_bytes()); };
   const std::int64_t before = allocated();
   RetinaNet model(config, classes);
-  model.set_precision(precision_type(config.train.precision));
+  model.set_precision(config.train.precision);
   Sgd optimizer(group_by_decay(model.parameters(), {}), {});
   std::unique_ptr<WeightAverage> average;
   const float decay = static_cast<float>(config.train.average);

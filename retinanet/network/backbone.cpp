@@ -4,14 +4,6 @@
 
 namespace diopter {
 
-namespace {
-
-NormKind norm_kind(const std::string& name) {
-  return name == "group" ? NormKind::group : name == "frozen_batch" ? NormKind::frozen_batch : NormKind::batch;
-}
-
-}  // namespace
-
 ResNetSpec resnet_spec(const Config::Model& model) {
   const std::vector<int> widths{64, 128, 256, 512};
   if (model.backbone == "resnet18") return {false, {2, 2, 2, 2}, widths, 64, false};
@@ -24,7 +16,7 @@ ResNetSpec resnet_spec(const Config::Model& model) {
 
 ResidualBlock::ResidualBlock(int in, int width, int out, int stride, bool bottleneck, const Config::Model& model,
                              InitRandom& random) {
-  const NormKind kind = norm_kind(model.norm);
+  const NormKind kind = model.norm;
   const float eps = static_cast<float>(model.norm_eps);
   const auto layer = [&](int from, int to, int kernel, int step, bool last) {
     convs_.push_back(std::make_unique<Conv2d>(
@@ -69,7 +61,7 @@ ResNet::ResNet(const Config::Model& model, int last_level, InitRandom& random) {
                                    Conv2d::Options{.kernel = spec.small_stem ? 3 : 7, .stride = 2, .bias = false,
                                                    .init = Init::kaiming_normal_fan_out()},
                                    random);
-  stem_norm_ = std::make_unique<Norm>(norm_kind(model.norm), spec.stem_width, model.groups, false,
+  stem_norm_ = std::make_unique<Norm>(model.norm, spec.stem_width, model.groups, false,
                                       static_cast<float>(model.norm_eps));
   add_module("conv1", *stem_);
   add_module("bn1", *stem_norm_);

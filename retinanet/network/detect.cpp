@@ -125,13 +125,11 @@ LoaderOptions loader_options(const Config& config) {
   options.seed = static_cast<std::uint64_t>(config.train.seed);
   options.divisor = config.input.size_divisor;
   options.cache_bytes = static_cast<std::size_t>(config.train.cache_mib) << 20;
-  options.resize.kind = config.input.resize == "shorter_side"  ? ResizeRule::Kind::shorter_side
-                        : config.input.resize == "longer_side" ? ResizeRule::Kind::longer_side
-                                                               : ResizeRule::Kind::exact;
+  options.resize.kind = config.input.resize;
   options.resize.min_sizes = config.input.min_sizes;
   options.resize.max_size = config.input.max_size;
   options.resize.enlarge = config.input.enlarge;
-  options.resize.pillow = config.input.filter == "pillow";
+  options.resize.filter = config.input.filter;
   options.resize.round = config.input.round;
   options.resize.float_scale = config.input.float_scale;
   const auto f = [](double value) { return static_cast<float>(value); };

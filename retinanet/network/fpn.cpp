@@ -5,8 +5,22 @@
 
 namespace diopter {
 
+namespace {
+
+/// That of C(top) and P(top) which the first level beyond is made of.
+template <class T>
+T p6_input(P6Source source, const T& c, const T& p) {
+  switch (source) {
+    case P6Source::c5: return c;
+    case P6Source::p5: return p;
+  }
+  fail("model.p6_from is no source of a level");
+}
+
+}  // namespace
+
 Fpn::Fpn(const Config::Model& model, const std::vector<int>& in_channels, InitRandom& random)
-    : from_c_(model.p6_from == "c5") {
+    : p6_from_(model.p6_from) {
   const int width = model.fpn_channels;
   const auto conv = [&](int in, int kernel, int stride) {
     return std::make_unique<Conv2d>(
@@ -20,7 +34,7 @@ Fpn::Fpn(const Config::Model& model, const std::vector<int>& in_channels, InitRa
   }
   const int top = model.min_level + static_cast<int>(in_channels.size()) - 1;
   for (int level = top + 1; level <= model.max_level; ++level) {
-    extra_.push_back(conv(level == top + 1 && from_c_ ? in_channels.back() : width, 3, 2));
+    extra_.push_back(conv(level == top + 1 ? p6_input(p6_from_, in_channels.back(), width) : width, 3, 2));
     add_module("extra_blocks.p" + std::to_string(level), *extra_.back());
   }
 }
@@ -36,7 +50,7 @@ Pyramid Fpn::operator()(const std::vector<Variable>& maps) const {
     levels[i] = (*layer_[i])(inner);
   }
   for (std::size_t i = 0; i < extra_.size(); ++i) {
-    const Variable x = i > 0 ? relu(levels.back()) : from_c_ ? maps.back() : levels.back();
+    const Variable x = i > 0 ? relu(levels.back()) : p6_input(p6_from_, maps.back(), levels.back());
     levels.push_back((*extra_[i])(x));
   }
   return concat_levels(levels);

@@ -22,7 +22,7 @@ class Fpn : public Module {
 
  private:
   std::vector<std::unique_ptr<Conv2d>> inner_, layer_, extra_;
-  bool from_c_;
+  P6Source p6_from_;
 };
 
 }  // namespace diopter

@@ -54,6 +54,4 @@ RetinaNet::Output RetinaNet::operator()(const Variable& images, Features* featur
   return {head_.logits(pyramid), head_.deltas(pyramid), anchors_for_levels(config_, pyramid.levels, width, height)};
 }
 
-DType precision_type(const std::string& name) { return name == "bf16" ? DType::bf16 : DType::f32; }
-
 }  // namespace diopter

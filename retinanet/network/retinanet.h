@@ -58,7 +58,4 @@ class RetinaNet : public Module {
   Head head_;
 };
 
-/// The type that "float" or "bf16" of a configuration names.
-DType precision_type(const std::string& name);
-
 }  // namespace diopter

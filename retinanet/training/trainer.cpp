@@ -44,7 +44,7 @@ class EvaluationMode {
   EvaluationMode(RetinaNet& model, WeightAverage* average) : model_(model), average_(average), before_(model.precision()) {
     if (average_) average_->swap();
     model_.set_training(false);
-    model_.set_precision(precision_type(model_.config().detect.precision));
+    model_.set_precision(model_.config().detect.precision);
   }
   ~EvaluationMode() {
     if (average_) average_->swap();
@@ -66,9 +66,7 @@ double peak_resident_mib() {
 
 Schedule schedule_of(const Config::Train& t) {
   Schedule schedule;
-  schedule.kind = t.schedule == "constant" ? Schedule::Kind::constant
-                  : t.schedule == "cosine" ? Schedule::Kind::cosine
-                                           : Schedule::Kind::multistep;
+  schedule.kind = t.schedule;
   schedule.base = t.lr;
   schedule.iterations = t.iterations;
   for (double share : t.milestones) {
@@ -107,7 +105,7 @@ Trainer::Trainer(const Config& config, const Dataset& train, const Dataset& vali
   if (!config.model.weights.empty()) {
     const std::string message = start_from(*model_, config.model.weights);
     if (!message.empty()) messages_.push_back(message);
-  } else if (config.model.freeze_stages > 0 || config.model.norm == "frozen_batch") {
+  } else if (config.model.freeze_stages > 0 || config.model.norm == NormKind::frozen_batch) {
     messages_.push_back("model.weights is empty, but model.freeze_stages or model.norm keeps parts of the backbone as they "
                         "were initialised");
   }
@@ -134,7 +132,7 @@ Trainer::Trainer(const RunState& state, const Dataset& train, const Dataset& val
                 "the validation set has other classes than the training set");
   model_ = std::make_unique<RetinaNet>(config, static_cast<int>(train_.categories.size()));
   model_->move_to(device);
-  model_->set_precision(precision_type(config.train.precision));
+  model_->set_precision(config.train.precision);
   optimizer_ = std::make_unique<Sgd>(
       group_by_decay(model_->parameters(), weight_decay(config.train)),
       Sgd::Options{static_cast<float>(config.train.momentum), config.train.nesterov,

@@ -63,17 +63,17 @@ Config torchvision_config(const std::string& file, Config config) {
   };
   const bool bottlenecks = m.backbone == "resnet50" || m.backbone == "resnet101";
   refuse(m.backbone == "tiny", "model.backbone is tiny");
-  refuse(m.norm == "group", "model.norm is group");
+  refuse(m.norm == NormKind::group, "model.norm is group");
   refuse(bottlenecks && m.stride_in_1x1, "model.stride_in_1x1 is true, its ResNets have the stride in the 3x3");
   refuse(m.max_level != 7, "model.max_level is ", m.max_level, ", its pyramids end with level 7");
   refuse(m.head_depth != 4, "model.head_depth is ", m.head_depth, ", its heads have 4 convolutions before the last");
-  refuse(m.head_norm == "group" && m.groups != 32, "model.groups is ", m.groups, ", its heads have norms of 32 groups");
+  refuse(m.head_norm == NormKind::group && m.groups != 32, "model.groups is ", m.groups, ", its heads have norms of 32 groups");
   if (config.input.bgr) {
     config.input.bgr = false;
     std::reverse(config.input.mean.begin(), config.input.mean.end());
     std::reverse(config.input.std.begin(), config.input.std.end());
   }
-  config.anchors.order = "ratio_major";
+  config.anchors.order = AnchorOrder::ratio_major;
   return config;
 }
 
@@ -170,7 +170,7 @@ Conversion convert_weights(const std::string& file, const ConvertOptions& option
   std::vector<NamedBuffer> state = model_state(model);
   if (weights.backbone_only) std::erase_if(state, [](const NamedBuffer& t) { return !is_of_backbone(t.name); });
   put_tensors(result.checkpoint, "", state);
-  if (config.model.norm == "batch") put_batch_counts(result.checkpoint, weights);
+  if (config.model.norm == NormKind::batch) put_batch_counts(result.checkpoint, weights);
 
   if (options.to_torchvision) {
     result.checkpoint.metadata = {{"format", "pt"}};

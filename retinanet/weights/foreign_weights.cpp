@@ -238,7 +238,7 @@ class Recogniser {
       const ResNetSpec spec = resnet_spec(candidate);
       if (spec.bottleneck == bottleneck && spec.blocks == blocks) model.backbone = name;
     }
-    model.norm = has("backbone.body.bn1.num_batches_tracked") ? "batch" : "frozen_batch";
+    model.norm = has("backbone.body.bn1.num_batches_tracked") ? NormKind::batch : NormKind::frozen_batch;
   }
 
   void describe_detector(Config::Model& model) {
@@ -247,9 +247,9 @@ class Recogniser {
     model.max_level = 5 + count([](int i) { return "backbone.fpn.extra_blocks.p" + number(6 + i) + ".weight"; });
     model.fpn_channels = size("backbone.fpn.inner_blocks.0.0.weight", 0, model.fpn_channels);
     model.p6_from =
-        size("backbone.fpn.extra_blocks.p6.weight", 1, model.fpn_channels) == model.fpn_channels ? "p5" : "c5";
+        size("backbone.fpn.extra_blocks.p6.weight", 1, model.fpn_channels) == model.fpn_channels ? P6Source::p5 : P6Source::c5;
     model.head_depth = count([](int i) { return "head.classification_head.conv." + number(i) + ".0.weight"; });
-    model.head_norm = has("head.classification_head.conv.0.1.weight") ? "group" : "none";
+    model.head_norm = has("head.classification_head.conv.0.1.weight") ? NormKind::group : NormKind::none;
     const int cells = size(kBoxLayer, 0, 0) / 4;
     result_.outputs = cells > 0 ? size(kClassLayer, 0, cells) / cells : 1;
   }
@@ -268,7 +268,7 @@ class Recogniser {
                config.model.backbone != "resnet34") {
       note("model.stride_in_1x1 = true and input.bgr = true, as in the model zoo (the file does not say)");
     }
-    if (detector && result_.labels_are_ids && config.model.norm == "frozen_batch" && result_.outputs == 91) {
+    if (detector && result_.labels_are_ids && config.model.norm == NormKind::frozen_batch && result_.outputs == 91) {
       config.model.norm_eps = 0;
       note("model.norm_eps = 0, as in torchvision's COCO weights (the file does not say; 1e-5 in other runs)");
     }

@@ -44,8 +44,11 @@ Tensor with_flipped_colours(const Tensor& stem) {
 Tensor with_other_order(const Tensor& layer, const Config::Anchors& from) {
   const auto scales = static_cast<std::int64_t>(from.scales.size()),
              ratios = static_cast<std::int64_t>(from.ratios.size());
-  const bool ratio_major = from.order == "ratio_major";
-  const std::int64_t outer = ratio_major ? ratios : scales, inner = ratio_major ? scales : ratios;
+  std::int64_t outer = 0, inner = 0;
+  switch (from.order) {
+    case AnchorOrder::ratio_major: outer = ratios; inner = scales; break;
+    case AnchorOrder::scale_major: outer = scales; inner = ratios; break;
+  }
   const std::int64_t values = layer.shape()[0] / (outer * inner);
   std::vector<std::int64_t> order;
   for (std::int64_t i = 0; i < inner; ++i) {
@@ -194,7 +197,7 @@ LoadedModel load_model(const std::string& file, Device device) {
   load_into(*loaded.model, weights);
   loaded.model->set_training(false);
   loaded.model->move_to(device);
-  loaded.model->set_precision(precision_type(state.config.detect.precision));
+  loaded.model->set_precision(state.config.detect.precision);
   return loaded;
 }
 

@@ -102,7 +102,7 @@ NetworkTimes bench_inference(const NetworkBench& bench) {
   RetinaNet model(bench.config, static_cast<int>(bench.data.categories.size()));
   if (!bench.config.model.weights.empty()) start_from(model, bench.config.model.weights);
   model.move_to(bench.device);
-  model.set_precision(precision_type(bench.config.detect.precision));
+  model.set_precision(bench.config.detect.precision);
   model.set_training(false);
   std::vector<Image> pictures;
   for (const ImageRecord& record : bench.data.images) pictures.push_back(read_image(record.file));

@@ -100,10 +100,10 @@ TEST_CASE("presets differ from torchvision's in these keys and no others") {
 TEST_CASE("presets differ where their models differ") {
   const Config tv = preset("torchvision"), v2 = preset("torchvision_v2"), d2 = preset("detectron2"),
                paper = preset("paper");
-  CHECK(tv.model.p6_from == "p5");
-  CHECK(v2.model.p6_from == "c5");
-  CHECK(d2.model.p6_from == "c5");
-  CHECK(paper.model.p6_from == "c5");
+  CHECK(tv.model.p6_from == P6Source::p5);
+  CHECK(v2.model.p6_from == P6Source::c5);
+  CHECK(d2.model.p6_from == P6Source::c5);
+  CHECK(paper.model.p6_from == P6Source::c5);
   CHECK(!tv.model.stride_in_1x1);
   CHECK(d2.model.stride_in_1x1);
   CHECK(!tv.input.bgr);
@@ -112,26 +112,26 @@ TEST_CASE("presets differ where their models differ") {
   CHECK(d2.input.std == std::vector<double>{1, 1, 1});
   CHECK(d2.input.divisor == 1);
   for (const Config& c : {tv, d2, paper}) {
-    CHECK(c.model.norm == "frozen_batch");
+    CHECK(c.model.norm == NormKind::frozen_batch);
     CHECK(c.model.freeze_stages == 2);
   }
-  CHECK(v2.model.norm == "batch");
+  CHECK(v2.model.norm == NormKind::batch);
   CHECK(v2.model.freeze_stages == 0);
-  CHECK(v2.model.head_norm == "group");
-  CHECK(v2.loss.box == "giou");
-  CHECK(tv.anchors.round == "torchvision");
-  CHECK(d2.anchors.round == "none");
-  CHECK(tv.anchors.order == "ratio_major");
-  CHECK(d2.anchors.order == "scale_major");
-  CHECK(tv.anchors.stride == "grid");
-  CHECK(d2.anchors.stride == "fixed");
-  CHECK(tv.loss.normaliser == "image");
-  CHECK(paper.loss.normaliser == "batch");
-  CHECK(d2.loss.normaliser == "ema");
+  CHECK(v2.model.head_norm == NormKind::group);
+  CHECK(v2.loss.box == BoxLoss::giou);
+  CHECK(tv.anchors.round == AnchorRounding::torchvision);
+  CHECK(d2.anchors.round == AnchorRounding::none);
+  CHECK(tv.anchors.order == AnchorOrder::ratio_major);
+  CHECK(d2.anchors.order == AnchorOrder::scale_major);
+  CHECK(tv.anchors.stride == AnchorStride::grid);
+  CHECK(d2.anchors.stride == AnchorStride::fixed);
+  CHECK(tv.loss.normaliser == LossNormaliser::image);
+  CHECK(paper.loss.normaliser == LossNormaliser::batch);
+  CHECK(d2.loss.normaliser == LossNormaliser::ema);
   CHECK(d2.loss.ema_start == 100);
   CHECK(d2.loss.ema_momentum == 0.9);
-  CHECK(tv.loss.box == "l1");
-  CHECK(d2.loss.box == "l1");
+  CHECK(tv.loss.box == BoxLoss::l1);
+  CHECK(d2.loss.box == BoxLoss::l1);
   CHECK(tv.match.low_quality);
   CHECK(d2.match.low_quality);
   CHECK(!paper.match.low_quality);
@@ -186,9 +186,9 @@ TEST_CASE("set_config takes every type") {
   set("input.bgr=true");
   CHECK(config.input.bgr);
   set("loss.box=giou");
-  CHECK(config.loss.box == "giou");
+  CHECK(config.loss.box == BoxLoss::giou);
   set("loss.box=\"ciou\"");
-  CHECK(config.loss.box == "ciou");
+  CHECK(config.loss.box == BoxLoss::ciou);
   set("anchors.ratios=[1, 2.5]");
   CHECK(config.anchors.ratios == std::vector<double>{1, 2.5});
   set("input.min_sizes=[480, 512]");
@@ -342,7 +342,7 @@ TEST_CASE("the chosen loss decides which parameters there are, in any order") {
 
   override_config(config, "[loss]\nalpha = 0.5\nkind = \"balanced_ce\"\nnormaliser = \"image\"\n", "d.toml");
   CHECK(std::get<BalancedCeLoss>(config.loss.kind).alpha == 0.5f);
-  CHECK(config.loss.normaliser == "image");
+  CHECK(config.loss.normaliser == LossNormaliser::image);
 
   set_config(config, "loss.kind=hinge:margin=0.75");
   CHECK(std::get<HingeLoss>(config.loss.kind).margin == 0.75f);

@@ -74,7 +74,7 @@ TEST_CASE("numbers of anchors") {
 TEST_CASE("detectron2's cells are exact, and ordered by scale first") {
   Config config = preset("detectron2");
   const AnchorGrid scale_major = grid_of(config, 256, 256);
-  config.anchors.order = "ratio_major";
+  config.anchors.order = AnchorOrder::ratio_major;
   const AnchorGrid ratio_major = grid_of(config, 256, 256);
   for (int l = 0; l < 5; ++l) {
     const double side = 32 << l;

@@ -62,7 +62,7 @@ TEST_CASE("what is wrong becomes a warning") {
   Config config = preset("small");
   config.match.low_quality = false;
   config.model.prior = 0.5;
-  config.loss.normaliser = "image";
+  config.loss.normaliser = LossNormaliser::image;
   DoctorOptions options = without_pictures();
   options.system_memory = 1 << 20;
   const DoctorReport report = examine(dataset, config, options);

@@ -18,7 +18,7 @@ namespace {
 
 /// As torchvision counts: a frozen batch norm's affine part is no parameter there.
 std::int64_t torchvision_count(const RetinaNet& model) {
-  const bool frozen = model.config().model.norm == "frozen_batch";
+  const bool frozen = model.config().model.norm == NormKind::frozen_batch;
   std::int64_t count = 0;
   for (const NamedParameter& p : model.parameters()) {
     const bool norm = contains(p.name, ".bn") || contains(p.name, "downsample.1");

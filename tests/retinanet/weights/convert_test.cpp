@@ -56,7 +56,7 @@ TEST_CASE("convert: from torchvision and back gives the same bits") {
   const LoadedModel loaded = load_model(file);
   CHECK(loaded.classes == std::vector<std::string>{"class 0", "class 1", "class 2", "class 3"});
   CHECK(loaded.category_ids == std::vector<std::int64_t>{0, 1, 2, 3});
-  CHECK(loaded.model->config().model.norm == "batch");
+  CHECK(loaded.model->config().model.norm == NormKind::batch);
 
   ConvertOptions back;
   back.to_torchvision = true;
@@ -241,7 +241,7 @@ TEST_CASE("convert: a preset gives the settings, the file the network") {
   options.settings = {"detect.top_k=7"};
   const Conversion conversion = convert_weights(in.file, options);
   const Config config = parse_config(conversion.checkpoint.metadata.at("config"), "x");
-  CHECK(config.loss.box == "smooth_l1");
+  CHECK(config.loss.box == BoxLoss::smooth_l1);
   CHECK(config.detect.top_k == 7);
   CHECK(config.model.backbone == "resnet18");
   REQUIRE(conversion.notes.size() == 2);

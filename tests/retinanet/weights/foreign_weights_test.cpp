@@ -125,14 +125,14 @@ TEST_CASE("weights: torchvision's RetinaNet is recognised by either spelling") {
     CHECK(found.outputs == 91);
     CHECK(found.labels_are_ids);
     CHECK(found.config.model.backbone == "resnet18");
-    CHECK(found.config.model.norm == "frozen_batch");
+    CHECK(found.config.model.norm == NormKind::frozen_batch);
     CHECK(found.config.model.fpn_channels == 8);
     CHECK(found.config.model.min_level == 3);
     CHECK(found.config.model.max_level == 7);
-    CHECK(found.config.model.p6_from == "p5");
+    CHECK(found.config.model.p6_from == P6Source::p5);
     CHECK(found.config.model.head_depth == 4);
-    CHECK(found.config.model.head_norm == "none");
-    CHECK(found.config.anchors.round == "torchvision");
+    CHECK(found.config.model.head_norm == NormKind::none);
+    CHECK(found.config.anchors.round == AnchorRounding::torchvision);
     // 91 classes and frozen norms: torchvision's published weights, whose norms have no eps.
     CHECK(found.config.model.norm_eps == 0);
     REQUIRE(found.notes.size() == 1);
@@ -151,12 +151,12 @@ TEST_CASE("weights: what torchvision's names and shapes say about the network") 
   const ForeignWeights found = recognise(checkpoint);
   require_names(checkpoint, names);
   CHECK(found.outputs == 5);
-  CHECK(found.config.model.norm == "batch");
-  CHECK(found.config.model.head_norm == "group");
-  CHECK(found.config.model.p6_from == "c5");
+  CHECK(found.config.model.norm == NormKind::batch);
+  CHECK(found.config.model.head_norm == NormKind::group);
+  CHECK(found.config.model.p6_from == P6Source::c5);
   CHECK(found.config.model.min_level == 2);
   CHECK(found.config.model.norm_eps == 1e-5);
-  CHECK(found.config.loss.box == "giou");
+  CHECK(found.config.loss.box == BoxLoss::giou);
   CHECK(found.notes.empty());
 }
 
@@ -208,10 +208,10 @@ TEST_CASE("weights: Detectron2's RetinaNet is recognised") {
   CHECK_FALSE(found.labels_are_ids);
   CHECK(found.config.model.backbone == "resnet50");
   CHECK(found.config.model.stride_in_1x1);
-  CHECK(found.config.model.p6_from == "c5");
+  CHECK(found.config.model.p6_from == P6Source::c5);
   CHECK(found.config.input.bgr);
   CHECK(found.config.input.mean == std::vector<double>{100, 116.28, 123.675});
-  CHECK(found.config.anchors.order == "scale_major");
+  CHECK(found.config.anchors.order == AnchorOrder::scale_major);
   CHECK(found.config.model.norm_eps == 1e-5);
 }
 

@@ -1,0 +1,8 @@
+// Kinds of normalisation.
+#pragma once
+
+namespace diopter {
+
+enum class NormKind { none, batch, frozen_batch, group };
+
+}  // namespace diopter
