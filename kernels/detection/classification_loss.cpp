@@ -1,7 +1,7 @@
 #include "kernels/detection/classification_loss.h"
 
 #include "kernels/detection/head_cut.h"
-#include "kernels/detection/loss_rows.h"
+#include "kernels/detection/loss_functions.h"
 
 namespace diopter::cpu {
 
@@ -9,8 +9,33 @@ namespace {
 
 constexpr std::int64_t kChunk = 1 << 14;  // logits
 
-template <class T, class Loss>
-void loss_of_form(const ClassificationLossArgs<T>& args, const Loss& loss) {
+/// Sum over `rows` anchors whose `classes` logits each lie without gaps; writes their gradient, times scale, unless dx is
+/// null. Almost all anchors are background: consecutive ones are one run of negative logits.
+template <class T>
+double rows_loss(const LossFunctions<T>& loss, const T* x, T* dx, const std::int32_t* labels, std::int64_t rows,
+                 std::int64_t classes, float scale) {
+  double sum = 0;
+  for (std::int64_t row = 0; row < rows;) {
+    const std::int64_t begin = row * classes;
+    T* gradient = dx ? dx + begin : nullptr;
+    std::int64_t end = row;
+    while (end < rows && labels[end] == kBackground) ++end;
+    if (end > row) {
+      sum += loss.negatives(x + begin, gradient, (end - row) * classes, scale);
+      row = end;
+    } else {
+      loss.add_anchor(sum, x + begin, gradient, labels[row], classes, scale);
+      ++row;
+    }
+  }
+  return sum;
+}
+
+}  // namespace
+
+template <class T>
+void classification_loss(const ClassificationLossArgs<T>& args, const AnyLoss& any_loss) {
+  const LossFunctions<T> loss = cpu::loss_functions<T>(any_loss);
   const HeadLevels<T>& heads = args.logits;
   const std::int64_t row_size = heads.channels, pixel_size = heads.cells * row_size, anchors = heads.anchors();
   sum_per_image(heads, kChunk, args.losses, [&](const HeadChunk& chunk) {
@@ -18,6 +43,7 @@ void loss_of_form(const ClassificationLossArgs<T>& args, const Loss& loss) {
     const std::int64_t first = (chunk.image * level.pixels + chunk.pixel) * level.pixel_stride;
     const std::int32_t* labels = args.labels + chunk.image * anchors + chunk.anchor;
     const float scale = level.gradient ? args.scale[chunk.image] : 0.0f;
+    // Without padding the rows of all pixels lie in a row; with it, those of one pixel do.
     const bool gaps = level.pixel_stride != pixel_size;
     const std::int64_t pieces = gaps ? chunk.pixels : 1, rows = chunk.pixels * heads.cells / pieces;
     double sum = 0;
@@ -28,13 +54,6 @@ void loss_of_form(const ClassificationLossArgs<T>& args, const Loss& loss) {
     }
     return sum;
   });
-}
-
-}  // namespace
-
-template <class T>
-void classification_loss(const ClassificationLossArgs<T>& args, const AnyLoss& loss) {
-  std::visit([&](const auto& l) { with_fastest_form(l, [&](const auto& form) { loss_of_form(args, form); }); }, loss);
 }
 
 template void classification_loss(const ClassificationLossArgs<float>&, const AnyLoss&);

@@ -2,6 +2,7 @@
 
 #include "kernels/device/scratch.h"
 #include "kernels/detection/head_cut.cuh"
+#include "kernels/detection/loss_list.h"
 
 namespace diopter::cuda {
 
@@ -81,7 +82,7 @@ __global__ void __launch_bounds__(kThreads)
 }
 
 template <class T, class Loss>
-void loss_of_form(const ClassificationLossArgs<T>& args, const Loss& loss) {
+void loss_of(const ClassificationLossArgs<T>& args, const Loss& loss) {
   const int images = args.logits.images;
   const HeadTiles tiles(args.logits, kThreads * kPacks * kPack<T>);
   const Divider by_classes(static_cast<std::uint32_t>(args.logits.channels));
@@ -96,7 +97,7 @@ void loss_of_form(const ClassificationLossArgs<T>& args, const Loss& loss) {
 
 template <class T>
 void classification_loss(const ClassificationLossArgs<T>& args, const AnyLoss& loss) {
-  std::visit([&](const auto& l) { with_fastest_form(l, [&](const auto& form) { loss_of_form(args, form); }); }, loss);
+  std::visit([&](const auto& l) { with_fast_version(l, [&](const auto& fast) { loss_of(args, fast); }); }, loss);
 }
 
 template void classification_loss(const ClassificationLossArgs<float>&, const AnyLoss&);

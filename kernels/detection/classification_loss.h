@@ -9,7 +9,7 @@
 #pragma once
 
 #include "kernels/base/least_work.h"
-#include "kernels/detection/loss_list.h"
+#include "kernels/detection/pointwise_loss.h"
 #include "kernels/detection/box.h"
 #include "kernels/detection/head.h"
 

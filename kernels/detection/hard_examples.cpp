@@ -4,16 +4,14 @@
 #include <cmath>
 
 #include "kernels/detection/head_cut.h"
-#include "kernels/detection/loss_rows.h"
+#include "kernels/detection/loss_functions.h"
 
 namespace diopter::cpu {
 
-namespace {
-
-constexpr std::int64_t kChunk = 1 << 13;  // logits
-
-template <class T, class Loss>
-void scores_of_form(const AnchorScoreArgs<T>& args, const Loss& loss) {
+template <class T>
+void anchor_scores(const AnchorScoreArgs<T>& args, const AnyLoss& any_loss) {
+  constexpr std::int64_t kChunk = 1 << 13;  // logits
+  const LossFunctions<T> loss = cpu::loss_functions<T>(any_loss);
   const HeadLevels<T>& heads = args.logits;
   const std::int64_t anchors = heads.anchors();
   std::int64_t level_start[kMaxLevels] = {};
@@ -30,17 +28,11 @@ void scores_of_form(const AnchorScoreArgs<T>& args, const Loss& loss) {
     float* scores = args.scores + level_start[chunk.level] + pixel * heads.cells;
     for (std::int64_t a = 0; a < chunk.pixels * heads.cells; ++a) {
       const T* row = x + a / heads.cells * level.pixel_stride + a % heads.cells * heads.channels;
-      const double sum = rows_loss<T>(loss, row, nullptr, labels + a, 1, heads.channels, 0);
+      double sum = 0;
+      loss.add_anchor(sum, row, nullptr, labels[a], heads.channels, 0);
       scores[a] = std::isnan(sum) ? INFINITY : static_cast<float>(std::log(sum));
     }
   });
-}
-
-}  // namespace
-
-template <class T>
-void anchor_scores(const AnchorScoreArgs<T>& args, const AnyLoss& loss) {
-  std::visit([&](const auto& l) { with_fastest_form(l, [&](const auto& form) { scores_of_form(args, form); }); }, loss);
 }
 
 void select_hard_examples(const HardExampleArgs& args) {

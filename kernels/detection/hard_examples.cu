@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "kernels/detection/loss_list.h"
 #include "kernels/toolkit/reduce.cuh"
 
 namespace diopter::cuda {
@@ -86,7 +87,7 @@ __global__ void __launch_bounds__(kSelectThreads) select_kernel(const __grid_con
 }
 
 template <class T, class Loss>
-void scores_of_form(const AnchorScoreArgs<T>& args, const Loss& loss) {
+void scores_of(const AnchorScoreArgs<T>& args, const Loss& loss) {
   const std::int64_t anchors = args.logits.anchors();
   int log_lanes = 0;
   while (log_lanes < 5 && 1 << log_lanes < args.logits.channels) ++log_lanes;
@@ -100,7 +101,7 @@ void scores_of_form(const AnchorScoreArgs<T>& args, const Loss& loss) {
 
 template <class T>
 void anchor_scores(const AnchorScoreArgs<T>& args, const AnyLoss& loss) {
-  std::visit([&](const auto& l) { with_fastest_form(l, [&](const auto& form) { scores_of_form(args, form); }); }, loss);
+  std::visit([&](const auto& l) { with_fast_version(l, [&](const auto& fast) { scores_of(args, fast); }); }, loss);
 }
 
 void select_hard_examples(const HardExampleArgs& args) {

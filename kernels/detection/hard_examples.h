@@ -15,7 +15,7 @@
 
 #include "kernels/base/least_work.h"
 #include "kernels/detection/anchors.h"
-#include "kernels/detection/loss_list.h"
+#include "kernels/detection/pointwise_loss.h"
 #include "kernels/detection/head.h"
 
 namespace diopter {

@@ -1,11 +1,15 @@
-// What a loss of one logit looks like: the contract of losses/*.h (docs/adding_a_loss.md).
+// The contract of losses/*.h, losses of one logit (docs/adding_a_loss.md).
 //
 // losses/NAME.h defines the struct NameLoss, its members being the loss's parameters:
 //   loss(x, positive) -> {value, derivative with respect to x}, for float and double
 //   source                   where the formula comes from
 //   parameters               table of LossParameter; may be missing
-//   in_fastest_form(f)       calls f with an equal, faster loss; may be missing
+//   with_fast_version(f)     calls f with a fast version of the loss for its parameters; may be missing
 //   hard_examples()          which anchors are trained on, a HardExampleRule; may be missing: all
+//
+// A fast version is a functor of another type that gives the same values and derivatives. Kernels run it in place of the
+// loss, so it must not carry a formula of its own: it calls the loss (exponent.h) or another loss (ohem.h).
+// tests/kernels/detection/losses_test.cpp compares both, for every loss and its parameters.
 #pragma once
 
 #include <concepts>
@@ -14,6 +18,8 @@
 #include "kernels/base/host_device.h"
 
 namespace diopter {
+
+struct AnyLoss;  // one of them, with its parameters: loss_list.h
 
 template <class T>
 struct ValueAndDerivative {
@@ -55,11 +61,11 @@ DIOPTER_HD inline T class_weight(float alpha, bool positive) {
   return positive ? T(alpha) : T(1) - T(alpha);
 }
 
-/// Calls f with the fastest form of a loss: the one that its member in_fastest_form offers, else the loss itself.
+/// Calls f with the fast version of a loss: the one that its member with_fast_version offers, else the loss itself.
 template <class Loss, class F>
-void with_fastest_form(const Loss& loss, const F& f) {
-  if constexpr (requires { loss.in_fastest_form(f); }) {
-    loss.in_fastest_form(f);
+void with_fast_version(const Loss& loss, const F& f) {
+  if constexpr (requires { loss.with_fast_version(f); }) {
+    loss.with_fast_version(f);
   } else {
     f(loss);
   }

@@ -7,6 +7,7 @@
 #include "kernels/detection/box_loss.h"
 #include "kernels/detection/classification_loss.h"
 #include "kernels/detection/hard_examples.h"
+#include "kernels/detection/loss_list.h"
 #include "kernels/detection/loss_scale.h"
 #include "kernels/detection/nms.h"
 #include "kernels/detection/top_k.h"

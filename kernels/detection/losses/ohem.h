@@ -23,9 +23,9 @@ struct OhemLoss {
     return CeLoss{}(x, positive);
   }
 
-  /// Cross-entropy needs no kernel of its own.
+  /// Runs the kernel of cross-entropy, and needs none of its own.
   template <class F>
-  void in_fastest_form(const F& f) const {
+  void with_fast_version(const F& f) const {
     f(CeLoss{});
   }
 

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "kernels/base/check.h"
+#include "kernels/detection/loss_list.h"
 #include "tests/kernels/detection/support.h"
 #include "tests/support/catch.h"
 #include "tests/support/compare.h"

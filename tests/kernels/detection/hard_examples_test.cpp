@@ -4,6 +4,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "kernels/detection/loss_list.h"
 #include "tests/kernels/detection/support.h"
 #include "tests/support/catch.h"
 #include "tests/support/compare.h"

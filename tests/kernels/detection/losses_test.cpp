@@ -60,7 +60,7 @@ void for_every_form(const Check& check) {
       INFO(described(loss) << (positive ? ", positive" : ", negative"));
       std::visit([&](const auto& l) {
         check(l, positive);
-        with_fastest_form(l, [&](const auto& form) { check(form, positive); });
+        with_fast_version(l, [&](const auto& fast) { check(fast, positive); });
       }, loss);
     }
   }

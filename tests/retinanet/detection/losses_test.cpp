@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "kernels/detection/loss_list.h"
 #include "tests/support/files.h"
 #include "tests/kernels/detection/support.h"
 #include "tests/support/gradcheck.h"

@@ -1,0 +1,54 @@
+// A classification loss as the loops over anchors call it on the CPU: classification_loss.cpp, hard_examples.cpp.
+//
+// The two functions are compiled for each loss and type in a source of their own, which CMake writes
+// (cmake/LossList.cmake) from negatives.h, and chosen once per kernel call. So nothing else is compiled per loss, or again
+// when a loss changes.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <functional>
+
+#include "kernels/base/check.h"
+#include "kernels/detection/box.h"
+#include "kernels/detection/pointwise_loss.h"
+
+namespace diopter::cpu {
+
+template <class T>
+struct LossFunctions {
+  /// Sum of the losses of n negative logits. Writes their gradient, times scale, unless dx is null.
+  std::function<double(const T* x, T* dx, std::int64_t n, float scale)> negatives;
+  /// Loss of a positive logit.
+  std::function<ValueAndDerivative<float>(float x)> positive;
+
+  /// Adds to `sum` the losses of the anchor with this label and the logits x [classes]: one is positive, or none. Writes
+  /// their gradient, times scale, unless dx is null: 0 for kIgnore. Throws Error for a label that is no class.
+  void add_anchor(double& sum, const T* x, T* dx, std::int32_t label, std::int64_t classes, float scale) const {
+    const auto add_negatives = [&](std::int64_t begin, std::int64_t end) {
+      sum += negatives(x + begin, dx ? dx + begin : nullptr, end - begin, scale);
+    };
+    if (label == kBackground) {
+      add_negatives(0, classes);
+    } else if (label == kIgnore) {
+      if (dx) std::fill_n(dx, classes, T(0.0f));
+    } else {
+      DIOPTER_CHECK(label >= 0 && label < classes, "label ", label, " of an anchor, with ", classes, " classes");
+      const ValueAndDerivative<float> l = positive(static_cast<float>(x[label]));
+      sum += l.value;
+      if (dx) dx[label] = T(scale * l.derivative);
+      add_negatives(0, label);
+      add_negatives(label + 1, classes);
+    }
+  }
+};
+
+/// Those of the loss's fast version. T: float or bf16.
+template <class T>
+LossFunctions<T> loss_functions(const AnyLoss& loss);
+
+/// The same for one of the losses; compiled for each in a source of its own.
+template <class T, class Loss>
+LossFunctions<T> functions_of(const Loss& loss);
+
+}  // namespace diopter::cpu
