@@ -251,3 +251,44 @@ TEST_CASE("docs: every preset of CMake, and every filter of tests, names somethi
   }
   REQUIRE(found > 10);
 }
+
+TEST_CASE("docs: every setting is a key of the presets or a parameter of a loss") {
+  std::set<std::string> keys, sections;
+  for (const std::string& path : source_files()) {
+    const std::string text = source_text(path);
+    if (matches("retinanet/config/presets/*.toml", path)) {
+      std::istringstream lines(text);
+      std::string section;
+      for (std::string line; std::getline(lines, line);) {
+        if (line.starts_with("[")) sections.insert(section = line.substr(1, line.find(']') - 1));
+        else if (std::islower(static_cast<unsigned char>(line[0]))) keys.insert(section + "." + line.substr(0, line.find(' ')));
+      }
+    }
+    if (matches("*/losses/*.h", path.substr(path.find('/') + 1)) || matches("tests/examples/losses/*.h", path)) {
+      static const std::regex parameter("\\{\"([a-z_0-9]+)\", &");
+      for (std::sregex_iterator it(text.begin(), text.end(), parameter), end; it != end; ++it) keys.insert("loss." + std::string((*it)[1]));
+    }
+  }
+  REQUIRE(sections.count("train") == 1);
+  REQUIRE(keys.count("loss.gamma") == 1);
+  static const std::regex file("[a-z_]+\\.(h|cpp|cu|cuh|json|toml|csv|md|py)");
+  int found = 0;
+  const auto check = [&](const std::string& where, const std::string& text) {
+    for (const std::string& word : words_of(text)) {
+      const std::size_t dot = word.find('.');
+      if (dot == std::string::npos || sections.count(word.substr(0, dot)) == 0) continue;
+      if (word.find('/') != std::string::npos || std::regex_match(word, file)) continue;
+      INFO(where << ": there is no setting " << word);
+      CHECK(std::any_of(keys.begin(), keys.end(), [&](const std::string& key) { return matches(word, key); }));
+      ++found;
+    }
+  };
+  for (const Page& page : pages()) {
+    if (page.path == "CHANGELOG.md") continue;  // tells of settings of the past, too
+    for (const Word& span : page.code_spans) check(place(page, span.line), span.text);
+    for (const Fence& fence : page.fences) {
+      if (fence.language == "sh" || fence.language == "toml") check(place(page, fence.line), fence.text);
+    }
+  }
+  REQUIRE(found > 50);
+}
