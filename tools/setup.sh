@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what building Diopter needs, on Debian 12/13 and Ubuntu 24.04: only what is missing, through apt-get.
+# Installs what building Diopter needs, through apt-get and only what is missing. Run on Debian 12.
 #   tools/setup.sh                  compiler, CMake, libraries
 #   tools/setup.sh --dev            also clang, ccache and gnuplot
 #   tools/setup.sh --cuda-headers   also NVIDIA's headers for the host executor, where there is no toolkit, and those of
