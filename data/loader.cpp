@@ -19,7 +19,7 @@ namespace diopter {
 
 namespace {
 
-/// What random numbers are drawn for. Streams of one seed are distinct: purpose, epoch and position do not overlap.
+/// Purposes of random numbers. Streams of one seed are distinct: purpose, epoch and position do not overlap.
 enum class Purpose : std::uint64_t { order = 1, augment = 2 };
 
 Philox random_stream(std::uint64_t seed, Purpose purpose, std::int64_t epoch, std::int64_t position) {

@@ -169,7 +169,7 @@ Shape draw_distractor(const ShapesOptions& options, const Background& background
   return shape;
 }
 
-/// Blends the shape into the picture by the share of each pixel that it covers (4 x 4 points a pixel). With less
+/// Blends the shape into the picture by the share of each pixel that it covers (4 x 4 points per pixel). With less
 /// contrast its colour is nearer to that of the ground, the picture without shapes.
 void paint(const Shape& shape, float contrast, int size, const std::vector<float>& ground, std::vector<float>& rgb) {
   constexpr int kPoints = 4;

@@ -1,4 +1,4 @@
-// Which device to use, by name.
+// Choice of the device by its name.
 #pragma once
 
 #include <string>

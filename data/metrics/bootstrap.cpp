@@ -42,7 +42,7 @@ std::vector<CategoryEvents> collect_events(const CocoMatches& matches) {
   return categories;
 }
 
-/// Evaluates samples of one set of matches; one a thread, for its work space.
+/// Evaluates samples of one set of matches; one per thread, for its work space.
 class SampleEvaluator {
  public:
   explicit SampleEvaluator(const std::vector<CategoryEvents>& categories) : categories_(categories) {}

@@ -1,4 +1,4 @@
-// Which detection finds which object, by COCO's rules (cocodataset/cocoapi, COCOeval.evaluateImg for boxes). Done once;
+// Matching of detections to objects by COCO's rules (cocodataset/cocoapi, COCOeval.evaluateImg for boxes). Done once;
 // metrics, curves, confidence intervals and the breakdown of errors all start from these matches.
 #pragma once
 
@@ -20,7 +20,7 @@ inline constexpr int kMaxDetections = 100;  // an image and category; the others
 /// Areas of objects that count: all, up to 32^2, up to 96^2, beyond; both ends included.
 enum Area { kAll, kSmall, kMedium, kLarge, kAreas };
 
-/// What became of a detection, by area and IoU threshold (bit t: threshold t).
+/// The fate of a detection, by area and IoU threshold (bit t: threshold t).
 struct Outcome {
   double score;
   std::int32_t image;      // rank of the image by ascending id

@@ -17,7 +17,7 @@ struct CategoryMetrics {
   std::string name;
   double ap, ap_small, ap_medium, ap_large;        // over IoU .5:.05:.95, by area
   std::array<double, kThresholds> ap_per_iou;      // at IoU .5, .55, ... .95, all areas
-  std::array<double, 3> ar;                        // with at most 1, 10, 100 detections an image
+  std::array<double, 3> ar;                        // with at most 1, 10, 100 detections per image
   std::array<double, kThresholds> recall_per_iou;  // at most 100 detections, all areas
   std::int64_t objects;                            // ground truths that are not ignored
 };
@@ -35,7 +35,7 @@ CocoMetrics coco_metrics(const Dataset& truth, const CocoMatches& matches);
 /// The same from detections; errors as match_coco.
 CocoMetrics coco_metrics(const Dataset& truth, const std::vector<Detection>& detections);
 
-/// Precision of one category over the 101 recalls of kRecallPoints, all areas, at most 100 detections an image, and the
+/// Precision of one category over the 101 recalls of kRecallPoints, all areas, at most 100 detections per image, and the
 /// score down to which detections have to be taken to reach that recall; both 0 where it is not reached (COCOeval's
 /// `precision` and `scores`) and for a category without objects.
 struct PrecisionCurve {

@@ -1,5 +1,5 @@
-// Which class is taken for which. Without regard to classes, the detections of an image take objects by descending
-// score, each the free one of largest IoU, at least 0.5.
+// Confusion matrix: which class is taken for which. Regardless of class and by descending score, each detection of an
+// image takes the free object with the largest IoU, if that is at least 0.5.
 #pragma once
 
 #include <cstdint>

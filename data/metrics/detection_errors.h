@@ -1,4 +1,4 @@
-// What is wrong with detections, and what it costs: the six kinds of error of TIDE (Bolya, Foley, Hays and Hoffman
+// Errors of detections, and what each kind costs: the six kinds of TIDE (Bolya, Foley, Hays and Hoffman
 // 2020, "TIDE: A General Toolbox for Identifying Object Detection Errors", sections 2.2 to 2.4).
 //
 // Matches are those of COCO at IoU 0.5. A detection that matches nothing is a false positive; the first that holds:
@@ -11,7 +11,7 @@
 // overlap most counts.
 //   missed        an object without match and claim
 //
-// What a kind costs is the AP50 that repairing all its errors would add: localisation and confusion errors become hits
+// The cost of a kind is the AP50 that repairing all its errors would add: localisation and confusion errors become hits
 // of the object that they claim if it has no match and they are its best claim, otherwise they go; duplicate,
 // background and both go; missed objects go. Repairing one kind moves a curve along which the others lie: the gains do
 // not add up.
@@ -19,7 +19,7 @@
 // Two more, from the same paper: without any false positive, and without any object that is not found.
 //
 // Different from the authors' program: matching and the mean over categories are COCO's (it takes the first of equal
-// overlaps, and counts a category without objects but with detections as AP 0), at most 100 detections an image and
+// overlaps, and counts a category without objects but with detections as AP 0), at most 100 detections per image and
 // category count (there: an image), and detections that a crowd takes are no errors.
 #pragma once
 

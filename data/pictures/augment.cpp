@@ -117,7 +117,7 @@ std::vector<float> network_pixels(const Image& image, const Plan& plan, const No
   const auto normalised = [&](float v, int c) { return (v / norm.divisor - norm.mean[c]) / norm.std[c]; };
   std::vector<float> pixels(static_cast<std::size_t>(plan.crop.width) * plan.crop.height * 3);
   const bool as_it_is = plan.brightness == 1 && plan.contrast == 1 && plan.saturation == 1 && plan.hue == 0;
-  if (as_it_is) {  // then 256 values a channel are all there is
+  if (as_it_is) {  // then 256 values per channel are all there is
     std::array<std::array<float, 256>, 3> table;
     for (int c = 0; c < 3; ++c) {
       for (int v = 0; v < 256; ++v) table[c][v] = normalised(static_cast<float>(v), c);

@@ -1,4 +1,4 @@
-// Where the record with a given id lies.
+// Index of records by their ids.
 #pragma once
 
 #include <cstdint>

@@ -13,7 +13,7 @@ using Kind = PickleValue::Kind;
 
 namespace {
 
-/// What a pickle may make the machine keep: values, references, marks.
+/// Limits on what a pickle may make the machine keep: values, references, marks.
 constexpr std::size_t kMaxKept = std::size_t{1} << 21;
 
 /// Text of a file for a message: one line, not too long.

@@ -1,4 +1,4 @@
-// Where time and memory go. While a Profiler lives, it measures on its thread
+// Profiler of time and memory. While a Profiler lives, it measures on its thread
 //   phases      "forward", "backward", ...: a ProfiledScope of that kind
 //   operations  the way back through each recorded operation (Tape::backward)
 //   kernels     every call through DIOPTER_DISPATCH, with its floor (kernels/base/least_work.h)
@@ -46,7 +46,7 @@ class Profiler {
   /// That of this thread, the innermost one when there are several, or null.
   static Profiler* current() { return current_; }
 
-  /// What was measured; waits for the device. No range may be open.
+  /// The measurements so far; waits for the device. No range may be open.
   Profile profile() const;
 
   /// A range begins, inside of those that have not ended.

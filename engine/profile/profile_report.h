@@ -1,4 +1,4 @@
-// What a profile shows: tables to read, one to compute with, and a trace to look at.
+// Reports of a profile: tables to read, one to compute with, and a trace to look at.
 #pragma once
 
 #include <string>
@@ -7,7 +7,7 @@
 
 namespace diopter {
 
-/// What the device can do at best, measured.
+/// The best that the device can do, measured.
 struct Roof {
   double bytes_per_microsecond = 0;       // of a copy, read and written
   double operations_per_microsecond = 0;  // of a product of matrices

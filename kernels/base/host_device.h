@@ -1,4 +1,4 @@
-// What makes one source serve both devices.
+// Host/device macros: one source for both devices.
 #pragma once
 
 #if defined(__CUDACC__)

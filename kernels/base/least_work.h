@@ -1,4 +1,4 @@
-// What no version of a kernel can avoid, to judge times by: profiles and `diopter kernels bench` divide by it.
+// Least work of a kernel, which no version can avoid: profiles and `diopter kernels bench` judge times by it.
 // x.h gives the floor of each of its kernels as a function of the same name and arguments in namespace least_work.
 #pragma once
 

@@ -1,11 +1,11 @@
-// What the kernels were linked with, for `diopter info`.
+// Libraries that the kernels were linked with, for `diopter info`.
 #pragma once
 
 #include <string>
 
 namespace diopter {
 
-/// What multiplies matrices on the CPU: oneDNN and its version, or OpenBLAS's own description.
+/// Library that multiplies matrices on the CPU: oneDNN and its version, or OpenBLAS's own description.
 std::string blas_library();
 
 /// oneTBB's version, e.g. "2021.8.0".

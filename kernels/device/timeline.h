@@ -1,4 +1,4 @@
-// When the device reached points of its work, for profiles.
+// Timeline of a device: when it reached points of its work, for profiles.
 #pragma once
 
 #include <memory>

@@ -1,4 +1,4 @@
-// From a grid to its blocks, and from the functions that kernels call to the worker that runs them.
+// Execution of a grid, block by block, and the functions that kernels call, which lead to the worker that runs them.
 #include <atomic>
 #include <mutex>
 #include <numeric>

@@ -79,7 +79,7 @@ enum class WarpOperation {
   bit_xor
 };
 
-/// What one lane brings to an operation of the lanes named in `mask`.
+/// One lane's part in an operation of the lanes named in `mask`.
 struct WarpRequest {
   WarpOperation operation;
   unsigned mask;
@@ -100,7 +100,7 @@ void* dynamic_shared();
 /// Reports an access that the GPU would refuse.
 void require_alignment(const void* p, std::size_t bytes, Site site = here());
 
-/// What <<<>>> says, and where it was written.
+/// Arguments of <<<>>>, and where it was written.
 struct LaunchShape {
   dim3 grid, block;
   std::size_t shared;

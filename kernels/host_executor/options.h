@@ -1,4 +1,4 @@
-// What the environment asks of the host executor.
+// Options of the host executor, from the environment.
 #pragma once
 
 namespace diopter::host_executor {

@@ -46,7 +46,7 @@ inline Actor make_actor(const std::string& name) {
 }
 inline void end_actor(Actor actor) { __tsan_destroy_fiber(actor); }
 
-/// Who does the executor's own work.
+/// The thread that does the executor's own work.
 inline Actor executor() {
   static const Actor actor = [] {
     const Actor caller = current_actor(), made = make_actor("host executor");

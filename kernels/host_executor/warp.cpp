@@ -125,7 +125,7 @@ void Worker::compute_results(Thread* lanes, unsigned taking_part) const {
   }
 }
 
-/// What `lane` receives, by the rules of the CUDA programming guide.
+/// The value that `lane` receives, by the rules of the CUDA programming guide.
 std::uint64_t Worker::shuffled(const Thread* lanes, unsigned lane, unsigned taking_part) const {
   const WarpRequest& request = lanes[lane].request;
   const unsigned argument = static_cast<unsigned>(request.argument), width = static_cast<unsigned>(request.width);

@@ -1,4 +1,4 @@
-// Which anchors of a batch a classification loss is computed on, for losses with a HardExampleRule.
+// Selection of the anchors of a batch that a classification loss is computed on, for losses with a HardExampleRule.
 #pragma once
 
 #include "retinanet/detection/losses.h"

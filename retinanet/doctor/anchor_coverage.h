@@ -1,4 +1,4 @@
-// How well the anchors fit the boxes of a data set: a box whose best anchor stays below match.foreground_iou is learned
+// Fit of the anchors to the boxes of a data set: a box whose best anchor stays below match.foreground_iou is learned
 // from little or not at all.
 #pragma once
 
@@ -44,7 +44,7 @@ struct Coverage {
 /// All pictures must have sizes: see check_pictures.
 Coverage anchor_coverage(const Config& config, const Dataset& dataset);
 
-/// What the matching makes of the anchors, picture by picture.
+/// Labels that matching gives to the anchors, counted picture by picture.
 struct AnchorMatches {
   std::int64_t pictures = 0;                                // that were looked at
   std::int64_t positives = 0, ignored = 0, background = 0;  // anchors

@@ -1,4 +1,4 @@
-// What training starts with, measured on the untrained model: its loss and the memory of a step.
+// Dry run of training: the loss of the untrained model and the memory of a step, measured.
 #pragma once
 
 #include <cstdint>

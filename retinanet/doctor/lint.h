@@ -1,4 +1,4 @@
-// What a data set holds, and what is wrong with it: pictures that cannot be read, boxes without area, outside, twice.
+// Contents of a data set and its faults: pictures that cannot be read, boxes without area, outside, twice.
 #pragma once
 
 #include <array>

@@ -1,4 +1,4 @@
-// What the results of a finished study say: per contestant the numbers on the test split, and the difference to the
+// Comparison that a finished study allows: per contestant the numbers on the test split, and the difference to the
 // baseline with its uncertainty.
 #pragma once
 
@@ -37,10 +37,10 @@ std::vector<Score> compare(const Protocol& protocol, const RunResults& results);
 /// "+1.5 AP against ce (95 % interval -0.3 to +3.3), p = 0.110: no significant difference", or "the baseline".
 std::string verdict(const Protocol& protocol, const Score& score);
 
-/// What a reader must know of the study before believing its table, one sentence each.
+/// Caveats: what a reader must know of the study before believing its table, one sentence each.
 std::vector<std::string> caveats(const Protocol& protocol, const std::vector<Score>& scores);
 
-/// For terminals: a line a contestant.
+/// For terminals: a line per contestant.
 std::string format_scores(const Protocol& protocol, const std::vector<Score>& scores);
 
 /// The table as comma-separated text, numbers in full.

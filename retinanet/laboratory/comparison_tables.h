@@ -18,7 +18,7 @@ struct TextTable {
 inline constexpr const char* kScoreCaption =
     "Mean ± standard deviation over the final seeds, in percent; differences are paired over the seeds.";
 
-/// What the protocol fixed, one line each.
+/// The rules that the protocol fixed, one line each.
 std::vector<std::string> protocol_lines(const Protocol& protocol);
 
 TextTable score_table(const Protocol& protocol, const std::vector<Score>& scores);

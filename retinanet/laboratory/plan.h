@@ -1,4 +1,4 @@
-// Which runs a study makes: every configuration with every tuning seed, then each contestant's best with every final
+// Plan of the runs of a study: every configuration with every tuning seed, then each contestant's best with every final
 // seed. What is to be done follows from the results that there are: nothing else is remembered.
 #pragma once
 

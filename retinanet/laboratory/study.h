@@ -2,7 +2,7 @@
 //   protocol.toml      as it was given
 //   data/              the three splits, see study_data.h
 //   runs/NAME/         a run folder each (trainer.h), with log.txt and result.json
-//   results.csv        a line a run
+//   results.csv        a line per run
 //   origin.json        how it was started, on what machine (retinanet/training/provenance.h)
 #pragma once
 

@@ -1,4 +1,4 @@
-// What the network computes on the way to its detections, for comparisons with other programs.
+// Dump of what the network computes on the way to its detections, for comparisons with other programs.
 #pragma once
 
 #include <string>

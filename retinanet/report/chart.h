@@ -48,7 +48,7 @@ Html draw(const IntervalChart& chart);
 /// Charts beside each other where there is room.
 Html charts(const std::vector<Html>& figures);
 
-/// What a chart can show of a long run: at most so many points, each the mean of as many neighbours.
+/// Largest number of points of a chart of a long run; each is the mean of equally many neighbours.
 inline constexpr std::size_t kChartPoints = 250;
 Points thinned(const Points& points);
 

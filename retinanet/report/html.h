@@ -50,7 +50,7 @@ Html definitions(const std::vector<std::pair<std::string, Html>>& entries);
 /// <section> with a heading.
 Html section(const std::string& heading, const Html& inside);
 
-/// What is shown only when it is asked for.
+/// A part that is shown only when it is asked for.
 Html folded(const std::string& summary, const Html& inside);
 
 /// The whole file: no scripts, nothing from elsewhere, light or dark as the reader's system is.

@@ -1,4 +1,4 @@
-// How reports look.
+// Style sheet of the reports.
 #pragma once
 
 namespace diopter {

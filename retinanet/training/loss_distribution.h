@@ -1,4 +1,4 @@
-// How a loss is shared among examples of different hardness (Lin et al. 2017, section 5.1 and figure 4).
+// Distribution of a loss over examples of different hardness (Lin et al. 2017, section 5.1 and figure 4).
 //
 // An example is one logit: an anchor and a class. An anchor's own class is positive, all else that is not ignored is
 // negative. The paper counts windows, one probability each; with one class this is the same.
@@ -49,7 +49,7 @@ struct ExampleLogits {
   void add(const Pyramid& logits, int classes, const AnchorTargets& targets);
 };
 
-/// What of an example is added up; hardness is always the loss.
+/// The quantity of an example that is added up; hardness is always the loss.
 enum class Quantity { loss, gradient };
 
 /// The examples of one kind by ascending hardness, and what each carries of the total.

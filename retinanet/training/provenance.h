@@ -1,4 +1,4 @@
-// Where a run or a study comes from, as origin.json keeps it in its folder: what to type to repeat it, and on what.
+// Provenance of a run or a study, as origin.json in its folder keeps it: what to type to repeat it, and on what.
 #pragma once
 
 #include <string>

@@ -18,7 +18,7 @@ std::string config_file(const std::string& folder);
 std::string pictures_folder(const std::string& folder);
 
 /// Makes the folder and its subfolders; throws Error when it holds a checkpoint already or cannot be written.
-/// What a run that never came to a checkpoint left there is overwritten.
+/// Files of a run that never came to a checkpoint are overwritten.
 void create_run_folder(const std::string& folder);
 /// For a run that is resumed at `iteration`: drops the lines of metrics.csv beyond it, and how the run ended.
 void rewind_run_folder(const std::string& folder, std::int64_t iteration);
@@ -29,7 +29,7 @@ void append_evaluation(const std::string& folder, std::int64_t iteration, const 
 
 /// metrics.csv as numbers.
 struct RunMetrics {
-  std::map<std::string, std::vector<double>> columns;  // a number a line; NaN where the field is empty
+  std::map<std::string, std::vector<double>> columns;  // a number per line; NaN where the field is empty
 
   /// (iteration, number) of the lines that have a number in the column; none for a column that is not there.
   std::vector<std::array<double, 2>> over_iterations(const std::string& column) const;

@@ -9,7 +9,7 @@ namespace diopter {
 
 inline constexpr std::array<double, 3> kHardest = {0.01, 0.05, 0.2};
 
-/// What the hardest 1, 5 and 20 % of the examples carry of loss and gradient.
+/// Shares of loss and gradient that the hardest 1, 5 and 20 % of the examples carry.
 struct HardestShares {
   std::array<double, 3> loss, gradient;
 };

@@ -12,7 +12,7 @@ struct ConvertOptions {
   bool to_torchvision = false;        // otherwise to a checkpoint of diopter
   std::string preset;                 // configuration instead of the recognised one, but for [model]; "": that one
   std::vector<std::string> settings;  // key=value: what the file does not say, or says wrongly
-  std::string classes;                // "": as in the file; a number; a COCO .json; a text file with a name a line
+  std::string classes;                // "": as in the file; a number; a COCO .json; a text file with a name per line
 };
 
 struct Conversion {

@@ -10,7 +10,7 @@
 
 namespace diopter {
 
-/// What the names and shapes of a checkpoint's tensors say about it.
+/// Facts about a checkpoint that follow from the names and shapes of its tensors.
 struct ForeignWeights {
   std::string kind;                // "torchvision RetinaNet", "Detectron2 ResNet", ...
   Config config;                   // the preset that fits, with the network that the tensors describe

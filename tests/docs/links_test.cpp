@@ -30,7 +30,7 @@ const Page* page_of(const std::string& path) {
   return found == pages().end() ? nullptr : &*found;
 }
 
-/// What is wrong with a link; "" when nothing is.
+/// The fault of a link; "" when it has none.
 std::string problem_of(const Page& page, const std::string& link) {
   const std::size_t hash = link.find('#');
   const std::string path = target_path(page, link.substr(0, hash));
@@ -53,8 +53,8 @@ std::set<std::string> linked_files() {
   return linked;
 }
 
-/// What is not a file of the tree: files of others, what CMake writes into the build folder, and words in capitals, which
-/// stand for any name (losses/NAME.h).
+/// Whether a path is rightly absent: files of others, what CMake writes into the build folder, and words in capitals,
+/// which stand for any name (losses/NAME.h).
 bool is_outside(const std::string& path) {
   static const std::regex any_name("(.*/)?(NAME|LAYER|FOLDER|OUTPUT)(/.*|\\..*)?");
   for (const char* file : {"nvtx3/nvToolsExt.h", "sanitizer/tsan_interface.h", "Lib/pickletools.py"}) {

@@ -1,4 +1,4 @@
-"""From pictures to detections: the whole of torchvision's RetinaNet, ResNet-50, both structures, and ResNet-18.
+"""Detections from pictures: the whole of torchvision's RetinaNet, ResNet-50, both structures, and ResNet-18.
 
 The seed of the last classification layer is searched such that no score, no IoU and no order is so close to a threshold
 that rounding decides: see clearance()."""

@@ -1,4 +1,4 @@
-"""Which anchor belongs to which box: torchvision's box_iou and Matcher in float32, and the targets that it encodes."""
+"""Assignment of anchors to boxes: torchvision's box_iou and Matcher in float32, and the targets that it encodes."""
 
 import numpy as np
 import torch

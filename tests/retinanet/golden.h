@@ -51,7 +51,7 @@ std::vector<float> formula(const std::string& name, std::size_t count, double ce
 /// A picture of random pixels: formula.py's picture.
 Image formula_picture(const std::string& name, int width, int height);
 
-/// What the last classification layer of a network is drawn with.
+/// Distribution of the weights of the last classification layer of a network.
 struct ClassLayer {
   double gain = 1, bias = -4;
   std::uint64_t seed = 0;

@@ -1,4 +1,4 @@
-// The one place that knows which Catch2 is installed (2.13 in Debian 12, 3 elsewhere).
+// Catch2, whichever version is installed (2.13 in Debian 12, 3 elsewhere).
 #pragma once
 
 #if __has_include(<catch2/catch_all.hpp>)

@@ -14,7 +14,7 @@ namespace diopter::test {
 /// Largest allowed |a - b| relative to max(1, largest |b|), by kind of operation.
 struct Tolerance {
   static constexpr double copy = 0.0;          // moves and selections: exact
-  static constexpr double elementwise = 1e-6;  // a few float operations an element
+  static constexpr double elementwise = 1e-6;  // a few float operations per element
   static constexpr double sum = 1e-5;          // sums over up to some thousand elements
   static constexpr double matrix = 5e-5;       // convolutions and long sums
   static constexpr double bf16 = 2e-2;         // anything stored as bf16

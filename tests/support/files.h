@@ -1,4 +1,4 @@
-// What tests of files need: a folder that goes away again, and the message of an error.
+// Helpers for tests of files: a folder that goes away again, and the message of an error.
 #pragma once
 
 #include <unistd.h>

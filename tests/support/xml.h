@@ -8,7 +8,7 @@
 
 namespace diopter::test {
 
-/// What is wrong with the XML text, "line 3: mismatched tag"; "" when it is well-formed.
+/// The fault of the XML text, "line 3: mismatched tag"; "" when it is well-formed.
 inline std::string xml_error(const std::string& text) {
   const std::unique_ptr<XML_ParserStruct, void (*)(XML_Parser)> parser(XML_ParserCreate("UTF-8"), XML_ParserFree);
   if (XML_Parse(parser.get(), text.data(), static_cast<int>(text.size()), 1) == XML_STATUS_OK) return "";

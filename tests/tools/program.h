@@ -39,7 +39,7 @@ inline Outcome run_diopter(const std::string& arguments) {
   return run_shell("'" DIOPTER_PROGRAM "' " + arguments);
 }
 
-/// What every refused request looks like: one line on stderr that names the culprit, nothing on stdout, exit code 2.
+/// Requires what every refused request has: one line on stderr that names the culprit, nothing on stdout, exit code 2.
 inline void require_refused(const Outcome& outcome, const std::string& culprit) {
   INFO("stdout: " << outcome.out << "\nstderr: " << outcome.err);
   REQUIRE(outcome.exit_code == 2);

@@ -10,7 +10,7 @@
 
 namespace diopter {
 
-/// What is timed, on which data and how often.
+/// A case: what is timed, on which data and how often.
 struct NetworkBench {
   Config config;
   Dataset data;          // inference: its first pictures, again and again

@@ -1,4 +1,4 @@
-// What the engine itself costs an operation, whatever the operation does: time on next to no data.
+// Overhead of the engine per operation, whatever the operation does: time on next to no data.
 #pragma once
 
 #include <string>
@@ -8,7 +8,7 @@
 
 namespace diopter {
 
-/// Microseconds an operation on a feature map [1, 1, 1, 8], one after another; medians.
+/// Microseconds per operation on a feature map [1, 1, 1, 8], one after another; medians.
 struct OverheadTimes {
   std::string operation;
   double forward = 0;   // without a tape, as in inference

@@ -1,4 +1,4 @@
-// What this program is, what it runs on and how it was called: for `diopter info` and for reports.
+// Facts about the program, the machine and the call, for `diopter info` and for reports.
 #pragma once
 
 #include <optional>

@@ -16,7 +16,7 @@ struct RunnerOptions {
 };
 
 /// Makes the runs that have no result yet, adds theirs to `results` and to results.csv, shows progress. Ends early when
-/// an Interrupt that the caller holds is requested: then runs save and stop. Returns what went wrong, a line a run.
+/// an Interrupt that the caller holds is requested: then runs save and stop. Returns what went wrong, a line per run.
 std::vector<std::string> make_runs(const Study& study, const RunnerOptions& options, RunResults& results);
 
 }  // namespace diopter

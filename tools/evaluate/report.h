@@ -1,4 +1,4 @@
-// What `diopter evaluate` prints and writes.
+// Output of `diopter evaluate`: what it prints and the files that it writes.
 #pragma once
 
 #include <optional>

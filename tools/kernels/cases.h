@@ -1,4 +1,4 @@
-// What `diopter kernels bench` times: launches of each kernel at sizes as in training, or at those of --size.
+// Cases of `diopter kernels bench`: launches of each kernel at sizes as in training, or at those of --size.
 #pragma once
 
 #include <functional>
@@ -33,7 +33,7 @@ struct CaseMaker {
   AddCases add;
 };
 
-/// Who makes the cases of the kernels of kernels/detection and of kernels/nn, by the kernel's name.
+/// Makers of the cases of the kernels of kernels/detection and of kernels/nn, by the kernel's name.
 const std::map<std::string, std::vector<CaseMaker>>& detection_cases();
 const std::map<std::string, std::vector<CaseMaker>>& nn_cases();
 

@@ -75,7 +75,7 @@ class Worker:
 
 
 class Bench:
-    """What the cases need: both programs, data made once, the options."""
+    """Environment of the cases: both programs, data made once, the options."""
 
     def __init__(self, options, folder, python):
         self.options, self.folder, self.python = options, folder, python

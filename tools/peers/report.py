@@ -1,4 +1,4 @@
-"""From measurements to figures: medians, ratios, growth; a JSON object and a Markdown table."""
+"""Figures from measurements: medians, ratios, growth; a JSON object and a Markdown table."""
 
 import math
 import statistics

@@ -1,4 +1,4 @@
-"""What peers.py compares: a list of cases for each section, each with the contenders of both sides.
+"""Cases that peers.py compares: a list for each section, each with the contenders of both sides.
 
 A contender is a function without arguments that makes one measurement and returns {"seconds": ..., ...}; "peak_mib" is
 added where there is a meaning to it, "difference" is how far the results of PyTorch are from ours on the same input.

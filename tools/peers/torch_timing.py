@@ -1,4 +1,4 @@
-"""How the PyTorch side takes times and reads what `diopter` saved."""
+"""Timing on the PyTorch side, and reading of what `diopter` saved."""
 
 import json
 import statistics

@@ -1,4 +1,4 @@
-// What the tests of the detection kernels share.
+// Common parts of the tests of the detection kernels.
 #pragma once
 
 #include <cstdint>

@@ -26,12 +26,12 @@ std::vector<int> barrier_votes(unsigned threads, int limit);
 std::vector<int> rotated_through_shared(unsigned threads, int rounds);
 
 enum class Shuffle { direct, up, down, exclusive };
-/// What each of 64 lanes receives of 10 times the lane number; direct reads lane `argument`.
+/// The values that 64 lanes receive of 10 times the lane number; direct reads lane `argument`.
 std::vector<int> shuffled(Shuffle kind, int argument, int width);
 /// The same for 8-byte values, 1e10 times the lane number.
 std::vector<double> shuffled_double(int distance);
 
-/// ballot, any, all of "lane is in `set`", popcount of match_any of lane % 3, and activemask: five numbers a lane.
+/// ballot, any, all of "lane is in `set`", popcount of match_any of lane % 3, and activemask: five numbers per lane.
 std::vector<unsigned> votes(unsigned set);
 /// __reduce_{add,min,max} of lane - 10 signed, then {add,min,max,and,or,xor} of lane + 1 unsigned, over `mask`; lane 0.
 std::vector<int> warp_reductions(unsigned mask);
@@ -40,7 +40,7 @@ std::vector<int> warp_reductions(unsigned mask);
 /// number of threads that won a compare-and-swap.
 std::vector<int> atomics();
 
-/// sum, max, min of the thread's value, exclusive sum and total, five numbers a thread, in one block.
+/// sum, max, min of the thread's value, exclusive sum and total, five numbers per thread, in one block.
 std::vector<int> block_reductions(unsigned threads, const std::vector<int>& values);
 /// block_sum of floats in a block of 256.
 float block_sum_of(const std::vector<float>& values);

@@ -1,4 +1,4 @@
-// What kernels may rely on, on a GPU and on the host executor alike.
+// Guarantees that kernels may rely on, on a GPU and on the host executor alike.
 #include <cmath>
 #include <numeric>
 

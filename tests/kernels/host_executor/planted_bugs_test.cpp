@@ -11,7 +11,7 @@ namespace diopter::test {
 
 namespace {
 
-/// What a program comes to, one letter for each order in which threads run: forward, reverse, shuffled, and forward with
+/// Outcome of a program, one letter for each order in which threads run: forward, reverse, shuffled, and forward with
 /// lazy streams.
 ///   -  nothing is noticed and the result is right        W  the result is wrong: a test of the numbers finds it
 ///   E  the executor reports it                            X  a CUDA call fails, as on a GPU: an exception

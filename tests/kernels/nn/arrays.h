@@ -43,7 +43,7 @@ std::vector<T> random_array(std::size_t n, std::uint64_t seed) {
   return to<T>(uniform(n, -1.0f, 1.0f, seed));
 }
 
-/// What an output holds before the kernel runs: a kernel that does not overwrite it leaves NaN.
+/// Content of an output before the kernel runs: a kernel that does not overwrite it leaves NaN.
 template <class T = float>
 std::vector<T> garbage(std::size_t n) {
   return std::vector<T>(n, T(kNan));

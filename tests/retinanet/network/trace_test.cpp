@@ -1,4 +1,4 @@
-// What a trace holds: the detections of detect() and the values between input and output.
+// Contents of a dump: the detections of detect() and the values between input and output.
 #include "retinanet/network/trace.h"
 
 #include "retinanet/detection/targets.h"

@@ -14,7 +14,7 @@ Start start_of(const std::string& command) {
   return {"2026-01-02 03:04 UTC", "/a b", command, {{"processor", "p"}, {"device", "cpu"}}, {{"diopter", "1"}}, {}};
 }
 
-/// What bash makes of a command: its arguments, with a | after each.
+/// Words that bash makes of a command: its arguments, with a | after each.
 std::string arguments_of(const std::string& command, const test::TemporaryFolder& folder) {
   const std::string script = folder.write("script", "for a in " + command + "; do printf '%s|' \"$a\"; done\n");
   FILE* pipe = popen(("bash '" + script + "'").c_str(), "r");

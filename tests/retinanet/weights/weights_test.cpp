@@ -14,7 +14,7 @@ namespace {
 
 using namespace test;
 
-/// What a pixel's anchors are and what the network says about them.
+/// The anchors of a pixel and the network's outputs for them.
 struct Answer {
   Box anchor;
   std::vector<float> logits, deltas;
@@ -49,7 +49,7 @@ Weights weights_of(const RetinaNet& model, const Config& config) {
   return weights;
 }
 
-/// A tiny detector with six anchors a pixel.
+/// A tiny detector with six anchors per pixel.
 Config six_anchors(const std::vector<std::string>& settings) {
   std::vector<std::string> all{"anchors.ratios=[0.5, 1, 2]", "model.norm=batch"};
   all.insert(all.end(), settings.begin(), settings.end());
