@@ -6,6 +6,7 @@
 // `loss` is any of losses/*.h. The scale, loss weight over normaliser, is folded in before rounding, so that nothing is
 // left to do for the backward pass.
 // The sum is deterministic: a fixed map of logits to chunks, chunk sums added in order, in double.
+// Start here: kernels/plain/classification_loss.h.
 #pragma once
 
 #include "kernels/base/least_work.h"

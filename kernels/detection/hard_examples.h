@@ -11,6 +11,7 @@
 //
 // The logarithm changes no order and spreads scores as top_k's histogram likes them. A loss of 0 is never selected; a
 // NaN counts as infinite, so that it is selected and noticed. Given equal scores and boxes both devices select the same.
+// Start here: kernels/plain/hard_examples.h.
 #pragma once
 
 #include "kernels/base/least_work.h"

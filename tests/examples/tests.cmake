@@ -1,21 +1,43 @@
-# The example of docs/adding_a_loss.md as one more loss of the list: what holds for every loss, on every device of the
-# build. Only what the list reaches is compiled again.
-set(here ${CMAKE_CURRENT_LIST_DIR})
+# The examples of two pages, built and run: what holds for every loss, on every device of the build. Only what the list of
+# losses reaches is compiled again; the losses themselves are in diopter_kernels but for the example.
+set(examples ${CMAKE_CURRENT_LIST_DIR})
 set(detection ${PROJECT_SOURCE_DIR}/kernels/detection)
-write_loss_list(sources ${PROJECT_BINARY_DIR}/with_example ${detection}/losses ${here}/losses)
-list(FILTER sources INCLUDE REGEX "/poly\\.cpp$")  # the others are in diopter_kernels
-list(APPEND sources ${detection}/loss_functions.cpp ${detection}/classification_loss.cpp)
-if(NOT DIOPTER_CUDA_KIND STREQUAL "off")
-  list(APPEND sources ${detection}/classification_loss.cu)
-endif()
 if(DIOPTER_CUDA_KIND STREQUAL "host")
   executor_sources(${detection}/classification_loss.cu)
 endif()
-add_executable(example_loss_tests ${sources} ${PROJECT_SOURCE_DIR}/retinanet/config/loss_text.cpp
-  ${PROJECT_SOURCE_DIR}/kernels/base/did_you_mean.cpp ${here}/poly_test.cpp ${here}/../retinanet/config/loss_text_test.cpp
-  ${here}/../kernels/detection/losses_test.cpp ${here}/../kernels/detection/classification_loss_test.cpp
-  $<TARGET_OBJECTS:catch_main>)
-target_include_directories(example_loss_tests BEFORE PRIVATE ${PROJECT_BINARY_DIR}/with_example)
-target_link_libraries(example_loss_tests PRIVATE diopter_engine Catch2::Catch2)
-catch_discover_tests(example_loss_tests TEST_PREFIX "example of a loss: " DISCOVERY_MODE PRE_TEST
-  PROPERTIES SKIP_REGULAR_EXPRESSION "SKIPPED: " LABELS example)
+
+# example_tests(PROGRAM FOLDER LOSS SOURCE...): the tests of losses and those in the sources, with the list of losses that
+# was written into FOLDER, and its LOSS.
+function(example_tests program folder loss)
+  set(sources ${folder}/generated/losses/${loss}.cpp ${detection}/loss_functions.cpp ${detection}/classification_loss.cpp)
+  if(NOT DIOPTER_CUDA_KIND STREQUAL "off")
+    list(APPEND sources ${detection}/classification_loss.cu)
+  endif()
+  set(tests ${PROJECT_SOURCE_DIR}/tests/kernels/detection)
+  add_executable(${program} ${sources} ${tests}/losses_test.cpp ${tests}/classification_loss_test.cpp ${ARGN}
+    $<TARGET_OBJECTS:catch_main>)
+  target_include_directories(${program} BEFORE PRIVATE ${folder})
+  target_link_libraries(${program} PRIVATE diopter_engine Catch2::Catch2)
+  catch_discover_tests(${program} TEST_PREFIX "example, ${loss}: " DISCOVERY_MODE PRE_TEST
+    PROPERTIES SKIP_REGULAR_EXPRESSION "SKIPPED: " LABELS example)
+endfunction()
+
+# docs/adding_a_loss.md: one more loss.
+set(folder ${PROJECT_BINARY_DIR}/with_example)
+write_loss_list(sources ${folder} ${detection}/losses ${examples}/losses)
+example_tests(example_loss_tests ${folder} poly ${examples}/poly_test.cpp
+  ${PROJECT_SOURCE_DIR}/retinanet/config/loss_text.cpp ${PROJECT_SOURCE_DIR}/kernels/base/did_you_mean.cpp
+  ${PROJECT_SOURCE_DIR}/tests/retinanet/config/loss_text_test.cpp)
+
+# docs/adding_a_kernel.md: focal.h changed, in the place of the project's.
+set(folder ${PROJECT_BINARY_DIR}/with_changed_focal)
+set(changed ${folder}/kernels/detection/losses)
+file(GLOB losses CONFIGURE_DEPENDS ${detection}/losses/*.h)
+foreach(loss IN LISTS losses)
+  get_filename_component(name ${loss} NAME)
+  configure_file(${loss} ${changed}/${name} COPYONLY)
+endforeach()
+configure_file(${examples}/focal_gamma_negative/focal.h ${changed}/focal.h COPYONLY)
+write_loss_list(sources ${folder} ${changed})
+example_tests(example_kernel_tests ${folder} focal ${examples}/focal_gamma_negative/focal_gamma_negative_test.cpp
+  ${PROJECT_SOURCE_DIR}/tests/kernels/detection/focal_test.cpp ${PROJECT_SOURCE_DIR}/tests/kernels/detection/paper_losses_test.cpp)

@@ -27,6 +27,7 @@ const std::vector<FolderRule>& folder_rules() {
         {"kernels/nn/conv2d", with(toolkit, {"kernels/nn"})},
         {"kernels/detection", with(toolkit, {"generated/loss_list.h"})},
         {"kernels/detection/losses", {"kernels/base", "kernels/detection"}},
+        {"kernels/plain", with(toolkit, {"kernels/nn/*", "kernels/detection/*"})},
 
         {"engine", with(toolkit, {"kernels/nn/*", "engine/profile"})},
         {"engine/files", {"kernels/base", "engine"}},

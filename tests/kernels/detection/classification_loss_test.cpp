@@ -3,7 +3,8 @@
 #include <cmath>
 
 #include "kernels/base/check.h"
-#include "kernels/detection/loss_list.h"
+#include "kernels/plain/classification_loss.h"
+#include "tests/kernels/detection/loss_variations.h"
 #include "tests/kernels/detection/support.h"
 #include "tests/support/catch.h"
 #include "tests/support/compare.h"
@@ -48,8 +49,10 @@ std::vector<float> losses_of(Device device, Head<T>& head, const std::vector<std
   return losses;
 }
 
+/// The gradients' tolerance is relative; to `least` where they are smaller.
 template <class T>
-void require_plain_sum(Device device, const Case& c, const AnyLoss& loss, double tolerance, std::size_t shift = 0) {
+void require_plain_sum(Device device, const Case& c, const AnyLoss& loss, double tolerance, std::size_t shift = 0,
+                       double least = 1e-30) {
   Head<T> head(c.images, c.cells, c.classes, c.pixels, c.padding);
   const std::int64_t anchors = head.anchors();
   head.fill(test::uniform(c.images * anchors * c.classes, -8, 4, 3));
@@ -64,23 +67,14 @@ void require_plain_sum(Device device, const Case& c, const AnyLoss& loss, double
   const std::vector<float> losses = losses_of(device, head, labels, loss, scale, shift);
   const std::vector<float> values_only = losses_of(device, head, labels, loss, {}, shift);
 
-  std::vector<double> expected(c.images);
+  std::vector<double> expected, gradients;
+  test::DeviceArrays host(Device::cpu);
+  plain::classification_loss<T>({head.levels(host, false), host(labels), host(scale), nullptr}, loss, expected, gradients);
   double largest_error = 0;  // of the gradients, relative
-  for (int image = 0; image < c.images; ++image) {
-    for (std::int64_t a = 0; a < anchors; ++a) {
-      const std::int32_t label = labels[image * anchors + a];
-      for (int k = 0; k < c.classes; ++k) {
-        ValueAndDerivative<double> l{0, 0};
-        if (label != kIgnore) {
-          const double x = static_cast<double>(static_cast<float>(head.value(image, a, k)));
-          l = std::visit([&](const auto& pointwise) { return pointwise(x, k == label); }, loss);
-        }
-        expected[image] += l.value;
-        const double gradient = scale[image] * l.derivative;
-        largest_error = std::fmax(largest_error, std::fabs(head.gradient(image, a, k) - gradient) /
-                                                     std::fmax(1e-30, std::fabs(gradient)));
-      }
-    }
+  for (std::int64_t i = 0; i < c.images * anchors * c.classes; ++i) {
+    const std::int64_t anchor = i / c.classes;
+    const float gradient = head.gradient(static_cast<int>(anchor / anchors), anchor % anchors, static_cast<int>(i % c.classes));
+    largest_error = std::fmax(largest_error, std::fabs(gradient - gradients[i]) / std::fmax(least, std::fabs(gradients[i])));
   }
   CHECK(largest_error <= tolerance);
   test::require_close(losses, expected, test::Tolerance::elementwise);
@@ -123,6 +117,16 @@ TEST_CASE("classification loss: every loss of the list") {
     INFO(loss_name(loss) << " on " << test::device_name(device));
     require_plain_sum<float>(device, {2, 9, 20, {37, 12, 4, 1}, 0}, loss, 1e-5);
     require_plain_sum<bf16>(device, {2, 3, 20, {37, 12}, 4}, loss, 0.00391);
+  }
+}
+
+// The kernels run fast versions of losses; the plain loop runs the losses themselves.
+TEST_CASE("classification loss: every loss, every combination of its parameters") {
+  const Device device = GENERATE(from_range(test::devices()));
+  for (const AnyLoss& loss : test::combinations()) {
+    INFO(test::described(loss) << " on " << test::device_name(device));
+    require_plain_sum<float>(device, {1, 2, 20, {9, 2}, 0}, loss, 5e-5, 0, 0.01);
+    require_plain_sum<bf16>(device, {1, 2, 20, {9, 2}, 0}, loss, 0.004, 0, 0.01);
   }
 }
 

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <numeric>
 
-#include "kernels/detection/loss_list.h"
+#include "kernels/plain/hard_examples.h"
 #include "tests/kernels/detection/support.h"
 #include "tests/support/catch.h"
 #include "tests/support/compare.h"
@@ -28,19 +28,6 @@ std::vector<float> scores_of(Device device, Head<T>& head, const Labels& labels,
   return scores;
 }
 
-/// The place in `scores` of an anchor counted within the image: levels come first there, then images.
-std::vector<std::size_t> places(int images, int cells, const std::vector<std::int64_t>& pixels, int image) {
-  std::vector<std::size_t> result;
-  std::int64_t level_start = 0;
-  for (const std::int64_t p : pixels) {
-    for (std::int64_t a = 0; a < p * cells; ++a) {
-      result.push_back(static_cast<std::size_t>(level_start + image * p * cells + a));
-    }
-    level_start += images * p * cells;
-  }
-  return result;
-}
-
 template <class T>
 void require_plain_scores(Device device, int images, int cells, int classes, const std::vector<std::int64_t>& pixels,
                           int padding, const AnyLoss& loss, std::size_t shift = 0) {
@@ -50,21 +37,15 @@ void require_plain_scores(Device device, int images, int cells, int classes, con
   Labels labels(static_cast<std::size_t>(images * anchors));
   for (std::size_t i = 0; i < labels.size(); ++i) labels[i] = static_cast<std::int32_t>(i * 7 % (classes + 2)) - 2;
   const std::vector<float> scores = scores_of(device, head, labels, loss, shift);
-  for (int image = 0; image < images; ++image) {
-    const std::vector<std::size_t> place = places(images, cells, pixels, image);
-    for (std::int64_t a = 0; a < anchors; ++a) {
-      const std::int32_t label = labels[static_cast<std::size_t>(image * anchors + a)];
-      double sum = 0;
-      for (int k = 0; k < classes && label != kIgnore; ++k) {
-        const double x = static_cast<double>(static_cast<float>(head.value(image, a, k)));
-        sum += std::visit([&](const auto& l) { return l(x, k == label).value; }, loss);
-      }
-      INFO("image " << image << " anchor " << a << " label " << label);
-      if (sum == 0) {
-        REQUIRE(scores[place[a]] == -INFINITY);
-      } else {
-        REQUIRE(std::fabs(scores[place[a]] - std::log(sum)) <= 2e-5);  // of the loss, relative
-      }
+  std::vector<float> expected(scores.size());
+  test::DeviceArrays host(Device::cpu);
+  plain::anchor_scores<T>({head.levels(host, false), host(labels), expected.data()}, loss);
+  for (std::size_t i = 0; i < scores.size(); ++i) {
+    INFO("score " << i << " of " << scores.size());
+    if (std::isinf(expected[i])) {
+      REQUIRE(scores[i] == expected[i]);
+    } else {
+      REQUIRE(std::fabs(scores[i] - expected[i]) <= 2e-5);  // of the loss, relative
     }
   }
 }
@@ -111,17 +92,29 @@ struct Survivors {
   Labels indices, counts, keep, kept, labels;
 };
 
-Selection select(Device device, const Survivors& s, const HardExampleRule& rule) {
+/// What run(args) selects, its arrays placed by `at`.
+template <class Run>
+Selection selection(test::DeviceArrays& at, const Survivors& s, const HardExampleRule& rule, const Run& run) {
   Selection result{Labels(s.labels.size(), -77), Labels(static_cast<std::size_t>(s.images), -77), {}};
   result.positives = result.selected;
-  test::on(device, [&](auto& at) {
-    DIOPTER_DISPATCH(device, select_hard_examples,
-                     HardExampleArgs{.grid = s.grid, .images = s.images, .rule = rule, .labels = at(s.labels), .k = s.k,
-                                     .indices = at(s.indices), .counts = at(s.counts), .max_kept = s.max_kept,
-                                     .keep = at(s.keep), .kept = at(s.kept), .selected_labels = at(result.labels),
-                                     .selected = at(result.selected), .positives = at(result.positives)});
-  });
+  run(HardExampleArgs{.grid = s.grid, .images = s.images, .rule = rule, .labels = at(s.labels), .k = s.k,
+                      .indices = at(s.indices), .counts = at(s.counts), .max_kept = s.max_kept, .keep = at(s.keep),
+                      .kept = at(s.kept), .selected_labels = at(result.labels), .selected = at(result.selected),
+                      .positives = at(result.positives)});
+  at.download();
   return result;
+}
+
+Selection select(Device device, const Survivors& s, const HardExampleRule& rule) {
+  test::DeviceArrays at(device);
+  return selection(at, s, rule, [&](const HardExampleArgs& args) {
+    DIOPTER_DISPATCH(device, select_hard_examples, args);
+  });
+}
+
+Selection select_plainly(const Survivors& s, const HardExampleRule& rule) {
+  test::DeviceArrays at(Device::cpu);
+  return selection(at, s, rule, plain::select_hard_examples);
 }
 
 /// A level of `h` x 4 pixels and one of a quarter of that, one anchor each.
@@ -186,36 +179,6 @@ Survivors random_survivors(int images, int h, int kept, std::uint64_t seed) {
     }
   }
   return s;
-}
-
-/// The rule, word for word.
-Selection select_plainly(const Survivors& s, const HardExampleRule& rule) {
-  Selection result{Labels(s.labels.size(), kIgnore), {}, {}};
-  const std::int64_t anchors = s.grid.size();
-  for (int image = 0; image < s.images; ++image) {
-    Labels row;  // anchors of the image's candidates
-    for (int l = 0; l < 2; ++l) {
-      for (int i = 0; i < s.counts[image * 2 + l]; ++i) {
-        row.push_back(static_cast<std::int32_t>(s.grid.level_offset(l)) + s.indices[(image * 2 + l) * s.k + i]);
-      }
-    }
-    Labels positive, negative;
-    for (int i = 0; i < s.kept[image]; ++i) {
-      const std::int32_t anchor = row[s.keep[image * s.max_kept + i]];
-      (s.labels[image * anchors + anchor] >= 0 ? positive : negative).push_back(anchor);
-    }
-    const int r = rule.negatives_per_positive;
-    if (r > 0) {
-      positive.resize(std::min<std::size_t>(positive.size(), rule.batch / (1 + r)));
-      negative.resize(std::min<std::size_t>(negative.size(), r * std::max<std::size_t>(positive.size(), 1)));
-    }
-    for (const Labels& part : {positive, negative}) {
-      for (const std::int32_t anchor : part) result.labels[image * anchors + anchor] = s.labels[image * anchors + anchor];
-    }
-    result.selected.push_back(static_cast<std::int32_t>(positive.size() + negative.size()));
-    result.positives.push_back(static_cast<std::int32_t>(positive.size()));
-  }
-  return result;
 }
 
 TEST_CASE("hard examples: the selection of any number of survivors") {

@@ -1,83 +1,63 @@
 // What must hold for every loss of the build's list, whoever wrote it: nothing here names one.
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <string>
 #include <vector>
 
-#include "kernels/detection/loss_list.h"
+#include "tests/kernels/detection/loss_variations.h"
 #include "tests/kernels/detection/support.h"
 #include "tests/support/catch.h"
 
 namespace diopter {
 namespace {
 
-std::string described(const AnyLoss& loss) {
-  std::string text = loss_name(loss);
-  for_each_parameter(loss, [&](const auto& p, float value) {
-    text += std::string(" ") + p.name + " " + std::to_string(value);
-  });
-  return text;
+using test::described;
+
+/// A loss or its fast version, the type forgotten: what follows is compiled once.
+struct Version {
+  std::function<ValueAndDerivative<double>(double, bool)> in_double;
+  std::function<ValueAndDerivative<float>(float, bool)> in_float;
+};
+
+struct Versions {
+  Version general, fast;
+};
+
+Versions versions_of(const AnyLoss& loss) {
+  const auto forget = [](const auto& f) { return Version{f, f}; };
+  return std::visit([&](const auto& l) {
+    Versions versions{forget(l), {}};
+    with_fast_version(l, [&](const auto& fast) { versions.fast = forget(fast); });
+    return versions;
+  }, loss);
 }
 
-/// Sets parameter `which` to the value that choose(parameter, default) gives; false where there are not so many.
-template <class Choose>
-bool set_parameter(AnyLoss& loss, int which, const Choose& choose) {
-  bool found = false;
-  for_each_parameter(loss, [&](const auto& p, float& value) {
-    if (which-- != 0) return;
-    value = choose(p, value);
-    if (p.whole) value = std::round(value);
-    found = true;
-  });
-  return found;
-}
-
-/// Every loss with its default parameters, and with each of them at the ends of its range and halfway there.
-std::vector<AnyLoss> variations() {
-  std::vector<AnyLoss> result;
-  for (const AnyLoss& loss : all_losses()) {
-    result.push_back(loss);
-    const auto add = [&](int which, const auto& choose) {
-      AnyLoss other = loss;
-      if (!set_parameter(other, which, choose)) return false;
-      result.push_back(other);
-      return true;
-    };
-    for (int i = 0; add(i, [](const auto& p, float) { return p.lowest; }); ++i) {
-      add(i, [](const auto& p, float) { return p.highest; });
-      add(i, [](const auto& p, float value) { return (p.lowest + value) / 2; });
-      add(i, [](const auto& p, float value) { return (p.highest + value) / 2; });
-    }
-  }
-  return result;
-}
-
-/// Calls check(loss, positive) for every variation, as it is and in its fastest form.
+/// Calls check(version, positive) for every variation, as it is and in its fast version.
 template <class Check>
-void for_every_form(const Check& check) {
-  for (const AnyLoss& loss : variations()) {
+void for_every_version(const Check& check) {
+  for (const AnyLoss& loss : test::variations()) {
+    const Versions versions = versions_of(loss);
     for (const bool positive : {false, true}) {
       INFO(described(loss) << (positive ? ", positive" : ", negative"));
-      std::visit([&](const auto& l) {
-        check(l, positive);
-        with_fast_version(l, [&](const auto& fast) { check(fast, positive); });
-      }, loss);
+      check(versions.general, positive);
+      check(versions.fast, positive);
     }
   }
 }
 
 TEST_CASE("losses: derivatives against central differences in double") {
-  for_every_form([](const auto& loss, bool positive) {
+  for_every_version([](const Version& loss, bool positive) {
     int kinks = 0;
     for (int i = -160; i <= 160; ++i) {
       const double x = i * 0.25 + 0.0137;  // where no formula has a kink by intention
-      const auto value = [&](double v) { return loss(v, positive).value; };
+      const auto value = [&](double v) { return loss.in_double(v, positive).value; };
       const double measured = test::derivative(value, x, 0.005), finer = test::derivative(value, x, 0.0025);
       if (std::fabs(measured - finer) > 1e-6 * std::fmax(1.0, std::fabs(measured))) {
         ++kinks;  // the differences do not settle: there is none
         continue;
       }
-      const double exact = loss(x, positive).derivative;
+      const double exact = loss.in_double(x, positive).derivative;
       INFO("x " << x << ": " << exact << " instead of " << measured);
       REQUIRE(std::fabs(exact - measured) < 1e-8 * std::fmax(1e-3, std::fabs(exact)));
     }
@@ -85,33 +65,74 @@ TEST_CASE("losses: derivatives against central differences in double") {
   });
 }
 
+/// Logits of both signs, extreme ones included.
+template <class T>
+std::vector<T> logits() {
+  std::vector<T> result;
+  for (const double size : {0.0, 1e-6, 17.0, 20.0, 43.0, 88.0, 89.0, 104.0, 350.0, 710.0, 1000.0, 1e4}) {
+    for (const double x : {size, -size}) result.push_back(T(x));
+  }
+  for (int i = -320; i <= 320; ++i) result.push_back(T(i * 0.125 + 0.0137));
+  return result;
+}
+
+/// The first logit for which the two differ by more than the relative error allowed(x), or "".
+template <class T, class Allowed>
+std::string first_difference(const std::function<ValueAndDerivative<T>(T, bool)>& fast,
+                             const std::function<ValueAndDerivative<T>(T, bool)>& general, T least,
+                             const Allowed& allowed) {
+  for (const bool positive : {false, true}) {
+    for (const T x : logits<T>()) {
+      const ValueAndDerivative<T> f = fast(x, positive), g = general(x, positive);
+      const auto close = [&](T a, T b) { return std::fabs(a - b) <= allowed(x) * std::fabs(b) + least; };
+      if (close(f.value, g.value) && close(f.derivative, g.derivative)) continue;
+      return std::string(positive ? "positive" : "negative") + " logit " + std::to_string(x) + ": value " +
+             std::to_string(f.value) + " instead of " + std::to_string(g.value) + ", derivative " +
+             std::to_string(f.derivative) + " instead of " + std::to_string(g.derivative);
+    }
+  }
+  return "";
+}
+
+// The general power q^g = exp(g log q) has the relative error of its argument, g log q, which grows with the logit.
+TEST_CASE("losses: the fast version is the same loss") {
+  for (const AnyLoss& loss : test::combinations()) {
+    const Versions versions = versions_of(loss);
+    INFO(described(loss));
+    REQUIRE(first_difference<double>(versions.fast.in_double, versions.general.in_double, 1e-300,
+                                     [](double) { return 1e-12; }) == "");
+    const float ulp = 1.2e-7f;
+    REQUIRE(first_difference<float>(versions.fast.in_float, versions.general.in_float, 1e-36f, [&](float x) {
+      return ulp * (8 + 2 * std::fmin(std::fabs(x), 100.0f));
+    }) == "");
+  }
+}
+
 TEST_CASE("losses: finite for logits up to 1e4, and NaN stays NaN so that a broken model is noticed") {
   const auto check = [](const auto& loss, bool positive, auto zero) {
     using T = decltype(zero);
-    for (const T size : {T(0), T(1e-6), T(1), T(17), T(20), T(88), T(89), T(104), T(710), T(1000), T(1e4)}) {
-      for (const T x : {size, -size}) {
-        const ValueAndDerivative<T> l = loss(x, positive);
-        INFO("x " << x);
-        REQUIRE(std::isfinite(l.value));
-        REQUIRE(std::isfinite(l.derivative));
-      }
+    for (const T x : logits<T>()) {
+      const ValueAndDerivative<T> l = loss(x, positive);
+      INFO("x " << x);
+      REQUIRE(std::isfinite(l.value));
+      REQUIRE(std::isfinite(l.derivative));
     }
     REQUIRE(std::isnan(loss(T(NAN), positive).value));
     REQUIRE(std::isnan(loss(T(NAN), positive).derivative));
   };
-  for_every_form([&](const auto& loss, bool positive) {
-    check(loss, positive, 0.0f);
-    check(loss, positive, 0.0);
+  for_every_version([&](const Version& loss, bool positive) {
+    check(loss.in_float, positive, 0.0f);
+    check(loss.in_double, positive, 0.0);
   });
 }
 
 TEST_CASE("losses: float follows double") {
-  for_every_form([](const auto& loss, bool positive) {
+  for_every_version([](const Version& loss, bool positive) {
     int jumps = 0;
     for (int i = -300; i <= 300; ++i) {
       const float x = static_cast<float>(i) * 0.05f + 0.0137f;
-      const auto f = loss(x, positive);
-      const auto d = loss(static_cast<double>(x), positive);
+      const auto f = loss.in_float(x, positive);
+      const auto d = loss.in_double(static_cast<double>(x), positive);
       const auto close = [](float a, double b) { return std::fabs(a - b) <= 2e-5 * std::fmax(0.1, std::fabs(b)); };
       INFO("x " << x << ": " << f.value << ' ' << f.derivative << " instead of " << d.value << ' ' << d.derivative);
       REQUIRE(close(f.value, d.value));
@@ -122,10 +143,11 @@ TEST_CASE("losses: float follows double") {
 }
 
 TEST_CASE("losses: the less likely the truth, the higher the loss") {
-  for_every_form([](const auto& loss, bool positive) {
+  for_every_version([](const Version& loss, bool positive) {
     for (int i = -160; i < 160; ++i) {
       const double wrong = i * 0.25, worse = wrong + 0.25;
-      const double rise = loss(positive ? -worse : worse, positive).value - loss(positive ? -wrong : wrong, positive).value;
+      const double rise = loss.in_double(positive ? -worse : worse, positive).value -
+                          loss.in_double(positive ? -wrong : wrong, positive).value;
       REQUIRE(rise >= -1e-12);  // rounding
     }
   });

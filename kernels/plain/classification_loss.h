@@ -1,0 +1,41 @@
+// Classification loss, the shortest way: every logit by itself, in double. The fast versions:
+// kernels/detection/classification_loss.{h,cpp,cu}.
+//
+//   losses[image] = sum over anchors with label != kIgnore and classes k of loss(x, k == label)
+//   gradient      = scale[image] * dloss/dx; 0 for ignored anchors
+#pragma once
+
+#include <vector>
+
+#include "kernels/detection/box.h"
+#include "kernels/detection/classification_loss.h"
+#include "kernels/detection/loss_list.h"
+
+namespace diopter::plain {
+
+/// losses [images], gradients [images, anchors, classes]; both are made. Without args.scale gradients stay empty.
+template <class T>
+void classification_loss(const ClassificationLossArgs<T>& args, const AnyLoss& loss, std::vector<double>& losses,
+                         std::vector<double>& gradients) {
+  const HeadLevels<T>& heads = args.logits;
+  losses.assign(heads.images, 0);
+  gradients.clear();
+  const std::int32_t* label = args.labels;
+  for (int image = 0; image < heads.images; ++image) {
+    for (int l = 0; l < heads.count; ++l) {
+      const HeadLevel<T>& level = heads.level[l];
+      for (std::int64_t anchor = 0; anchor < level.pixels * heads.cells; ++anchor, ++label) {
+        const std::int64_t pixel = image * level.pixels + anchor / heads.cells;
+        const T* logits = level.values + pixel * level.pixel_stride + anchor % heads.cells * heads.channels;
+        for (int k = 0; k < heads.channels; ++k) {
+          ValueAndDerivative<double> at{0, 0};
+          if (*label != kIgnore) at = loss_at(loss, static_cast<float>(logits[k]), k == *label);
+          losses[image] += at.value;
+          if (args.scale) gradients.push_back(args.scale[image] * at.derivative);
+        }
+      }
+    }
+  }
+}
+
+}  // namespace diopter::plain
