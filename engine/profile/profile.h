@@ -1,6 +1,6 @@
 // Profiler of time and memory. While a Profiler lives, it measures on its thread
 //   phases      "forward", "backward", ...: a ProfiledScope of that kind
-//   operations  the way back through each recorded operation (Tape::backward)
+//   operations  the backward pass of each recorded operation (Tape::backward)
 //   kernels     every call through DIOPTER_DISPATCH, with its floor (kernels/base/least_work.h)
 // Without one, each of these looks at a thread-local pointer and does nothing.
 #pragma once
@@ -78,7 +78,7 @@ class Profiler {
   std::size_t unnamed_ = 0;  // the first range that name_parameter may name
 };
 
-/// A phase, or an operation's way back, from here to the end of the block, where there is a Profiler.
+/// A phase, or an operation's backward pass, from here to the end of the block, where there is a Profiler.
 class ProfiledScope {
  public:
   explicit ProfiledScope(const char* phase) : ProfiledScope(ProfiledRange::Kind::phase, phase) {}

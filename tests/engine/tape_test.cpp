@@ -20,7 +20,7 @@ Variable leaf(const std::vector<float>& values, Device device = Device::cpu) {
   return Variable(Tensor::from({static_cast<std::int64_t>(values.size())}, values, device), true);
 }
 
-/// x with a gradient that is multiplied by `factor` on the way back.
+/// x with a gradient that is multiplied by `factor` in the backward pass.
 Variable scaled_backward(const Variable& x, float factor) {
   return record("scaled_backward", {x}, x.value(), [dx = x.gradient(), factor](const Tensor& dy) {
     std::vector<float> values = dy.to_vector<float>();

@@ -95,7 +95,7 @@ TEST_CASE("profile: every kernel, with its phase, parameter and count") {
       {{"backward", "add", "second.weight"}, "2"},
       {{"step", "fill", ""}, "3"}};  // the gradient of the sum: one
   std::map<std::tuple<std::string, std::string, std::string>, std::string> found = counts;
-  found.erase({"backward", "copy_to_host", ""});  // sum's way back reads it
+  found.erase({"backward", "copy_to_host", ""});  // sum's backward pass reads it
   CHECK(found == expected);
 
   const std::string table = profile_table(profile, {1e3, 1e5});  // bandwidth and arithmetic of the device
