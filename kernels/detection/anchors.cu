@@ -11,15 +11,11 @@ constexpr int kThreads = 256;
 /// One thread per anchor of an image. No shared memory; every box is computed by itself.
 __global__ void __launch_bounds__(kThreads)
     anchors_kernel(const __grid_constant__ AnchorGrid grid, std::int64_t anchors, float* boxes) {
-  std::int64_t i = thread_index();
-  if (i >= anchors) return;
-  float* out = boxes + i * 4;
-  const int l = grid.level_of(i);
-  const Box box = grid.box(l, i);
-  out[0] = box.x1;
-  out[1] = box.y1;
-  out[2] = box.x2;
-  out[3] = box.y2;
+  const std::int64_t anchor = thread_index();
+  if (anchor >= anchors) return;
+  std::int64_t in_level = anchor;
+  const int l = grid.level_of(in_level);
+  set_box(boxes, anchor, grid.box(l, in_level));
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
-// Sorting by one thread block, for the few thousand candidates of an image.
+// Sorting by one thread block, for the few thousand candidates of an image. Keys: sort_key.h.
 #pragma once
 
+#include "kernels/detection/sort_key.h"
 #include "kernels/toolkit/launch.cuh"
 
 namespace diopter::cuda {
@@ -11,15 +12,6 @@ inline constexpr int kSharedKeys = 5632;
 /// Bytes of dynamic shared memory that a kernel needs for block_sort of up to n keys.
 inline std::size_t block_sort_bytes(std::int64_t n) {
   return static_cast<std::size_t>(n < kSharedKeys ? n : kSharedKeys) * sizeof(std::uint64_t);
-}
-
-/// Unsigned number that is the smaller, the larger x is; equal for 0 and -0. x is not NaN.
-__device__ inline std::uint32_t descending_bits(float x) {
-  const std::uint32_t bits = __float_as_uint(x + 0.0f);  // -0 + 0 = 0
-  return bits >> 31 ? bits : ~bits & 0x7fffffffu;
-}
-__device__ inline float from_descending_bits(std::uint32_t bits) {
-  return __uint_as_float(bits >> 31 ? bits : ~bits & 0x7fffffffu);
 }
 
 /// A bitonic network (Batcher 1968) in which every comparison puts the smaller key first: a run is merged with its

@@ -11,10 +11,24 @@
 
 namespace diopter {
 
-struct Box {
-  float x1, y1, x2, y2;
-  bool operator==(const Box&) const = default;
+template <class T>
+struct BoxT {
+  T x1, y1, x2, y2;
+  bool operator==(const BoxT&) const = default;
 };
+using Box = BoxT<float>;  // what kernels store; BoxT<double> serves tests of the formulas
+
+/// Box i of an array [n, 4].
+DIOPTER_HD inline Box box_at(const float* boxes, std::int64_t i) {
+  const float* b = boxes + i * 4;
+  return {b[0], b[1], b[2], b[3]};
+}
+
+/// Writes box i of an array [n, 4].
+DIOPTER_HD inline void set_box(float* boxes, std::int64_t i, const Box& box) {
+  float* b = boxes + i * 4;
+  b[0] = box.x1, b[1] = box.y1, b[2] = box.x2, b[3] = box.y2;
+}
 
 /// Labels of anchors: a class >= 0 or one of these.
 inline constexpr std::int32_t kBackground = -1;
@@ -56,11 +70,6 @@ struct BoxCoder {
 };
 
 inline constexpr double kMaxLogScale = 4.135166556742356;  // log(1000 / 16)
-
-template <class T>
-struct BoxT {
-  T x1, y1, x2, y2;
-};
 
 /// deltas of `box` relative to `anchor`; both must have positive width and height.
 template <class T>

@@ -10,8 +10,6 @@ namespace {
 
 constexpr std::int64_t kChunk = 1 << 13;  // deltas
 
-BoxT<float> to_box(const Box& b) { return {b.x1, b.y1, b.x2, b.y2}; }
-
 }  // namespace
 
 template <class T>
@@ -31,11 +29,10 @@ void box_loss(const BoxLossArgs<T>& args) {
         if (args.labels[anchor] < 0) continue;
         const T* x = level.values + at + cell * 4;
         const float deltas[4] = {float(x[0]), float(x[1]), float(x[2]), float(x[3])};
-        const float* t = truth + std::int64_t{args.matches[anchor]} * 4;
+        const Box box = args.grid.box(chunk.level, pixel * heads.cells + cell);
         float derivative[4];
-        sum += box_loss_value(args.kind, args.beta, args.coder,
-                              to_box(args.grid.box(chunk.level, pixel * heads.cells + cell)),
-                              BoxT<float>{t[0], t[1], t[2], t[3]}, deltas, derivative);
+        sum += box_loss_value(args.kind, args.beta, args.coder, box, box_at(truth, args.matches[anchor]), deltas,
+                              derivative);
         if (!level.gradient) continue;
         for (int i = 0; i < 4; ++i) level.gradient[at + cell * 4 + i] = T(scale * derivative[i]);
       }

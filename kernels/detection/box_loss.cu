@@ -44,10 +44,8 @@ __global__ void __launch_bounds__(kThreads)
     if (args.labels[anchor] >= 0) {
       const T* x = level.values + at;
       const float deltas[4] = {float(x[0]), float(x[1]), float(x[2]), float(x[3])};
-      const float* t = args.truth.boxes + (std::int64_t{args.truth.offsets[image]} + args.matches[anchor]) * 4;
-      const Box box = args.grid.box(l, i);
-      loss = box_loss_value(args.kind, args.beta, args.coder, BoxT<float>{box.x1, box.y1, box.x2, box.y2},
-                            BoxT<float>{t[0], t[1], t[2], t[3]}, deltas, derivative);
+      const Box target = box_at(args.truth.boxes, args.truth.offsets[image] + args.matches[anchor]);
+      loss = box_loss_value(args.kind, args.beta, args.coder, args.grid.box(l, i), target, deltas, derivative);
       if (level.gradient) {
         for (float& d : derivative) d *= args.scale[image];
       }

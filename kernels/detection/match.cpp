@@ -80,11 +80,6 @@ struct Reach {
   }
 };
 
-Box truth_box(const GroundTruth& truth, std::int32_t i) {
-  const float* b = truth.boxes + std::int64_t{i} * 4;
-  return {b[0], b[1], b[2], b[3]};
-}
-
 /// A maximum of IoUs as bits: they are not negative and order as their bits do. It does not depend on the order.
 using IouBits = std::atomic<std::int32_t>;
 
@@ -142,7 +137,7 @@ class Matcher {
       levels_.emplace_back(args.grid, l);
       for (std::int32_t b = 0; b < truth_.total; ++b) {
         const bool everywhere = truth_.labels[b] < 0 && !(args.rule.ignore_overlap > 0);  // 0 suffices to be ignored
-        reach_of(l, b) = Reach(levels_[l], args.grid.cells, truth_box(truth_, b));
+        reach_of(l, b) = Reach(levels_[l], args.grid.cells, box_at(truth_.boxes, b));
         if (everywhere) reach_of(l, b) = whole(l);
       }
     }
@@ -197,7 +192,7 @@ class Matcher {
       const Range r = range(tile, b);
       if (truth_.labels[b] < 0 || r.begin >= r.end) continue;
       std::int32_t largest = 0;
-      with_widest_vectors([&] { largest = largest_iou_bits(anchor, r, truth_box(truth_, b)); });
+      with_widest_vectors([&] { largest = largest_iou_bits(anchor, r, box_at(truth_.boxes, b)); });
       raise(largest_[b], largest);
     }
   }
@@ -209,29 +204,28 @@ class Matcher {
     const std::int32_t first = truth_.offsets[image], last = truth_.offsets[image + 1];
     std::int32_t first_claiming = first;  // the best box of an anchor that meets none: all tie at 0
     while (first_claiming < last && truth_.labels[first_claiming] < 0) ++first_claiming;
-    // Without a box to claim it no anchor reaches a threshold.
-    const float foreground = first_claiming < last ? rule.foreground_iou : INFINITY;
-    const float background = first_claiming < last ? rule.background_iou : INFINITY;
+    const float none_met = first_claiming < last ? 0.0f : -INFINITY;  // the largest IoU of such an anchor
 
-    bool met = foreground <= 0;
+    const std::int32_t label_of_unmet = label_of(rule, none_met, false, false);
+    bool met = label_of_unmet == kForeground;
     for (std::int32_t b = first; b < last && !met; ++b) {
       const Range r = range(tile, b);
       met = r.begin < r.end;
     }
     if (!met) {
-      std::fill_n(labels, size, background <= 0 ? kIgnore : kBackground);
+      std::fill_n(labels, size, label_of_unmet);
       std::fill_n(matches, size, -1);
       return 0;
     }
 
     const auto anchor = anchors_of(tile);
     TileState state;
-    std::fill_n(state.best_iou, size, 0.0f), std::fill_n(state.best, size, first_claiming);
+    std::fill_n(state.best_iou, size, none_met), std::fill_n(state.best, size, first_claiming);
     std::fill_n(state.claimed, size, 0), std::fill_n(state.covered, size, 0);
     for (std::int32_t b = first; b < last; ++b) {
       const Range r = range(tile, b);
       if (r.begin >= r.end) continue;
-      const Box box = truth_box(truth_, b);
+      const Box box = box_at(truth_.boxes, b);
       if (truth_.labels[b] < 0) {
         with_widest_vectors([&] { cover(anchor, r, box, rule.ignore_overlap, state); });
         continue;
@@ -242,13 +236,12 @@ class Matcher {
     }
 
     for (int i = 0; i < size; ++i) {
-      labels[i] = (state.best_iou[i] >= background) | state.covered[i] ? kIgnore : kBackground;
+      labels[i] = label_of(rule, state.best_iou[i], state.claimed[i] != 0, state.covered[i] != 0);
       matches[i] = -1;
-      state.claimed[i] |= state.best_iou[i] >= foreground;
     }
     std::int32_t positives = 0;
     for (int i = 0; i < size; ++i) {
-      if (!state.claimed[i]) continue;
+      if (labels[i] != kForeground) continue;
       labels[i] = truth_.labels[state.best[i]];
       matches[i] = state.best[i] - first;
       ++positives;

@@ -9,11 +9,6 @@ namespace {
 
 constexpr int kThreads = 256;
 
-__device__ Box truth_box(const GroundTruth& truth, std::int32_t b) {
-  const float* box = truth.boxes + std::int64_t{b} * 4;
-  return {box[0], box[1], box[2], box[3]};
-}
-
 /// The anchor of this thread; threads behind the last anchor repeat it, so that all may take part in barriers.
 __device__ Box thread_anchor(const AnchorGrid& grid, std::int64_t anchors) {
   std::int64_t i = min(thread_index(), anchors - 1);
@@ -36,7 +31,7 @@ __device__ void visit_boxes(const GroundTruth& truth, int image, const Box& anch
     const int size = min(kThreads, last - first);
     __syncthreads();  // all have finished with the tile before
     if (thread < size) {
-      boxes[thread] = truth_box(truth, first + thread);
+      boxes[thread] = box_at(truth.boxes, first + thread);
       labels[thread] = truth.labels[first + thread];
     }
     __syncthreads();
@@ -78,9 +73,8 @@ __global__ void __launch_bounds__(kThreads)
   const std::int32_t first = truth.offsets[image], last = truth.offsets[image + 1];
   std::int32_t best = first;  // the best box of an anchor that meets none is the first that claims: all tie at 0
   while (best < last && truth.labels[best] < 0) ++best;
-  const bool any = best < last;
 
-  float best_iou = 0;
+  float best_iou = best < last ? 0.0f : -INFINITY;
   bool claimed = false, covered = false;
   visit_boxes(truth, image, anchor, [&](std::int32_t b, const Box& box, std::int32_t label) {
     if (label < 0) {
@@ -96,11 +90,11 @@ __global__ void __launch_bounds__(kThreads)
   });
 
   const std::int64_t i = thread_index();
-  const bool positive = i < anchors && any && (claimed || best_iou >= rule.foreground_iou);
-  const bool between = any && best_iou >= rule.background_iou;
+  const std::int32_t label = label_of(rule, best_iou, claimed, covered);
+  const bool positive = i < anchors && label == kForeground;
   if (i < anchors) {
     const std::int64_t at = image * anchors + i;
-    args.labels[at] = positive ? truth.labels[best] : between || covered ? kIgnore : kBackground;
+    args.labels[at] = positive ? truth.labels[best] : label;
     args.matches[at] = positive ? best - first : -1;
   }
   const int positives = __syncthreads_count(positive);

@@ -35,6 +35,17 @@ struct MatchRule {
   float ignore_overlap = 0.5f;
 };
 
+/// What label_of says of an anchor that takes the class of its best box.
+inline constexpr std::int32_t kForeground = 0;
+
+/// kForeground, kIgnore or kBackground for an anchor whose largest IoU is best_iou (-infinity in an image without a box
+/// to claim it); claimed: by a low-quality box; covered: enough of it lies in an ignored region.
+DIOPTER_HD inline std::int32_t label_of(const MatchRule& rule, float best_iou, bool claimed, bool covered) {
+  const bool foreground = claimed | (best_iou >= rule.foreground_iou);
+  const bool between = covered | (best_iou >= rule.background_iou);
+  return foreground ? kForeground : between ? kIgnore : kBackground;
+}
+
 struct MatchArgs {
   AnchorGrid grid;
   GroundTruth truth;

@@ -2,12 +2,12 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <utility>
 #include <vector>
 
 #include "kernels/base/parallel.h"
 #include "kernels/detection/nms_grid.h"
+#include "kernels/detection/sort_key.h"
 
 namespace diopter::cpu {
 
@@ -37,16 +37,6 @@ void sort_by_upper_half(Keys& keys) {
   }
 }
 
-std::uint64_t key_of(std::uint32_t upper, std::size_t lower) { return std::uint64_t{upper} << 32 | lower; }
-std::uint32_t upper_half(std::uint64_t key) { return static_cast<std::uint32_t>(key >> 32); }
-std::uint32_t lower_half(std::uint64_t key) { return static_cast<std::uint32_t>(key); }
-
-/// The smaller, the larger x is; equal for 0 and -0. x is not NaN.
-std::uint32_t descending_bits(float x) {
-  const std::uint32_t bits = std::bit_cast<std::uint32_t>(x + 0.0f);  // -0 + 0 = 0
-  return bits >> 31 ? bits : ~bits & 0x7fffffffu;
-}
-
 /// The boxes of an image in order. A rank is a box's place by score and index.
 struct ImageOrder {
   Keys by_rank;                // score, index
@@ -57,11 +47,12 @@ struct ImageOrder {
   ImageOrder(const NmsArgs& args, std::int64_t image) : by_rank(args.counts[image]), survives(by_rank.size()) {
     const float* scores = args.scores + image * args.capacity;
     const std::int32_t* labels = args.labels + image * args.capacity;
-    for (std::size_t i = 0; i < by_rank.size(); ++i) by_rank[i] = key_of(descending_bits(scores[i]), i);
+    const std::uint32_t count = static_cast<std::uint32_t>(by_rank.size());
+    for (std::uint32_t i = 0; i < count; ++i) by_rank[i] = sort_key(descending_bits(scores[i]), i);
     sort_by_upper_half(by_rank);
-    by_class.reserve(by_rank.size());
-    for (std::size_t rank = 0; rank < by_rank.size(); ++rank) {
-      by_class.push_back(key_of(args.class_aware ? static_cast<std::uint32_t>(labels[index(rank)]) : 0, rank));
+    by_class.reserve(count);
+    for (std::uint32_t rank = 0; rank < count; ++rank) {
+      by_class.push_back(sort_key(args.class_aware ? static_cast<std::uint32_t>(labels[index(rank)]) : 0, rank));
     }
     if (args.class_aware) sort_by_upper_half(by_class);
   }
@@ -95,8 +86,8 @@ class Suppressor {
   void run(const Group& group, ImageOrder& order) {
     boxes_.clear();
     for (std::size_t i = group.begin; i < group.end; ++i) {
-      const float* b = args_.boxes + (group.image * args_.capacity + order.index(lower_half(order.by_class[i]))) * 4;
-      boxes_.push_back({b[0], b[1], b[2], b[3]});
+      const std::uint32_t index = order.index(lower_half(order.by_class[i]));
+      boxes_.push_back(box_at(args_.boxes, group.image * args_.capacity + index));
     }
     kept_.start(boxes_);
     // A group's box after max_kept better ones of the same group is never among the image's best max_kept.

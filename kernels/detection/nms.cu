@@ -31,16 +31,16 @@ __global__ void __launch_bounds__(kImageThreads) order_kernel(const __grid_const
   const std::int64_t start = std::int64_t{image} * args.capacity;
   std::uint64_t* keys = work.keys + start;
   for (int i = threadIdx.x; i < count; i += kImageThreads) {
-    keys[i] = std::uint64_t{descending_bits(args.scores[start + i])} << 32 | static_cast<std::uint32_t>(i);
+    keys[i] = sort_key(descending_bits(args.scores[start + i]), static_cast<std::uint32_t>(i));
   }
   __syncthreads();
   block_sort(keys, count);
   for (int rank = threadIdx.x; rank < count; rank += kImageThreads) {
-    const std::int32_t index = static_cast<std::int32_t>(keys[rank] & 0xffffffffu);
+    const std::int32_t index = static_cast<std::int32_t>(lower_half(keys[rank]));
     const std::uint32_t group = args.class_aware ? static_cast<std::uint32_t>(args.labels[start + index]) : 0;
     work.order[start + rank] = index;
     work.survives[start + rank] = 0;
-    keys[rank] = std::uint64_t{group} << 32 | static_cast<std::uint32_t>(rank);
+    keys[rank] = sort_key(group, static_cast<std::uint32_t>(rank));
   }
   __syncthreads();
   if (args.class_aware) block_sort(keys, count);
@@ -56,7 +56,7 @@ __global__ void __launch_bounds__(kThreads) suppress_kernel(const __grid_constan
   const int count = args.counts[image];
   const std::int64_t start = std::int64_t{image} * args.capacity;
   const std::uint64_t* keys = work.keys + start;
-  const auto group = [&](int place) { return static_cast<std::uint32_t>(keys[place] >> 32); };
+  const auto group = [&](int place) { return upper_half(keys[place]); };
 
   const int candidate = blockIdx.x * 32 + lane;
   const bool begins = candidate < count && (candidate == 0 || group(candidate) != group(candidate - 1));
@@ -68,9 +68,8 @@ __global__ void __launch_bounds__(kThreads) suppress_kernel(const __grid_constan
       const int place = tile + lane;
       const bool member = place < count && group(place) == group(begin);
       if (!__any_sync(kAllLanes, member)) break;
-      const std::int32_t rank = member ? static_cast<std::int32_t>(keys[place] & 0xffffffffu) : 0;
-      const float* b = args.boxes + (start + work.order[start + rank]) * 4;
-      const Box box{b[0], b[1], b[2], b[3]};
+      const std::int32_t rank = member ? static_cast<std::int32_t>(lower_half(keys[place])) : 0;
+      const Box box = box_at(args.boxes, start + work.order[start + rank]);
       const float area = box_area(box);
       const auto meets = [&](const Box& other) {
         return overlaps_more(other, box_area(other), box, area, args.iou_threshold);

@@ -1,7 +1,6 @@
 #include "kernels/detection/top_k.h"
 
 #include <algorithm>
-#include <cmath>
 #include <limits>
 #include <vector>
 
@@ -127,25 +126,9 @@ void decode_candidates(const DecodeArgs<T>& args) {
   }
   parallel_for(std::int64_t{heads.images} * heads.count, 1, [&](std::int64_t of_level, std::int64_t) {
     const int l = static_cast<int>(of_level % heads.count);
-    const std::int64_t image = of_level / heads.count, in = of_level * args.k;
-    const HeadLevel<T>& level = heads.level[l];
-    const auto clip = [&](float v, int axis) {
-      return args.image_sizes ? std::min(std::max(v, 0.0f), args.image_sizes[image * 2 + axis]) : v;
-    };
-    for (std::int32_t i = 0; i < args.counts[of_level]; ++i) {
-      const std::int64_t out = first[of_level] + i;
-      const std::int32_t index = args.indices[in + i], anchor = index / args.classes;
-      const T* x = level.values + (image * level.pixels + anchor / heads.cells) * level.pixel_stride +
-                   anchor % heads.cells * 4;
-      const float deltas[4] = {float(x[0]), float(x[1]), float(x[2]), float(x[3])}, value = args.values[in + i];
-      const Box a = args.grid.box(l, anchor);
-      const BoxT<float> box = decode_box(args.coder, BoxT<float>{a.x1, a.y1, a.x2, a.y2}, deltas);
-      args.boxes[out * 4 + 0] = clip(box.x1, 0);
-      args.boxes[out * 4 + 1] = clip(box.y1, 1);
-      args.boxes[out * 4 + 2] = clip(box.x2, 0);
-      args.boxes[out * 4 + 3] = clip(box.y2, 1);
-      args.scores[out] = args.sigmoid ? 1.0f / (1.0f + std::exp(-value)) : value;
-      args.labels[out] = index % args.classes;
+    const std::int64_t image = of_level / heads.count;
+    for (std::int32_t rank = 0; rank < args.counts[of_level]; ++rank) {
+      decode_candidate(args, image, l, rank, first[of_level] + rank);
     }
   });
 }

@@ -27,7 +27,7 @@ __device__ int bin_of(float logit) {
 }
 
 __device__ std::uint64_t key_of(float logit, std::uint32_t index) {
-  return std::uint64_t{descending_bits(logit)} << 32 | index;
+  return sort_key(descending_bits(logit), index);
 }
 
 /// Scratch memory; a segment is a level of an image, segment = image * levels + level.
@@ -192,8 +192,8 @@ __global__ void __launch_bounds__(kSelectThreads)
   const int selected = gathered;
   block_sort(best + out, selected);
   for (int i = thread; i < selected; i += kSelectThreads) {
-    args.indices[out + i] = static_cast<std::int32_t>(best[out + i] & 0xffffffffu);
-    args.values[out + i] = from_descending_bits(static_cast<std::uint32_t>(best[out + i] >> 32));
+    args.indices[out + i] = static_cast<std::int32_t>(lower_half(best[out + i]));
+    args.values[out + i] = from_descending_bits(upper_half(best[out + i]));
   }
   if (thread == 0) args.counts[segment] = selected;
 }
@@ -217,24 +217,7 @@ __global__ void __launch_bounds__(kThreads) decode_kernel(const __grid_constant_
   std::int64_t out = image * capacity + rank;
   for (int lower = 0; lower < l; ++lower) out += counts[lower];
 
-  const std::int32_t index = args.indices[image * capacity + i];
-  const int anchor = index / args.classes;
-  const HeadLevel<T>& level = heads.level[l];
-  const T* x = level.values + (image * level.pixels + anchor / heads.cells) * level.pixel_stride +
-               anchor % heads.cells * 4;
-  const float deltas[4] = {float(x[0]), float(x[1]), float(x[2]), float(x[3])};
-  const Box a = args.grid.box(l, anchor);
-  const BoxT<float> box = decode_box(args.coder, BoxT<float>{a.x1, a.y1, a.x2, a.y2}, deltas);
-  const auto clip = [&](float v, int axis) {
-    return args.image_sizes ? fminf(fmaxf(v, 0.0f), args.image_sizes[image * 2 + axis]) : v;
-  };
-  args.boxes[out * 4 + 0] = clip(box.x1, 0);
-  args.boxes[out * 4 + 1] = clip(box.y1, 1);
-  args.boxes[out * 4 + 2] = clip(box.x2, 0);
-  args.boxes[out * 4 + 3] = clip(box.y2, 1);
-  const float value = args.values[image * capacity + i];
-  args.scores[out] = args.sigmoid ? 1.0f / (1.0f + std::exp(-value)) : value;
-  args.labels[out] = index % args.classes;
+  decode_candidate(args, image, l, rank, out);
 }
 
 }  // namespace

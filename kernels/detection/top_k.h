@@ -4,6 +4,8 @@
 // within the level. Both devices select the same indices for the same logits. NaN is never selected.
 #pragma once
 
+#include <cmath>
+
 #include "kernels/base/least_work.h"
 #include "kernels/detection/anchors.h"
 #include "kernels/detection/head.h"
@@ -36,6 +38,27 @@ struct DecodeArgs {
   std::int32_t* candidates;       // [images]: number of valid ones
   bool sigmoid = true;
 };
+
+/// Writes box, score and label of the candidate of this rank, on level l of an image, to place `out` of the outputs.
+template <class T>
+DIOPTER_HD void decode_candidate(const DecodeArgs<T>& args, std::int64_t image, int l, int rank, std::int64_t out) {
+  const HeadLevels<T>& heads = args.deltas;
+  const HeadLevel<T>& level = heads.level[l];
+  const std::int64_t in = (image * heads.count + l) * args.k + rank;
+  const std::int32_t index = args.indices[in], anchor = index / args.classes;
+  const T* x = level.values + (image * level.pixels + anchor / heads.cells) * level.pixel_stride +
+               anchor % heads.cells * 4;
+  const float deltas[4] = {float(x[0]), float(x[1]), float(x[2]), float(x[3])}, value = args.values[in];
+  Box box = decode_box(args.coder, args.grid.box(l, anchor), deltas);
+  if (args.image_sizes) {
+    const float width = args.image_sizes[image * 2], height = args.image_sizes[image * 2 + 1];
+    const auto clip = [](float v, float most) { return v < 0.0f ? 0.0f : most < v ? most : v; };
+    box = {clip(box.x1, width), clip(box.y1, height), clip(box.x2, width), clip(box.y2, height)};
+  }
+  set_box(args.boxes, out, box);
+  args.scores[out] = args.sigmoid ? 1.0f / (1.0f + std::exp(-value)) : value;
+  args.labels[out] = index % args.classes;
+}
 
 }  // namespace diopter
 

@@ -99,8 +99,7 @@ TEST_CASE("golden: encoded targets") {
     const std::vector<float> boxes = fixture.floats(scene + ".boxes"), wanted = fixture.floats(scene + ".encoded.targets");
     std::vector<float> encoded(wanted.size());
     for (std::size_t i = 0; i < named.size(); ++i) {
-      const auto box = [](const float* b) { return BoxT<float>{b[0], b[1], b[2], b[3]}; };
-      encode_box({}, box(&anchors[4 * named[i]]), box(&boxes[4 * of_box[i]]), &encoded[4 * i]);
+      encode_box({}, box_at(anchors.data(), named[i]), box_at(boxes.data(), of_box[i]), &encoded[4 * i]);
     }
     test::require_close(encoded, wanted, test::Tolerance::elementwise);
   }

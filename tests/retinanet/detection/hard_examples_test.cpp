@@ -116,8 +116,7 @@ TEST_CASE("hard_examples: a plain reference on two levels and images, and the sa
               sum += CeLoss{}(static_cast<double>(x[row * classes + k]), k == label).value;
             }
             const Box a = grid.box(l, i);
-            const BoxT<float> b = decode_box<float>({}, {a.x1, a.y1, a.x2, a.y2}, &d[row * 4]);
-            of_level.push_back({sum, index, {b.x1, b.y1, b.x2, b.y2}});
+            of_level.push_back({sum, index, decode_box<float>({}, a, &d[row * 4])});
           }
           std::sort(of_level.begin(), of_level.end(), harder);
           of_level.resize(std::min<std::size_t>(of_level.size(), 50));

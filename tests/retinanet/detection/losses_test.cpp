@@ -169,9 +169,8 @@ TEST_CASE("box_loss: perfect deltas cost nothing, others what the definition say
         ++positives[image];
         const int l = a >= targets.grid.level_offset(1);
         const Box anchor = targets.grid.box(l, a - targets.grid.level_offset(l));
-        const float* box = boxes.data() + 4 * (matches[i] + 3 * image);
-        encode_box<float>({}, {anchor.x1, anchor.y1, anchor.x2, anchor.y2}, {box[0], box[1], box[2], box[3]},
-                          perfect.data() + first_value(targets, image, a, 4, 12));
+        encode_box({}, anchor, box_at(boxes.data(), matches[i] + 3 * image),
+                   perfect.data() + first_value(targets, image, a, 4, 12));
       }
     }
     std::vector<float> moved = perfect;
