@@ -171,6 +171,24 @@ Variable group_norm_rows(const Variable& x, const Levels& levels, const Variable
     });
 }
 
+/// y = f(x), element by element.
+Variable activation(const char* name, Activation f, const Variable& x) {
+  const Tensor y = like(x.value());
+  with_dtype(y.dtype(), [&](auto t) {
+    using T = decltype(t);
+    DIOPTER_DISPATCH(y.device(), activation_forward, f, y.size(), x.value().data<T>(), y.data<T>());
+  });
+
+  return record(name, {x}, y, [dx = x.gradient(), f, y](const Tensor& dy) {
+    const Tensor gradient = like(dy);
+    with_dtype(dy.dtype(), [&](auto t) {
+      using T = decltype(t);
+      DIOPTER_DISPATCH(dy.device(), activation_backward, f, dy.size(), y.data<T>(), dy.data<T>(), gradient.data<T>());
+    });
+    dx->accumulate(gradient);
+  });
+}
+
 }  // namespace
 
 Tensor Pyramid::level(int l) const {
@@ -200,41 +218,9 @@ Variable cast(const Variable& x, DType dtype) {
   });
 }
 
-Variable relu(const Variable& x) {
-  const Tensor y = like(x.value());
-  with_dtype(y.dtype(), [&](auto t) {
-    using T = decltype(t);
-    DIOPTER_DISPATCH(y.device(), relu_forward, y.size(), x.value().data<T>(), y.data<T>());
-  });
-
-  return record("relu", {x}, y, [dx = x.gradient(), y](const Tensor& dy) {
-    const Tensor gradient = like(dy);
-    with_dtype(dy.dtype(), [&](auto t) {
-      using T = decltype(t);
-      DIOPTER_DISPATCH(dy.device(), relu_backward, dy.size(), y.data<T>(), dy.data<T>(), gradient.data<T>());
-    });
-    dx->accumulate(gradient);
-  });
-}
-
+Variable relu(const Variable& x) { return activation("relu", Activation::relu, x); }
+Variable sigmoid(const Variable& x) { return activation("sigmoid", Activation::sigmoid, x); }
 Pyramid relu(const Pyramid& x) { return {relu(x.rows), x.levels}; }
-
-Variable sigmoid(const Variable& x) {
-  const Tensor y = like(x.value());
-  with_dtype(y.dtype(), [&](auto t) {
-    using T = decltype(t);
-    DIOPTER_DISPATCH(y.device(), sigmoid_forward, y.size(), x.value().data<T>(), y.data<T>());
-  });
-
-  return record("sigmoid", {x}, y, [dx = x.gradient(), y](const Tensor& dy) {
-    const Tensor gradient = like(dy);
-    with_dtype(dy.dtype(), [&](auto t) {
-      using T = decltype(t);
-      DIOPTER_DISPATCH(dy.device(), sigmoid_backward, dy.size(), y.data<T>(), dy.data<T>(), gradient.data<T>());
-    });
-    dx->accumulate(gradient);
-  });
-}
 
 Variable add(const Variable& a, const Variable& b) {
   DIOPTER_CHECK(a.shape() == b.shape(), "sum of ", a.shape().str(), " and ", b.shape().str());

@@ -18,7 +18,7 @@ std::vector<ParameterGroup> group_by_decay(const std::vector<NamedParameter>& pa
   for (const NamedParameter& p : parameters) {
     if (p.name.ends_with("weight") && p.variable.shape().rank() == 1) norm_modules.insert(module_of(p.name));
   }
-  ParameterGroup weights{{}, 1, decay.weights}, norms{{}, 1, decay.norms}, biases{{}, 1, decay.biases};
+  ParameterGroup weights{{}, decay.weights}, norms{{}, decay.norms}, biases{{}, decay.biases};
   for (const NamedParameter& p : parameters) {
     if (!p.variable.requires_gradient()) continue;
     ParameterGroup& group = norm_modules.count(module_of(p.name)) ? norms
@@ -63,7 +63,7 @@ Sgd::Sgd(const std::vector<ParameterGroup>& groups, const Options& options) : op
       parameters_.push_back(p);
       velocities_.push_back({p.name, velocity});
       segments.push_back({.w = w.data<float>(), .gradient = gradient.data<float>(), .velocity = velocity.data<float>(),
-                          .copy = copy.defined() ? copy.data<bf16>() : nullptr, .count = w.size(), .lr_factor = group.lr_factor,
+                          .copy = copy.defined() ? copy.data<bf16>() : nullptr, .count = w.size(),
                           .weight_decay = group.weight_decay});
     }
   }

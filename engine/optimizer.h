@@ -7,10 +7,9 @@
 
 namespace diopter {
 
-/// Parameters that share a learning-rate factor and a weight decay.
+/// Parameters that share a weight decay.
 struct ParameterGroup {
   std::vector<NamedParameter> parameters;
-  float lr_factor = 1;
   float weight_decay = 0;
 };
 

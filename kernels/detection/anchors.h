@@ -3,6 +3,8 @@
 //   box(level, y, x, a) = cell[a] + ((x + offset) stride_x, (y + offset) stride_y) twice
 //
 // An anchor's index within an image counts level after level, then y, x and cell: the order of the head's output.
+//
+// Start here: kernels/plain/anchors.h
 #pragma once
 
 #include <cstdint>

@@ -10,6 +10,8 @@
 //
 //   losses[image] = sum over anchors with label >= 0 (not scaled)
 //   gradient      = scale[image] * dloss/ddeltas; 0 for all other anchors
+//
+// Start here: kernels/plain/box_loss.h
 #pragma once
 
 #include "kernels/base/least_work.h"

@@ -5,6 +5,8 @@
 //   ema:   1 / average, average = m average + (1 - m) max(1, positives of the batch)   Detectron2
 //
 // Counts, average and result stay in device memory, so that nobody waits for the matching.
+//
+// Start here: kernels/plain/loss_scale.h
 #pragma once
 
 #include <cstdint>

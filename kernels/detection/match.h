@@ -11,6 +11,8 @@
 //                with intersection / anchor area >= ignore_overlap becomes kIgnore
 //
 // No IoU matrix: O(anchors + boxes) memory. IoUs are contraction-free (box.h): labels are equal on both devices.
+//
+// Start here: kernels/plain/match.h
 #pragma once
 
 #include <cstdint>

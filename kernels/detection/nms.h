@@ -3,6 +3,8 @@
 // Order: score descending, then index ascending. A box is kept unless a kept box of the same image (and class, when
 // class_aware) has intersection > iou_threshold * union with it: no division, no coordinate offsets, two empty boxes
 // never suppress each other. Both devices keep the same indices for the same input.
+//
+// Start here: kernels/plain/nms.h
 #pragma once
 
 #include <cstdint>

@@ -2,6 +2,8 @@
 //
 // Total order: logit descending, then index ascending, where index = (pixel * cells + cell) * classes + class counts
 // within the level. Both devices select the same indices for the same logits. NaN is never selected.
+//
+// Start here: kernels/plain/top_k.h
 #pragma once
 
 #include <cmath>

@@ -7,6 +7,8 @@
 // For evaluation and frozen norms: y = x scale + shift with scale = gamma / sqrt(running_var + eps),
 // shift = beta - running_mean scale; dx = dy scale.
 // T is float or bf16; statistics and parameters are float. Outputs are overwritten, except the running values.
+//
+// Start here: kernels/plain/norm.h
 #pragma once
 
 #include "kernels/base/bf16.h"

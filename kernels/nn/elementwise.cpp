@@ -22,27 +22,15 @@ void generate(std::int64_t n, T* y, F f) {
 }  // namespace
 
 template <class T>
-void relu_forward(std::int64_t n, const T* x, T* y) {
-  // Written so that NaN stays NaN: a broken activation must not look healthy.
-  generate(n, y, [=](std::int64_t i) { return float(x[i]) < 0.0f ? 0.0f : float(x[i]); });
+void activation_forward(Activation activation, std::int64_t n, const T* x, T* y) {
+  with_activation(activation, [=](auto f) { generate(n, y, [=](std::int64_t i) { return f.forward(float(x[i])); }); });
 }
 
 template <class T>
-void relu_backward(std::int64_t n, const T* y, const T* dy, T* dx) {
-  generate(n, dx, [=](std::int64_t i) {
-    const float d = float(dy[i]);  // read in any case, or the loop would branch
-    return float(y[i]) > 0.0f ? d : 0.0f;
+void activation_backward(Activation activation, std::int64_t n, const T* y, const T* dy, T* dx) {
+  with_activation(activation, [=](auto f) {
+    generate(n, dx, [=](std::int64_t i) { return f.backward(float(y[i]), float(dy[i])); });
   });
-}
-
-template <class T>
-void sigmoid_forward(std::int64_t n, const T* x, T* y) {
-  generate(n, y, [=](std::int64_t i) { return sigmoid(float(x[i])); });
-}
-
-template <class T>
-void sigmoid_backward(std::int64_t n, const T* y, const T* dy, T* dx) {
-  generate(n, dx, [=](std::int64_t i) { return float(dy[i]) * float(y[i]) * (1.0f - float(y[i])); });
 }
 
 template <class T>
@@ -56,7 +44,7 @@ void scale(std::int64_t n, const float* factor, const T* x, T* y) {
 }
 
 void lerp(std::int64_t n, const float* weight, const float* x, float* y) {
-  generate(n, y, [x, y, w = *weight](std::int64_t i) { return y[i] + w * (x[i] - y[i]); });
+  generate(n, y, [x, y, w = *weight](std::int64_t i) { return interpolate(y[i], x[i], w); });
 }
 
 template <class T>
@@ -69,14 +57,10 @@ void cast(std::int64_t n, const From* x, To* y) {
   generate(n, y, [=](std::int64_t i) { return float(x[i]); });
 }
 
-template void relu_forward(std::int64_t, const float*, float*);
-template void relu_forward(std::int64_t, const bf16*, bf16*);
-template void relu_backward(std::int64_t, const float*, const float*, float*);
-template void relu_backward(std::int64_t, const bf16*, const bf16*, bf16*);
-template void sigmoid_forward(std::int64_t, const float*, float*);
-template void sigmoid_forward(std::int64_t, const bf16*, bf16*);
-template void sigmoid_backward(std::int64_t, const float*, const float*, float*);
-template void sigmoid_backward(std::int64_t, const bf16*, const bf16*, bf16*);
+template void activation_forward(Activation, std::int64_t, const float*, float*);
+template void activation_forward(Activation, std::int64_t, const bf16*, bf16*);
+template void activation_backward(Activation, std::int64_t, const float*, const float*, float*);
+template void activation_backward(Activation, std::int64_t, const bf16*, const bf16*, bf16*);
 template void add(std::int64_t, const float*, const float*, float*);
 template void add(std::int64_t, const bf16*, const bf16*, bf16*);
 template void scale(std::int64_t, const float*, const float*, float*);

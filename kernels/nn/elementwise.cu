@@ -30,17 +30,13 @@ void map(std::int64_t n, F f, Y* y, const X*... x) {
   launch(map_kernel<F, Y, X...>, {.grid = blocks_for((n + N - 1) / N, kThreads), .block = kThreads}, n, f, y, x...);
 }
 
-struct Relu {
-  __device__ float operator()(float x) const { return x < 0.0f ? 0.0f : x; }  // NaN stays NaN
+template <class F>
+struct Forward {
+  __device__ float operator()(float x) const { return F::forward(x); }
 };
-struct ReluBackward {
-  __device__ float operator()(float y, float dy) const { return y > 0.0f ? dy : 0.0f; }
-};
-struct Sigmoid {
-  __device__ float operator()(float x) const { return sigmoid(x); }
-};
-struct SigmoidBackward {
-  __device__ float operator()(float y, float dy) const { return dy * y * (1.0f - y); }
+template <class F>
+struct Backward {
+  __device__ float operator()(float y, float dy) const { return F::backward(y, dy); }
 };
 struct Add {
   __device__ float operator()(float a, float b) const { return a + b; }
@@ -51,7 +47,7 @@ struct Scale {
 };
 struct Lerp {
   const float* weight;
-  __device__ float operator()(float x, float y) const { return y + *weight * (x - y); }
+  __device__ float operator()(float x, float y) const { return interpolate(y, x, *weight); }
 };
 struct Fill {
   float value;
@@ -64,23 +60,13 @@ struct Identity {
 }  // namespace
 
 template <class T>
-void relu_forward(std::int64_t n, const T* x, T* y) {
-  map(n, Relu{}, y, x);
+void activation_forward(Activation activation, std::int64_t n, const T* x, T* y) {
+  with_activation(activation, [=](auto f) { map(n, Forward<decltype(f)>{}, y, x); });
 }
 
 template <class T>
-void relu_backward(std::int64_t n, const T* y, const T* dy, T* dx) {
-  map(n, ReluBackward{}, dx, y, dy);
-}
-
-template <class T>
-void sigmoid_forward(std::int64_t n, const T* x, T* y) {
-  map(n, Sigmoid{}, y, x);
-}
-
-template <class T>
-void sigmoid_backward(std::int64_t n, const T* y, const T* dy, T* dx) {
-  map(n, SigmoidBackward{}, dx, y, dy);
+void activation_backward(Activation activation, std::int64_t n, const T* y, const T* dy, T* dx) {
+  with_activation(activation, [=](auto f) { map(n, Backward<decltype(f)>{}, dx, y, dy); });
 }
 
 template <class T>
@@ -107,14 +93,10 @@ void cast(std::int64_t n, const From* x, To* y) {
   map(n, Identity{}, y, x);
 }
 
-template void relu_forward(std::int64_t, const float*, float*);
-template void relu_forward(std::int64_t, const bf16*, bf16*);
-template void relu_backward(std::int64_t, const float*, const float*, float*);
-template void relu_backward(std::int64_t, const bf16*, const bf16*, bf16*);
-template void sigmoid_forward(std::int64_t, const float*, float*);
-template void sigmoid_forward(std::int64_t, const bf16*, bf16*);
-template void sigmoid_backward(std::int64_t, const float*, const float*, float*);
-template void sigmoid_backward(std::int64_t, const bf16*, const bf16*, bf16*);
+template void activation_forward(Activation, std::int64_t, const float*, float*);
+template void activation_forward(Activation, std::int64_t, const bf16*, bf16*);
+template void activation_backward(Activation, std::int64_t, const float*, const float*, float*);
+template void activation_backward(Activation, std::int64_t, const bf16*, const bf16*, bf16*);
 template void add(std::int64_t, const float*, const float*, float*);
 template void add(std::int64_t, const bf16*, const bf16*, bf16*);
 template void scale(std::int64_t, const float*, const float*, float*);

@@ -4,6 +4,8 @@
 //
 // `tap` keeps for each output which window position (ky * kernel + kx) held the maximum; the first in ky, kx order wins
 // a tie; a NaN wins over numbers. Output size as for conv2d. kernel <= 15, padding <= kernel / 2. Outputs are overwritten.
+//
+// Start here: kernels/plain/max_pool.h
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,7 @@
 // Reductions with a fixed order of addition: the same bits for any number of threads.
 // Results lie in device memory and are overwritten. n and rows may be 0 (sums are 0).
+//
+// Start here: kernels/plain/reduce.h
 #pragma once
 
 #include <cstdint>

@@ -11,15 +11,14 @@ namespace {
 
 /// The step for values [begin, end) of one segment.
 void step(const SgdArgs& args, const SgdSegment& s, std::int64_t begin, std::int64_t end) {
-  const float lr = *args.lr * s.lr_factor, scale = *args.gradient_scale, momentum = args.momentum;
-  const float weight_decay = s.weight_decay;
+  const SgdUpdate update(args, s);
   float *w = s.w, *velocity = s.velocity;
   const float* gradient = s.gradient;
   for (std::int64_t i = begin; i < end; ++i) {
-    const float g = scale * gradient[i] + weight_decay * w[i];
-    const float v = momentum * velocity[i] + g;
+    float value = w[i], v = velocity[i];  // in registers, so that the loop vectorises
+    update(gradient[i], value, v);
     velocity[i] = v;
-    w[i] -= lr * (args.nesterov ? g + momentum * v : v);
+    w[i] = value;
   }
   if (s.copy) {
     for (std::int64_t i = begin; i < end; ++i) s.copy[i] = bf16(w[i]);

@@ -18,7 +18,7 @@ __global__ void __launch_bounds__(kThreads) sgd_kernel(SgdArgs args) {
   if (args.skip && *args.skip) return;
   const SgdSegment s = segment_of_chunk(args.segments, args.segment_count, blockIdx.x);
   const std::int64_t begin = (blockIdx.x - s.first_chunk) * kSgdChunk, end = min(begin + kSgdChunk, s.count);
-  const float lr = *args.lr * s.lr_factor, scale = *args.gradient_scale;
+  const SgdUpdate update(args, s);
 #pragma unroll
   for (int pass = 0; pass < kSgdChunk / (kThreads * kWidth); ++pass) {
     const std::int64_t i = begin + (pass * kThreads + static_cast<int>(threadIdx.x)) * kWidth, count = end - i;
@@ -28,9 +28,7 @@ __global__ void __launch_bounds__(kThreads) sgd_kernel(SgdArgs args) {
     Packed<bf16, kWidth> copy;
 #pragma unroll
     for (int j = 0; j < kWidth; ++j) {
-      const float g = scale * gradient[j] + s.weight_decay * w[j];
-      v[j] = args.momentum * v[j] + g;
-      w[j] -= lr * (args.nesterov ? g + args.momentum * v[j] : v[j]);
+      update(gradient[j], w[j], v[j]);
       copy[j] = to_bf16(w[j]);
     }
     write(s.velocity + i, count, v);

@@ -4,14 +4,16 @@
 //   v = momentum * v + g           (on the first step v starts at 0)
 //   w = w - lr * (nesterov ? g + momentum * v : v)
 //
-// One call for all parameters of a model: a table of segments, each with its own learning-rate factor and weight decay.
-// The learning rate, the gradient scale (clipping) and the skip flag lie in device memory; sgd_control decides on the last
-// two there, so that nobody waits for the gradients' norm:
+// One call for all parameters of a model: a table of segments, each with its own weight decay. The learning rate, the
+// gradient scale (clipping) and the skip flag lie in device memory; sgd_control decides on the last two there, so that
+// nobody waits for the gradients' norm:
 //
 //   norm = factor * sqrt(squared_norm)      gradient_scale = factor * min(1, clip_norm / norm)
 //
-// The segments are cut into
-// chunks, numbered one after another, which both devices work on side by side: number_chunks fills in the table's part.
+// The segments are cut into chunks, numbered one after another, which both devices work on side by side: number_chunks
+// fills in the table's part.
+//
+// Start here: kernels/plain/sgd.h
 #pragma once
 
 #include <cmath>
@@ -32,7 +34,6 @@ struct SgdSegment {
   float* velocity;        // updated
   bf16* copy;             // w rounded to bf16 is written here too, unless null
   std::int64_t count;
-  float lr_factor;
   float weight_decay;
   std::int64_t first_chunk = 0;   // chunks of the segments before
 };
@@ -68,6 +69,22 @@ struct SgdArgs {
   const std::int32_t* skip;       // [1], nonzero: nothing is changed; null: never skip
   float momentum = 0.9f;
   bool nesterov = false;
+};
+
+/// The numbers that all values of a segment share in one step, and the formula.
+struct SgdUpdate {
+  float lr, gradient_scale, weight_decay, momentum;
+  bool nesterov;
+
+  DIOPTER_HD SgdUpdate(const SgdArgs& args, const SgdSegment& segment)
+      : lr(*args.lr), gradient_scale(*args.gradient_scale), weight_decay(segment.weight_decay), momentum(args.momentum),
+        nesterov(args.nesterov) {}
+
+  DIOPTER_HD void operator()(float gradient, float& w, float& v) const {
+    const float g = gradient_scale * gradient + weight_decay * w;
+    v = momentum * v + g;
+    w -= lr * (nesterov ? g + momentum * v : v);
+  }
 };
 
 struct SgdControlArgs {

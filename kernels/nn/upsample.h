@@ -4,6 +4,8 @@
 //   dx = sum of dy over the pixels that were copied from here, added in y, x order
 //
 // Outputs are overwritten.
+//
+// Start here: kernels/plain/upsample.h
 #pragma once
 
 #include "kernels/base/bf16.h"

@@ -32,7 +32,6 @@ void add_sgd(Cases& cases, Device device, const CaseSize& size) {
                         .velocity = velocity.data<float>() + begin,
                         .copy = nullptr,
                         .count = end - begin,
-                        .lr_factor = 1,
                         .weight_decay = 1e-4f});
     begin = end;
   }
@@ -208,9 +207,9 @@ void add_elementwise(Cases& cases, Device device, const CaseSize& batch) {
   cases.push_back({"add " + what,
                    [=] { DIOPTER_DISPATCH(device, add, a.size(), a.data<T>(), b.data<T>(), y.data<T>()); }});
   cases.push_back({"relu " + what,
-                   [=] { DIOPTER_DISPATCH(device, relu_forward, a.size(), a.data<T>(), y.data<T>()); }});
+                   [=] { DIOPTER_DISPATCH(device, activation_forward, Activation::relu, a.size(), a.data<T>(), y.data<T>()); }});
   cases.push_back({"relu backward " + what, [=] {
-                     DIOPTER_DISPATCH(device, relu_backward, a.size(), a.data<T>(), b.data<T>(), y.data<T>());
+                     DIOPTER_DISPATCH(device, activation_backward, Activation::relu, a.size(), a.data<T>(), b.data<T>(), y.data<T>());
                    }});
 }
 

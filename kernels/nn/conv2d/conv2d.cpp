@@ -8,6 +8,7 @@
 #include "kernels/toolkit/widest_vectors.h"
 #include "kernels/base/parallel.h"
 #include "kernels/nn/conv2d/conv2d_epilogue.h"
+#include "kernels/nn/elementwise.h"
 #include "kernels/nn/feature_maps.h"
 #include "kernels/nn/conv2d/gemm.h"
 #include "kernels/nn/row_sums.h"
@@ -214,7 +215,7 @@ void conv2d_epilogue_backward(const Conv2dEpilogueBackwardArgs<T>& args) {
         const std::int64_t at = row * channels;
         convert(channels, args.dy + at, g);
         if (const T* y = args.y) {
-          for (int c = 0; c < channels; ++c) g[c] = float(y[at + c]) > 0.0f ? g[c] : 0.0f;
+          for (int c = 0; c < channels; ++c) g[c] = Relu::backward(float(y[at + c]), g[c]);
         }
         if (args.dbias) {
           for (int c = 0; c < channels; ++c) dbias[c] += g[c];

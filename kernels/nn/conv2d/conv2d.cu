@@ -1,8 +1,9 @@
-// Kernels around the convolutions on the GPU. The convolutions themselves are in conv2d_cudnn.cpp, or in conv2d_host.cu
-// where the host executor stands in for a GPU.
+// Epilogue of the convolutions on the GPU, and its gradient. The convolutions themselves are in conv2d_cudnn.cpp, or in
+// conv2d_host.cu where the host executor stands in for a GPU.
 #include "kernels/nn/conv2d/conv2d.h"
 
 #include "kernels/device/scratch.h"
+#include "kernels/nn/elementwise.h"
 #include "kernels/nn/rows.cuh"
 
 namespace diopter::cuda {
@@ -28,13 +29,13 @@ __global__ void __launch_bounds__(kRowThreads)
   const std::int64_t begin = blockIdx.x * chunk, end = min(begin + chunk, rows);
   const auto scale = of_channels<N>(epilogue.scale, channels, 1.0f);
   const auto bias = of_channels<N>(epilogue.bias, channels, 0.0f);
+  const float lowest = epilogue.lowest();
   for_each_row<N>(begin, end, channels, [&](std::int64_t i, int count) {
     auto values = read<N>(z + i, count);
     const auto residual = epilogue.residual ? read<N>(epilogue.residual + i, count) : Packed<T, N>{};
 #pragma unroll
     for (int j = 0; j < N; ++j) {
-      const float value = float(values[j]) * scale[j] + bias[j] + float(residual[j]);
-      values[j] = to<T>(epilogue.relu && value < 0.0f ? 0.0f : value);  // NaN stays NaN
+      values[j] = to<T>(conv2d_result(lowest, float(values[j]), scale[j], bias[j], float(residual[j])));
     }
     write(y + i, count, values);
   });
@@ -55,7 +56,7 @@ __global__ void __launch_bounds__(kRowThreads)
     if (args.y) {
       const auto y = read<N>(args.y + i, count);
 #pragma unroll
-      for (int j = 0; j < N; ++j) gradient[j] = float(y[j]) > 0.0f ? gradient[j] : T(0.0f);
+      for (int j = 0; j < N; ++j) gradient[j] = Relu::backward(float(y[j]), gradient[j]);
     }
 #pragma unroll
     for (int j = 0; j < N; ++j) sums[j] += float(gradient[j]);

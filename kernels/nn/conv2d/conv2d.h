@@ -8,6 +8,8 @@
 // Shapes: x [rows of in(), in_channels], w [out_channels, kernel, kernel, in_channels], y [rows of out(), out_channels].
 // Output size: floor((size + 2 padding - kernel) / stride) + 1, as in PyTorch. T is float or bf16; parameter gradients
 // and scale/bias are float. Levels may be empty. Outputs are overwritten. Bits do not depend on the number of threads.
+//
+// Start here: kernels/plain/conv2d.h
 #pragma once
 
 #include <algorithm>

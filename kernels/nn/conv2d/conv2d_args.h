@@ -1,6 +1,7 @@
 // Shapes and arguments of the convolutions of conv2d.h.
 #pragma once
 
+#include <cmath>
 #include <cstdint>
 
 #include "kernels/base/bf16.h"
@@ -37,7 +38,16 @@ struct Conv2dEpilogue {
   const float* bias = nullptr;   // [out_channels]
   const T* residual = nullptr;   // as y; may be y itself
   bool relu = false;
+
+  DIOPTER_HD float lowest() const { return relu ? 0.0f : -INFINITY; }  // result
 };
+
+/// The epilogue's formula: z scale + bias + residual (if there is one), at least `lowest`. NaN stays NaN.
+template <class... Residual>
+DIOPTER_HD float conv2d_result(float lowest, float z, float scale, float bias, Residual... residual) {
+  const float value = ((z * scale + bias) + ... + residual);
+  return value < lowest ? lowest : value;
+}
 
 /// Y is T, or float where results of bf16 inputs are not to be rounded.
 template <class T, class Y = T>

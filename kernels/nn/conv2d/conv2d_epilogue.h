@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <limits>
 #include <vector>
 
 #include "kernels/toolkit/widest_vectors.h"
@@ -22,7 +21,7 @@ class EpilogueOf {
         zero_(e.bias ? 0 : channels, 0.0f),
         scale_(e.scale ? e.scale : one_.data()),
         bias_(e.bias ? e.bias : zero_.data()),
-        lowest_(e.relu ? 0.0f : -std::numeric_limits<float>::infinity()) {}
+        lowest_(e.lowest()) {}
   EpilogueOf(const EpilogueOf&) = delete;
 
   bool changes_nothing() const { return !e_.scale && !e_.bias && !e_.residual && !e_.relu; }
@@ -31,15 +30,16 @@ class EpilogueOf {
   void operator()(std::int64_t begin, std::int64_t rows, int c, int wide, const float* z, std::int64_t stride) const {
     with_widest_vectors([=, this] {
       const float *a = scale_ + c, *b = bias_ + c, lowest = lowest_;
-      const auto clamped = [lowest](float value) { return T(value < lowest ? lowest : value); };
       for (std::int64_t row = 0; row < rows; ++row) {
         const std::int64_t at = (begin + row) * channels_ + c;
         const float* from = z + row * stride;
         T* y = y_ + at;
         if (const T* residual = e_.residual ? e_.residual + at : nullptr) {
-          for (int o = 0; o < wide; ++o) y[o] = clamped(from[o] * a[o] + b[o] + float(residual[o]));
+          for (int o = 0; o < wide; ++o) {
+            y[o] = T(conv2d_result(lowest, from[o], a[o], b[o], float(residual[o])));
+          }
         } else {
-          for (int o = 0; o < wide; ++o) y[o] = clamped(from[o] * a[o] + b[o]);
+          for (int o = 0; o < wide; ++o) y[o] = T(conv2d_result(lowest, from[o], a[o], b[o]));
         }
       }
     });

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "kernels/plain/box_loss.h"
 #include "tests/kernels/detection/support.h"
 #include "tests/support/catch.h"
 #include "tests/support/compare.h"
@@ -14,35 +15,6 @@ namespace {
 using test::Head;
 
 constexpr BoxLoss kKinds[] = {BoxLoss::l1, BoxLoss::smooth_l1, BoxLoss::giou, BoxLoss::diou, BoxLoss::ciou};
-constexpr double kPi = 3.141592653589793;
-
-/// One anchor's loss written out from the formulas. `aspect_weight` is ciou's a; it is computed when negative.
-double plain_loss(BoxLoss kind, double beta, const BoxCoder& coder, const BoxT<double>& anchor,
-                  const BoxT<double>& target, const double deltas[4], double& aspect_weight) {
-  if (kind == BoxLoss::l1 || kind == BoxLoss::smooth_l1) {
-    double wanted[4], sum = 0;
-    encode_box(coder, anchor, target, wanted);
-    for (int i = 0; i < 4; ++i) {
-      const double d = std::fabs(deltas[i] - wanted[i]);
-      sum += kind == BoxLoss::smooth_l1 && d < beta ? d * d / (2 * beta)
-                                                    : d - (kind == BoxLoss::smooth_l1 ? beta / 2 : 0);
-    }
-    return sum;
-  }
-  const BoxT<double> p = decode_box(coder, anchor, deltas), &t = target;
-  const double iw = std::max(0.0, std::min(p.x2, t.x2) - std::max(p.x1, t.x1));
-  const double ih = std::max(0.0, std::min(p.y2, t.y2) - std::max(p.y1, t.y1));
-  const double cw = std::max(p.x2, t.x2) - std::min(p.x1, t.x1), ch = std::max(p.y2, t.y2) - std::min(p.y1, t.y1);
-  const double pw = p.x2 - p.x1, ph = p.y2 - p.y1, tw = t.x2 - t.x1, th = t.y2 - t.y1;
-  const double united = pw * ph + tw * th - iw * ih, iou = iw * ih / (united + 1e-7);
-  if (kind == BoxLoss::giou) return 1 - iou + (cw * ch - united) / (cw * ch + 1e-7);
-  const double rx = (p.x1 + p.x2 - t.x1 - t.x2) / 2, ry = (p.y1 + p.y2 - t.y1 - t.y2) / 2;
-  const double diou = 1 - iou + (rx * rx + ry * ry) / (cw * cw + ch * ch + 1e-7);
-  if (kind == BoxLoss::diou) return diou;
-  const double v = 4 / (kPi * kPi) * std::pow(std::atan(tw / th) - std::atan(pw / ph), 2);
-  if (aspect_weight < 0) aspect_weight = v / (1 - iou + v + 1e-7);
-  return diou + aspect_weight * v;
-}
 
 /// Whether an edge of the prediction lies so near to one of the target that the loss has a kink there.
 bool near_kink(const BoxT<double>& p, const BoxT<double>& t) {
@@ -80,13 +52,13 @@ TEST_CASE("box loss: value and derivative against central differences in double"
 
         const double value = box_loss_value(kind, beta, coder, anchor, target, deltas, found);
         double aspect_weight = -1;
-        REQUIRE(value == Approx(plain_loss(kind, beta, coder, anchor, target, deltas, aspect_weight)).epsilon(1e-12));
+        REQUIRE(value == Approx(plain::box_loss_value(kind, beta, coder, anchor, target, deltas, aspect_weight)).epsilon(1e-12));
         for (int j = 0; j < 4; ++j) {
           const double measured = test::derivative(
               [&](double x) {
                 double moved[4] = {deltas[0], deltas[1], deltas[2], deltas[3]};
                 moved[j] = x;
-                return plain_loss(kind, beta, coder, anchor, target, moved, aspect_weight);
+                return plain::box_loss_value(kind, beta, coder, anchor, target, moved, aspect_weight);
               },
               deltas[j], 1e-3);
           INFO("kind " << static_cast<int>(kind) << " case " << i << " delta " << j);
@@ -169,10 +141,7 @@ struct Scene {
   }
 
   template <class T>
-  std::vector<float> losses(Device device, BoxLoss kind, Head<T>& head, bool with_gradient = true,
-                            std::size_t shift = 0) const {
-    std::vector<float> result(3, NAN);
-    test::DeviceArrays at(device, shift);
+  BoxLossArgs<T> args(test::DeviceArrays& at, BoxLoss kind, Head<T>& head, bool with_gradient) const {
     BoxLossArgs<T> args;
     args.kind = kind;
     args.beta = 0.1f;
@@ -183,8 +152,18 @@ struct Scene {
     args.labels = at(labels);
     args.matches = at(matches);
     args.scale = with_gradient ? at(scale) : nullptr;
-    args.losses = at(result);
-    DIOPTER_DISPATCH(device, box_loss, args);
+    args.losses = nullptr;
+    return args;
+  }
+
+  template <class T>
+  std::vector<float> losses(Device device, BoxLoss kind, Head<T>& head, bool with_gradient = true,
+                            std::size_t shift = 0) const {
+    std::vector<float> result(3, NAN);
+    test::DeviceArrays at(device, shift);
+    BoxLossArgs<T> with_losses = args(at, kind, head, with_gradient);
+    with_losses.losses = at(result);
+    DIOPTER_DISPATCH(device, box_loss, with_losses);
     at.download();
     return result;
   }
@@ -199,9 +178,12 @@ void require_plain_sum(Device device, BoxLoss kind, int padding, double toleranc
   const std::vector<float> losses = scene.losses(device, kind, head, true, padding == 1 ? 1 : 0);
   CHECK(scene.losses(device, kind, head, false) == losses);
 
+  std::vector<double> expected(3), gradients;
+  test::DeviceArrays host(Device::cpu);
+  plain::box_loss(scene.args(host, kind, head, false), expected.data());
+
   std::vector<Box> boxes(anchors);
   cpu::generate_anchors(scene.grid, test::coordinates(boxes.data()));
-  std::vector<double> expected(3), gradients;
   std::vector<float> found;
   for (int image = 0; image < 3; ++image) {
     for (std::int64_t a = 0; a < anchors; ++a) {
@@ -211,8 +193,8 @@ void require_plain_sum(Device device, BoxLoss kind, int padding, double toleranc
         double deltas[4];
         for (int i = 0; i < 4; ++i) deltas[i] = static_cast<float>(head.value(image, a, i));
         const Box& b = boxes[a];
-        expected[image] += box_loss_value<double>(kind, 0.1f, {10, 10, 5, 5}, {b.x1, b.y1, b.x2, b.y2},
-                                                  {t[0], t[1], t[2], t[3]}, deltas, derivative);
+        box_loss_value<double>(kind, 0.1f, {10, 10, 5, 5}, {b.x1, b.y1, b.x2, b.y2}, {t[0], t[1], t[2], t[3]}, deltas,
+                               derivative);
       }
       for (int i = 0; i < 4; ++i) {
         gradients.push_back(scene.scale[image] * derivative[i]);

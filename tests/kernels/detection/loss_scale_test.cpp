@@ -1,5 +1,6 @@
 #include "kernels/detection/loss_scale.h"
 
+#include "kernels/plain/loss_scale.h"
 #include "tests/support/catch.h"
 #include "tests/support/device_buffer.h"
 
@@ -13,14 +14,22 @@ struct Scaled {
   float average, total;
 };
 
-Scaled run(Device device, LossNormaliser normaliser, const std::vector<std::int32_t>& positives, float average = 100) {
+/// What loss_scale, a function of LossScaleArgs, gives on a device.
+template <class LossScale>
+Scaled scaled(Device device, LossNormaliser normaliser, const std::vector<std::int32_t>& positives, float average,
+              const LossScale& loss_scale) {
   std::vector<float> scale(positives.size(), -1), averages{average}, total{-1};
   on(device, [&](auto& at) {
     const LossScaleArgs args{.normaliser = normaliser, .momentum = 0.9f, .images = static_cast<int>(positives.size()),
                              .positives = at(positives), .average = at(averages), .scale = at(scale), .total = at(total)};
-    DIOPTER_DISPATCH(device, loss_scale, args);
+    loss_scale(args);
   });
   return {scale, averages[0], total[0]};
+}
+
+Scaled run(Device device, LossNormaliser normaliser, const std::vector<std::int32_t>& positives, float average = 100) {
+  return scaled(device, normaliser, positives, average,
+                [&](const LossScaleArgs& args) { DIOPTER_DISPATCH(device, loss_scale, args); });
 }
 
 TEST_CASE("loss scale: by image, by batch and by moving average") {
@@ -39,6 +48,21 @@ TEST_CASE("loss scale: by image, by batch and by moving average") {
   CHECK(ema.average == Approx(95));
   CHECK(ema.scale == std::vector<float>(2, static_cast<float>(1 / static_cast<double>(ema.average))));
   CHECK(run(device, LossNormaliser::ema, {0}).average == Approx(0.9 * 100 + 0.1));  // nothing counts as one positive
+}
+
+TEST_CASE("loss scale: equals the plain version") {
+  const Device device = GENERATE(from_range(devices()));
+  INFO(device_name(device));
+  for (LossNormaliser normaliser : {LossNormaliser::image, LossNormaliser::batch, LossNormaliser::ema}) {
+    for (const std::vector<std::int32_t>& positives :
+         {std::vector<std::int32_t>{0}, {7}, {0, 3, 0}, {1, 200, 33, 0, 12, 5, 9, 1}}) {
+      const Scaled found = run(device, normaliser, positives, 17.25f);
+      const Scaled expected = scaled(Device::cpu, normaliser, positives, 17.25f, plain::loss_scale);
+      CHECK(found.scale == expected.scale);
+      CHECK(found.average == expected.average);
+      CHECK(found.total == expected.total);
+    }
+  }
 }
 
 }  // namespace

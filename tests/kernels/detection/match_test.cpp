@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "kernels/plain/match.h"
 #include "tests/kernels/detection/support.h"
 #include "tests/support/catch.h"
 #include "tests/support/random.h"
@@ -27,7 +28,10 @@ struct Scene {
   int images() const { return static_cast<int>(offsets.size()) - 1; }
 };
 
-Matched match(Device device, const AnchorGrid& grid, const Scene& scene, const MatchRule& rule) {
+/// What match_anchors, a function of MatchArgs, makes of the scene with arrays on a device.
+template <class MatchAnchors>
+Matched matched(Device device, const AnchorGrid& grid, const Scene& scene, const MatchRule& rule,
+                const MatchAnchors& match_anchors) {
   Matched m;
   m.labels.assign(scene.images() * grid.size(), 99);
   m.matches.assign(m.labels.size(), 99);
@@ -35,53 +39,17 @@ Matched match(Device device, const AnchorGrid& grid, const Scene& scene, const M
   test::on(device, [&](auto& at) {
     const GroundTruth truth{scene.images(), static_cast<std::int32_t>(scene.boxes.size()),
                             test::coordinates(at(scene.boxes)), at(scene.labels), at(scene.offsets)};
-    DIOPTER_DISPATCH(device, match_anchors, MatchArgs{grid, truth, rule, at(m.labels), at(m.matches), at(m.positives)});
+    match_anchors(MatchArgs{grid, truth, rule, at(m.labels), at(m.matches), at(m.positives)});
   });
   return m;
 }
 
-/// The rule as match.h states it, with the whole IoU matrix of an image.
+Matched match(Device device, const AnchorGrid& grid, const Scene& scene, const MatchRule& rule) {
+  return matched(device, grid, scene, rule, [&](const MatchArgs& args) { DIOPTER_DISPATCH(device, match_anchors, args); });
+}
+
 Matched match_plainly(const AnchorGrid& grid, const Scene& scene, const MatchRule& rule) {
-  std::vector<Box> anchors(grid.size());
-  cpu::generate_anchors(grid, test::coordinates(anchors.data()));
-  Matched m;
-  for (int image = 0; image < scene.images(); ++image) {
-    const int first = scene.offsets[image], n = scene.offsets[image + 1] - first;
-    std::vector<std::vector<float>> iou(n, std::vector<float>(anchors.size()));
-    std::vector<float> largest(n);
-    bool any = false;
-    for (int b = 0; b < n; ++b) {
-      if (scene.labels[first + b] < 0) continue;
-      any = true;
-      for (std::size_t a = 0; a < anchors.size(); ++a) {
-        iou[b][a] = box_iou(anchors[a], scene.boxes[first + b]);
-        largest[b] = std::fmax(largest[b], iou[b][a]);
-      }
-    }
-    m.positives.push_back(0);
-    for (std::size_t a = 0; a < anchors.size(); ++a) {
-      int best = -1;
-      bool claimed = false, covered = false;
-      for (int b = 0; b < n; ++b) {
-        if (scene.labels[first + b] < 0) {
-          covered |= box_intersection(anchors[a], scene.boxes[first + b]) / box_area(anchors[a]) >= rule.ignore_overlap;
-          continue;
-        }
-        if (best < 0 || iou[b][a] > iou[best][a]) best = b;
-        claimed |= rule.low_quality && largest[b] > 0 && iou[b][a] == largest[b];
-      }
-      std::int32_t label = kBackground;
-      if (any && (claimed || iou[best][a] >= rule.foreground_iou)) {
-        label = scene.labels[first + best];
-      } else if ((any && iou[best][a] >= rule.background_iou) || covered) {
-        label = kIgnore;
-      }
-      m.labels.push_back(label);
-      m.matches.push_back(label >= 0 ? best : -1);
-      m.positives.back() += label >= 0;
-    }
-  }
-  return m;
+  return matched(Device::cpu, grid, scene, rule, plain::match_anchors);
 }
 
 /// Boxes on an integer lattice, so that ties are frequent; duplicates, crowds, boxes off the picture.

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 
+#include "kernels/plain/nms.h"
 #include "tests/kernels/detection/support.h"
 #include "tests/support/catch.h"
 #include "tests/support/random.h"
@@ -32,13 +32,15 @@ struct Candidates {
 
 using Kept = std::vector<std::vector<std::int32_t>>;
 
-Kept nms(Device device, const Candidates& c, float threshold, bool class_aware, int max_kept) {
+/// What batched_nms, a function of NmsArgs, keeps of candidates on a device.
+template <class BatchedNms>
+Kept kept_by(Device device, const Candidates& c, float threshold, bool class_aware, int max_kept,
+             const BatchedNms& batched_nms) {
   const int images = static_cast<int>(c.counts.size());
   std::vector<std::int32_t> keep(images * max_kept, -7), kept(images, -7);
   test::on(device, [&](auto& at) {
-    DIOPTER_DISPATCH(device, batched_nms,
-                     NmsArgs{images, c.capacity, test::coordinates(at(c.boxes)), at(c.scores), at(c.labels),
-                             at(c.counts), threshold, class_aware, max_kept, at(keep), at(kept)});
+    batched_nms(NmsArgs{images, c.capacity, test::coordinates(at(c.boxes)), at(c.scores), at(c.labels), at(c.counts),
+                        threshold, class_aware, max_kept, at(keep), at(kept)});
   });
   Kept result;
   for (int i = 0; i < images; ++i) {
@@ -50,29 +52,13 @@ Kept nms(Device device, const Candidates& c, float threshold, bool class_aware, 
   return result;
 }
 
-/// One greedy pass over all boxes of an image.
+Kept nms(Device device, const Candidates& c, float threshold, bool class_aware, int max_kept) {
+  return kept_by(device, c, threshold, class_aware, max_kept,
+                 [&](const NmsArgs& args) { DIOPTER_DISPATCH(device, batched_nms, args); });
+}
+
 Kept nms_plainly(const Candidates& c, float threshold, bool class_aware, int max_kept) {
-  Kept result;
-  for (std::size_t image = 0; image < c.counts.size(); ++image) {
-    const Box* boxes = c.boxes.data() + image * c.capacity;
-    const float* scores = c.scores.data() + image * c.capacity;
-    const std::int32_t* labels = c.labels.data() + image * c.capacity;
-    std::vector<std::int32_t> order(c.counts[image]), kept;
-    std::iota(order.begin(), order.end(), 0);
-    std::stable_sort(order.begin(), order.end(), [&](int a, int b) { return scores[a] > scores[b]; });
-    for (std::int32_t i : order) {
-      bool suppressed = false;
-      for (std::int32_t j : kept) {
-        const float intersection = box_intersection(boxes[i], boxes[j]);
-        const float united = box_area(boxes[i]) + box_area(boxes[j]) - intersection;
-        suppressed |= (!class_aware || labels[i] == labels[j]) && intersection > threshold * united;
-      }
-      if (!suppressed) kept.push_back(i);
-    }
-    kept.resize(std::min<std::size_t>(kept.size(), max_kept));
-    result.push_back(kept);
-  }
-  return result;
+  return kept_by(Device::cpu, c, threshold, class_aware, max_kept, plain::batched_nms);
 }
 
 /// Integer boxes and few scores, so that ties are frequent; duplicates, empty boxes, negative coordinates.

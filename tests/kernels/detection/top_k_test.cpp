@@ -1,9 +1,10 @@
 #include "kernels/detection/top_k.h"
 
-#include <algorithm>
 #include <cmath>
 #include <limits>
+#include <utility>
 
+#include "kernels/plain/top_k.h"
 #include "tests/kernels/detection/support.h"
 #include "tests/support/catch.h"
 #include "tests/support/random.h"
@@ -19,46 +20,27 @@ struct Selected {
   bool operator==(const Selected&) const = default;
 };
 
-template <class T>
-Selected select(Device device, Head<T>& head, float min_logit, int k) {
+/// What top_k, a function of TopKArgs, selects from a head on a device.
+template <class T, class TopK>
+Selected selected(Device device, Head<T>& head, float min_logit, int k, const TopK& top_k) {
   const std::size_t outputs = head.images() * head.count();
   Selected s{std::vector<std::int32_t>(outputs * k, -7), std::vector<std::int32_t>(outputs, -7),
              std::vector<float>(outputs * k, -7)};
   test::on(device, [&](auto& at) {
-    DIOPTER_DISPATCH(device, top_k,
-                     TopKArgs<T>{head.levels(at, false), min_logit, k, at(s.indices), at(s.values), at(s.counts)});
+    top_k(TopKArgs<T>{head.levels(at, false), min_logit, k, at(s.indices), at(s.values), at(s.counts)});
   });
   return s;
 }
 
-/// Sorts everything above the threshold.
+template <class T>
+Selected select(Device device, Head<T>& head, float min_logit, int k) {
+  return selected(device, head, min_logit, k,
+                  [&](const TopKArgs<T>& args) { DIOPTER_DISPATCH(device, top_k, args); });
+}
+
 template <class T>
 Selected select_plainly(Head<T>& head, float min_logit, int k) {
-  test::DeviceArrays host(Device::cpu);
-  const HeadLevels<T> logits = head.levels(host);
-  Selected s;
-  for (int image = 0; image < logits.images; ++image) {
-    std::int64_t first = 0;
-    for (int l = 0; l < logits.count; ++l) {
-      std::vector<std::pair<float, std::int32_t>> all;  // negated logit and index: ascending is the order
-      const std::int64_t anchors = logits.level[l].pixels * logits.cells;
-      for (std::int64_t a = 0; a < anchors; ++a) {
-        for (int c = 0; c < logits.channels; ++c) {
-          const float logit = static_cast<float>(head.value(image, first + a, c));
-          if (logit > min_logit) all.emplace_back(-logit, static_cast<std::int32_t>(a * logits.channels + c));
-        }
-      }
-      std::sort(all.begin(), all.end());
-      const int count = std::min<int>(k, static_cast<int>(all.size()));
-      s.counts.push_back(count);
-      for (int i = 0; i < k; ++i) {
-        s.indices.push_back(i < count ? all[i].second : -7);
-        s.values.push_back(i < count ? -all[i].first : -7);
-      }
-      first += anchors;
-    }
-  }
-  return s;
+  return selected(Device::cpu, head, min_logit, k, plain::top_k<T>);
 }
 
 /// Logits on a lattice, so that most values tie; some are NaN or infinite.
@@ -160,54 +142,46 @@ void require_decoded(Device device, const std::vector<float>& image_sizes) {
   Selected s = select(device, logits, 2.2f, k);
   s.counts[1] = 0;  // a level without candidates in the middle
 
-  std::vector<Box> boxes(images * 2 * k, Box{-7, -7, -7, -7});
-  std::vector<float> scores(boxes.size(), -7);
-  std::vector<std::int32_t> labels(boxes.size(), -7), candidates(images, -7);
-  test::on(device, [&](auto& at) {
-    DecodeArgs<T> args;
-    args.grid = grid;
-    args.coder = {1, 1, 2, 2};
-    args.deltas = deltas.levels(at, false);
-    args.classes = classes;
-    args.k = k;
-    args.indices = at(s.indices);
-    args.values = at(s.values);
-    args.counts = at(s.counts);
-    args.image_sizes = image_sizes.empty() ? nullptr : at(image_sizes);
-    args.boxes = test::coordinates(at(boxes));
-    args.scores = at(scores);
-    args.labels = at(labels);
-    args.candidates = at(candidates);
+  struct Decoded {
+    std::vector<Box> boxes;
+    std::vector<float> scores;
+    std::vector<std::int32_t> labels, candidates;
+  };
+  const auto decoded = [&](Device where, const auto& decode_candidates) {
+    Decoded d{std::vector<Box>(images * 2 * k, Box{-7, -7, -7, -7}), std::vector<float>(images * 2 * k, -7),
+              std::vector<std::int32_t>(images * 2 * k, -7), std::vector<std::int32_t>(images, -7)};
+    test::on(where, [&](auto& at) {
+      DecodeArgs<T> args;
+      args.grid = grid;
+      args.coder = {1, 1, 2, 2};
+      args.deltas = deltas.levels(at, false);
+      args.classes = classes;
+      args.k = k;
+      args.indices = at(std::as_const(s.indices));
+      args.values = at(std::as_const(s.values));
+      args.counts = at(std::as_const(s.counts));
+      args.image_sizes = image_sizes.empty() ? nullptr : at(image_sizes);
+      args.boxes = test::coordinates(at(d.boxes));
+      args.scores = at(d.scores);
+      args.labels = at(d.labels);
+      args.candidates = at(d.candidates);
+      decode_candidates(args);
+    });
+    return d;
+  };
+  const Decoded found = decoded(device, [&](const DecodeArgs<T>& args) {
     DIOPTER_DISPATCH(device, decode_candidates, args);
   });
-
-  for (int image = 0; image < images; ++image) {
-    std::size_t out = image * 2 * k;
-    for (int l = 0; l < 2; ++l) {
-      for (int i = 0; i < s.counts[image * 2 + l]; ++i, ++out) {
-        const std::int32_t index = s.indices[(image * 2 + l) * k + i];
-        const std::int64_t anchor = index / classes;
-        const Box a = grid.box(l, anchor);
-        double d[4];
-        for (int c = 0; c < 4; ++c) d[c] = static_cast<float>(deltas.value(image, grid.level_offset(l) + anchor, c));
-        BoxT<double> box = decode_box<double>({1, 1, 2, 2}, {a.x1, a.y1, a.x2, a.y2}, d);
-        if (!image_sizes.empty()) {
-          const double w = image_sizes[image * 2], h = image_sizes[image * 2 + 1];
-          box = {std::clamp(box.x1, 0.0, w), std::clamp(box.y1, 0.0, h), std::clamp(box.x2, 0.0, w),
-                 std::clamp(box.y2, 0.0, h)};
-        }
-        CHECK(boxes[out].x1 == Approx(box.x1).margin(1e-4));
-        CHECK(boxes[out].y1 == Approx(box.y1).margin(1e-4));
-        CHECK(boxes[out].x2 == Approx(box.x2).margin(1e-4));
-        CHECK(boxes[out].y2 == Approx(box.y2).margin(1e-4));
-        const double logit = static_cast<float>(logits.value(image, grid.level_offset(l) + anchor, index % classes));
-        CHECK(scores[out] == Approx(1 / (1 + std::exp(-logit))));
-        CHECK(labels[out] == index % classes);
-      }
-    }
-    CHECK(candidates[image] == static_cast<int>(out) - image * 2 * k);
-    CHECK(candidates[image] > 5);
-    CHECK(labels[out] == -7);  // nothing is written behind the valid ones
+  const Decoded expected = decoded(Device::cpu, plain::decode_candidates<T>);
+  CHECK(found.labels == expected.labels);
+  CHECK(found.candidates == expected.candidates);
+  for (int count : found.candidates) CHECK(count > 5);
+  for (std::size_t i = 0; i < found.boxes.size(); ++i) {  // also that nothing is written behind the valid ones
+    CHECK(found.boxes[i].x1 == Approx(expected.boxes[i].x1).margin(1e-4));
+    CHECK(found.boxes[i].y1 == Approx(expected.boxes[i].y1).margin(1e-4));
+    CHECK(found.boxes[i].x2 == Approx(expected.boxes[i].x2).margin(1e-4));
+    CHECK(found.boxes[i].y2 == Approx(expected.boxes[i].y2).margin(1e-4));
+    CHECK(found.scores[i] == Approx(expected.scores[i]));
   }
 }
 

@@ -1,6 +1,7 @@
 #include "kernels/nn/batch_norm.h"
 
 #include "kernels/base/check.h"
+#include "kernels/plain/norm.h"
 #include "tests/kernels/nn/arrays.h"
 
 namespace diopter {
@@ -10,19 +11,11 @@ using namespace test;
 
 constexpr double kEps = 1e-5;
 
-/// The formula in double.
-std::vector<double> plain(const std::vector<double>& x, int channels, const std::vector<double>& gamma,
-                          const std::vector<double>& beta) {
-  const std::size_t rows = x.size() / channels;
+std::vector<double> plain_norm(const std::vector<double>& x, int channels, const std::vector<double>& gamma,
+                               const std::vector<double>& beta) {
   std::vector<double> y(x.size());
-  for (int c = 0; c < channels; ++c) {
-    double mean = 0, var = 0;
-    for (std::size_t r = 0; r < rows; ++r) mean += x[r * channels + c] / rows;
-    for (std::size_t r = 0; r < rows; ++r) var += std::pow(x[r * channels + c] - mean, 2) / rows;
-    for (std::size_t r = 0; r < rows; ++r) {
-      y[r * channels + c] = gamma[c] * (x[r * channels + c] - mean) / std::sqrt(var + kEps) + beta[c];
-    }
-  }
+  const Levels one_image({1, static_cast<int>(x.size()) / channels, 1});
+  plain::norm(one_image, channels, channels, kEps, x.data(), gamma.data(), beta.data(), y.data());
   return y;
 }
 
@@ -90,7 +83,7 @@ TEMPLATE_TEST_CASE("batch norm: forward equals the formula in double", "", float
       const Forward<TestType> actual(device, x, channels, gamma, beta);
       // One row of each channel is all beta; rounding of the mean is magnified by rstd = 316.
       const double close = tolerance<TestType>(Tolerance::matrix);
-      require_close(to_float(actual.y), plain(doubles(to_float(x)), channels, doubles(gamma), doubles(beta)), close);
+      require_close(to_float(actual.y), plain_norm(doubles(to_float(x)), channels, doubles(gamma), doubles(beta)), close);
     }
   }
 }
@@ -123,11 +116,11 @@ TEMPLATE_TEST_CASE("batch norm: backward equals central differences of the formu
   const auto x64 = doubles(to_float(x)), gamma64 = doubles(gamma), beta64 = doubles(beta);
   const Forward<TestType> forward(device, x, channels, gamma, beta);
   const Backward<TestType> actual(device, x, dy, channels, gamma, forward);
-  const auto of_x = central_differences(x64, [&](const auto& v) { return loss(plain(v, channels, gamma64, beta64)); });
+  const auto of_x = central_differences(x64, [&](const auto& v) { return loss(plain_norm(v, channels, gamma64, beta64)); });
   const auto of_gamma =
-      central_differences(gamma64, [&](const auto& v) { return loss(plain(x64, channels, v, beta64)); });
+      central_differences(gamma64, [&](const auto& v) { return loss(plain_norm(x64, channels, v, beta64)); });
   const auto of_beta =
-      central_differences(beta64, [&](const auto& v) { return loss(plain(x64, channels, gamma64, v)); });
+      central_differences(beta64, [&](const auto& v) { return loss(plain_norm(x64, channels, gamma64, v)); });
   require_close(to_float(actual.dx), of_x, tolerance<TestType>(Tolerance::sum));
   require_close(actual.dgamma, of_gamma, Tolerance::sum);
   require_close(actual.dbeta, of_beta, Tolerance::sum);

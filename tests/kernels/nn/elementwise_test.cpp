@@ -1,5 +1,6 @@
 #include "kernels/nn/elementwise.h"
 
+#include "kernels/plain/elementwise.h"
 #include "tests/kernels/nn/arrays.h"
 
 namespace diopter {
@@ -31,19 +32,19 @@ TEMPLATE_TEST_CASE("elementwise: every operation at many sizes", "", float, bf16
     const auto x = [&](int i) { return static_cast<double>(float(a[i])); };
     const auto g = [&](int i) { return static_cast<double>(float(b[i])); };
     require_elements<TestType>(
-        device, n, Tolerance::copy, [&](auto& at, TestType* y) { DIOPTER_DISPATCH(device, relu_forward, n, at(a), y); },
-        [&](int i) { return std::max(x(i), 0.0); });
+        device, n, Tolerance::copy, [&](auto& at, TestType* y) { DIOPTER_DISPATCH(device, activation_forward, Activation::relu, n, at(a), y); },
+        [&](int i) { return plain::relu(x(i)); });
     require_elements<TestType>(
         device, n, Tolerance::copy,
-        [&](auto& at, TestType* y) { DIOPTER_DISPATCH(device, relu_backward, n, at(a), at(b), y); },
-        [&](int i) { return x(i) > 0 ? g(i) : 0.0; });
+        [&](auto& at, TestType* y) { DIOPTER_DISPATCH(device, activation_backward, Activation::relu, n, at(a), at(b), y); },
+        [&](int i) { return plain::relu_backward(x(i), g(i)); });
     require_elements<TestType>(
-        device, n, close, [&](auto& at, TestType* y) { DIOPTER_DISPATCH(device, sigmoid_forward, n, at(a), y); },
-        [&](int i) { return 1 / (1 + std::exp(-x(i))); });
+        device, n, close, [&](auto& at, TestType* y) { DIOPTER_DISPATCH(device, activation_forward, Activation::sigmoid, n, at(a), y); },
+        [&](int i) { return plain::sigmoid(x(i)); });
     require_elements<TestType>(
         device, n, close,
-        [&](auto& at, TestType* y) { DIOPTER_DISPATCH(device, sigmoid_backward, n, at(a), at(b), y); },
-        [&](int i) { return g(i) * x(i) * (1 - x(i)); });
+        [&](auto& at, TestType* y) { DIOPTER_DISPATCH(device, activation_backward, Activation::sigmoid, n, at(a), at(b), y); },
+        [&](int i) { return plain::sigmoid_backward(x(i), g(i)); });
     require_elements<TestType>(
         device, n, close, [&](auto& at, TestType* y) { DIOPTER_DISPATCH(device, add, n, at(a), at(b), y); },
         [&](int i) { return x(i) + g(i); });
@@ -68,8 +69,8 @@ TEMPLATE_TEST_CASE("elementwise: in place gives the same bits", "", float, bf16)
   const int n = 70001;
   const auto a = random_array<TestType>(n, 1), b = random_array<TestType>(n, 2);
   auto apart = garbage<TestType>(n), in_place = a;
-  on(device, [&](auto& at) { DIOPTER_DISPATCH(device, relu_forward, n, at(a), at(apart)); });
-  on(device, [&](auto& at) { DIOPTER_DISPATCH(device, relu_forward, n, at(in_place), at(in_place)); });
+  on(device, [&](auto& at) { DIOPTER_DISPATCH(device, activation_forward, Activation::relu, n, at(a), at(apart)); });
+  on(device, [&](auto& at) { DIOPTER_DISPATCH(device, activation_forward, Activation::relu, n, at(in_place), at(in_place)); });
   CHECK(same_bits(in_place, apart));
   on(device, [&](auto& at) { DIOPTER_DISPATCH(device, add, n, at(a), at(b), at(apart)); });
   in_place = a;
@@ -79,8 +80,8 @@ TEMPLATE_TEST_CASE("elementwise: in place gives the same bits", "", float, bf16)
   on(device, [&](auto& at) { DIOPTER_DISPATCH(device, add, n, at(a), at(in_place), at(in_place)); });
   CHECK(same_bits(in_place, apart));
   in_place = b;
-  on(device, [&](auto& at) { DIOPTER_DISPATCH(device, relu_backward, n, at(a), at(b), at(apart)); });
-  on(device, [&](auto& at) { DIOPTER_DISPATCH(device, relu_backward, n, at(a), at(in_place), at(in_place)); });
+  on(device, [&](auto& at) { DIOPTER_DISPATCH(device, activation_backward, Activation::relu, n, at(a), at(b), at(apart)); });
+  on(device, [&](auto& at) { DIOPTER_DISPATCH(device, activation_backward, Activation::relu, n, at(a), at(in_place), at(in_place)); });
   CHECK(same_bits(in_place, apart));
 }
 
@@ -93,7 +94,7 @@ TEST_CASE("elementwise: lerp moves towards x") {
     auto y = start;
     on(device, [&](auto& at) { DIOPTER_DISPATCH(device, lerp, n, at(weight), at(x), at(y)); });
     std::vector<double> expected(n);
-    for (int i = 0; i < n; ++i) expected[i] = start[i] + 0.25 * (static_cast<double>(x[i]) - start[i]);
+    for (int i = 0; i < n; ++i) expected[i] = plain::lerp(0.25, x[i], start[i]);
     require_close(y, expected, Tolerance::elementwise);
   }
 }
@@ -104,10 +105,10 @@ TEST_CASE("elementwise: NaN and extreme values") {
   const float infinity = std::numeric_limits<float>::infinity();
   const std::vector<float> x{kNan, -infinity, infinity, -1e4f, 1e4f, -0.0f};
   std::vector<float> y(x.size());
-  on(device, [&](auto& at) { DIOPTER_DISPATCH(device, relu_forward, 6, at(x), at(y)); });
+  on(device, [&](auto& at) { DIOPTER_DISPATCH(device, activation_forward, Activation::relu, 6, at(x), at(y)); });
   CHECK(std::isnan(y[0]));
   CHECK(std::vector<float>(y.begin() + 1, y.end()) == std::vector<float>{0, infinity, 0, 1e4f, 0});
-  on(device, [&](auto& at) { DIOPTER_DISPATCH(device, sigmoid_forward, 6, at(x), at(y)); });
+  on(device, [&](auto& at) { DIOPTER_DISPATCH(device, activation_forward, Activation::sigmoid, 6, at(x), at(y)); });
   CHECK(std::isnan(y[0]));
   CHECK(std::vector<float>(y.begin() + 1, y.end()) == std::vector<float>{0, 1, 0, 1, 0.5f});
 }

@@ -1,6 +1,7 @@
 #include "kernels/nn/group_norm.h"
 
 #include "kernels/base/check.h"
+#include "kernels/plain/norm.h"
 #include "tests/kernels/nn/arrays.h"
 
 namespace diopter {
@@ -26,28 +27,10 @@ int images_of(const Levels& levels) {
   return images;
 }
 
-/// The formula in double.
-std::vector<double> plain(const Levels& levels, const std::vector<double>& x, int channels, int groups,
-                          const std::vector<double>& gamma, const std::vector<double>& beta) {
-  const int width = channels / groups;
+std::vector<double> plain_norm(const Levels& levels, const std::vector<double>& x, int channels, int groups,
+                               const std::vector<double>& gamma, const std::vector<double>& beta) {
   std::vector<double> y(x.size());
-  std::size_t first = 0;
-  for (int l = 0; l < levels.count; ++l) {
-    const std::size_t pixels = std::size_t(levels.level[l].h) * levels.level[l].w;
-    for (int n = 0; n < levels.level[l].n; ++n, first += pixels * channels) {
-      for (int g = 0; g < groups; ++g) {
-        const auto for_each = [&](auto body) {
-          for (std::size_t p = 0; p < pixels; ++p)
-            for (int c = g * width; c < (g + 1) * width; ++c) body(first + p * channels + c, c);
-        };
-        const double count = static_cast<double>(pixels) * width;
-        double mean = 0, var = 0;
-        for_each([&](std::size_t i, int) { mean += x[i] / count; });
-        for_each([&](std::size_t i, int) { var += (x[i] - mean) * (x[i] - mean) / count; });
-        for_each([&](std::size_t i, int c) { y[i] = gamma[c] * (x[i] - mean) / std::sqrt(var + kEps) + beta[c]; });
-      }
-    }
-  }
+  plain::norm(levels, channels, groups, kEps, x.data(), gamma.data(), beta.data(), y.data());
   return y;
 }
 
@@ -109,7 +92,8 @@ TEMPLATE_TEST_CASE("group norm: forward equals the formula in double", "", float
       const auto x = random_array<TestType>(levels.rows() * 12, 1);
       const auto gamma = random_array(12, 2), beta = random_array(12, 3);
       const Forward<TestType> actual(device, levels, x, 12, groups, gamma, beta);
-      require_close(to_float(actual.y), plain(levels, doubles(to_float(x)), 12, groups, doubles(gamma), doubles(beta)),
+      require_close(to_float(actual.y),
+                    plain_norm(levels, doubles(to_float(x)), 12, groups, doubles(gamma), doubles(beta)),
                     tolerance<TestType>(Tolerance::matrix));
     }
   }
@@ -136,7 +120,7 @@ TEMPLATE_TEST_CASE("group norm: backward equals central differences of the formu
   for (int groups : {1, 2}) {
     INFO(groups << " groups on " << device_name(device));
     const auto loss = [&](const auto& in, const auto& a, const auto& b) {
-      const auto y = plain(levels, in, channels, groups, a, b);
+      const auto y = plain_norm(levels, in, channels, groups, a, b);
       double sum = 0;
       for (std::size_t i = 0; i < n; ++i) sum += y[i] * float(dy[i]);
       return sum;

@@ -1,7 +1,7 @@
 #include "kernels/nn/conv2d/conv2d.h"
 
 #include "kernels/base/check.h"
-#include "tests/kernels/nn/conv2d/plain_conv2d.h"
+#include "tests/kernels/nn/conv2d/support.h"
 
 namespace diopter {
 namespace {
@@ -72,7 +72,7 @@ TEMPLATE_TEST_CASE("conv2d: forward equals a plain loop", "", float, bf16) {
   for (const Conv2dShape& s : shapes()) {
     INFO(name(s) << " on " << device_name(device));
     const auto x = random_array<TestType>(Data(s).x, 1), w = random_array<TestType>(Data(s).w, 2);
-    require_close(to_float(forward(device, s, x, w)), plain_forward(s, to_float(x), to_float(w)),
+    require_close(to_float(forward(device, s, x, w)), plain_forward(s, x, w),
                   tolerance<TestType>(Tolerance::matrix));
   }
 }
@@ -83,7 +83,7 @@ TEST_CASE("conv2d: float results of bf16 inputs are not rounded") {
     INFO(name(s) << " on " << device_name(device));
     const auto x = random_array<bf16>(Data(s).x, 1), w = random_array<bf16>(Data(s).w, 2);
     const auto bias = random_array(s.out_channels, 3), residual = random_array(Data(s).y, 4);
-    auto expected = plain_forward(s, to_float(x), to_float(w));
+    auto expected = plain_forward(s, x, w);
     for (std::size_t i = 0; i < expected.size(); ++i) expected[i] += bias[i % s.out_channels] + residual[i];
     auto y = garbage(Data(s).y);
     on(device, [&](auto& at) {
@@ -126,18 +126,17 @@ TEMPLATE_TEST_CASE("conv2d: every part of the epilogue", "", float, bf16) {
   const auto x = random_array<TestType>(Data(s).x, 1), w = random_array<TestType>(Data(s).w, 2);
   const auto residual = random_array<TestType>(Data(s).y, 3);
   const auto scale = random_array(6, 4), bias = random_array(6, 5);
-  const auto z = plain_forward(s, to_float(x), to_float(w));
+  const auto z = plain_forward(s, x, w);
   for (int parts = 0; parts < 16; ++parts) {
     const bool has_scale = parts & 1, has_bias = parts & 2, has_residual = parts & 4, relu = parts & 8;
     INFO("scale " << has_scale << ", bias " << has_bias << ", residual " << has_residual << ", relu " << relu << " on "
                   << device_name(device));
     std::vector<double> expected = z;
-    for (std::size_t i = 0; i < z.size(); ++i) {
-      if (has_scale) expected[i] *= scale[i % 6];
-      if (has_bias) expected[i] += bias[i % 6];
-      if (has_residual) expected[i] += float(residual[i]);
-      if (relu) expected[i] = std::max(expected[i], 0.0);
-    }
+    const Conv2dEpilogue<TestType> of_host{.scale = has_scale ? scale.data() : nullptr,
+                                           .bias = has_bias ? bias.data() : nullptr,
+                                           .residual = has_residual ? residual.data() : nullptr,
+                                           .relu = relu};
+    plain::conv2d_epilogue(s.out().rows(), 6, of_host, expected.data());
     for (bool in_place : {false, true}) {
       auto y = in_place ? residual : garbage<TestType>(z.size());
       on(device, [&](auto& at) {
@@ -166,11 +165,12 @@ TEMPLATE_TEST_CASE("conv2d: the epilogue by itself", "", float, bf16) {
       const bool has_scale = parts & 1, has_bias = parts & 2, has_residual = parts & 4, relu = parts & 8;
       INFO(rows << " rows, " << channels << " channels, parts " << parts);
       std::vector<double> expected(n);
-      for (std::size_t i = 0; i < n; ++i) {
-        expected[i] = float(z[i]) * (has_scale ? scale[i % channels] : 1.0) + (has_bias ? bias[i % channels] : 0.0) +
-                      (has_residual ? float(residual[i]) : 0.0);
-        if (relu) expected[i] = std::max(expected[i], 0.0);
-      }
+      for (std::size_t i = 0; i < n; ++i) expected[i] = float(z[i]);
+      const Conv2dEpilogue<TestType> of_host{.scale = has_scale ? scale.data() : nullptr,
+                                             .bias = has_bias ? bias.data() : nullptr,
+                                             .residual = has_residual ? residual.data() : nullptr,
+                                             .relu = relu};
+      plain::conv2d_epilogue(rows, channels, of_host, expected.data());
       auto y = z;  // in place
       on(Device::cuda, [&, row_count = rows, channel_count = channels](auto& at) {
         const Conv2dEpilogue<TestType> epilogue{.scale = has_scale ? at(scale) : nullptr,
