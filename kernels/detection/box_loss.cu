@@ -34,12 +34,15 @@ __global__ void __launch_bounds__(kThreads)
   std::int64_t i = thread_index();
   float loss = 0;
   if (i < anchors) {
+    // Where the anchor's deltas lie: level, pixel and cell from its index. level_of leaves the index within the level.
     const std::int64_t anchor = image * anchors + i;
     const int l = args.grid.level_of(i), cells = args.grid.cells;
     const HeadLevel<T>& level = args.deltas.level[l];
     const int in_level = static_cast<int>(i);
     const std::int64_t at =
         (image * level.pixels + in_level / cells) * level.pixel_stride + in_level % cells * 4;
+
+    // Loss and derivative of a positive anchor; any other keeps zeros.
     float derivative[4] = {0, 0, 0, 0};
     if (args.labels[anchor] >= 0) {
       const T* x = level.values + at;
@@ -50,11 +53,15 @@ __global__ void __launch_bounds__(kThreads)
         for (float& d : derivative) d *= args.scale[image];
       }
     }
+
+    // Every anchor's gradient is written whole by its own thread: nothing needs to be cleared before.
     if (level.gradient) {
       write(level.gradient + at, Deltas<T>{to<T>(derivative[0]), to<T>(derivative[1]), to<T>(derivative[2]),
                                            to<T>(derivative[3])});
     }
   }
+
+  // The block's sum, threads behind the last anchor adding 0: the whole block must call block_sum.
   loss = block_sum<kThreads>(loss);
   if (threadIdx.x == 0) block_losses[std::int64_t{image} * gridDim.x + blockIdx.x] = loss;
 }

@@ -25,16 +25,21 @@ __device__ void visit_boxes(const GroundTruth& truth, int image, const Box& anch
   __shared__ Box boxes[kThreads];
   __shared__ std::int32_t labels[kThreads];
   const int thread = threadIdx.x, lane = thread % 32;
+  // The smallest box around the warp's anchors: what does not meet it meets none of them.
   const Box hull{warp_min(anchor.x1), warp_min(anchor.y1), warp_max(anchor.x2), warp_max(anchor.y2)};
   const std::int32_t last = truth.offsets[image + 1];
   for (std::int32_t first = truth.offsets[image]; first < last; first += kThreads) {
     const int size = min(kThreads, last - first);
-    __syncthreads();  // all have finished with the tile before
+    // Load a tile of boxes, one per thread. Bounds are those of the image, the same for the whole block, so that every
+    // thread comes to both barriers; the first keeps a fast warp from overwriting boxes that a slow one still reads.
+    __syncthreads();
     if (thread < size) {
       boxes[thread] = box_at(truth.boxes, first + thread);
       labels[thread] = truth.labels[first + thread];
     }
     __syncthreads();
+    // Sieve 32 boxes at once, one per lane, then visit those that are left with the whole warp. Bits are taken from the
+    // lowest up, so that boxes are visited in the order of their indices: ties go to the first.
     for (int begin = 0; begin < size; begin += 32) {
       const int mine = begin + lane;
       const bool matters = mine < size && (labels[mine] < 0 || box_intersection(hull, boxes[mine]) > 0);
@@ -52,6 +57,8 @@ __device__ void visit_boxes(const GroundTruth& truth, int image, const Box& anch
 __global__ void __launch_bounds__(kThreads)
     largest_iou_kernel(const __grid_constant__ MatchArgs args, std::int64_t anchors, std::int32_t* largest) {
   const Box anchor = thread_anchor(args.grid, anchors);
+  // One atomic per box and warp, by its first lane. All lanes have the same box and label here, so the early return is
+  // taken by all of them or none, and warp_max is complete.
   visit_boxes(args.truth, blockIdx.y, anchor, [&](std::int32_t b, const Box& box, std::int32_t label) {
     if (label < 0) return;
     const std::int32_t iou = warp_max(__float_as_int(box_iou(anchor, box)));
@@ -70,12 +77,16 @@ __global__ void __launch_bounds__(kThreads)
   const int image = blockIdx.y;
   const Box anchor = thread_anchor(args.grid, anchors);
 
+  // Start: all boxes that an anchor does not meet tie at IoU 0, and the first that claims is its best box. Without any,
+  // no threshold is reached.
   const std::int32_t first = truth.offsets[image], last = truth.offsets[image + 1];
-  std::int32_t best = first;  // the best box of an anchor that meets none is the first that claims: all tie at 0
+  std::int32_t best = first;
   while (best < last && truth.labels[best] < 0) ++best;
 
   float best_iou = best < last ? 0.0f : -INFINITY;
   bool claimed = false, covered = false;
+
+  // Compare with the boxes near the anchor, in order; `>` keeps the first of equals.
   visit_boxes(truth, image, anchor, [&](std::int32_t b, const Box& box, std::int32_t label) {
     if (label < 0) {
       covered |= div_rn(box_intersection(anchor, box), box_area(anchor)) >= rule.ignore_overlap;
@@ -89,6 +100,8 @@ __global__ void __launch_bounds__(kThreads)
     claimed |= largest && iou > 0 && __float_as_int(iou) == largest[b];
   });
 
+  // Decide, write and count. Threads behind the last anchor have a copy of it and must not write, but they count (as
+  // false): the whole block calls __syncthreads_count. The sum of the blocks is of integers: any order gives it.
   const std::int64_t i = thread_index();
   const std::int32_t label = label_of(rule, best_iou, claimed, covered);
   const bool positive = i < anchors && label == kForeground;

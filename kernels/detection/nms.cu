@@ -21,7 +21,7 @@ struct Workspace {
   std::uint64_t* keys;    // by class, then rank: class << 32 | rank
   std::int32_t* order;    // index of the box of a rank
   std::int32_t* survives; // by rank
-  Box* kept;              // of each class in order, from the place on where the class begins in `keys`
+  Box* kept;              // boxes that each class has kept, in order, from the class's first place in `keys` on
 };
 
 /// One block per image. Sorts by (score descending, index), which gives the ranks, then by (class, rank). Keys are
@@ -30,11 +30,16 @@ __global__ void __launch_bounds__(kImageThreads) order_kernel(const __grid_const
   const int image = blockIdx.x, count = args.counts[image];
   const std::int64_t start = std::int64_t{image} * args.capacity;
   std::uint64_t* keys = work.keys + start;
+
+  // Sort by score. A block owns its image's part of the workspace, so barriers of the block suffice.
   for (int i = threadIdx.x; i < count; i += kImageThreads) {
     keys[i] = sort_key(descending_bits(args.scores[start + i]), static_cast<std::uint32_t>(i));
   }
   __syncthreads();
   block_sort(keys, count);
+
+  // A box's place is its rank now: write it down, and replace the key by (class, rank). Each thread reads and writes
+  // places of its own only.
   for (int rank = threadIdx.x; rank < count; rank += kImageThreads) {
     const std::int32_t index = static_cast<std::int32_t>(lower_half(keys[rank]));
     const std::uint32_t group = args.class_aware ? static_cast<std::uint32_t>(args.labels[start + index]) : 0;
@@ -43,13 +48,16 @@ __global__ void __launch_bounds__(kImageThreads) order_kernel(const __grid_const
     keys[rank] = sort_key(group, static_cast<std::uint32_t>(rank));
   }
   __syncthreads();
+
+  // Sort by class; within a class, ranks stay in order because they are part of the key.
   if (args.class_aware) block_sort(keys, count);
 }
 
 /// One block per 32 places of an image's keys (image blockIdx.y): it handles, one after another, the classes that begin
 /// there. It goes through a class 32 boxes at a time. Every warp holds the same 32, a box per lane, and tests them
 /// against every kWarps-th box kept so far and every kWarps-th of the 32; the results meet in 1 KB of shared memory,
-/// and every warp then settles the 32 for itself. No order of threads can change the result.
+/// and every warp then settles the 32 for itself. No order of threads can change the result. Control flow depends on
+/// what all warps have in common, so that all threads come to every barrier.
 __global__ void __launch_bounds__(kThreads) suppress_kernel(const __grid_constant__ NmsArgs args, Workspace work) {
   __shared__ unsigned blockers_of_warp[kWarps][32];
   const int image = blockIdx.y, lane = threadIdx.x % 32, warp = threadIdx.x / 32;
@@ -58,6 +66,7 @@ __global__ void __launch_bounds__(kThreads) suppress_kernel(const __grid_constan
   const std::uint64_t* keys = work.keys + start;
   const auto group = [&](int place) { return upper_half(keys[place]); };
 
+  // Which of this block's 32 places begin a class: one bit per place, in every warp.
   const int candidate = blockIdx.x * 32 + lane;
   const bool begins = candidate < count && (candidate == 0 || group(candidate) != group(candidate - 1));
   for (unsigned left = __ballot_sync(kAllLanes, begins); left != 0; left &= left - 1) {
@@ -65,6 +74,7 @@ __global__ void __launch_bounds__(kThreads) suppress_kernel(const __grid_constan
     Box* kept = work.kept + start + begin;
     int kept_count = 0;
     for (int tile = begin; kept_count < args.max_kept; tile += 32) {
+      // Load the class's next 32 boxes, one per lane; the last tile may have fewer members.
       const int place = tile + lane;
       const bool member = place < count && group(place) == group(begin);
       if (!__any_sync(kAllLanes, member)) break;
@@ -75,7 +85,9 @@ __global__ void __launch_bounds__(kThreads) suppress_kernel(const __grid_constan
         return overlaps_more(other, box_area(other), box, area, args.iou_threshold);
       };
 
-      // Bit l of a lane's blockers: the box of lane l, a better one, overlaps. Its own bit: a kept box does.
+      // Find each box's blockers, a word per lane. Bit l < lane is set when the better box of lane l overlaps this one;
+      // the lane's own bit is set when a box already kept overlaps it, or when the lane has no box. This warp's share
+      // of the comparisons first, then the shares of all warps from shared memory.
       unsigned blockers = member ? 0 : 1u << lane;
       for (int i = warp; i < kept_count; i += kWarps) blockers |= meets(kept[i]) ? 1u << lane : 0;
       for (int l = warp; l < 32; l += kWarps) {
@@ -87,14 +99,18 @@ __global__ void __launch_bounds__(kThreads) suppress_kernel(const __grid_constan
       __syncthreads();
       for (int w = 0; w < kWarps; ++w) blockers |= blockers_of_warp[w][lane];
 
-      // In each round those survive that no open box blocks, and whom they block is out: as many rounds as the longest
-      // chain of overlapping boxes.
+      // Settle the 32, the same in every warp. Open boxes are undecided. In each round those that no open box blocks
+      // survive, and the boxes that they block are out; the best open box is never blocked, so each round settles at
+      // least one. There are as many rounds as the longest chain of overlapping boxes.
       unsigned open = __ballot_sync(kAllLanes, !(blockers >> lane & 1)), survivors = 0;
       while (open != 0) {
         const unsigned settled = __ballot_sync(kAllLanes, (open >> lane & 1) && !(blockers & open));
         survivors |= settled;
         open = __ballot_sync(kAllLanes, (open & ~settled) >> lane & 1 && !(blockers & settled));
       }
+
+      // Append the survivors to the class's list, in order: a survivor's place is the number of those before it. The
+      // barrier makes the list complete before any warp reads it, and shared memory free for the next tile.
       if (warp == 0 && survivors >> lane & 1) {
         kept[kept_count + __popc(survivors & ((1u << lane) - 1))] = box;
         work.survives[start + rank] = 1;
@@ -111,6 +127,8 @@ __global__ void __launch_bounds__(kImageThreads) collect_kernel(const __grid_con
   const std::int64_t start = std::int64_t{image} * args.capacity;
   std::int32_t* keep = args.keep + std::int64_t{image} * args.max_kept;
   int kept = 0;
+  // 1024 ranks at a time; a survivor's place in the output is the number of survivors before it. `kept` is the same in
+  // all threads, so all take part in every prefix sum.
   for (int first = 0; first < count && kept < args.max_kept; first += kImageThreads) {
     const int rank = first + static_cast<int>(threadIdx.x);
     const bool survives = rank < count && work.survives[start + rank] != 0;

@@ -10,7 +10,7 @@ namespace {
 
 // Three launches for the whole batch. The first reads every logit once and puts those above the threshold into a buffer
 // for each image and level. Where they are too many for it, a histogram taken on the way says which can be among the k
-// best, and the second launch reads again and keeps only those; else it does nothing. The third picks and sorts.
+// best, and the second launch reads again and keeps only those; elsewhere it does nothing. The third picks and sorts.
 // A candidate is a 64-bit key whose order is the total order: the smaller the better, and no two are equal. So the
 // order in which threads append does not show in the result.
 
@@ -38,7 +38,8 @@ struct Candidates {
   unsigned* histogram;      // [segments, kBins] of the first launch
 };
 
-/// Appends the keys of the lanes with `chosen` to a segment's buffer: one atomic operation a warp.
+/// Appends the keys of the lanes with `chosen` to a segment's buffer: one atomic operation per warp. The count goes on
+/// behind the end of the buffer, which tells the next launch how many there were; nothing is written there.
 __device__ void append(const Candidates& out, unsigned* count, std::uint64_t* keys, bool chosen, std::uint64_t key) {
   const unsigned lanes = __ballot_sync(kAllLanes, chosen), lane = threadIdx.x % 32;
   if (lanes == 0) return;
@@ -59,6 +60,9 @@ __global__ void __launch_bounds__(kThreads)
   const HeadLevels<T>& heads = args.logits;
   const int image = blockIdx.y, l = tiles.level_of(blockIdx.x), segment = image * heads.count + l;
   const int segments = heads.images * heads.count, thread = threadIdx.x;
+
+  // First launch: an empty histogram. Second launch: nothing to do where the buffer held all; else the bin of the k-th
+  // best logit, from the histogram that the first launch left. The early return is the whole block's.
   if constexpr (kAgain) {
     if (out.counts[segment] <= out.room) return;
     const unsigned mine = out.histogram[segment * kBins + thread], k = args.k;
@@ -69,6 +73,8 @@ __global__ void __launch_bounds__(kThreads)
   }
   __syncthreads();
 
+  // Loads: all packs are requested before the first is looked at. Where a pack is cut by padding or by the end of the
+  // level, its values are read one by one, and NaN, which is never above the threshold, fills the rest.
   const HeadRuns runs = tiles.level[l];
   const T* x = heads.level[l].values + std::int64_t{image} * runs.size;
   const bool packed = aligned(x);
@@ -85,10 +91,14 @@ __global__ void __launch_bounds__(kThreads)
 #pragma unroll
       for (int i = 0; i < kSize; ++i) {
         const bool exists = e + i < runs.size && runs.value(e + i).left > 0;
-        logits[p][i] = exists ? static_cast<float>(x[e + i]) : NAN;  // never above the threshold
+        logits[p][i] = exists ? static_cast<float>(x[e + i]) : NAN;
       }
     }
   }
+
+  // Selection: hardly any pack has a logit above the threshold, and a warp without one goes on at once. All lanes stay
+  // in step for `append`, which numbers the chosen ones. Which thread gets which place of the buffer is a race without
+  // consequence: the third launch sorts.
 #pragma unroll
   for (int p = 0; p < kPacks; ++p) {
     bool any = false;
@@ -108,6 +118,8 @@ __global__ void __launch_bounds__(kThreads)
              key_of(logit, runs.value(place(p) + i).index));
     }
   }
+
+  // The block's histogram is added to the segment's, a bin per thread: sums of integers in any order.
   if constexpr (!kAgain) {
     __syncthreads();
     if (histogram[thread] > 0) atomicAdd(&out.histogram[segment * kBins + thread], histogram[thread]);
@@ -145,12 +157,14 @@ __device__ std::uint64_t kth_smallest(unsigned wanted, const Visit& visit) {
   std::uint64_t prefix = 0;
   const unsigned thread = threadIdx.x;
   for (int shift = 56;; shift -= 8) {
+    // Count the candidates that share all higher digits with the one looked for, by this digit.
     if (thread < kDigits) histogram[thread] = 0;
     __syncthreads();
     visit([&](std::uint64_t key) {
       if (shift == 56 || key >> (shift + 8) == prefix) atomicAdd(&histogram[key >> shift & 255], 1u);
     });
     __syncthreads();
+    // The digit where the running count reaches `wanted`: true for exactly one thread, which tells the others.
     if (thread < kDigits) {
       unsigned smaller = 0;
       for (unsigned d = 0; d < thread; ++d) smaller += histogram[d];
@@ -160,6 +174,7 @@ __device__ std::uint64_t kth_smallest(unsigned wanted, const Visit& visit) {
       }
     }
     __syncthreads();
+    // Go on among those with that digit. The barrier lets all read before the next round clears the histogram.
     prefix = prefix << 8 | digit;
     wanted -= before;
     const bool all_wanted = histogram[digit] == wanted;
@@ -182,13 +197,18 @@ __global__ void __launch_bounds__(kSelectThreads)
   const std::int64_t out = std::int64_t{segment} * k;
   const auto visit = [&](const auto& f) { for_each_candidate(args, tiles, candidates, segment, count, f); };
 
+  // Bound, in every thread: the k-th best key, or none where there are no more than k.
   const std::uint64_t bound = found > k ? kth_smallest(k, visit) : ~std::uint64_t{0};
+
+  // Gather the keys within the bound, k at most because no two are equal, in any order.
   if (thread == 0) gathered = 0;
   __syncthreads();
   visit([&](std::uint64_t key) {
     if (key <= bound) best[out + atomicAdd(&gathered, 1)] = key;
   });
   __syncthreads();
+
+  // Sort and unpack. block_sort ends in step, so that all threads see the sorted keys.
   const int selected = gathered;
   block_sort(best + out, selected);
   for (int i = thread; i < selected; i += kSelectThreads) {
@@ -206,12 +226,15 @@ __global__ void __launch_bounds__(kThreads) decode_kernel(const __grid_constant_
   const int image = blockIdx.y;
   const std::int64_t i = thread_index(), capacity = std::int64_t{heads.count} * args.k;
   const std::int32_t* counts = args.counts + std::int64_t{image} * heads.count;
+  // The first thread of an image counts its candidates.
   if (i == 0) {
     std::int32_t candidates = 0;
     for (int l = 0; l < heads.count; ++l) candidates += counts[l];
     args.candidates[image] = candidates;
   }
   if (i >= capacity) return;
+  // Candidates lie in front, level after level: those of lower levels come before this one's. So no two threads write
+  // the same place.
   const int l = static_cast<int>(i / args.k), rank = static_cast<int>(i % args.k);
   if (rank >= counts[l]) return;
   std::int64_t out = image * capacity + rank;
