@@ -2,21 +2,6 @@
 
 namespace diopter::cpu {
 
-namespace {
-
-class RepeatedCalls : public CapturedGraph {
- public:
-  explicit RepeatedCalls(const std::function<void()>& queue) : queue_(queue) {}
-  void run() override { queue_(); }
-
- private:
-  std::function<void()> queue_;
-};
-
-}  // namespace
-
-std::unique_ptr<CapturedGraph> capture_graph(const std::function<void()>& queue) {
-  return std::make_unique<RepeatedCalls>(queue);
-}
+std::function<void()> capture_graph(const std::function<void()>& queue) { return queue; }
 
 }  // namespace diopter::cpu

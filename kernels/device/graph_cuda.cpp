@@ -2,6 +2,7 @@
 
 #include <cuda_runtime_api.h>
 
+#include <memory>
 #include <utility>
 
 #include "kernels/base/check.h"
@@ -38,7 +39,7 @@ class Capture {
   StreamReference stream_;
 };
 
-class Graph : public CapturedGraph {
+class Graph {
  public:
   explicit Graph(const std::function<void()>& queue) {
     trim();  // the graph gets memory of its own: what the same work has used so far goes back to the driver
@@ -52,13 +53,13 @@ class Graph : public CapturedGraph {
     cudaGraphDestroy(graph);
     check(status, "cudaGraphInstantiate");
   }
-  ~Graph() override {
+  ~Graph() {
     if (last_stream_) cudaStreamSynchronize(last_stream_.get());
     cudaGraphExecDestroy(executable_);
   }
   Graph(const Graph&) = delete;
 
-  void run() override {
+  void run() {
     last_stream_ = stream_reference();
     check(cudaGraphLaunch(executable_, last_stream_.get()), "cudaGraphLaunch");
   }
@@ -70,6 +71,8 @@ class Graph : public CapturedGraph {
 
 }  // namespace
 
-std::unique_ptr<CapturedGraph> capture_graph(const std::function<void()>& queue) { return std::make_unique<Graph>(queue); }
+std::function<void()> capture_graph(const std::function<void()>& queue) {
+  return [graph = std::make_shared<Graph>(queue)] { graph->run(); };
+}
 
 }  // namespace diopter::cuda

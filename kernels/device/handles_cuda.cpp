@@ -1,7 +1,6 @@
 // Streams of host threads, checks of runtime calls and launches, and which device is used.
 #include <cuda_runtime_api.h>
 
-#include <atomic>
 #include <cstdint>
 #include <cstdlib>
 #include <mutex>
@@ -21,20 +20,17 @@ void launched(cudaError_t status, const char* file, int line);
 
 namespace {
 
-std::atomic<int> chosen_device{0};
-std::atomic<bool> in_use{false};
+constexpr int kDevice = 0;  // the first of those that CUDA_VISIBLE_DEVICES leaves
 
-/// Makes the chosen device the one of this host thread; the first call also sets up its memory.
+/// Makes the device the one of this host thread; the first call also sets up its memory.
 void use_device() {
   if (const std::string problem = device_problem(); !problem.empty()) fail(problem);
-  const int device = chosen_device;
-  in_use = true;
-  check(cudaSetDevice(device), "cudaSetDevice");
+  check(cudaSetDevice(kDevice), "cudaSetDevice");
   static std::once_flag once;
-  std::call_once(once, [device] {
+  std::call_once(once, [] {
     // Freed memory stays with the process: giving it back and asking again costs more than most kernels.
     cudaMemPool_t pool{};
-    check(cudaDeviceGetDefaultMemPool(&pool, device), "cudaDeviceGetDefaultMemPool");
+    check(cudaDeviceGetDefaultMemPool(&pool, kDevice), "cudaDeviceGetDefaultMemPool");
     std::uint64_t threshold = UINT64_MAX;
     check(cudaMemPoolSetAttribute(pool, cudaMemPoolAttrReleaseThreshold, &threshold), "cudaMemPoolSetAttribute");
   });
@@ -71,11 +67,7 @@ std::string device_problem() {
   int count = 0;
   const cudaError_t status = cudaGetDeviceCount(&count);
   cudaGetLastError();
-  const int device = chosen_device;
-  if (status == cudaSuccess && device < count) return "";
-  if (status == cudaSuccess && count > 0) {
-    return "GPU " + std::to_string(device) + " does not exist: there are " + std::to_string(count);
-  }
+  if (status == cudaSuccess && count > 0) return "";
   const Versions versions = read_versions();
   if (versions.driver == 0) return "no NVIDIA driver is installed";
   if (status == cudaErrorInsufficientDriver) {
@@ -91,16 +83,10 @@ std::string version_description() {
   return dotted(versions.runtime) + (versions.driver > 0 ? ", driver for " + dotted(versions.driver) : ", no driver");
 }
 
-void set_device(int ordinal) {
-  DIOPTER_CHECK(!in_use || ordinal == chosen_device, "GPU ", chosen_device.load(),
-                " is already in use by this process");
-  chosen_device = ordinal;
-}
-
 std::string device_description() {
   if (const std::string problem = device_problem(); !problem.empty()) fail(problem);
   cudaDeviceProp properties;
-  check(cudaGetDeviceProperties(&properties, chosen_device), "cudaGetDeviceProperties");
+  check(cudaGetDeviceProperties(&properties, kDevice), "cudaGetDeviceProperties");
   return std::string(properties.name) + " (sm_" + std::to_string(properties.major) + std::to_string(properties.minor) +
          ", " + std::to_string(properties.totalGlobalMem >> 20) + " MiB)";
 }

@@ -14,9 +14,6 @@ namespace diopter::cuda {
 /// Why this process cannot use a GPU, in one line; "" when it can. Never throws.
 std::string device_problem();
 
-/// Which GPU this process drives, 0 by default. Call it before anything else uses CUDA; throws Error afterwards.
-void set_device(int ordinal);
-
 /// One line for people: name, compute capability and memory of the device. Throws Error where there is none.
 std::string device_description();
 

@@ -24,15 +24,9 @@ class PlainMemory : public PinnedBuffer {
   std::vector<std::byte> memory_;
 };
 
-class NoSideStream : public SideStream {
- public:
-  void run(const std::function<void()>& queue) override { queue(); }
-  void join() override {}
-};
-
 }  // namespace
 
 std::unique_ptr<PinnedBuffer> make_pinned_buffer(std::size_t bytes) { return std::make_unique<PlainMemory>(bytes); }
-std::unique_ptr<SideStream> make_side_stream() { return std::make_unique<NoSideStream>(); }
+SideStream make_side_stream() { return {[](const std::function<void()>& queue) { queue(); }, [] {}}; }
 
 }  // namespace diopter::cpu

@@ -24,14 +24,12 @@ class PinnedBuffer {
 };
 
 /// Device work beside the computation, on a stream of its own.
-class SideStream {
- public:
-  virtual ~SideStream() = default;
+struct SideStream {
   /// Calls `queue`; what it allocates and queues runs beside what is queued elsewhere, before or afterwards: it must not
   /// touch memory that the caller's work may still use.
-  virtual void run(const std::function<void()>& queue) = 0;
+  std::function<void(const std::function<void()>& queue)> run;
   /// What is queued by the caller from now on comes after all that run() queued.
-  virtual void join() = 0;
+  std::function<void()> join;
 };
 
 }  // namespace diopter
@@ -39,7 +37,8 @@ class SideStream {
 DIOPTER_KERNEL(
   /// Throws Error when there is no such memory left.
   std::unique_ptr<PinnedBuffer> make_pinned_buffer(std::size_t bytes);
-  std::unique_ptr<SideStream> make_side_stream())
+  /// On the CPU nothing runs beside anything: run() calls `queue`, join() does nothing.
+  SideStream make_side_stream())
 
 namespace diopter::least_work {
 

@@ -39,23 +39,22 @@ class PageLockedMemory : public PinnedBuffer {
   Event last_copy_;  // of one stream at a time: copies are reached in the order they were queued
 };
 
-class StreamBeside : public SideStream {
- public:
-  void run(const std::function<void()>& queue) override {
-    const StreamScope scope(stream_);
-    queue();
-    done_.record();
-  }
-  void join() override { done_.wait(); }
-
- private:
-  Stream stream_;
-  Event done_;
-};
-
 }  // namespace
 
 std::unique_ptr<PinnedBuffer> make_pinned_buffer(std::size_t bytes) { return std::make_unique<PageLockedMemory>(bytes); }
-std::unique_ptr<SideStream> make_side_stream() { return std::make_unique<StreamBeside>(); }
+
+SideStream make_side_stream() {
+  struct Beside {
+    Stream stream;
+    Event done;
+  };
+  const auto beside = std::make_shared<Beside>();
+  return {[beside](const std::function<void()>& queue) {
+            const StreamScope scope(beside->stream);
+            queue();
+            beside->done.record();
+          },
+          [beside] { beside->done.wait(); }};
+}
 
 }  // namespace diopter::cuda

@@ -45,8 +45,6 @@ __device__ inline T block_reduce(T v, Op op) {
   return result;
 }
 template <int kThreads, class T> __device__ inline T block_sum(T v) { return block_reduce<kThreads>(v, Plus{}); }
-template <int kThreads, class T> __device__ inline T block_max(T v) { return block_reduce<kThreads>(v, Maximum{}); }
-template <int kThreads, class T> __device__ inline T block_min(T v) { return block_reduce<kThreads>(v, Minimum{}); }
 
 /// Sum of v over the lanes up to and including this one.
 template <class T>

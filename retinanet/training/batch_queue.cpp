@@ -14,7 +14,7 @@ BatchQueue::BatchQueue(Loader& loader, Device device)
 DeviceBatch BatchQueue::next() {
   const ProfiledScope phase("load");
   DeviceBatch batch = ahead_ ? *std::exchange(ahead_, std::nullopt) : upload(loader_.next());
-  side_->join();
+  side_.join();
   return batch;
 }
 
@@ -39,7 +39,7 @@ void BatchQueue::stage(std::span<const Part> parts) {
 
 DeviceBatch BatchQueue::upload(Batch batch) {
   DeviceBatch result;
-  side_->run([&] {
+  side_.run([&] {
     const std::int64_t boxes = static_cast<std::int64_t>(batch.labels.size());
     const Part parts[] = {
         {batch.pixels.data(), Tensor::empty({batch.images, batch.height, batch.width, 3}, DType::f32, device_)},

@@ -41,7 +41,7 @@ class BatchQueue {
 
   Loader& loader_;
   Device device_;
-  std::unique_ptr<SideStream> side_;
+  SideStream side_;
   std::unique_ptr<PinnedBuffer> staging_;
   std::optional<DeviceBatch> ahead_;
 };

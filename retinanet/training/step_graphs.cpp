@@ -36,7 +36,7 @@ void StepGraphs::run(const Variable& images, const TruthTensors& truth) {
   copy_rows(recorded.truth.boxes, truth.boxes);
   copy_rows(recorded.truth.labels, truth.labels);
   recorded.truth.offsets.copy_from(truth.offsets);
-  recorded.work->run();
+  recorded.work();
 }
 
 void StepGraphs::record(Recorded& recorded, const Shape& images, std::int64_t boxes) {

@@ -4,7 +4,6 @@
 #include <array>
 #include <functional>
 #include <map>
-#include <memory>
 
 #include "kernels/device/graph.h"
 #include "retinanet/detection/targets.h"
@@ -40,7 +39,7 @@ class StepGraphs {
   struct Recorded {
     Variable images;
     TruthTensors truth;
-    std::unique_ptr<CapturedGraph> work;
+    std::function<void()> work;
   };
 
   void record(Recorded& recorded, const Shape& images, std::int64_t boxes);

@@ -27,7 +27,7 @@ TEST_CASE("recorded work: does the same at each run, with what its inputs hold t
   CHECK(y.download() == std::vector<float>(kCount, 5));  // nothing is done yet
   float expected_x = 1, expected_y = 5;
   for (int i = 0; i < 3; ++i) {
-    work->run();
+    work();
     expected_x = expected_y = expected_y + expected_x;
   }
   CHECK(x.download() == std::vector<float>(kCount, expected_x));
@@ -47,10 +47,10 @@ TEST_CASE("recorded work: has memory of its own, which goes with it") {
   DeviceBuffer<float> x(Device::cuda, std::vector<float>(kCount));
   const std::size_t before = cuda::allocated_bytes();
   auto work = cuda::capture_graph([&] { add_one(x.data()); });
-  for (int i = 0; i < 3; ++i) work->run();
+  for (int i = 0; i < 3; ++i) work();
   CHECK(x.download() == std::vector<float>(kCount, 3));
   CHECK(cuda::allocated_bytes() == before);
-  work->run();
+  work();
   work = nullptr;  // waits for the run
   CHECK(x.download() == std::vector<float>(kCount, 4));
 }

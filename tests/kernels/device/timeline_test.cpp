@@ -41,7 +41,7 @@ TEST_CASE("timeline: a lane for each stream") {
   const auto timeline = DIOPTER_DISPATCH(Device::cuda, make_timeline);
   const auto side = DIOPTER_DISPATCH(Device::cuda, make_side_stream);
   timeline->begin("here");
-  side->run([&] {
+  side.run([&] {
     timeline->begin("beside");
     timeline->end();
   });

@@ -129,8 +129,8 @@ __global__ void block_reductions_kernel(const int* values, int* out) {
   const Scan<int> scan = block_exclusive_sum<kThreads>(v);
   int* mine = out + 5 * threadIdx.x;
   mine[0] = block_sum<kThreads>(v);
-  mine[1] = block_max<kThreads>(v);
-  mine[2] = block_min<kThreads>(v);
+  mine[1] = block_reduce<kThreads>(v, Maximum{});
+  mine[2] = block_reduce<kThreads>(v, Minimum{});
   mine[3] = scan.before;
   mine[4] = scan.total;
 }

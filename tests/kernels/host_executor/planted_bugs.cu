@@ -256,7 +256,7 @@ __global__ void histogram(const float* x, float* y) {  // right
 }
 
 __global__ void sums(const float* x, float* y) {  // right
-  const float total = block_sum<kN>(x[threadIdx.x]), most = block_max<kN>(x[threadIdx.x]);
+  const float total = block_sum<kN>(x[threadIdx.x]), most = block_reduce<kN>(x[threadIdx.x], Maximum{});
   const Scan<int> scan = block_exclusive_sum<kN>(static_cast<int>(threadIdx.x % 3));
   y[threadIdx.x] = total + most + static_cast<float>(scan.before + scan.total);
 }

@@ -253,12 +253,10 @@ TEST_CASE("cuda memory: what is allocated is counted") {
   CHECK(cuda::allocated_bytes() == before);
 }
 
-TEST_CASE("cuda device: described in one line, and chosen once") {
+TEST_CASE("cuda device: described in one line") {
   if (no_device()) return;
   cuda::stream();
   CHECK(cuda::device_description().find("sm_") != std::string::npos);
-  cuda::set_device(0);
-  CHECK(message_of([] { cuda::set_device(1); }).find("already in use") != std::string::npos);
 }
 
 }  // namespace diopter::test
