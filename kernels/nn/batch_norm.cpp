@@ -31,8 +31,8 @@ void batch_norm_forward(const BatchNormForwardArgs<T>& args) {
     args.rstd[c] = static_cast<float>(rstd);
     args.running_mean[c] += args.momentum * (static_cast<float>(mean) - args.running_mean[c]);
     args.running_var[c] += args.momentum * (static_cast<float>(var * unbiased) - args.running_var[c]);
-    scale[c] = static_cast<float>(args.gamma[c] * rstd);
-    shift[c] = static_cast<float>(args.beta[c] - mean * args.gamma[c] * rstd);
+    const NormMap map = norm_map(mean, rstd, args.gamma[c], args.beta[c]);
+    scale[c] = map.scale, shift[c] = map.shift;
   }
   channel_affine(rows, channels, scale.data(), shift.data(), args.x, args.y);
 }
@@ -51,10 +51,9 @@ void batch_norm_backward(const BatchNormBackwardArgs<T>& args) {
     const double dbeta = sums[c], dgamma = sums[channels + c] * args.rstd[c];
     args.dbeta[c] = static_cast<float>(dbeta);
     args.dgamma[c] = static_cast<float>(dgamma);
-    const double slope = static_cast<double>(args.gamma[c]) * args.rstd[c];
-    a[c] = static_cast<float>(slope);
-    b[c] = static_cast<float>(-slope * dgamma * args.rstd[c] / static_cast<double>(rows));
-    d[c] = static_cast<float>(-slope * dbeta / static_cast<double>(rows));
+    const double gamma = args.gamma[c], rstd = args.rstd[c];
+    const auto through = statistics_gradient(rstd, static_cast<double>(rows), gamma * dbeta, gamma * dgamma);
+    a[c] = static_cast<float>(gamma * rstd), b[c] = through.b, d[c] = through.d;
   }
   parallel_for(rows, grain, [&](std::int64_t begin, std::int64_t end) {
     const std::int64_t first = begin * channels;

@@ -2,11 +2,11 @@
 
 #include "kernels/base/check.h"
 #include "kernels/device/scratch.h"
-#include "kernels/nn/moments.cuh"
-#include "kernels/nn/rows.cuh"
+#include "kernels/nn/norm_rows.cuh"
 
-// Three launches each way: partial sums a chunk of rows, one thread row a channel that adds them and works out the
-// coefficients, and the map over x. Mapping and order of sums: rows.cuh.
+// Three launches each way: partial sums of every chunk of rows; their total per channel, from which the coefficients of
+// norm.h follow; and the map over x. Each launch sees what the one before it wrote, and within a launch no two threads
+// write the same place. Mapping and order of sums: rows.cuh; the loops over rows: norm_rows.cuh.
 namespace diopter::cuda {
 
 namespace {
@@ -24,16 +24,12 @@ __global__ void __launch_bounds__(kRowThreads)
   constexpr int N = kPack<T>;
   const std::int64_t begin = blockIdx.x * chunk, end = min(begin + chunk, args.rows);
   Moments<float> mine[N] = {};
-  for_each_row<N>(begin, end, args.channels, [&](std::int64_t i, int count) {
-    const auto x = read<N>(args.x + i, count);
-    const float reciprocal = 1.0f / (mine[0].n + 1.0f);
-#pragma unroll
-    for (int j = 0; j < N; ++j) mine[j].add(float(x[j]), reciprocal);
-  });
+  add_moments(begin, end, args.channels, args.x, mine);
   store_partial(mine, args.channels, partial);
 }
 
-/// A channel's statistics from its partial results, in double, and from them all that is stored a channel.
+/// A channel's statistics from its partial results, in double, and from them all that is stored per channel. The sum is
+/// in the threads with threadIdx.y == 0; the others leave only after it is made.
 template <class T>
 __global__ void __launch_bounds__(kRowThreads)
     forward_statistics_kernel(BatchNormForwardArgs<T> args, std::int64_t chunks, const Moments<float>* partial,
@@ -47,8 +43,9 @@ __global__ void __launch_bounds__(kRowThreads)
   args.rstd[c] = static_cast<float>(rstd);
   args.running_mean[c] += args.momentum * (static_cast<float>(moments.mean) - args.running_mean[c]);
   args.running_var[c] += args.momentum * (static_cast<float>(unbiased) - args.running_var[c]);
-  scale[c] = static_cast<float>(args.gamma[c] * rstd);
-  shift[c] = static_cast<float>(args.beta[c] - moments.mean * args.gamma[c] * rstd);
+  const NormMap map = norm_map(moments.mean, rstd, args.gamma[c], args.beta[c]);
+  scale[c] = map.scale;
+  shift[c] = map.shift;
 }
 
 /// y = x scale[c] + shift[c]. Each element stands alone: x may be y.
@@ -61,12 +58,7 @@ __global__ void __launch_bounds__(kRowThreads)
   const int c = first_channel<N>();
   const auto factor = read<N>(scale + c, channels - c);
   const auto offset = shift ? read<N>(shift + c, channels - c) : Packed<float, N>{};
-  for_each_row<N>(begin, end, channels, [&](std::int64_t i, int count) {
-    auto values = read<N>(x + i, count);
-#pragma unroll
-    for (int j = 0; j < N; ++j) values[j] = to<T>(float(values[j]) * factor[j] + offset[j]);
-    write(y + i, count, values);
-  });
+  scale_and_shift(begin, end, channels, x, factor, offset, y);
 }
 
 /// partial[chunk, channel] = sums of dy and of dy (x - mean) over the rows of a chunk.
@@ -78,11 +70,7 @@ __global__ void __launch_bounds__(kRowThreads)
   const int c = first_channel<N>();
   const auto mean = read<N>(args.mean + c, args.channels - c);
   Pair<float> mine[N] = {};
-  for_each_row<N>(begin, end, args.channels, [&](std::int64_t i, int count) {
-    const auto x = read<N>(args.x + i, count), dy = read<N>(args.dy + i, count);
-#pragma unroll
-    for (int j = 0; j < N; ++j) mine[j] += Pair<float>{float(dy[j]), float(dy[j]) * (float(x[j]) - mean[j])};
-  });
+  add_norm_products(begin, end, args.channels, args.x, args.dy, mean, mine);
   store_partial(mine, args.channels, partial);
 }
 
@@ -94,13 +82,14 @@ __global__ void __launch_bounds__(kRowThreads)
   const auto sums = column_total<Pair<double>>(chunks, args.channels, partial);
   const int c = total_column();
   if (threadIdx.y != 0 || c >= args.channels) return;
-  const double rstd = args.rstd[c], slope = args.gamma[c] * rstd, rows = static_cast<double>(args.rows);
+  const double rstd = args.rstd[c], gamma = args.gamma[c];
   const double dbeta = sums.a, dgamma = sums.b * rstd;
   args.dbeta[c] = static_cast<float>(dbeta);
   args.dgamma[c] = static_cast<float>(dgamma);
-  dx.a[c] = static_cast<float>(slope);
-  dx.b[c] = static_cast<float>(-slope * dgamma * rstd / rows);
-  dx.d[c] = static_cast<float>(-slope * dbeta / rows);
+  const auto through = statistics_gradient(rstd, static_cast<double>(args.rows), gamma * dbeta, gamma * dgamma);
+  dx.a[c] = static_cast<float>(gamma * rstd);
+  dx.b[c] = through.b;
+  dx.d[c] = through.d;
 }
 
 /// dx = a dy + b (x - mean) + d. Each element stands alone: dx may be dy.
@@ -112,18 +101,10 @@ __global__ void __launch_bounds__(kRowThreads)
   const int c = first_channel<N>(), left = args.channels - c;
   const auto a = read<N>(coefficients.a + c, left), b = read<N>(coefficients.b + c, left);
   const auto d = read<N>(coefficients.d + c, left), mean = read<N>(args.mean + c, left);
-  for_each_row<N>(begin, end, args.channels, [&](std::int64_t i, int count) {
-    const auto x = read<N>(args.x + i, count);
-    auto gradient = read<N>(args.dy + i, count);
-#pragma unroll
-    for (int j = 0; j < N; ++j) {
-      gradient[j] = to<T>(a[j] * float(gradient[j]) + (b[j] * (float(x[j]) - mean[j]) + d[j]));
-    }
-    write(args.dx + i, count, gradient);
-  });
+  norm_gradient(begin, end, args.channels, args.x, args.dy, a, b, d, mean, args.dx);
 }
 
-/// One thread a channel.
+/// One thread per channel.
 __global__ void fold_kernel(int channels, float eps, const float* gamma, const float* beta, const float* running_mean,
                             const float* running_var, float* scale, float* shift) {
   const std::int64_t c = thread_index();

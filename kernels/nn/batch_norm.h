@@ -8,7 +8,7 @@
 // shift = beta - running_mean scale; dx = dy scale.
 // T is float or bf16; statistics and parameters are float. Outputs are overwritten, except the running values.
 //
-// Start here: kernels/plain/norm.h
+// Start here: kernels/plain/norm.h; the formulas that both norms share: kernels/nn/norm.h
 #pragma once
 
 #include "kernels/base/bf16.h"

@@ -89,8 +89,8 @@ void group_norm_forward(const GroupNormForwardArgs<T>& args) {
     const float *mean = args.mean + piece.image * groups, *rstd = args.rstd + piece.image * groups;
     std::vector<float> scale(channels), shift(channels);
     for (int c = 0; c < channels; ++c) {
-      scale[c] = args.gamma[c] * rstd[c / width];
-      shift[c] = args.beta[c] - mean[c / width] * scale[c];
+      const NormMap map = norm_map(mean[c / width], rstd[c / width], args.gamma[c], args.beta[c]);
+      scale[c] = map.scale, shift[c] = map.shift;
     }
     const std::int64_t first = piece.begin * channels;
     scale_and_shift(piece.rows(), channels, args.x + first, scale.data(), shift.data(), args.y + first);
@@ -136,9 +136,8 @@ void group_norm_backward(const GroupNormBackwardArgs<T>& args) {
     for (int c = 0; c < channels; ++c) {
       const int group = piece.image * groups + c / width;
       const double rstd = args.rstd[group];
-      a[c] = static_cast<float>(args.gamma[c] * rstd);
-      b[c] = static_cast<float>(-rstd * rstd * group_sums[2 * group + 1] / count);
-      d[c] = static_cast<float>(-rstd * group_sums[2 * group] / count);
+      const auto through = statistics_gradient(rstd, count, group_sums[2 * group], group_sums[2 * group + 1]);
+      a[c] = static_cast<float>(args.gamma[c] * rstd), b[c] = through.b, d[c] = through.d;
       mean[c] = args.mean[group];
     }
     const std::int64_t first = piece.begin * channels;

@@ -2,11 +2,12 @@
 
 #include "kernels/base/check.h"
 #include "kernels/device/scratch.h"
-#include "kernels/nn/moments.cuh"
-#include "kernels/nn/rows.cuh"
+#include "kernels/nn/norm_rows.cuh"
 
 // As batch_norm.cu, but the rows are cut into pieces of one image each, and what is added up are the pieces of an image
-// and the channels of a group. A block works on one piece; mapping and order of sums within it: rows.cuh.
+// and the channels of a group. A block works on one piece; mapping and order of sums within it: rows.cuh; the loops
+// over rows: norm_rows.cuh. Each launch sees what the one before it wrote, and within a launch no two threads write the
+// same place.
 namespace diopter::cuda {
 
 namespace {
@@ -70,7 +71,7 @@ __device__ ImagePieces pieces_of_image(const Pieces& pieces, int image) {
   return {begin, begin + pieces.per_image(l), pieces.pixels(l)};
 }
 
-/// The mean and rstd (or any value a group) of each of N channels from `first` on.
+/// The mean and rstd (or any value per group) of each of N channels from `first` on.
 template <int N>
 __device__ Packed<float, N> of_groups(const float* values, int image, int first, int channels, int groups) {
   Packed<float, N> result = {};
@@ -103,12 +104,7 @@ __global__ void __launch_bounds__(kRowThreads)
   constexpr int N = kPack<T>;
   const Piece piece = find_piece(pieces, blockIdx.x);
   Moments<float> mine[N] = {};
-  for_each_row<N>(piece.begin, piece.end, args.channels, [&](std::int64_t i, int count) {
-    const auto x = read<N>(args.x + i, count);
-    const float reciprocal = 1.0f / (mine[0].n + 1.0f);
-#pragma unroll
-    for (int j = 0; j < N; ++j) mine[j].add(float(x[j]), reciprocal);
-  });
+  add_moments(piece.begin, piece.end, args.channels, args.x, mine);
   store_partial(mine, args.channels, partial);
 }
 
@@ -134,20 +130,15 @@ __global__ void __launch_bounds__(kRowThreads)
   const Piece piece = find_piece(pieces, blockIdx.x);
   const int c = first_channel<N>();
   const auto mean = of_groups<N>(args.mean, piece.image, c, args.channels, args.groups);
-  auto scale = of_groups<N>(args.rstd, piece.image, c, args.channels, args.groups);
-  const auto gamma = read<N>(args.gamma + c, args.channels - c);
-  auto shift = read<N>(args.beta + c, args.channels - c);
+  const auto rstd = of_groups<N>(args.rstd, piece.image, c, args.channels, args.groups);
+  auto scale = read<N>(args.gamma + c, args.channels - c), shift = read<N>(args.beta + c, args.channels - c);
 #pragma unroll
   for (int j = 0; j < N; ++j) {
-    scale[j] *= gamma[j];
-    shift[j] -= mean[j] * scale[j];
+    const NormMap map = norm_map(mean[j], rstd[j], scale[j], shift[j]);
+    scale[j] = map.scale;
+    shift[j] = map.shift;
   }
-  for_each_row<N>(piece.begin, piece.end, args.channels, [&](std::int64_t i, int count) {
-    auto values = read<N>(args.x + i, count);
-#pragma unroll
-    for (int j = 0; j < N; ++j) values[j] = to<T>(float(values[j]) * scale[j] + shift[j]);
-    write(args.y + i, count, values);
-  });
+  scale_and_shift(piece.begin, piece.end, args.channels, args.x, scale, shift, args.y);
 }
 
 /// partial[piece, channel] = sums of dy and of dy xhat over the rows of a piece.
@@ -160,11 +151,7 @@ __global__ void __launch_bounds__(kRowThreads)
   const auto mean = of_groups<N>(args.mean, piece.image, c, args.channels, args.groups);
   const auto rstd = of_groups<N>(args.rstd, piece.image, c, args.channels, args.groups);
   Pair<float> mine[N] = {};
-  for_each_row<N>(piece.begin, piece.end, args.channels, [&](std::int64_t i, int count) {
-    const auto x = read<N>(args.x + i, count), dy = read<N>(args.dy + i, count);
-#pragma unroll
-    for (int j = 0; j < N; ++j) mine[j] += Pair<float>{float(dy[j]), float(dy[j]) * (float(x[j]) - mean[j])};
-  });
+  add_norm_products(piece.begin, piece.end, args.channels, args.x, args.dy, mean, mine);
 #pragma unroll
   for (int j = 0; j < N; ++j) mine[j].b *= rstd[j];
   store_partial(mine, args.channels, partial);
@@ -195,8 +182,9 @@ __global__ void __launch_bounds__(kGroupThreads)
   if (threadIdx.y != 0) return;
   const std::int64_t group = std::int64_t{image} * args.groups + blockIdx.y;
   const double rstd = args.rstd[group], count = static_cast<double>(own.pixels) * (args.channels / args.groups);
-  b[group] = static_cast<float>(-rstd * rstd * sums.b / count);
-  d[group] = static_cast<float>(-rstd * sums.a / count);
+  const auto through = statistics_gradient(rstd, count, sums.a, sums.b);
+  b[group] = through.b;
+  d[group] = through.d;
 }
 
 /// dx = gamma rstd dy + b (x - mean) + d. Each element stands alone: dx may be dy.
@@ -214,15 +202,7 @@ __global__ void __launch_bounds__(kRowThreads)
   auto scale = of_groups<N>(args.rstd, piece.image, c, args.channels, args.groups);
 #pragma unroll
   for (int j = 0; j < N; ++j) scale[j] *= gamma[j];
-  for_each_row<N>(piece.begin, piece.end, args.channels, [&](std::int64_t i, int count) {
-    const auto x = read<N>(args.x + i, count);
-    auto gradient = read<N>(args.dy + i, count);
-#pragma unroll
-    for (int j = 0; j < N; ++j) {
-      gradient[j] = to<T>(scale[j] * float(gradient[j]) + (slope[j] * (float(x[j]) - mean[j]) + offset[j]));
-    }
-    write(args.dx + i, count, gradient);
-  });
+  norm_gradient(piece.begin, piece.end, args.channels, args.x, args.dy, scale, slope, offset, mean, args.dx);
 }
 
 /// How the images are cut for a block of threads, 16 rows a thread.

@@ -7,7 +7,7 @@
 // Shapes: x [levels.rows(), channels]; mean, rstd [images, groups], images = sum of n over the levels, level-major.
 // channels is a multiple of groups. T is float or bf16; statistics and parameters are float. Outputs are overwritten.
 //
-// Start here: kernels/plain/norm.h
+// Start here: kernels/plain/norm.h; the formulas that both norms share: kernels/nn/norm.h
 #pragma once
 
 #include "kernels/base/bf16.h"

@@ -1,8 +1,9 @@
-// The loops of batch and group norms on the CPU, over `rows` rows of `channels` values.
+// Loops of batch and group norms on the CPU, over `rows` rows of `channels` values; the GPU's are in norm_rows.cuh.
 #pragma once
 
 #include <cstdint>
 
+#include "kernels/nn/norm.h"
 #include "kernels/toolkit/widest_vectors.h"
 
 namespace diopter::cpu {
@@ -28,7 +29,7 @@ void scale_and_shift(std::int64_t rows, int channels, const T* x, const float* s
   with_widest_vectors([=] {
     for (std::int64_t row = 0; row < rows; ++row) {
       const std::int64_t at = row * channels;
-      for (int c = 0; c < channels; ++c) y[at + c] = T(float(x[at + c]) * scale[c] + shift[c]);
+      for (int c = 0; c < channels; ++c) y[at + c] = T(NormMap{scale[c], shift[c]}(float(x[at + c])));
     }
   });
 }
@@ -48,7 +49,7 @@ void add_norm_products(std::int64_t rows, int channels, const T* x, const T* dy,
   });
 }
 
-/// Of each channel.
+/// Those of NormGradient, [channels] each.
 struct NormFactors {
   const float *a, *b, *d, *mean;
 };
@@ -61,7 +62,7 @@ void norm_gradient(std::int64_t rows, int channels, const T* x, const T* dy, con
     for (std::int64_t row = 0; row < rows; ++row) {
       const std::int64_t at = row * channels;
       for (int c = 0; c < channels; ++c) {
-        dx[at + c] = T(a[c] * float(dy[at + c]) + (b[c] * (float(x[at + c]) - mean[c]) + d[c]));
+        dx[at + c] = T(NormGradient{a[c], b[c], d[c], mean[c]}(float(x[at + c]), float(dy[at + c])));
       }
     }
   });
