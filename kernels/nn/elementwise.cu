@@ -13,7 +13,7 @@ constexpr int kThreads = 256;
 template <class F, class Y, class... X>
 __global__ void __launch_bounds__(kThreads) map_kernel(std::int64_t n, F f, Y* y, const X*... x) {
   constexpr int N = kTogether<Y, X...>;
-  const std::int64_t i = thread_index() * N, count = n - i;
+  const std::int64_t i = thread_index() * N, count = n - i;  // `count` may be less than N at the end
   if (count <= 0) return;
   const auto apply = [&](const auto&... in) {
     Packed<Y, N> out;

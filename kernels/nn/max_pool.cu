@@ -17,6 +17,8 @@ __global__ void __launch_bounds__(kRowThreads) forward_kernel(MaxPoolShape shape
   if (index >= out.rows() || left_over <= 0) return;
   const Pixel pixel = pixel_of(out, static_cast<int>(index));
   const int top = pixel.y * shape.stride - shape.padding, left = pixel.x * shape.stride - shape.padding;
+
+  // The window, cut at the edges of the image.
   Packed<T, N> best = {};
   Packed<std::uint8_t, N> best_tap = {};
   bool first = true;
@@ -50,6 +52,9 @@ __global__ void __launch_bounds__(kRowThreads)
   if (index >= in.rows() || left_over <= 0) return;
   const Pixel pixel = pixel_of(in, static_cast<int>(index));
   const int y = pixel.y + shape.padding, x = pixel.x + shape.padding;
+
+  // The windows that this pixel lies in: window o covers [o stride, o stride + kernel) of the padded axis. A window
+  // whose tap names this pixel gives its dy; the others give 0.
   float sum[N] = {};
   for (int oy = y < kernel ? 0 : (y - kernel) / stride + 1; oy <= min(y / stride, out.h - 1); ++oy) {
     for (int ox = x < kernel ? 0 : (x - kernel) / stride + 1; ox <= min(x / stride, out.w - 1); ++ox) {

@@ -28,6 +28,7 @@ __global__ void __launch_bounds__(kThreads) sum_kernel(std::int64_t n, Term term
     };
     add(read<N>(x + i, count)...);
   }
+  // All threads come here, also those that had nothing to add.
   sum = block_sum<kThreads>(sum);
   if (threadIdx.x == 0) partial[blockIdx.x] = sum;
 }

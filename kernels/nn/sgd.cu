@@ -16,9 +16,13 @@ constexpr int kWidth = kPack<float>;  // values a thread updates at once
 /// velocity are read, w and velocity written (and 2 for a bf16 copy). No shared memory; every value stands alone.
 __global__ void __launch_bounds__(kThreads) sgd_kernel(SgdArgs args) {
   if (args.skip && *args.skip) return;
+
+  // The block's part of its segment; a chunk never reaches into the next one.
   const SgdSegment s = segment_of_chunk(args.segments, args.segment_count, blockIdx.x);
   const std::int64_t begin = (blockIdx.x - s.first_chunk) * kSgdChunk, end = min(begin + kSgdChunk, s.count);
   const SgdUpdate update(args, s);
+
+  // Four values at a time, neighbouring threads side by side: read all three arrays, update, write.
 #pragma unroll
   for (int pass = 0; pass < kSgdChunk / (kThreads * kWidth); ++pass) {
     const std::int64_t i = begin + (pass * kThreads + static_cast<int>(threadIdx.x)) * kWidth, count = end - i;

@@ -31,6 +31,8 @@ __global__ void __launch_bounds__(kRowThreads)
   const Pixel pixel = pixel_of(in, static_cast<int>(index));
   const int top = upsample_first_copy(pixel.y, in.h, out.h), bottom = upsample_first_copy(pixel.y + 1, in.h, out.h);
   const int left = upsample_first_copy(pixel.x, in.w, out.w), right = upsample_first_copy(pixel.x + 1, in.w, out.w);
+
+  // The copies of this pixel are a rectangle of y.
   float sum[N] = {};
   for (int oy = top; oy < bottom; ++oy) {
     for (int ox = left; ox < right; ++ox) {

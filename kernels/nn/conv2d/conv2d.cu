@@ -52,6 +52,7 @@ __global__ void __launch_bounds__(kRowThreads)
   const auto scale = of_channels<N>(args.scale, args.channels, 1.0f);
   float sums[N] = {};
   for_each_row<N>(begin, end, args.channels, [&](std::int64_t i, int count) {
+    // dy where the relu let the value through, which is dresidual as well.
     auto gradient = read<N>(args.dy + i, count);
     if (args.y) {
       const auto y = read<N>(args.y + i, count);
@@ -61,11 +62,13 @@ __global__ void __launch_bounds__(kRowThreads)
 #pragma unroll
     for (int j = 0; j < N; ++j) sums[j] += float(gradient[j]);
     if (args.dresidual) write(args.dresidual + i, count, gradient);
+    // dz. dy has been read and is no longer needed, so dz may lie where it lay.
     if (!args.dz) return;
 #pragma unroll
     for (int j = 0; j < N; ++j) gradient[j] = to<T>(float(gradient[j]) * scale[j]);
     write(args.dz + i, count, gradient);
   });
+  // The same for all threads, so that the whole block comes to the barriers of store_partial.
   if (partial) store_partial(sums, args.channels, partial);
 }
 
