@@ -64,8 +64,8 @@ bool is_outside(const std::string& path) {
 }
 
 /// Files named in a text that do not exist. Looked at are words that begin with a folder of the project
-/// (`kernels/nn/sgd.h`, `docs/kernels`), and names of source files alone or with some of their folders (`losses/focal.h`).
-/// x.h, x.cpp, x.cu, x_test.cpp stand for the files of any kernel.
+/// (`kernels/nn/sgd.h`, `docs/kernels`), and names of source files alone or with some of their folders
+/// (`losses/focal.h`). x.h, x.cpp, x.cu, x_test.cpp stand for the files of any kernel.
 std::vector<std::string> missing_files(const std::string& word) {
   static const std::regex in_folder("(cmake|data|docs|engine|kernels|retinanet|tests|tools)/[^.].*"),
       source("[A-Za-z_][^:]*\\.(h|cpp|cu|cuh|cmake|sh|py)"), any_kernel("(.*/)?x(_[a-z]+)?\\.[a-z]+");
@@ -80,7 +80,8 @@ std::vector<std::string> missing_files(const std::string& word) {
 
 /// The comment of a line of source text, "" where there is none.
 std::string comment_of(const std::string& path, const std::string& line) {
-  const bool hash = path.ends_with(".cmake") || path.ends_with(".txt") || path.ends_with(".sh") || path.ends_with(".py");
+  const bool hash =
+      path.ends_with(".cmake") || path.ends_with(".txt") || path.ends_with(".sh") || path.ends_with(".py");
   const std::size_t begin = line.find(hash ? "#" : "//");
   return begin == std::string::npos ? "" : line.substr(begin);
 }
@@ -118,7 +119,8 @@ TEST_CASE("docs: what is not there is reported") {
   REQUIRE(missing_files("no_such_file.cu:12") == std::vector<std::string>{"no_such_file.cu"});
   REQUIRE(missing_files("nn/no_such_*.h").size() == 1);
   REQUIRE(missing_files("detection/sgd.h").size() == 1);
-  for (const std::string right : {"kernels/nn/sgd.{h,cpp,cu}", "kernels/nn/sgd", "nn/sgd.h", "sg*.cpp", "sgd.h:12", "x.h", "docs/"}) {
+  for (const std::string right :
+       {"kernels/nn/sgd.{h,cpp,cu}", "kernels/nn/sgd", "nn/sgd.h", "sg*.cpp", "sgd.h:12", "x.h", "docs/"}) {
     INFO(right);
     REQUIRE(missing_files(right).empty());
   }

@@ -31,7 +31,8 @@ struct Mark {
 /// path is missing.
 Mark mark_of(const Fence& fence);
 
-/// Whether text holds what is shown, apart from blanks, line breaks and beginnings of comments. `...` stands for anything.
+/// Whether text holds what is shown, apart from blanks, line breaks and beginnings of comments. `...` stands for
+/// anything.
 bool holds(const std::string& text, const std::string& shown);
 
 /// The text with every number replaced by 0 in lines that hold the word.

@@ -52,7 +52,8 @@ void parse_prose(std::string line, int number, Page& page) {
 std::vector<Page> read_pages() {
   std::vector<Page> all;
   for (const std::string& path : source_files()) {
-    if (path.ends_with(".md") && path.find("/fixtures/") == std::string::npos) all.push_back(parse_page(path, source_text(path)));
+    if (path.ends_with(".md") && path.find("/fixtures/") == std::string::npos)
+      all.push_back(parse_page(path, source_text(path)));
   }
   return all;
 }
@@ -70,9 +71,12 @@ std::vector<std::string> words_of(const std::string& text) {
   int braces = 0;
   for (const char c : text) {
     braces += (c == '{') - (c == '}');
-    const bool part = std::isalnum(static_cast<unsigned char>(c)) || (c != 0 && std::string("_-./{}*:").find(c) != std::string::npos);
-    if (part || (c == ',' && braces > 0)) word += c;
-    else end_word();
+    const bool part =
+        std::isalnum(static_cast<unsigned char>(c)) || (c != 0 && std::string("_-./{}*:").find(c) != std::string::npos);
+    if (part || (c == ',' && braces > 0))
+      word += c;
+    else
+      end_word();
   }
   end_word();
   return words;
@@ -94,7 +98,8 @@ Page parse_page(const std::string& path, const std::string& text) {
       if (line.starts_with("#")) {
         const std::string anchor = anchor_of(trimmed(line.substr(line.find_first_not_of('#'))));
         const auto same = std::count_if(page.anchors.begin(), page.anchors.end(), [&](const std::string& a) {
-          return a == anchor || (a.starts_with(anchor + "-") && a.find_first_not_of("0123456789", anchor.size() + 1) == std::string::npos);
+          return a == anchor || (a.starts_with(anchor + "-") &&
+                                 a.find_first_not_of("0123456789", anchor.size() + 1) == std::string::npos);
         });
         page.anchors.push_back(same == 0 ? anchor : anchor + "-" + std::to_string(same));
       }

@@ -45,8 +45,8 @@ const std::vector<Page>& pages();
 /// "docs/weights.md:12", as compilers name places.
 std::string place(const Page& page, int line);
 
-/// Words of a text: what stands between blanks, quotes, brackets and the like, without punctuation at its end. { } and *
-/// are parts of words.
+/// Words of a text: what stands between blanks, quotes, brackets and the like, without punctuation at its end. { } and
+/// * are parts of words.
 std::vector<std::string> words_of(const std::string& text);
 
 }  // namespace diopter::test

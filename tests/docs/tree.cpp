@@ -20,11 +20,14 @@ std::vector<std::string> find_files() {
   for (const auto& entry : fs::directory_iterator(kRoot)) {
     if (entry.is_regular_file()) add(entry.path());
   }
-  for (const char* folder : {".ci", ".github", "cmake", "data", "docs", "engine", "kernels", "retinanet", "tests", "tools"}) {
+  for (const char* folder :
+       {".ci", ".github", "cmake", "data", "docs", "engine", "kernels", "retinanet", "tests", "tools"}) {
     if (!fs::exists(kRoot / folder)) continue;
     for (auto it = fs::recursive_directory_iterator(kRoot / folder); it != fs::recursive_directory_iterator(); ++it) {
-      if (it->path().filename() == "__pycache__") it.disable_recursion_pending();
-      else if (it->is_regular_file()) add(it->path());
+      if (it->path().filename() == "__pycache__")
+        it.disable_recursion_pending();
+      else if (it->is_regular_file())
+        add(it->path());
     }
   }
   std::sort(files.begin(), files.end());
@@ -32,7 +35,8 @@ std::vector<std::string> find_files() {
 }
 
 bool matches_at(const char* pattern, const char* text) {
-  if (*pattern == '*') return matches_at(pattern + 1, text) || (*text != 0 && *text != '/' && matches_at(pattern, text + 1));
+  if (*pattern == '*')
+    return matches_at(pattern + 1, text) || (*text != 0 && *text != '/' && matches_at(pattern, text + 1));
   if (*pattern != *text) return false;
   return *pattern == 0 || matches_at(pattern + 1, text + 1);
 }

@@ -18,8 +18,8 @@ std::vector<std::string> without_braces(const std::string& pattern);
 /// Whether text is pattern, in which each * stands for any characters but /.
 bool matches(const std::string& pattern, const std::string& text);
 
-/// Whether there is a file or folder of this path, or a file of it with an extension (`kernels/detection/match`). The path
-/// may hold *.
+/// Whether there is a file or folder of this path, or a file of it with an extension (`kernels/detection/match`). The
+/// path may hold *.
 bool exists_in_tree(const std::string& path);
 
 /// Whether the path of some file ends with these folders and this name (`losses/focal.h`, `gemm_*.cpp`).
