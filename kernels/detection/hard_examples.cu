@@ -21,7 +21,9 @@ __global__ void __launch_bounds__(kThreads)
   const HeadLevels<T>& heads = args.logits;
   const int image = blockIdx.y, lanes = 1 << log_lanes, lane = threadIdx.x & (lanes - 1);
   std::int64_t index = thread_index() >> log_lanes;
-  const bool exists = index < anchors;
+  const bool exists = index < anchors;  // threads past the end stay for the shuffles below
+
+  // The anchor's level, its logits, and the place of its score: scores lie level by level, then image by image.
   float sum = 0;
   float* score = args.scores;
   if (exists) {
@@ -35,11 +37,13 @@ __global__ void __launch_bounds__(kThreads)
     const unsigned cells = heads.cells, pixel = static_cast<unsigned>(index) / cells;
     const unsigned cell = static_cast<unsigned>(index) - pixel * cells;
     const T* x = level.values + (image * level.pixels + pixel) * level.pixel_stride + cell * heads.channels;
+    // This lane's classes; none of an ignored anchor.
     for (int k = lane; label != kIgnore && k < heads.channels; k += lanes) {
       sum += loss(static_cast<float>(x[k]), k == label).value;
     }
     score += image * level.pixels * heads.cells + index;
   }
+  // The lanes' sums. Lanes of an anchor are neighbours and their number divides a warp's, so no other anchor's sum gets in.
   for (int distance = lanes / 2; distance > 0; distance /= 2) sum += __shfl_xor_sync(kAllLanes, sum, distance);
   if (exists && lane == 0) *score = sum == sum ? std::log(sum) : INFINITY;  // NaN: infinite
 }
@@ -66,10 +70,13 @@ __global__ void __launch_bounds__(kSelectThreads) select_kernel(const __grid_con
     const std::int64_t anchor = first_anchor + anchor_of_candidate(args, image, keep[rank]);
     return Survivor{true, anchor, args.labels[anchor]};
   };
+  // Positive survivors, which give the quota of each kind. block_sum gives every thread the same total.
   int count = 0;
   for (int rank = threadIdx.x; rank < kept; rank += kSelectThreads) count += survivor(rank).label >= 0;
   const HardExampleQuota quota = hard_example_quota(args.rule, block_sum<kSelectThreads>(count));
 
+  // Tile by tile: a survivor is selected when fewer of its kind than the quota stand before it. Survivors are different
+  // anchors, so no two threads write to one label. All threads run the scan, existing survivor or not.
   int positives = 0, negatives = 0;  // before this tile
   for (int tile = 0; tile < kept; tile += kSelectThreads) {
     const Survivor s = survivor(tile + static_cast<int>(threadIdx.x));

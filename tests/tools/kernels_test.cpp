@@ -1,5 +1,7 @@
 // diopter kernels, as a user calls it.
 #include <algorithm>
+#include <chrono>
+#include <cstdlib>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -29,7 +31,23 @@ class Builds {
   }
   std::string calls() const { return read_bytes(log()); }
 
+  /// Makes ninja note that an object of the tests was compiled from kernels/x.h.
+  void compile_from_source(const std::string& name) {
+    folder_.write("kernels/x.h", "1");
+    folder_.write("build/" + name + "/build.ninja",
+                  "rule compile\n  command = touch $out && echo '$out: ../../kernels/x.h' >x.d\n  depfile = x.d\n"
+                  "  deps = gcc\nbuild kernels_tests.dir/x.o: compile ../../kernels/x.h\n");
+    REQUIRE(std::system(("ninja -C '" + (folder_ / ("build/" + name)) + "' >'" + (folder_ / "ninja.log") + "'").c_str()) == 0);
+    set_time("build/" + name + "/tests/kernels_tests", std::chrono::seconds(0));
+    set_time("kernels/x.h", std::chrono::seconds(-10));
+  }
+  void edit_source() { set_time("kernels/x.h", std::chrono::seconds(10)); }
+
  private:
+  void set_time(const std::string& name, std::chrono::seconds from_now) {
+    fs::last_write_time(folder_ / name, fs::file_time_type::clock::now() + from_now);
+  }
+
   std::string log() const { return folder_ / "log"; }
 
   TemporaryFolder folder_;
@@ -93,6 +111,21 @@ TEST_CASE("kernels check does not take no tests for success") {
   Builds builds;
   builds.add("release", "off", "echo 'No test cases matched'; echo 'No tests ran'\n");
   REQUIRE(builds.check("sgd").exit_code == 1);
+}
+
+TEST_CASE("kernels check gives no verdict about a build that is older than its sources") {
+  Builds builds;
+  builds.add("release", "off", kPass);
+  builds.compile_from_source("release");
+  REQUIRE(builds.check("nms").exit_code == 0);
+  builds.edit_source();
+  const Outcome outcome = builds.check("nms");
+  require_refused(outcome, "kernels/x.h is newer than ");
+  REQUIRE(contains(outcome.out, "old\n"));
+  REQUIRE(builds.calls() == " nms:*\n");  // once
+  builds.add("host", "host", kPass);
+  REQUIRE(builds.check("nms").exit_code == 2);
+  REQUIRE(builds.calls() == " nms:*\nforward nms:*\nreverse nms:*\nshuffle nms:*\n");
 }
 
 TEST_CASE("kernels check says what to build when nothing is") {

@@ -7,6 +7,8 @@
 #include <cstdio>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <set>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -82,6 +84,28 @@ TestRun run(const std::string& command) {
   return result;
 }
 
+/// A source that is newer than the folder's test program, which then says nothing about it; "" where there is none. What the
+/// program was made from is in ninja's log; a folder without one is taken as it is.
+std::string newer_source(const fs::path& folder) {
+  std::error_code none;
+  if (!fs::exists(folder / ".ninja_deps", none)) return "";
+  const fs::file_time_type built = fs::last_write_time(folder / kProgram);
+  std::set<fs::path> seen;
+  bool of_tests = false;  // lines "OBJECT: #deps ...", each followed by indented paths
+  std::istringstream lines(run("ninja -C " + quoted(folder.string()) + " -t deps").output);
+  for (std::string line; std::getline(lines, line);) {
+    if (!line.starts_with("    ")) {
+      of_tests = line.find("diopter_kernels.dir/") != std::string::npos || line.find("kernels_tests.dir/") != std::string::npos;
+    } else if (of_tests) {
+      const fs::path source = (folder / line.substr(4)).lexically_normal();
+      if (!seen.insert(source).second) continue;
+      const fs::file_time_type changed = fs::last_write_time(source, none);
+      if (!none && changed > built) return source.string();
+    }
+  }
+  return "";
+}
+
 /// The last lines of a text, indented.
 std::string tail(const std::string& text, int lines) {
   std::size_t begin = text.size();
@@ -115,8 +139,17 @@ bool check_kernel(const KernelEntry& kernel, const std::filesystem::path& builds
   DIOPTER_CHECK(!all.empty(), builds.string(), ": no build folder here has ", kProgram,
                 "; build it with cmake --build --preset release --target kernels_tests");
   bool all_passed = true;
+  std::string old;  // what to do about builds older than their sources
   std::printf("%-16s %-17s %-8s %-7s %8s\n", "build", "devices", "order", "result", "seconds");
   for (const Flavour& flavour : all) {
+    if (const std::string source = newer_source(flavour.folder); !source.empty()) {
+      std::printf("%-16s %-17s %-8s old\n", flavour.folder.filename().c_str(), flavour.devices.c_str(), "-");
+      if (old.empty()) {
+        old = source + " is newer than " + (flavour.folder / kProgram).string() + "; build first: cmake --build " +
+              flavour.folder.string() + " --target kernels_tests";
+      }
+      continue;
+    }
     for (const std::string& order : flavour.orders) {
       const std::string command = (order.empty() ? "" : "DIOPTER_EXECUTOR_ORDER=" + order + " ") +
                                   quoted((flavour.folder / kProgram).string()) + " " + quoted(kernel.tests);
@@ -133,6 +166,7 @@ bool check_kernel(const KernelEntry& kernel, const std::filesystem::path& builds
     }
   }
   print_missing_presets(builds);
+  DIOPTER_CHECK(old.empty(), old);
   return all_passed;
 }
 
