@@ -12,7 +12,7 @@
 #include "data/readers/read_dataset.h"
 #include "data/shapes.h"
 #include "engine/device.h"
-#include "kernels/base/atomic_file.h"
+#include "kernels/base/files.h"
 #include "kernels/base/check.h"
 #include "kernels/base/parallel.h"
 #include "tools/command/command.h"

@@ -2,16 +2,15 @@
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "engine/device.h"
-#include "kernels/base/atomic_file.h"
+#include "kernels/base/files.h"
 #include "kernels/base/check.h"
 #include "kernels/base/parallel.h"
+#include "kernels/base/text.h"
 #include "retinanet/laboratory/comparison.h"
 #include "retinanet/laboratory/study.h"
 #include "retinanet/report/study_report.h"
@@ -46,9 +45,7 @@ Source read_protocol(const std::string& name) {
   const bool is_built_in = std::find(built_in.begin(), built_in.end(), name) != built_in.end();
   // A study folder may have the name of its protocol.
   if (!fs::exists(name) || (is_built_in && fs::is_directory(name))) return {name, protocol_text(name)};
-  std::ifstream in(name);
-  DIOPTER_CHECK(in && !fs::is_directory(name), name, ": cannot be opened");
-  return {name, {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()}};
+  return {name, read_file(name)};
 }
 
 /// write_study_data takes a plain function: the bar lives in here.
@@ -172,9 +169,7 @@ int compare_command(Request& request) {
 }
 
 std::string names_of_protocols() {
-  std::string list;
-  for (const std::string& name : protocol_names()) list += (list.empty() ? "" : ", ") + name;
-  return list;
+  return join(protocol_names());
 }
 
 }  // namespace

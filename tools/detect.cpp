@@ -7,13 +7,13 @@
 #include <cstdio>
 #include <filesystem>
 #include <memory>
-#include <set>
 #include <string>
 #include <vector>
 
+#include "data/pictures/image.h"
 #include "data/pictures/output_names.h"
 #include "engine/device.h"
-#include "kernels/base/atomic_file.h"
+#include "kernels/base/files.h"
 #include "retinanet/network/trace.h"
 #include "tools/command/command.h"
 #include "tools/command/profile.h"
@@ -32,13 +32,6 @@ struct Request {
   float score = 0.5f;
   std::int64_t profile = 0;
 };
-
-bool is_picture(const fs::path& file) {
-  std::string extension = file.extension().string();
-  std::transform(extension.begin(), extension.end(), extension.begin(), [](unsigned char c) { return std::tolower(c); });
-  const std::set<std::string> known{".jpg", ".jpeg", ".png", ".bmp", ".gif", ".ppm", ".pgm", ".tga"};
-  return known.count(extension) > 0;
-}
 
 /// Files as they are named, folders as the pictures in them by name; numbered from 1.
 Dataset pictures(const std::vector<std::string>& inputs) {

@@ -8,8 +8,7 @@
 #include <vector>
 
 #include "data/readers/read_dataset.h"
-#include "data/readers/reader_support.h"
-#include "kernels/base/atomic_file.h"
+#include "kernels/base/files.h"
 #include "tools/command/command.h"
 #include "tools/doctor/report.h"
 #include "tools/command/progress.h"
@@ -26,7 +25,7 @@ struct Request {
 
 void examine(const Request& request) {
   Config config = preset(request.preset);
-  if (!request.config.empty()) override_config(config, read_text(request.config), request.config);
+  if (!request.config.empty()) override_config(config, read_file(request.config), request.config);
   apply_settings(config, request.settings);
   const DatasetFormat format =
       request.format.empty() ? recognise_format(request.annotations) : format_from_name(request.format);

@@ -7,7 +7,7 @@
 #include "data/readers/coco.h"
 #include "data/readers/read_dataset.h"
 #include "engine/device.h"
-#include "kernels/base/atomic_file.h"
+#include "kernels/base/files.h"
 #include "retinanet/network/detect.h"
 #include "retinanet/weights/weights.h"
 #include "tools/command/command.h"

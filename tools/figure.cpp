@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "kernels/base/csv_text.h"
+#include "kernels/base/text.h"
 #include "kernels/base/check.h"
 #include "retinanet/config/loss_text.h"
 #include "retinanet/laboratory/loss_curves.h"

@@ -5,7 +5,7 @@
 #include <string>
 
 #include "engine/device.h"
-#include "kernels/base/atomic_file.h"
+#include "kernels/base/files.h"
 #include "tools/command/command.h"
 #include "tools/kernels/bench.h"
 #include "tools/kernels/check.h"

@@ -1,14 +1,13 @@
 // diopter train: trains a detector on a data set.
 #include <cstdio>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "data/readers/read_dataset.h"
 #include "engine/device.h"
+#include "kernels/base/files.h"
 #include "retinanet/config/loss_text.h"
 #include "retinanet/report/run_report.h"
 #include "retinanet/training/run_folder.h"
@@ -31,12 +30,6 @@ struct Request {
   bool resume = false;
 };
 
-std::string read_text(const std::string& file) {
-  std::ifstream in(file);
-  DIOPTER_CHECK(in, file, ": cannot be opened");
-  return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
-}
-
 /// What overrides the preset or the checkpoint, as key=value.
 std::vector<std::string> settings_of(const Request& request) {
   std::vector<std::string> settings = request.settings;
@@ -48,7 +41,7 @@ std::vector<std::string> settings_of(const Request& request) {
 
 Config config_of(const Request& request) {
   Config config = preset(request.preset);
-  if (!request.config.empty()) override_config(config, read_text(request.config), request.config);
+  if (!request.config.empty()) override_config(config, read_file(request.config), request.config);
   apply_settings(config, settings_of(request));
   check_config(config);
   return config;

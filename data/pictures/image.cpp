@@ -1,18 +1,17 @@
 #include "data/pictures/image.h"
 
 #include <algorithm>
-#include <cctype>
 #include <climits>
 #include <cmath>
 #include <cstring>
 #include <filesystem>
 #include <cstdlib>
-#include <fstream>
 #include <memory>
+#include <span>
 #include <string_view>
 
-#include "kernels/base/atomic_file.h"
 #include "kernels/base/check.h"
+#include "kernels/base/files.h"
 
 // The only place that compiles stb's decoders and encoders; static, so that no other library's copy is linked instead.
 #define STB_IMAGE_IMPLEMENTATION
@@ -35,33 +34,30 @@
 namespace diopter {
 namespace {
 
-using Bytes = std::vector<std::uint8_t>;
-
 constexpr std::int64_t kMaxPixels = std::int64_t{64} << 20;
-constexpr std::uintmax_t kMaxFileBytes = std::uintmax_t{1} << 30;
+constexpr std::size_t kMaxFileBytes = std::size_t{1} << 30;
 constexpr std::size_t kHeaderBytes = std::size_t{1} << 17;  // two APP segments of a JPEG file fit into it
 
 /// The first `limit` bytes of the file, or all of it.
-Bytes read_bytes(const std::string& file, std::uintmax_t limit) {
-  std::error_code error;
-  const auto status = std::filesystem::status(file, error);
-  if (!std::filesystem::exists(status)) fail(file, ": no such file");
-  if (!std::filesystem::is_regular_file(status)) fail(file, ": not a file");
-  const std::uintmax_t size = std::filesystem::file_size(file, error);
-  std::ifstream in(file, std::ios::binary);
-  if (error || !in) fail(file, ": cannot be read");
-  DIOPTER_CHECK(size > 0, file, ": the file is empty");
-  DIOPTER_CHECK(size <= kMaxFileBytes, file, ": larger than 1 GiB");
-  Bytes bytes(static_cast<std::size_t>(std::min(size, limit)));
-  in.read(reinterpret_cast<char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
-  DIOPTER_CHECK(in.gcount() == static_cast<std::streamsize>(bytes.size()), file, ": cannot be read");
+std::string read_picture_file(const std::string& file, std::size_t limit = kMaxFileBytes + 1) {
+  std::error_code ignored;
+  const auto status = std::filesystem::status(file, ignored);
+  // A pipe could be read only once.
+  DIOPTER_CHECK(!std::filesystem::exists(status) || std::filesystem::is_regular_file(status), file, ": not a file");
+  std::string bytes = read_file(file, limit);
+  DIOPTER_CHECK(!bytes.empty(), file, ": the file is empty");
+  DIOPTER_CHECK(bytes.size() <= kMaxFileBytes, file, ": larger than 1 GiB");
   return bytes;
+}
+
+const std::uint8_t* unsigned_bytes(std::string_view bytes) {
+  return reinterpret_cast<const std::uint8_t*>(bytes.data());
 }
 
 /// Hands the bytes to stb_image and notes when it asks for more than there are: it fills up truncated pictures
 /// silently.
 struct Source {
-  const Bytes& bytes;
+  std::string_view bytes;
   std::size_t position = 0;
   bool ran_out = false;
 
@@ -87,9 +83,10 @@ struct Source {
 };
 
 /// Size as stored; false when the bytes hold no header that stb_image knows.
-bool stored_size(const Bytes& bytes, int& width, int& height) {
+bool stored_size(std::string_view bytes, int& width, int& height) {
   int channels = 0;
-  if (!stbi_info_from_memory(bytes.data(), static_cast<int>(bytes.size()), &width, &height, &channels)) return false;
+  const int size = static_cast<int>(bytes.size());
+  if (!stbi_info_from_memory(unsigned_bytes(bytes), size, &width, &height, &channels)) return false;
   if (height < 0) height = -std::max(height, -INT_MAX);  // a BMP file stored from its top row
   return true;
 }
@@ -173,9 +170,15 @@ struct AxisWeights {
 
 }  // namespace
 
-int exif_orientation(const Bytes& jpeg) {
+bool is_picture(const std::string& file) {
+  constexpr std::string_view kExtensions[] = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".ppm", ".pgm", ".pnm", ".tga"};
+  return std::find(std::begin(kExtensions), std::end(kExtensions), extension_of(file)) != std::end(kExtensions);
+}
+
+int exif_orientation(std::string_view bytes) {
   constexpr std::uint8_t kApp1 = 0xE1, kStartOfScan = 0xDA, kEndOfImage = 0xD9;
   constexpr char kExif[] = "Exif\0";  // and the terminating zero: six bytes
+  const std::span<const std::uint8_t> jpeg(unsigned_bytes(bytes), bytes.size());
   if (jpeg.size() < 4 || jpeg[0] != 0xFF || jpeg[1] != 0xD8) return 1;
   for (std::size_t at = 2; at + 4 <= jpeg.size() && jpeg[at] == 0xFF;) {
     const std::uint8_t marker = jpeg[at + 1];
@@ -195,7 +198,7 @@ int exif_orientation(const Bytes& jpeg) {
 }
 
 Image read_image(const std::string& file) {
-  const Bytes bytes = read_bytes(file, kMaxFileBytes);
+  const std::string bytes = read_picture_file(file);
   Image image;
   if (!stored_size(bytes, image.width, image.height)) fail_to_decode(file);
   DIOPTER_CHECK(std::int64_t{image.width} * image.height <= kMaxPixels, file, ": ", image.width, "x", image.height,
@@ -213,9 +216,9 @@ Image read_image(const std::string& file) {
 }
 
 void read_image_size(const std::string& file, int& width, int& height) {
-  Bytes bytes = read_bytes(file, kHeaderBytes);
+  std::string bytes = read_picture_file(file, kHeaderBytes);
   if (!stored_size(bytes, width, height)) {
-    if (bytes.size() == kHeaderBytes) bytes = read_bytes(file, kMaxFileBytes);
+    if (bytes.size() == kHeaderBytes) bytes = read_picture_file(file);
     if (!stored_size(bytes, width, height)) fail_to_decode(file);
   }
   if (exif_orientation(bytes) >= 5) std::swap(width, height);
@@ -223,9 +226,7 @@ void read_image_size(const std::string& file, int& width, int& height) {
 
 void write_image(const std::string& file, const Image& image) {
   constexpr int kJpegQuality = 90;
-  std::string extension = std::filesystem::path(file).extension().string();
-  for (char& c : extension) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-
+  const std::string extension = extension_of(file);
   DIOPTER_CHECK(image.width > 0 && image.height > 0, file, ": cannot write: the picture is empty");
   std::string bytes;
   int written = 0;

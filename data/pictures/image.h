@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace diopter {
@@ -16,6 +17,9 @@ struct Image {
   const std::uint8_t* pixel(int x, int y) const { return rgb.data() + 3 * (static_cast<std::size_t>(y) * width + x); }
 };
 
+/// Whether the extension is one of the kinds that read_image decodes.
+bool is_picture(const std::string& file);
+
 /// Decodes a PNG, JPEG, BMP, GIF (first frame), PNM or TGA file through stb_image and turns it upright. Alpha is dropped.
 /// Throws Error "FILE: reason" for files that are missing, truncated, of another kind or larger than 64 megapixels.
 Image read_image(const std::string& file);
@@ -24,7 +28,7 @@ Image read_image(const std::string& file);
 void read_image_size(const std::string& file, int& width, int& height);
 
 /// EXIF orientation (1-8) of a JPEG file's bytes; 1 when there is none.
-int exif_orientation(const std::vector<std::uint8_t>& jpeg);
+int exif_orientation(std::string_view jpeg);
 
 /// Writes .png, .jpg (quality 90) or .bmp, by the file's extension, to a temporary file that is then renamed.
 /// Throws Error when the extension is another or the place cannot be written.

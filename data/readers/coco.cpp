@@ -8,7 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <unordered_set>
 
-#include "kernels/base/atomic_file.h"
+#include "kernels/base/files.h"
 #include "data/readers/id_index.h"
 #include "data/readers/json_records.h"
 #include "kernels/base/check.h"

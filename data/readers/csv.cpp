@@ -6,6 +6,8 @@
 
 #include "data/readers/reader_support.h"
 #include "kernels/base/check.h"
+#include "kernels/base/files.h"
+#include "kernels/base/text.h"
 
 namespace diopter {
 namespace {

@@ -1,28 +1,18 @@
 #include "data/readers/json_records.h"
 
 #include <algorithm>
-#include <filesystem>
-#include <fstream>
 #include <limits>
 #include <nlohmann/json.hpp>
 
 #include "kernels/base/check.h"
+#include "kernels/base/files.h"
+#include "kernels/base/text.h"
 
 namespace diopter {
 
 namespace {
 
 using Kind = JsonValue::Kind;
-
-std::string read_bytes(const std::string& file) {
-  std::error_code error;
-  const std::uintmax_t size = std::filesystem::file_size(file, error);
-  DIOPTER_CHECK(!error, file, ": cannot read: ", error.message());
-  std::string bytes(size, '\0');
-  std::ifstream stream(file, std::ios::binary);
-  DIOPTER_CHECK(stream.read(bytes.data(), static_cast<std::streamsize>(size)), file, ": cannot read");
-  return bytes;
-}
 
 std::string describe(double number) { return nlohmann::json(number).dump(); }
 
@@ -216,8 +206,7 @@ class JsonListParser {
   bool in_record() const { return inside_ > 0 && depth_ == inside_ + 1; }
 
   [[noreturn]] void reject_root(const char* wanted, const char* actual) const {
-    std::string names;
-    for (const JsonList& list : lists_) names += (names.empty() ? "" : ", ") + list.name;
+    const std::string names = join(lists_, ", ", [](const JsonList& list) { return list.name; });
     fail(file_, ": must hold ", wanted, names.empty() ? "" : " with the lists " + names, ", is ", actual);
   }
 
@@ -282,7 +271,7 @@ class JsonListParser {
 };
 
 void read_json_lists(const std::string& file, const std::vector<JsonList>& lists) {
-  const std::string bytes = read_bytes(file);
+  const std::string bytes = read_file(file);
   JsonListParser parser(file, bytes, lists);
   nlohmann::json::sax_parse(bytes, &parser);
   parser.finish();

@@ -11,6 +11,8 @@
 #include "data/readers/voc.h"
 #include "data/readers/yolo.h"
 #include "kernels/base/check.h"
+#include "kernels/base/files.h"
+#include "kernels/base/text.h"
 
 namespace diopter {
 namespace {

@@ -6,8 +6,11 @@
 #include <pugixml.hpp>
 #include <set>
 
+#include "data/pictures/image.h"
 #include "data/readers/reader_support.h"
 #include "kernels/base/check.h"
+#include "kernels/base/files.h"
+#include "kernels/base/text.h"
 
 namespace diopter {
 namespace {
@@ -77,7 +80,7 @@ fs::path habitual_picture_folder(const fs::path& annotation_folder) {
 /// One XML file: its text for line numbers and its tree.
 class VocFile {
  public:
-  explicit VocFile(const fs::path& file) : file_(file.string()), text_(read_text(file)) {
+  explicit VocFile(const fs::path& file) : file_(file.string()), text_(read_file(file)) {
     const pugi::xml_parse_result result = document_.load_buffer(text_.data(), text_.size());
     if (!result) fail(place(result.offset), ": not well-formed XML: ", result.description());
     root_ = document_.child("annotation");

@@ -9,14 +9,16 @@
 #include "data/pictures/image.h"
 #include "data/readers/reader_support.h"
 #include "kernels/base/check.h"
+#include "kernels/base/files.h"
+#include "kernels/base/text.h"
 
 namespace diopter {
 namespace {
 
 namespace fs = std::filesystem;
 
-bool is_names(const fs::path& file) { return extension_of(file) == ".names"; }
-bool is_yaml(const fs::path& file) { return extension_of(file) == ".yaml" || extension_of(file) == ".yml"; }
+bool is_names(const std::string& file) { return extension_of(file) == ".names"; }
+bool is_yaml(const std::string& file) { return extension_of(file) == ".yaml" || extension_of(file) == ".yml"; }
 
 /// What data.yaml says; empty where it does not.
 struct DataYaml {

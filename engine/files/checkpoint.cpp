@@ -8,9 +8,8 @@
 #include <sstream>
 #include <string_view>
 
-#include "kernels/base/file_bytes.h"
+#include "kernels/base/files.h"
 #include "engine/files/stored_type.h"
-#include "kernels/base/atomic_file.h"
 
 namespace diopter {
 
@@ -85,7 +84,7 @@ Shape stored_shape(const Shape& s) { return s.rank() == 4 ? Shape{s[0], s[3], s[
 }  // namespace
 
 Checkpoint load_checkpoint(const std::string& file) {
-  const std::string bytes = file_bytes(file);
+  const std::string bytes = read_file(file);
   std::uint64_t header_size = 0;
   DIOPTER_CHECK(bytes.size() >= 8, file, ": truncated at offset ", bytes.size(), ": no safetensors header");
   std::memcpy(&header_size, bytes.data(), 8);

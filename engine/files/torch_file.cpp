@@ -7,7 +7,7 @@
 #include <optional>
 #include <set>
 
-#include "kernels/base/file_bytes.h"
+#include "kernels/base/files.h"
 #include "engine/files/pickle.h"
 #include "engine/files/stored_type.h"
 #include "engine/files/zip_archive.h"
@@ -322,7 +322,7 @@ Checkpoint load_pickle(const std::string& file, const std::string& bytes) {
 }  // namespace
 
 bool is_torch_file(const std::string& file) {
-  const std::string start = file_bytes(file, 9);
+  const std::string start = read_file(file, 9);
   if (start.starts_with("PK\x03\x04")) return true;
   // A safetensors file begins with the size of its header, 8 bytes that may look like a pickle's, and then has a brace.
   const bool safetensors = start.size() == 9 && start[7] == 0 && start[8] == '{';
@@ -330,8 +330,8 @@ bool is_torch_file(const std::string& file) {
 }
 
 Checkpoint load_torch_file(const std::string& file) {
-  if (file_bytes(file, 2) == "PK") return load_zip(file, std::filesystem::file_size(file));
-  const std::string bytes = file_bytes(file);
+  if (read_file(file, 2) == "PK") return load_zip(file, std::filesystem::file_size(file));
+  const std::string bytes = read_file(file);
   return bytes.starts_with(kLegacyStart) ? load_legacy(file, bytes) : load_pickle(file, bytes);
 }
 

@@ -4,6 +4,8 @@
 #include <cstddef>
 #include <limits>
 
+#include "kernels/base/text.h"
+
 namespace diopter {
 
 namespace {
@@ -38,6 +40,15 @@ std::string nearest_name(const std::string& typed, const std::vector<std::string
     }
   }
   return nearest;
+}
+
+std::string hint(const std::string& typed, const std::vector<std::string>& known) {
+  const std::string nearest = nearest_name(typed, known);
+  return nearest.empty() ? "" : "; the nearest is " + nearest;
+}
+
+std::string hint_with_list(const std::string& typed, const std::vector<std::string>& known) {
+  return hint(typed, known) + (known.empty() ? " (there are none)" : " (there are " + join(known) + ")");
 }
 
 }  // namespace diopter

@@ -1,7 +1,6 @@
 #include "retinanet/config/config.h"
 
 #include <algorithm>
-#include <charconv>
 #include <concepts>
 #include <functional>
 #include <map>
@@ -11,6 +10,7 @@
 #include "kernels/base/check.h"
 #include "retinanet/config/loss_text.h"
 #include "kernels/base/did_you_mean.h"
+#include "kernels/base/text.h"
 
 namespace diopter {
 
@@ -115,18 +115,6 @@ void visit(C& c, Visitor&& v) {
   v("detect.precision", c.detect.precision, kPrecisions);
 }
 
-/// "; the nearest is NAME", or "" when nothing known is near.
-std::string hint(const std::string& name, const Choices& known) {
-  const std::string nearest = nearest_name(name, known);
-  return nearest.empty() ? "" : "; the nearest is " + nearest;
-}
-
-std::string joined(const Choices& choices) {
-  std::string text;
-  for (const std::string& c : choices) text += (text.empty() ? "" : ", ") + c;
-  return text;
-}
-
 [[noreturn]] void wrong_type(const std::string& where, const std::string& key, const char* wanted) {
   fail(where, ": ", key, " must be ", wanted);
 }
@@ -172,7 +160,7 @@ struct Assign {
   }
   void operator()(std::string& target, const Choices& choices) const {
     const bool known = node.is_string() && std::count(choices.begin(), choices.end(), **node.as_string());
-    DIOPTER_CHECK(known, where, ": ", key, " must be one of ", joined(choices));
+    DIOPTER_CHECK(known, where, ": ", key, " must be one of ", join(choices));
     target = **node.as_string();
   }
   template <class E, std::size_t N>
@@ -189,9 +177,7 @@ struct Assign {
 
 template <std::floating_point T>
 std::string format(T value) {
-  char text[32];
-  const auto end = std::to_chars(text, text + sizeof text, value).ptr;
-  std::string result(text, end);
+  const std::string result = shortest(value);
   return result.find_first_of(".e") == std::string::npos ? result + ".0" : result;
 }
 std::string format(int value) { return std::to_string(value); }
@@ -210,9 +196,7 @@ std::string format(E value, const Named<E> (&names)[N]) {
 std::string format(const AnyLoss& loss) { return format(std::string(loss_name(loss))); }
 template <class T>
 std::string format(const std::vector<T>& values) {
-  std::string text = "[";
-  for (std::size_t i = 0; i < values.size(); ++i) text += (i ? ", " : "") + format(values[i]);
-  return text + "]";
+  return "[" + join(values, ", ", [](const T& value) { return format(value); }) + "]";
 }
 
 /// Where a key that the configuration lacks is a parameter of other losses: "; loss.kind is focal, ...", else "".
@@ -224,7 +208,7 @@ std::string other_losses_hint(const Config& config, const std::string& key) {
     });
   }
   if (owners.empty()) return "";
-  return std::string("; loss.kind is ") + loss_name(config.loss.kind) + ", this belongs to " + joined(owners);
+  return std::string("; loss.kind is ") + loss_name(config.loss.kind) + ", this belongs to " + join(owners);
 }
 
 void assign(Config& config, const std::string& where, const std::string& key, const toml::node& node) {
@@ -289,8 +273,8 @@ std::vector<std::string> preset_names() {
 
 const std::string& preset_text(const std::string& name) {
   const auto found = preset_files().find(name);
-  DIOPTER_CHECK(found != preset_files().end(), "unknown preset ", name, hint(name, preset_names()), " (there are ",
-                joined(preset_names()), ")");
+  DIOPTER_CHECK(found != preset_files().end(), "unknown preset ", name,
+                hint_with_list(name, preset_names()));
   return found->second;
 }
 

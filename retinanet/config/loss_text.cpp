@@ -6,19 +6,11 @@
 
 #include "kernels/base/check.h"
 #include "kernels/base/did_you_mean.h"
+#include "kernels/base/text.h"
 
 namespace diopter {
 
 namespace {
-
-/// "; the nearest is X (there are A, B)"
-std::string hint(const std::string& typed, const std::vector<std::string>& known) {
-  const std::string nearest = nearest_name(typed, known);
-  std::string all;
-  for (const std::string& name : known) all += (all.empty() ? "" : ", ") + name;
-  return (nearest.empty() ? "" : "; the nearest is " + nearest) +
-         (all.empty() ? " (it has none)" : " (there are " + all + ")");
-}
 
 float parse_number(const std::string& text, const std::string& where, const std::string& name) {
   float value = 0;
@@ -42,15 +34,10 @@ void set_parameter(AnyLoss& loss, const std::string& assignment, const std::stri
     value = parse_number(assignment.substr(equals + 1), where, name);
     found = true;
   });
-  DIOPTER_CHECK(found, where, ": unknown parameter ", name, " of ", loss_name(loss), hint(name, known));
+  DIOPTER_CHECK(found, where, ": unknown parameter ", name, " of ", loss_name(loss), hint_with_list(name, known));
 }
 
 }  // namespace
-
-std::string shortest(float value) {
-  char text[32];
-  return {text, std::to_chars(text, text + sizeof text, value).ptr};
-}
 
 std::vector<std::string> loss_names() { return {std::begin(kLossNames), std::end(kLossNames)}; }
 
@@ -60,7 +47,7 @@ AnyLoss parse_loss(const std::string& text, const std::string& where) {
   const std::vector<AnyLoss> losses = all_losses();
   std::size_t index = 0;
   while (index < losses.size() && name != loss_name(losses[index])) ++index;
-  DIOPTER_CHECK(index < losses.size(), where, ": unknown loss ", name, hint(name, loss_names()));
+  DIOPTER_CHECK(index < losses.size(), where, ": unknown loss ", name, hint_with_list(name, loss_names()));
   AnyLoss loss = losses[index];
   for (std::size_t begin = colon; begin != std::string::npos;) {
     const std::size_t end = text.find(',', ++begin);

@@ -24,7 +24,5 @@ void check_loss(const AnyLoss& loss, const std::string& prefix);
 /// One line for each loss, its source on it, and one for each of its parameters: default, range and meaning.
 std::string describe_losses();
 
-/// The shortest text of a number that reads back the same.
-std::string shortest(float value);
 
 }  // namespace diopter

@@ -1,11 +1,11 @@
 #include "retinanet/config/toml_table.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <limits>
 
 #include "kernels/base/did_you_mean.h"
+#include "kernels/base/text.h"
 
 namespace diopter {
 
@@ -22,14 +22,11 @@ std::string text_of(const toml::node& value) {
   if (const auto* flag = value.as_boolean()) return **flag ? "true" : "false";
   if (const auto* integer = value.as_integer()) return std::to_string(**integer);
   if (const auto* number = value.as_floating_point()) {
-    char digits[32];
-    return {digits, std::to_chars(digits, digits + sizeof digits, **number).ptr};
+    return shortest(**number);
   }
   const auto* list = value.as_array();
   DIOPTER_CHECK(list, "line ", value.source().begin.line, ": a setting is a string, a number, true, false or a list");
-  std::string text = "[";
-  for (const toml::node& element : *list) text += (text.size() > 1 ? ", " : "") + text_of(element);
-  return text + "]";
+  return "[" + join(*list, ", ", text_of) + "]";
 }
 
 TomlTable::TomlTable(std::string file, std::string name, const toml::table& table,
@@ -38,8 +35,7 @@ TomlTable::TomlTable(std::string file, std::string name, const toml::table& tabl
   for (const auto& [key, node] : table) {
     const std::string typed(key.str());
     if (std::count(known.begin(), known.end(), typed)) continue;
-    const std::string nearest = nearest_name(typed, known);
-    reject(node, "unknown key ", full_name(typed), nearest.empty() ? "" : "; the nearest is " + nearest);
+    reject(node, "unknown key ", full_name(typed), hint(typed, known));
   }
 }
 

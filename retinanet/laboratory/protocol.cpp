@@ -1,15 +1,14 @@
 #include "retinanet/laboratory/protocol.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
-#include <cstdio>
 #include <cstdlib>
 #include <map>
 #include <sstream>
 
 #include "retinanet/config/toml_table.h"
 #include "kernels/base/did_you_mean.h"
+#include "kernels/base/text.h"
 
 namespace diopter {
 
@@ -90,9 +89,7 @@ StudyData read_data(const TomlTable& file) {
 
 /// A few digits are enough for a learning rate, and are what people read in the tables.
 double rounded(double value) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.3g", value);
-  return std::strtod(text, nullptr);
+  return std::strtod(formatted("%.3g", value).c_str(), nullptr);
 }
 
 /// `count` values from `from` to `to`, each the same factor above the one before.
@@ -284,11 +281,6 @@ std::vector<Entry> read_contestants(const TomlTable& file, const std::string& wh
   return entries;
 }
 
-std::string exact(double value) {
-  char digits[32];
-  return {digits, std::to_chars(digits, digits + sizeof digits, value).ptr};
-}
-
 /// All that decides the outcome, one statement a line.
 std::string canonical_text(const Protocol& p) {
   std::ostringstream out;
@@ -296,14 +288,14 @@ std::string canonical_text(const Protocol& p) {
   const ShapesOptions& s = d.shapes;
   out << "data " << static_cast<int>(d.kind) << ' ' << d.format << ' ' << d.seed << '\n';
   for (int i = 0; i < 3; ++i) {
-    out << d.counts[i] << ' ' << exact(d.shares[i]) << ' ' << d.sources[i].annotations << ' ' << d.sources[i].images
+    out << d.counts[i] << ' ' << shortest(d.shares[i]) << ' ' << d.sources[i].annotations << ' ' << d.sources[i].images
         << '\n';
   }
   out << s.size << ' ' << s.min_objects << ' ' << s.max_objects << ' ' << s.distractors << ' ' << s.seed;
   for (const float v : {s.min_object_size, s.max_object_size, s.noise, s.contrast, s.empty}) {
-    out << ' ' << exact(static_cast<double>(v));
+    out << ' ' << shortest(static_cast<double>(v));
   }
-  out << "\nsignificance " << exact(p.significance) << "\nbaseline " << p.contestants[p.baseline].name
+  out << "\nsignificance " << shortest(p.significance) << "\nbaseline " << p.contestants[p.baseline].name
       << "\ntuning seeds";
   for (const std::int64_t seed : p.tuning_seeds) out << ' ' << seed;
   out << "\nfinal seeds";
@@ -327,12 +319,7 @@ std::vector<std::string> protocol_names() {
 const std::string& protocol_text(const std::string& name) {
   const auto found = protocol_files().find(name);
   if (found != protocol_files().end()) return found->second;
-  const std::vector<std::string> names = protocol_names();
-  const std::string nearest = nearest_name(name, names);
-  std::string list;
-  for (const std::string& known : names) list += (list.empty() ? "" : ", ") + known;
-  fail(name, ": no such file, and no built-in protocol of that name",
-       nearest.empty() ? "" : "; the nearest is " + nearest, " (there are ", list, ")");
+  fail(name, ": no such file, and no built-in protocol of that name", hint_with_list(name, protocol_names()));
 }
 
 Protocol parse_protocol(const std::string& text, const std::string& file) {
@@ -411,9 +398,7 @@ Config run_config(const Protocol& protocol, const Contestant& contestant, const 
 std::string protocol_hash(const Protocol& protocol) {
   std::uint64_t hash = 0xcbf29ce484222325u;  // Fowler, Noll and Vo's offset and prime
   for (const char c : canonical_text(protocol)) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3u;
-  char digits[17];
-  std::snprintf(digits, sizeof digits, "%016llx", static_cast<unsigned long long>(hash));
-  return digits;
+  return formatted("%016llx", static_cast<unsigned long long>(hash));
 }
 
 }  // namespace diopter

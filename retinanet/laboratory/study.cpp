@@ -4,13 +4,12 @@
 #include <cmath>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
 #include "data/metrics/coco_metrics.h"
 #include "kernels/base/csv_text.h"
-#include "kernels/base/atomic_file.h"
+#include "kernels/base/files.h"
 #include "retinanet/network/detect.h"
 #include "retinanet/weights/weights.h"
 #include "retinanet/laboratory/study_data.h"
@@ -26,12 +25,6 @@ using nlohmann::ordered_json;
 
 constexpr const char* kPhaseNames[] = {"tuning", "final"};
 
-std::string read_text(const std::string& file) {
-  std::ifstream in(file);
-  DIOPTER_CHECK(in, file, ": cannot be opened");
-  return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
-}
-
 std::string protocol_file(const std::string& folder) { return folder + "/protocol.toml"; }
 std::string data_folder(const std::string& folder) { return folder + "/data"; }
 std::string result_file(const std::string& run_folder) { return run_folder + "/result.json"; }
@@ -39,7 +32,7 @@ std::string result_file(const std::string& run_folder) { return run_folder + "/r
 RunResult read_result(const std::string& file, const std::string& hash) {
   RunResult result;
   try {
-    const auto json = nlohmann::json::parse(read_text(file));
+    const auto json = nlohmann::json::parse(read_file(file));
     DIOPTER_CHECK(json.at("protocol") == hash, file, ": was made by the protocol ",
                   json.at("protocol").get<std::string>(), ", not by this one, ", hash);
     result.name = json.at("run");
@@ -101,7 +94,7 @@ Study Study::create(const std::string& folder, const std::string& text, const st
 }
 
 Study Study::open(const std::string& folder) {
-  return {folder, read_text(protocol_file(folder)), protocol_file(folder)};
+  return {folder, read_file(protocol_file(folder)), protocol_file(folder)};
 }
 
 std::optional<RunResult> Study::result(const std::string& name) const {

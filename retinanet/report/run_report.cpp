@@ -4,11 +4,10 @@
 #include <cstdio>
 #include <filesystem>
 
-#include "data/readers/reader_support.h"
-#include "kernels/base/atomic_file.h"
+#include "kernels/base/files.h"
 #include "kernels/base/check.h"
 #include "retinanet/config/config.h"
-#include "kernels/base/duration.h"
+#include "kernels/base/text.h"
 #include "retinanet/report/chart.h"
 #include "retinanet/report/sections.h"
 #include "retinanet/training/evaluation_file.h"
@@ -199,7 +198,7 @@ Html picture_section(const Run& run) {
   Html pictures;
   for (std::size_t i = 0; i < std::min(files.size(), kPictures); ++i) {
     const std::string name = files[i].stem().string();
-    Html inside = empty_element("img", {{"src", data_uri("image/jpeg", read_text(files[i]))},
+    Html inside = empty_element("img", {{"src", data_uri("image/jpeg", read_file(files[i]))},
                                         {"alt", "Picture " + name + " with its detections"}});
     inside += element("figcaption", {}, name);
     pictures += element("figure", {}, inside);
@@ -214,7 +213,7 @@ Html picture_section(const Run& run) {
 }
 
 Run read_run(const std::string& folder) {
-  const std::string file = config_file(folder), config = read_text(file);
+  const std::string file = config_file(folder), config = read_file(file);
   return {folder,
           config,
           parse_config(config, file),

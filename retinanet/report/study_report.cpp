@@ -3,8 +3,7 @@
 #include <map>
 
 #include "data/metrics/precision_recall.h"
-#include "data/readers/reader_support.h"
-#include "kernels/base/atomic_file.h"
+#include "kernels/base/files.h"
 #include "kernels/base/check.h"
 #include "retinanet/laboratory/comparison_tables.h"
 #include "retinanet/report/chart.h"

@@ -3,8 +3,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
-#include "data/readers/reader_support.h"
-#include "kernels/base/atomic_file.h"
+#include "kernels/base/files.h"
 #include "kernels/base/check.h"
 
 namespace diopter {
@@ -74,7 +73,7 @@ std::optional<RunEvaluation> read_evaluation(const std::string& folder) {
   const std::string file = evaluation_file(folder);
   if (!file_exists(file)) return {};
   try {
-    const Json json = Json::parse(read_text(file));
+    const Json json = Json::parse(read_file(file));
     RunEvaluation e{.iteration = json.at("iteration"), .stats = json.at("stats"), .objects = json.at("objects")};
     e.mean = curves_of(json.at("precision"));
     for (const Json& c : json.at("categories")) {

@@ -1,15 +1,12 @@
 #include "retinanet/training/provenance.h"
 
 #include <algorithm>
-#include <cctype>
-#include <cstdio>
 #include <nlohmann/json.hpp>
-#include <string_view>
 
-#include "data/readers/reader_support.h"
-#include "kernels/base/utf8.h"
-#include "kernels/base/atomic_file.h"
 #include "kernels/base/check.h"
+#include "kernels/base/files.h"
+#include "kernels/base/text.h"
+#include "kernels/base/utf8.h"
 
 namespace diopter {
 
@@ -36,9 +33,7 @@ std::string quoted_bytes(const std::string& argument) {
   std::string quoted = "$'";
   for (const char c : argument) {
     if (is_control(c) || static_cast<unsigned char>(c) >= 0x80) {
-      char escape[8];
-      std::snprintf(escape, sizeof escape, "\\x%02X", static_cast<unsigned char>(c));
-      quoted += escape;
+      quoted += formatted("\\x%02X", static_cast<unsigned char>(c));
     } else {
       if (c == '\'' || c == '\\') quoted += '\\';
       quoted += c;
@@ -48,15 +43,8 @@ std::string quoted_bytes(const std::string& argument) {
 }
 
 std::string quoted(const std::string& argument) {
-  constexpr std::string_view kPlain = "_-+=./,:@%";
-  const auto plain = [&](char c) {
-    return std::isalnum(static_cast<unsigned char>(c)) || kPlain.find(c) != std::string_view::npos;
-  };
-  if (!argument.empty() && std::all_of(argument.begin(), argument.end(), plain)) return argument;
-  if (!is_utf8(argument) || std::any_of(argument.begin(), argument.end(), is_control)) return quoted_bytes(argument);
-  std::string text = "'";
-  for (const char c : argument) text += c == '\'' ? std::string("'\\''") : std::string(1, c);
-  return text + "'";
+  const bool readable = is_utf8(argument) && std::none_of(argument.begin(), argument.end(), is_control);
+  return readable ? shell_word(argument) : quoted_bytes(argument);
 }
 
 }  // namespace
@@ -83,7 +71,7 @@ std::vector<Start> read_starts(const std::string& folder) {
   std::vector<Start> starts;
   if (!file_exists(file)) return starts;
   try {
-    for (const Json& s : Json::parse(read_text(file))) {
+    for (const Json& s : Json::parse(read_file(file))) {
       starts.push_back({s.at("date"), s.at("folder"), s.at("command"), facts_of(s.at("machine")),
                         facts_of(s.at("versions")), facts_of(s.at("data"))});
     }
@@ -94,9 +82,7 @@ std::vector<Start> read_starts(const std::string& folder) {
 }
 
 std::string shell_command(const std::vector<std::string>& arguments) {
-  std::string command;
-  for (const std::string& argument : arguments) command += (command.empty() ? "" : " ") + quoted(argument);
-  return command;
+  return join(arguments, " ", quoted);
 }
 
 }  // namespace diopter

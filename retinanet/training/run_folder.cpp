@@ -8,9 +8,9 @@
 #include <sstream>
 #include <string_view>
 
-#include "data/readers/reader_support.h"
-#include "kernels/base/atomic_file.h"
+#include "kernels/base/files.h"
 #include "kernels/base/check.h"
+#include "kernels/base/text.h"
 #include "retinanet/training/provenance.h"
 #include "retinanet/training/evaluation_file.h"
 
@@ -120,7 +120,7 @@ RunMetrics read_metrics(const std::string& folder) {
   const std::string file = metrics_file(folder);
   RunMetrics metrics;
   if (!file_exists(file)) return metrics;
-  const std::string bytes = read_text(file);
+  const std::string bytes = read_file(file);
   std::string_view text = bytes;
   std::vector<std::string> names;
   for (int number = 1; !text.empty(); ++number) {
@@ -161,7 +161,7 @@ std::optional<RunOutcome> read_outcome(const std::string& folder) {
   const std::string file = outcome_file(folder);
   if (!file_exists(file)) return {};
   try {
-    const auto json = nlohmann::json::parse(read_text(file));
+    const auto json = nlohmann::json::parse(read_file(file));
     return RunOutcome{json.at("state"), json.at("iteration"), json.at("message")};
   } catch (const nlohmann::json::exception&) {
     fail(file, ": does not say how a run ended");

@@ -12,7 +12,7 @@
 #include "engine/files/checkpoint.h"
 #include "engine/profile/profile.h"
 #include "kernels/toolkit/dispatch.h"
-#include "kernels/base/atomic_file.h"
+#include "kernels/base/files.h"
 #include "kernels/nn/elementwise.h"
 #include "retinanet/network/detect.h"
 #include "retinanet/training/evaluation_file.h"

@@ -6,7 +6,9 @@
 #include <sstream>
 
 #include "data/readers/coco.h"
-#include "data/readers/reader_support.h"
+#include "kernels/base/check.h"
+#include "kernels/base/files.h"
+#include "kernels/base/text.h"
 #include "retinanet/weights/foreign_weights.h"
 
 namespace diopter {

@@ -91,7 +91,7 @@ TEST_CASE("kernels bench takes sizes, types and cases") {
       "kernels bench conv2d --size map=9,in=4,out=6,kernel=1 --type f32 --case weight --repetitions 2 --device cpu");
   REQUIRE(conv.size() == 2);
   REQUIRE(conv.back().at("case") == "weight f32, 1 x 9^2 pixels, 4 channels to 6, 1^2 kernel, stride 1");
-  require_refused(run_diopter("kernels bench nms --size box=3"), "nms has no size 'box', it has images, side, boxes");
+  require_refused(run_diopter("kernels bench nms --size box=3"), "nms has no size 'box'; the nearest is boxes (there are images, side, boxes");
   require_refused(run_diopter("kernels bench nms --size boxes=0"), "boxes needs a whole number");
   require_refused(run_diopter("kernels bench nms --size boxes"), "boxes needs a whole number");
 }

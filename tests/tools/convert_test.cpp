@@ -59,7 +59,7 @@ TEST_CASE("convert refuses what it cannot do, and writes nothing then") {
   require_refused(run.convert("--classes none.json"), "none.json");
   require_refused(run.convert("--preset papr"), "the nearest is paper");
   require_refused(run.convert("--set model.width=8"), "tensor backbone.body.");
-  require_refused(run_diopter("convert none.pth '" + run.out + "'"), "none.pth: cannot be opened");
+  require_refused(run_diopter("convert none.pth '" + run.out + "'"), "none.pth: no such file");
   require_refused(run_diopter("convert '" + run.checkpoint + "'"), "out");
   require_refused(
       run_diopter("convert '" + run.checkpoint + "' '" + run.folder.path() + "/./run/checkpoints/last.safetensors'"),

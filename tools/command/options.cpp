@@ -7,6 +7,7 @@
 
 #include "kernels/base/check.h"
 #include "kernels/base/did_you_mean.h"
+#include "kernels/base/text.h"
 
 namespace diopter {
 
@@ -38,16 +39,12 @@ std::vector<std::string> names_of(const std::vector<const CLI::App*>& commands) 
 /// CLI11 would take a mistyped command for a surplus argument.
 void check_command_name(const CLI::App& app, int argc, char** argv) {
   const std::vector<std::string> names = names_of(app.get_subcommands({}));
-  std::string list;
-  for (const std::string& name : names) list += (list.empty() ? "" : ", ") + name;
-  const std::string hint = " (see " + app.get_name() + " --help)";
+  const std::string help = " (see " + app.get_name() + " --help)";
 
-  DIOPTER_CHECK(argc > 1, "no command given, it is one of ", list, hint);
+  DIOPTER_CHECK(argc > 1, "no command given, it is one of ", join(names), help);
   const std::string typed = argv[1];
   if (typed.starts_with("-") || std::find(names.begin(), names.end(), typed) != names.end()) return;
-  const std::string nearest = nearest_name(typed, names);
-  if (nearest.empty()) fail("unknown command '", typed, "', it is one of ", list, hint);
-  fail("unknown command '", typed, "', did you mean '", nearest, "'?", hint);
+  fail("unknown command '", typed, "'", hint_with_list(typed, names), help);
 }
 
 /// What CLI11 has to say about the command line, in one line and with a hint.

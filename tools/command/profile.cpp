@@ -3,7 +3,7 @@
 #include <cstdio>
 
 #include "engine/profile/profile.h"
-#include "kernels/base/atomic_file.h"
+#include "kernels/base/files.h"
 #include "kernels/base/parallel.h"
 #include "tools/kernels/bench.h"
 

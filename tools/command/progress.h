@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <string>
 
-#include "kernels/base/duration.h"
+#include "kernels/base/text.h"
 
 namespace diopter {
 

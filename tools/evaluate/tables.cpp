@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "kernels/base/csv_text.h"
-#include "kernels/base/atomic_file.h"
+#include "kernels/base/files.h"
 #include "kernels/base/check.h"
 #include "tools/evaluate/report.h"
 

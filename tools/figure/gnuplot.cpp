@@ -9,7 +9,7 @@
 #include <cstdio>
 #include <filesystem>
 
-#include "kernels/base/atomic_file.h"
+#include "kernels/base/files.h"
 #include "kernels/base/check.h"
 
 namespace diopter {

@@ -6,7 +6,7 @@
 #include "data/readers/read_dataset.h"
 #include "kernels/base/csv_text.h"
 #include "engine/device.h"
-#include "kernels/base/atomic_file.h"
+#include "kernels/base/files.h"
 #include "kernels/base/check.h"
 #include "retinanet/doctor/anchor_coverage.h"
 #include "retinanet/config/loss_text.h"

@@ -6,6 +6,7 @@
 
 #include "engine/files/checkpoint.h"
 #include "engine/profile/profile.h"
+#include "kernels/base/did_you_mean.h"
 #include "kernels/nn/conv2d/conv2d.h"
 #include "tools/kernels/cases.h"
 
@@ -84,10 +85,8 @@ CaseSize parse_size(const std::string& kernel, const std::string& text) {
   for (std::size_t begin = 0; begin < text.size();) {
     const std::size_t end = std::min(text.find(',', begin), text.size()), equals = std::min(text.find('=', begin), end);
     const std::string name = text.substr(begin, equals - begin);
-    std::string all;
-    for (const std::string& one : known) all += (all.empty() ? "" : ", ") + one;
     DIOPTER_CHECK(std::find(known.begin(), known.end(), name) != known.end(), "--size: ", kernel, " has no size '", name,
-                  "', it has ", all);
+                  "'", hint_with_list(name, known));
     int value = 0;
     const char* last = text.data() + end;
     const auto read = std::from_chars(text.data() + std::min(equals + 1, end), last, value);

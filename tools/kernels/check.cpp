@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "kernels/base/check.h"
+#include "kernels/base/text.h"
 
 namespace diopter {
 
@@ -57,13 +58,6 @@ std::vector<Flavour> flavours(const fs::path& builds) {
   return result;
 }
 
-/// In single quotes, for the shell.
-std::string quoted(const std::string& text) {
-  std::string result = "'";
-  for (const char c : text) result += c == '\'' ? std::string("'\\''") : std::string(1, c);
-  return result + "'";
-}
-
 struct TestRun {
   bool passed;
   double seconds;
@@ -92,7 +86,7 @@ std::string newer_source(const fs::path& folder) {
   const fs::file_time_type built = fs::last_write_time(folder / kProgram);
   std::set<fs::path> seen;
   bool of_tests = false;  // lines "OBJECT: #deps ...", each followed by indented paths
-  std::istringstream lines(run("ninja -C " + quoted(folder.string()) + " -t deps").output);
+  std::istringstream lines(run("ninja -C " + shell_word(folder.string()) + " -t deps").output);
   for (std::string line; std::getline(lines, line);) {
     if (!line.starts_with("    ")) {
       of_tests = line.find("diopter_kernels.dir/") != std::string::npos || line.find("kernels_tests.dir/") != std::string::npos;
@@ -152,7 +146,7 @@ bool check_kernel(const KernelEntry& kernel, const std::filesystem::path& builds
     }
     for (const std::string& order : flavour.orders) {
       const std::string command = (order.empty() ? "" : "DIOPTER_EXECUTOR_ORDER=" + order + " ") +
-                                  quoted((flavour.folder / kProgram).string()) + " " + quoted(kernel.tests);
+                                  shell_word((flavour.folder / kProgram).string()) + " " + shell_word(kernel.tests);
       const TestRun result = run(command);
       std::printf("%-16s %-17s %-8s %-7s %8.1f\n", flavour.folder.filename().c_str(), flavour.devices.c_str(),
                   order.empty() ? "-" : order.c_str(), result.passed ? "passed" : "FAILED", result.seconds);

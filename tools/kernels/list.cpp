@@ -109,15 +109,11 @@ const std::vector<KernelEntry>& kernel_list() {
 
 const KernelEntry& kernel_named(const std::string& name) {
   std::vector<std::string> names;
-  std::string all;
   for (const KernelEntry& kernel : kernel_list()) {
     if (name == kernel.name) return kernel;
     names.emplace_back(kernel.name);
-    all += (all.empty() ? "" : ", ") + names.back();
   }
-  const std::string nearest = nearest_name(name, names);
-  if (nearest.empty()) fail("unknown kernel '", name, "', it is one of ", all);
-  fail("unknown kernel '", name, "', did you mean '", nearest, "'?");
+  fail("unknown kernel '", name, "'", hint_with_list(name, names));
 }
 
 }  // namespace diopter

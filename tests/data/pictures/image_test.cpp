@@ -116,7 +116,7 @@ TEST_CASE("a picture is turned upright by its EXIF orientation") {
     for (const bool big_endian : {false, true}) {
       INFO("orientation " << orientation << ", big endian " << big_endian);
       const std::string bytes = jpeg.substr(0, 2) + exif_segment(orientation, big_endian) + jpeg.substr(2);
-      REQUIRE(exif_orientation({bytes.begin(), bytes.end()}) == orientation);
+      REQUIRE(exif_orientation(bytes) == orientation);
       const std::string file = folder.write("turned.jpg", bytes);
       const Image image = read_image(file);
       int width = 0, height = 0;
@@ -139,19 +139,19 @@ TEST_CASE("a picture is turned upright by its EXIF orientation") {
 
 TEST_CASE("EXIF data that make no sense leave the picture as stored") {
   const std::string sound = "\xFF\xD8" + exif_segment(6, true) + std::string("\xFF\xDA\0\0", 4);
-  CHECK(exif_orientation({sound.begin(), sound.end()}) == 6);
+  CHECK(exif_orientation(sound) == 6);
   for (std::size_t length = 0; length < sound.size() - 13; ++length) {  // cut before the orientation's value
-    CHECK(exif_orientation({sound.begin(), sound.begin() + static_cast<std::ptrdiff_t>(length)}) == 1);
+    CHECK(exif_orientation(sound.substr(0, length)) == 1);
   }
   for (const int orientation : {0, 9, 65535}) {
     const std::string bytes = "\xFF\xD8" + exif_segment(orientation, false);
-    CHECK(exif_orientation({bytes.begin(), bytes.end()}) == 1);
+    CHECK(exif_orientation(bytes) == 1);
   }
   for (std::size_t at = 2; at < sound.size(); ++at) {  // a damaged byte anywhere: any answer, but within bounds
     for (const char damage : {'\0', '\x7F', '\xFF'}) {
       std::string bytes = sound;
       bytes[at] = damage;
-      const int orientation = exif_orientation({bytes.begin(), bytes.end()});
+      const int orientation = exif_orientation(bytes);
       CHECK((orientation >= 1 && orientation <= 8));
     }
   }

@@ -328,8 +328,8 @@ TEST_CASE("Checkpoint: text that is not UTF-8 can be saved") {
 TEST_CASE("Checkpoint: paths that cannot be read or written") {
   const TemporaryFolder folder;
   const std::string nowhere = folder.path("none/model.safetensors");
-  CHECK(error_of([&] { load_checkpoint(nowhere); }) == nowhere + ": cannot be opened");
-  CHECK(error_of([&] { load_checkpoint(folder.path()); }) == folder.path() + ": cannot be opened");
+  CHECK(error_of([&] { load_checkpoint(nowhere); }) == nowhere + ": no such file");
+  CHECK(error_of([&] { load_checkpoint(folder.path()); }) == folder.path() + ": is a folder, not a file");
   CHECK(error_of([&] { save_checkpoint(nowhere, some_checkpoint()); }) ==
         nowhere + ": cannot write: No such file or directory");
   std::filesystem::create_directory(folder.path("folder"));

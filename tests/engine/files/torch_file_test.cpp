@@ -193,7 +193,7 @@ TEST_CASE("torch files: what is wrong is named") {
   CHECK(contains(error("\x80\x02}U\x01wctorch._utils\n_rebuild_tensor_v2\n)Rs."s), "argument 0"));
   CHECK(contains(error("\x80\x02}U\x01wcnumpy.core.multiarray\n_reconstruct\n)Rs."s), "without its state"));
   CHECK(contains(error("PK\x03\x04 a zip archive, they say"), "truncated at offset 28: a zip archive begins here"));
-  CHECK(error_of([&] { load_torch_file(folder / "none"); }) == folder / "none: cannot be opened");
+  CHECK(error_of([&] { load_torch_file(folder / "none"); }) == folder / "none: no such file");
 }
 
 TEST_CASE("torch files: other files are not taken for one") {

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "generated/source_dir.h"
-#include "kernels/base/file_bytes.h"
+#include "kernels/base/files.h"
 #include "kernels/detection/losses/focal.h"
 #include "tests/kernels/detection/support.h"
 #include "tests/support/catch.h"
@@ -29,7 +29,7 @@ TEST_CASE("focal: an exponent for negatives") {
 TEST_CASE("focal: the example differs from focal.h in the lines of the walkthrough only") {
   const auto lines = [](const std::string& path) {
     std::vector<std::string> result;
-    std::istringstream in(file_bytes(std::string(DIOPTER_SOURCE_DIR "/") + path));
+    std::istringstream in(read_file(std::string(DIOPTER_SOURCE_DIR "/") + path));
     for (std::string line; std::getline(in, line);) result.push_back(line);
     std::sort(result.begin(), result.end());
     return result;
@@ -41,7 +41,7 @@ TEST_CASE("focal: the example differs from focal.h in the lines of the walkthrou
   std::set_difference(before.begin(), before.end(), after.begin(), after.end(), std::back_inserter(removed));
   CHECK(removed.size() == 4);  // two lines of the comment, one of the table, exponent()
   CHECK(added.size() == 7);
-  const std::string page = file_bytes(DIOPTER_SOURCE_DIR "/docs/adding_a_kernel.md");
+  const std::string page = read_file(DIOPTER_SOURCE_DIR "/docs/adding_a_kernel.md");
   for (const std::string& line : added) {
     INFO(line);
     CHECK(page.find(line.substr(line.find_first_not_of(' '))) != std::string::npos);

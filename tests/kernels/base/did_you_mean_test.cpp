@@ -14,3 +14,12 @@ TEST_CASE("the nearest name forgives typing errors only") {
   REQUIRE(diopter::nearest_name("benchmark", names) == "");
   REQUIRE(diopter::nearest_name("train", {}) == "");
 }
+
+TEST_CASE("the hint after an unknown name") {
+  const std::vector<std::string> names = {"train", "detect"};
+  CHECK(diopter::hint("trian", names) == "; the nearest is train");
+  CHECK(diopter::hint("benchmark", names) == "");
+  CHECK(diopter::hint_with_list("trian", names) == "; the nearest is train (there are train, detect)");
+  CHECK(diopter::hint_with_list("benchmark", names) == " (there are train, detect)");
+  CHECK(diopter::hint_with_list("x", {}) == " (there are none)");
+}

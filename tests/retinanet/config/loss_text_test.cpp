@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "kernels/base/text.h"
 #include "tests/support/files.h"
 
 using namespace diopter;
@@ -80,7 +81,7 @@ TEST_CASE("loss choice: what cannot be read names the nearest") {
   CHECK(contains(parse_error(""), "unknown loss  (there are "));
   CHECK(parse_error("focal:gama=1") ==
         "--loss focal:gama=1: unknown parameter gama of focal; the nearest is gamma (there are gamma, alpha)");
-  CHECK(parse_error("ce:alpha=1") == "--loss ce:alpha=1: unknown parameter alpha of ce (it has none)");
+  CHECK(parse_error("ce:alpha=1") == "--loss ce:alpha=1: unknown parameter alpha of ce (there are none)");
   CHECK(contains(parse_error("focal:"), "'' is not parameter=value"));
   CHECK(contains(parse_error("focal:gamma"), "'gamma' is not parameter=value"));
   CHECK(contains(parse_error("focal:gamma=2,"), "'' is not parameter=value"));

@@ -1,7 +1,7 @@
 #include <fstream>
 #include <functional>
 
-#include "data/readers/reader_support.h"
+#include "kernels/base/files.h"
 #include "engine/files/checkpoint.h"
 #include "retinanet/training/run_folder.h"
 #include "retinanet/training/trainer.h"
@@ -18,7 +18,7 @@ TEST_CASE("a checkpoint that cannot be used is refused") {
   const ShapesOnDisk shapes;
   const std::string folder = shapes.folder / "run", file = last_checkpoint(folder);
   Trainer(tiny_config({"train.stop_at=1"}), shapes.train, shapes.validation, folder).run({});
-  const std::string whole = read_text(file);
+  const std::string whole = read_file(file);
   const auto error_with = [&](const std::string& bytes) {
     const std::string broken = shapes.folder / "broken.safetensors";
     std::ofstream(broken, std::ios::binary) << bytes;
@@ -30,7 +30,7 @@ TEST_CASE("a checkpoint that cannot be used is refused") {
   CHECK(contains(error_with(whole.substr(0, 1000)), "truncated"));
   CHECK(contains(error_with(whole.substr(0, 5)), "truncated"));
   CHECK(contains(error_with("PK\x03\x04 a PyTorch file, which is a zip archive"), "truncated"));
-  CHECK(contains(error_of([&] { load_model(shapes.folder / "none"); }), "cannot be opened"));
+  CHECK(contains(error_of([&] { load_model(shapes.folder / "none"); }), "no such file"));
 
   const auto changed = [&](const std::function<void(Checkpoint&)>& change) {
     Checkpoint checkpoint = load_checkpoint(file);

@@ -146,8 +146,8 @@ TEST_CASE("values out of limits, unknown options and missing ones are refused in
   REQUIRE(f.refusal({"try", "--objects", "1"}) == "--objects: 2 required MIN MAX missing" + hint);
   REQUIRE(contains(f.refusal({"try", "--text", "a", "--text", "b"}), "--text: "));
   REQUIRE(contains(f.refusal({"try", "--sise", "4"}), "--sise"));
-  REQUIRE(f.refusal({"tri"}) == "unknown command 'tri', did you mean 'try'? (see prog --help)");
-  REQUIRE(f.refusal({"zzzzzz"}) == "unknown command 'zzzzzz', it is one of try (see prog --help)");
+  REQUIRE(f.refusal({"tri"}) == "unknown command 'tri'; the nearest is try (there are try) (see prog --help)");
+  REQUIRE(f.refusal({"zzzzzz"}) == "unknown command 'zzzzzz' (there are try) (see prog --help)");
   REQUIRE(f.refusal({}) == "no command given, it is one of try (see prog --help)");
 
   std::string needed;
