@@ -7,7 +7,7 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <functional>
+#include <memory>
 
 #include "kernels/base/check.h"
 #include "kernels/detection/box.h"
@@ -17,10 +17,16 @@ namespace diopter::cpu {
 
 template <class T>
 struct LossFunctions {
+  std::shared_ptr<const void> loss;  // the fast version that the functions take
+  double (*negatives_of)(const void* loss, const T* x, T* dx, std::int64_t n, float scale) = nullptr;
+  ValueAndDerivative<float> (*positive_of)(const void* loss, float x) = nullptr;
+
   /// Sum of the losses of n negative logits. Writes their gradient, times scale, unless dx is null.
-  std::function<double(const T* x, T* dx, std::int64_t n, float scale)> negatives;
+  double negatives(const T* x, T* dx, std::int64_t n, float scale) const {
+    return negatives_of(loss.get(), x, dx, n, scale);
+  }
   /// Loss of a positive logit.
-  std::function<ValueAndDerivative<float>(float x)> positive;
+  ValueAndDerivative<float> positive(float x) const { return positive_of(loss.get(), x); }
 
   /// Adds to `sum` the losses of the anchor with this label and the logits x [classes]: one is positive, or none. Writes
   /// their gradient, times scale, unless dx is null: 0 for kIgnore. Throws Error for a label that is no class.

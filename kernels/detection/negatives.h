@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <memory>
 
 #include "kernels/base/bf16.h"
 #include "kernels/detection/loss_functions.h"
@@ -48,11 +49,12 @@ double negatives(const Loss& loss, const T* x, T* dx, std::int64_t n, float scal
 template <class T, class Loss>
 LossFunctions<T> functions_of(const Loss& loss) {
   LossFunctions<T> functions;
-  with_fast_version(loss, [&](const auto& fast) {
-    functions.negatives = [fast](const T* x, T* dx, std::int64_t n, float scale) {
-      return negatives(fast, x, dx, n, scale);
+  with_fast_version(loss, [&]<class Fast>(const Fast& fast) {
+    functions.loss = std::make_shared<Fast>(fast);
+    functions.negatives_of = [](const void* erased, const T* x, T* dx, std::int64_t n, float scale) {
+      return negatives(*static_cast<const Fast*>(erased), x, dx, n, scale);
     };
-    functions.positive = [fast](float x) { return fast(x, true); };
+    functions.positive_of = [](const void* erased, float x) { return (*static_cast<const Fast*>(erased))(x, true); };
   });
   return functions;
 }
