@@ -14,7 +14,7 @@ constexpr std::array<int, 3> kCaps = {1, 10, kMaxDetections};
 struct CategoryResult {
   std::array<std::int64_t, kAreas> objects{};  // that are not ignored
   std::array<std::array<std::array<double, kRecalls>, kThresholds>, kAreas> precision{};
-  std::array<std::array<double, kThresholds>, kAreas> recall{};               // kMaxDetections an image
+  std::array<std::array<double, kThresholds>, kAreas> recall{};               // kMaxDetections per image
   std::array<std::array<double, kThresholds>, kCaps.size()> recall_capped{};  // all areas, by kCaps
 };
 

@@ -1,4 +1,4 @@
-// Pascal VOC XML: one file a picture.
+// Pascal VOC XML: one file per picture.
 #pragma once
 
 #include <string>

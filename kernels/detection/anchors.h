@@ -25,7 +25,7 @@ struct AnchorLevel {
 
 struct AnchorGrid {
   int levels = 0;
-  int cells = 0;              // anchors a pixel, the same on all levels, at most kMaxCells
+  int cells = 0;              // anchors per pixel, the same on all levels, at most kMaxCells
   float offset = 0;           // 0: centres on the pixel's corner (torchvision, detectron2); 0.5: on its middle
   AnchorLevel level[kMaxLevels] = {};
 
@@ -45,7 +45,7 @@ struct AnchorGrid {
     return l;
   }
 
-  /// What the cells of the pixel in this column (or row) are moved by along x (or y).
+  /// Distance along x (or y) by which the cells of the pixel in this column (or row) are moved.
   DIOPTER_HD float shift(unsigned pixel, float stride) const {
     return mul_rn(add_rn(static_cast<float>(pixel), offset), stride);
   }

@@ -25,7 +25,7 @@ template <class T>
 struct AnchorScoreArgs {
   HeadLevels<T> logits;        // channels = classes >= 1; gradient is not used
   const std::int32_t* labels;  // [images, logits.anchors()]: class < channels, kBackground or kIgnore
-  float* scores;               // level after level [images, pixels, cells], as a head with one channel an anchor
+  float* scores;               // level after level [images, pixels, cells], as a head with one channel per anchor
 };
 
 struct HardExampleArgs {

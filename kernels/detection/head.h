@@ -1,4 +1,4 @@
-// The heads' outputs as the loss, top-k and box kernels read them: a pointer a level, nothing permuted or concatenated.
+// The heads' outputs as the loss, top-k and box kernels read them: a pointer per level, nothing permuted or concatenated.
 #pragma once
 
 #include <cstdint>
@@ -21,8 +21,8 @@ template <class T>
 struct HeadLevels {
   int count = 0;
   int images = 0;
-  int cells = 0;     // anchors a pixel
-  int channels = 0;  // values an anchor: classes, or 4
+  int cells = 0;     // anchors per pixel
+  int channels = 0;  // values per anchor: classes, or 4
   HeadLevel<T> level[kMaxLevels] = {};
 
   /// Anchors of one image.

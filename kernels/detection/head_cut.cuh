@@ -14,7 +14,7 @@ namespace diopter::cuda {
 /// A value of a level, found from its place in memory.
 struct HeadValue {
   std::uint32_t index;  // within the level of an image, padding not counted
-  int left;             // values from this one on before padding begins; none or less: this is padding
+  int left;             // values from this one on before padding begins; zero or less: the pack lies in the padding
 };
 
 /// A level of one image as it lies in memory: runs of `length` values, each `stride` after the last. Runs are pixels
@@ -39,7 +39,7 @@ struct HeadTiles {
   std::int64_t anchors = 0;   // of an image
   HeadRuns level[kMaxLevels] = {};
 
-  /// Throws Error when a level has 2^31 values an image or more.
+  /// Throws Error when a level has 2^31 values per image or more.
   template <class T>
   HeadTiles(const HeadLevels<T>& heads, int tile) : count(heads.count) {
     for (int l = 0; l < count; ++l) {

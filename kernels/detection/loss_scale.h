@@ -1,4 +1,4 @@
-// What the sum of losses of each image is multiplied by, from the number of its positive anchors:
+// Scale of the sum of losses of each image, from the number of its positive anchors:
 //
 //   image: 1 / (max(1, positives of the image) * images)                               torchvision
 //   batch: 1 / max(1, positives of the batch)                                          Lin et al. 2017

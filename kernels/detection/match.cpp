@@ -94,7 +94,7 @@ struct Range {
   int begin, end;
 };
 
-/// What the boxes gone through so far say about the anchors of a tile.
+/// State of the anchors of a tile after the boxes gone through so far.
 struct TileState {
   float best_iou[kTile];
   std::int32_t best[kTile], claimed[kTile], covered[kTile];

@@ -265,7 +265,7 @@ void top_k(const TopKArgs<T>& args) {
 
 template <class T>
 void decode_candidates(const DecodeArgs<T>& args) {
-  // At least one block an image: it writes the number of candidates.
+  // At least one block per image: it writes the number of candidates.
   const unsigned blocks = blocks_for(std::int64_t{args.deltas.count} * args.k + 1, kThreads);
   launch(decode_kernel<T>, {.grid = {blocks, static_cast<unsigned>(args.deltas.images)}, .block = kThreads}, args);
 }

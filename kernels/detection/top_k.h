@@ -18,7 +18,7 @@ template <class T>
 struct TopKArgs {
   HeadLevels<T> logits;
   float min_logit;        // selected are logits > min_logit (the score threshold, through the inverse sigmoid)
-  int k;                  // at most so many an image and level, >= 1
+  int k;                  // candidates per image and level, at most; >= 1
   std::int32_t* indices;  // [images, levels, k], in the total order
   float* values;          // [images, levels, k]: the logits
   std::int32_t* counts;   // [images, levels]: how many are valid

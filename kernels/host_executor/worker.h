@@ -73,7 +73,7 @@ class Worker {
     std::uint64_t result;
   };
   struct Warp {
-    unsigned returned, waiting;  // one bit a lane
+    unsigned returned, waiting;  // one bit per lane
     unsigned turn;               // number of __syncwarps that it has passed
   };
   struct SharedVariable {

@@ -11,7 +11,7 @@ namespace diopter::cuda {
 
 namespace {
 
-/// What turns a channel of x (and dy) into y (or dx): three arrays of floats in device memory.
+/// Coefficients that turn a channel of x (and dy) into y (or dx): three arrays of floats in device memory.
 struct Coefficients {
   float *a, *b, *d;
 };

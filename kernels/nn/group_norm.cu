@@ -205,7 +205,7 @@ __global__ void __launch_bounds__(kRowThreads)
   norm_gradient(piece.begin, piece.end, args.channels, args.x, args.dy, scale, slope, offset, mean, args.dx);
 }
 
-/// How the images are cut for a block of threads, 16 rows a thread.
+/// How the images are cut for a block of threads, 16 rows per thread.
 template <int N>
 struct ImageCut {
   RowCut rows;

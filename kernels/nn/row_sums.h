@@ -10,7 +10,7 @@
 namespace diopter::cpu {
 
 /// Rows in one piece of a loop over a matrix [rows, channels]: at least 2^15 values, and at most 64 pieces in all, so
-/// that one partial sum a piece costs little.
+/// that one partial sum per piece costs little.
 inline std::int64_t row_grain(std::int64_t rows, int channels) {
   return std::max<std::int64_t>((1 << 15) / channels + 1, (rows + 63) / 64);
 }

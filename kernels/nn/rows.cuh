@@ -4,7 +4,7 @@
 // the same threadIdx.x have the same channels and take turns at the rows. blockIdx.x counts chunks of rows, blockIdx.y
 // tiles of channels. So a thread keeps what belongs to its channels in registers while it walks down the rows.
 //
-// A sum over rows takes two launches: every block leaves one partial result a channel, made of its rows in float, and
+// A sum over rows takes two launches: every block leaves one partial result per channel, made of its rows in float, and
 // the partial results are added in double. The cut depends on the shape only, so the same input gives the same bits.
 #pragma once
 
@@ -40,14 +40,14 @@ inline RowCut in_chunks(RowCut cut, std::int64_t rows, std::int64_t chunk) {
   return cut;
 }
 
-/// For a kernel that only maps rows to rows: 8 rows a thread, to make loading the parameters of its channels worth it.
+/// For a kernel that only maps rows to rows: 8 rows per thread, to make loading the parameters of its channels worth it.
 template <int N>
 RowCut cut_for_map(std::int64_t rows, int channels) {
   const RowCut cut = row_block<N>(channels);
   return in_chunks(cut, rows, 8 * cut.block.y);
 }
 
-/// For a kernel that leaves partial results: at least 16 rows a thread and at most about 1024 blocks.
+/// For a kernel that leaves partial results: at least 16 rows per thread and at most about 1024 blocks.
 template <int N>
 RowCut cut_for_sums(std::int64_t rows, int channels) {
   const RowCut cut = row_block<N>(channels);
@@ -55,7 +55,7 @@ RowCut cut_for_sums(std::int64_t rows, int channels) {
   return in_chunks(cut, rows, std::max<std::int64_t>(16 * cut.block.y, (rows + most - 1) / most));
 }
 
-/// For a kernel that works on one pixel a thread, whose number then fits an int.
+/// For a kernel that works on one pixel per thread, whose number then fits an int.
 template <int N>
 RowCut cut_for_pixels(const LevelShape& map, int channels) {
   DIOPTER_CHECK(map.rows() <= INT32_MAX, map.n, " images of ", map.w, "x", map.h, " pixels are too many");

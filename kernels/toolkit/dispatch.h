@@ -1,4 +1,4 @@
-// From a device to the kernel that runs there.
+// Dispatch: the call of a kernel on the device where the data lie.
 #pragma once
 
 #include <type_traits>
@@ -9,7 +9,7 @@
 
 namespace diopter {
 
-/// Who is told of every kernel that this thread calls: a Profiler (engine/profile/profile.h), or nobody.
+/// Listener that is told of every kernel that this thread calls: a Profiler (engine/profile/profile.h), or nobody.
 struct KernelObserver {
   void* self;
   void (*begin)(void* self, const char* name, const LeastWork& least);

@@ -1,4 +1,4 @@
-// How a .cu file of the project starts kernels. The same source is compiled by nvcc, and by a host compiler for the
+// Launches of kernels from .cu files. The same source is compiled by nvcc, and by a host compiler for the
 // host executor (kernels/host_executor), which runs it without a GPU:
 //
 //   launch(kernel, {.grid = blocks_for(n, 256), .block = 256}, args...);    instead of  kernel<<<grid, block>>>(args...)
@@ -8,7 +8,7 @@
 // Work goes to cuda::stream(). Both a launch and its arguments are checked: Error names file and line of the launch.
 // DIOPTER_SYNC=1 in the environment waits for each kernel, so that an error surfaces at the launch that caused it.
 //
-// What the executor asks of kernels: *_sync intrinsics instead of cooperative groups; no textures, __constant__ memory or
+// Rules that kernels follow: *_sync intrinsics instead of cooperative groups; no textures, __constant__ memory or
 // dynamic parallelism; no spinning on another thread; PTX, CUB and libraries only in one small function each, with a
 // plain twin under #ifndef __CUDACC__; [[gnu::noinline]] instead of __noinline__.
 #pragma once

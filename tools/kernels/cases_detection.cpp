@@ -59,7 +59,7 @@ void add_anchor_scores(Cases& cases, Device device, const CaseSize& batch) {
                    }});
 }
 
-/// Survivors are the first anchors of each level, 384 an image.
+/// Survivors are the first anchors of each level, 384 per image.
 void add_select_hard_examples(Cases& cases, Device device, const CaseSize& batch) {
   const Scene scene(batch.images, batch.side, 12, device);
   const int levels = scene.grid.levels, k = 384 / levels;

@@ -17,7 +17,7 @@ CATEGORIES = 80
 
 
 def make(folder, pictures, detections):
-    """7 objects a picture. Sizes and the uneven frequency of the classes resemble those of COCO."""
+    """7 objects per picture. Sizes and the uneven frequency of the classes resemble those of COCO."""
     rng = random.Random(2017)
     frequency = [1 / (k + 3) for k in range(CATEGORIES)]
     objects = []

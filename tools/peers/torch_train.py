@@ -160,7 +160,7 @@ def losses(logits, deltas, anchors, boxes, labels, matcher, coder):
 
 
 def detections(model, data, anchors, level_sizes, coder):
-    """Of all pictures, in COCO's results format: at most 100 each, 1000 candidates a level, scores from 0.05."""
+    """Of all pictures, in COCO's results format: at most 100 each, 1000 candidates per level, scores from 0.05."""
     results = []
     for begin in range(0, len(data.ids), 16):
         logits, deltas = model(data.pictures[begin:begin + 16])

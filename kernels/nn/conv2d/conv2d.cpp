@@ -39,7 +39,7 @@ namespace cpu {
 
 namespace {
 
-/// What a thread keeps between blocks.
+/// Work space that a thread keeps between blocks.
 struct Scratch {
   Buffer columns, result, gradient;
 };

@@ -31,7 +31,7 @@ struct Conv2dShape {
 /// Throws Error for a shape that makes no sense.
 void validate(const Conv2dShape& shape);
 
-/// What happens to z before it is stored; null pointers leave a part out.
+/// Epilogue: steps from z to what is stored; null pointers leave a step out.
 template <class T>
 struct Conv2dEpilogue {
   const float* scale = nullptr;  // [out_channels], a frozen norm

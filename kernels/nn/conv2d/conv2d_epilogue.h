@@ -1,4 +1,4 @@
-// What happens to the results of a convolution on the CPU, a piece of pixels and channels at a time.
+// Epilogue of a convolution on the CPU, one piece of pixels and channels at a time.
 #pragma once
 
 #include <cstdint>

@@ -274,7 +274,7 @@ bool winograd_pays(const Conv2dShape& s) {
   const auto [fewer, more] = std::minmax(s.in_channels, s.out_channels);
   if (s.kernel != 3 || s.stride != 1 || fewer < kFewestChannels) return false;
   const std::int64_t tiles = tiles_of(s.out()).rows();
-  // The transform of the weights has to be worth it. 36 products a tile against 9 a pixel: small maps waste the rest of
+  // The transform of the weights has to be worth it. 36 products per tile against 9 per pixel: small maps waste the rest of
   // their tiles.
   return tiles >= std::max(kFewestTiles, more / 8) && 9 * s.out().rows() >= 2 * kPoints * tiles;
 }

@@ -1,4 +1,4 @@
-// What must hold for every loss of the build's list, whoever wrote it: nothing here names one.
+// Properties that every loss of the build's list must have, whoever wrote it: nothing here names one.
 #include <algorithm>
 #include <cmath>
 #include <functional>

@@ -37,7 +37,7 @@ struct Numbers {
 
 std::vector<int> all(int value) { return std::vector<int>(kN, value); }
 
-/// What the call throws, or "".
+/// Message of what the call throws, or "".
 template <class Body>
 std::string message_of(Body body) {
   try {

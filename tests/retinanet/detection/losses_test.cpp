@@ -31,7 +31,7 @@ Levels levels_of(const AnchorTargets& targets) {
   return levels;
 }
 
-/// A head's output with `channels` values a pixel.
+/// A head's output with `channels` values per pixel.
 Pyramid random_head(const AnchorTargets& targets, int channels, std::uint64_t seed, float low, float high,
                     bool requires_gradient = false) {
   const Levels levels = levels_of(targets);
@@ -40,7 +40,7 @@ Pyramid random_head(const AnchorTargets& targets, int channels, std::uint64_t se
       levels};
 }
 
-/// Position in a head's matrix of the first value of an anchor, `values` values an anchor and `channels` a pixel.
+/// Position in a head's matrix of the first value of an anchor, `values` values per anchor and `channels` per pixel.
 std::size_t first_value(const AnchorTargets& targets, int image, std::int64_t anchor, int values, int channels) {
   const Levels levels = levels_of(targets);
   int l = 0;
