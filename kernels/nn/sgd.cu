@@ -12,7 +12,7 @@ constexpr int kThreads = 256;
 constexpr int kWidth = kPack<float>;  // values a thread updates at once
 
 /// One block per chunk of 4096 values, whose segment it finds in the table by binary search (8 loads for a ResNet,
-/// which other blocks hide); each thread updates 4 neighbouring values at a time. 20 bytes a value: w, gradient and
+/// which other blocks hide); each thread updates 4 neighbouring values at a time. 20 bytes per value: w, gradient and
 /// velocity are read, w and velocity written (and 2 for a bf16 copy). No shared memory; every value stands alone.
 __global__ void __launch_bounds__(kThreads) sgd_kernel(SgdArgs args) {
   if (args.skip && *args.skip) return;
