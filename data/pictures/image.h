@@ -8,7 +8,7 @@
 
 namespace diopter {
 
-/// 8-bit RGB, row by row, 3 bytes a pixel.
+/// 8-bit RGB, row by row, 3 bytes per pixel.
 struct Image {
   int width = 0, height = 0;
   std::vector<std::uint8_t> rgb;  // [height, width, 3]

@@ -16,7 +16,7 @@ using Kind = JsonValue::Kind;
 
 std::string describe(double number) { return nlohmann::json(number).dump(); }
 
-/// What the user sees in a message: the string "abc", 1.5, a list, ....
+/// The value as a message shows it: the string "abc", 1.5, a list, ....
 std::string describe(const JsonValue& value) {
   switch (value.kind) {
     case Kind::absent:

@@ -33,7 +33,7 @@ std::vector<std::uint64_t> unsigned_list(const nlohmann::json& list) {
   return values;
 }
 
-/// Whether a tensor with these sizes and element_size bytes an element takes `bytes` bytes. Sizes come from the file:
+/// Whether a tensor with these sizes and element_size bytes per element takes `bytes` bytes. Sizes come from the file:
 /// their product may overflow.
 bool takes_bytes(const std::vector<std::uint64_t>& sizes, std::uint64_t element_size, std::uint64_t bytes) {
   constexpr std::uint64_t kLargest = std::numeric_limits<std::int64_t>::max();

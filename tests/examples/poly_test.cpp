@@ -1,4 +1,4 @@
-// What is particular to the example of docs/adding_a_loss.md. Everything else is tested as for every other loss.
+// Tests of what is particular to docs/adding_a_loss.md. Everything else is tested as for every other loss.
 #include "tests/examples/losses/poly.h"
 
 #include <algorithm>

@@ -16,7 +16,7 @@ namespace {
 const std::string kTiny =
     " --preset small --size 64 --batch 2 --classes 5 --warm-up 1 --repetitions 3 --device cpu --threads 1";
 
-/// What a command writes with --json.
+/// The JSON that a command writes with --json.
 json answer_of(const std::string& command) {
   const TemporaryFolder folder;
   const Outcome outcome = run_diopter(command + " --json '" + (folder / "out.json") + "'");

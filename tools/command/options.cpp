@@ -47,7 +47,7 @@ void check_command_name(const CLI::App& app, int argc, char** argv) {
   fail("unknown command '", typed, "'", hint_with_list(typed, names), help);
 }
 
-/// What CLI11 has to say about the command line, in one line and with a hint.
+/// CLI11's complaint about the command line, in one line and with a hint.
 std::string one_line(const CLI::App& app, const CLI::ParseError& error) {
   std::string line = error.what();
   while (!line.empty() && line.back() == '\n') line.pop_back();

@@ -9,7 +9,7 @@
 
 namespace diopter {
 
-/// What a progress line tells.
+/// Contents of a progress line.
 struct ProgressState {
   std::string task;          // "train"
   std::int64_t done = 0, total = 0;

@@ -64,7 +64,7 @@ KernelCase copy_case(Device device, std::int64_t mib) {
   return {std::to_string(mib) + " MiB", [=] { to.copy_from(from); }};
 }
 
-/// What a size can name besides images and side.
+/// Names that a size can have besides images and side.
 const std::map<std::string, std::vector<std::string>>& size_names() {
   static const std::map<std::string, std::vector<std::string>> names{
       {"classification_loss", {"classes", "boxes"}},

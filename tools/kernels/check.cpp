@@ -29,7 +29,7 @@ struct Flavour {
   std::vector<std::string> orders;  // thread orders to run it in; one empty name where there is no executor
 };
 
-/// What a build folder's DIOPTER_CUDA is, from CMake's cache.
+/// DIOPTER_CUDA of a build folder, from CMake's cache.
 std::string cuda_side(const fs::path& folder) {
   constexpr const char* kKey = "DIOPTER_CUDA:STRING=";
   std::ifstream cache(folder / "CMakeCache.txt");

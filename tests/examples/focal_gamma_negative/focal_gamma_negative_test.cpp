@@ -1,4 +1,4 @@
-// What is particular to the example of docs/adding_a_kernel.md: focal.h with an exponent of its own for negatives.
+// Tests of the example of docs/adding_a_kernel.md: focal.h with an exponent of its own for negatives.
 #include <algorithm>
 #include <cmath>
 #include <iterator>

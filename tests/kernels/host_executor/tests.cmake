@@ -1,4 +1,4 @@
-# What the CUDA side has beside the tests of its kernels. language_*.cu runs on a GPU too: the executor and the GPU must
+# Tests of the CUDA side besides those of its kernels. language_*.cu runs on a GPU too: the executor and the GPU must
 # mean the same by barriers, shuffles and streams.
 set(here ${CMAKE_CURRENT_LIST_DIR})
 if(NOT DIOPTER_CUDA_KIND STREQUAL "off")
