@@ -53,4 +53,11 @@ struct Detection {
   double score;
 };
 
+/// A detection in pixels of the original picture.
+struct DetectedBox {
+  Box box;
+  int label;    // class index
+  float score;
+};
+
 }  // namespace diopter

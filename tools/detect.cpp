@@ -1,5 +1,6 @@
 // diopter detect: finds objects in pictures and draws them.
 #include "retinanet/network/detect.h"
+#include "retinanet/network/input.h"
 #include "engine/profile/profile.h"
 #include "retinanet/weights/weights.h"
 
@@ -10,11 +11,11 @@
 #include <string>
 #include <vector>
 
-#include "data/pictures/image.h"
+#include "data/pictures/draw.h"
 #include "data/pictures/output_names.h"
 #include "engine/device.h"
 #include "kernels/base/files.h"
-#include "retinanet/network/trace.h"
+#include "retinanet/network/dump.h"
 #include "tools/command/command.h"
 #include "tools/command/profile.h"
 #include "tools/command/progress.h"
@@ -83,7 +84,7 @@ void run(const Request& request) {
     if (request.dump.empty()) return detect(*loaded.model, batch);
     const std::string id = std::to_string(dataset.images[picture].id);
     dump.metadata[id] = dataset.images[picture].file;
-    return traced_detect(*loaded.model, batch, id + "/", dump);
+    return detect_with_dump(*loaded.model, batch, id + "/", dump);
   };
   const auto next = [&](Batch& batch) {
     if (profile) profile->next_step();

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
-#include <vector>
+#include <cstdio>
 
 namespace diopter {
 namespace {
@@ -108,6 +108,22 @@ int enlarge(Image& image, int side) {
   }
   image = std::move(large);
   return factor;
+}
+
+Image draw_detections(Image image, const std::vector<Annotation>& truth, const std::vector<DetectedBox>& detections,
+                      const std::vector<std::string>& classes, float min_score) {
+  const float factor = static_cast<float>(enlarge(image, 384));
+  const auto enlarged = [factor](const Box& b) {
+    return Box{b.x1 * factor, b.y1 * factor, b.x2 * factor, b.y2 * factor};
+  };
+  for (const Annotation& a : truth) draw_box(image, enlarged(a.rect.box()), "", {255, 255, 255});
+  for (auto d = detections.rbegin(); d != detections.rend(); ++d) {  // the best on top
+    if (d->score < min_score) continue;
+    char score[16];
+    std::snprintf(score, sizeof score, " %.2f", static_cast<double>(d->score));
+    draw_box(image, enlarged(d->box), classes[d->label] + score, class_colour(d->label));
+  }
+  return image;
 }
 
 }  // namespace diopter

@@ -1,9 +1,11 @@
-// Drawing of boxes with their labels onto pictures.
+// Drawing of boxes with their labels, and of detections, onto pictures.
 #pragma once
 
 #include <array>
 #include <string>
+#include <vector>
 
+#include "data/dataset.h"
 #include "data/pictures/image.h"
 #include "kernels/detection/box.h"
 
@@ -21,5 +23,10 @@ void draw_box(Image& image, const Box& box, const std::string& label, Colour col
 
 /// Enlarges the picture by an integer factor so that its shorter side has at least `side` pixels; `factor` is returned.
 int enlarge(Image& image, int side);
+
+/// Draws the detections with at least `min_score`, and the ground truth's boxes thinly where there are any, onto the
+/// picture, enlarged when it is small.
+Image draw_detections(Image image, const std::vector<Annotation>& truth, const std::vector<DetectedBox>& detections,
+                      const std::vector<std::string>& classes, float min_score);
 
 }  // namespace diopter

@@ -27,10 +27,6 @@ Tensor weighted(const Tensor& scale, double weight) {
 
 }  // namespace
 
-Variable input_of(const Batch& batch, Device device) {
-  return Variable(Tensor::from({batch.images, batch.height, batch.width, 3}, batch.pixels, device));
-}
-
 AnchorTargets make_targets(const Config& config, const AnchorGrid& grid, const TruthTensors& truth) {
   const ProfiledScope phase("targets");
   const MatchRule rule{static_cast<float>(config.match.foreground_iou), static_cast<float>(config.match.background_iou),

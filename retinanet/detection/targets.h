@@ -8,9 +8,6 @@
 
 namespace diopter {
 
-/// The batch's pictures as the network's input.
-Variable input_of(const Batch& batch, Device device = Device::cpu);
-
 /// A batch's boxes on a device: [total, 4] f32, [total] i32, [images + 1] i32.
 struct TruthTensors {
   Tensor boxes, labels, offsets;

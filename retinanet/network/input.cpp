@@ -2,9 +2,38 @@
 
 #include <algorithm>
 
-#include "retinanet/network/detect.h"
-
 namespace diopter {
+
+LoaderOptions loader_options(const Config& config) {
+  LoaderOptions options;
+  options.batch_size = config.train.batch_size;
+  options.workers = config.train.workers;
+  options.seed = static_cast<std::uint64_t>(config.train.seed);
+  options.divisor = config.input.size_divisor;
+  options.cache_bytes = static_cast<std::size_t>(config.train.cache_mib) << 20;
+  options.resize.kind = config.input.resize;
+  options.resize.min_sizes = config.input.min_sizes;
+  options.resize.max_size = config.input.max_size;
+  options.resize.enlarge = config.input.enlarge;
+  options.resize.filter = config.input.filter;
+  options.resize.round = config.input.round;
+  options.resize.float_scale = config.input.float_scale;
+  const auto f = [](double value) { return static_cast<float>(value); };
+  const Config::Augment& a = config.augment;
+  options.augment = {f(a.flip),       f(a.scale_min), f(a.scale_max),  f(a.crop), f(a.crop_min),
+                     f(a.brightness), f(a.contrast),  f(a.saturation), f(a.hue)};
+  for (int c = 0; c < 3; ++c) {
+    options.normalisation.mean[c] = f(config.input.mean[c]);
+    options.normalisation.std[c] = f(config.input.std[c]);
+  }
+  options.normalisation.divisor = f(config.input.divisor);
+  options.normalisation.bgr = config.input.bgr;
+  return options;
+}
+
+Variable input_of(const Batch& batch, Device device) {
+  return Variable(Tensor::from({batch.images, batch.height, batch.width, 3}, batch.pixels, device));
+}
 
 InputSize input_size(const Config& config, int width, int height) {
   const ResizeRule rule = loader_options(config).resize;

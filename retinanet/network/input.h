@@ -1,14 +1,22 @@
-// Where pictures and their boxes lie in the network's input, from the annotations alone: what the loader does without
-// augmentation, but without pixels.
+// The network's input: how the loader makes it of pictures, and where pictures and their boxes lie in it.
 #pragma once
 
 #include <vector>
 
-#include "data/pictures/augment.h"
 #include "data/dataset.h"
+#include "data/loader.h"
+#include "engine/tape.h"
 #include "retinanet/config/config.h"
 
 namespace diopter {
+
+/// How pictures become the network's input, by the configuration's [input], [augment] and [train].
+LoaderOptions loader_options(const Config& config);
+
+/// The batch's pictures on a device: [images, height, width, 3], normalised.
+Variable input_of(const Batch& batch, Device device = Device::cpu);
+
+// What the loader makes of sizes and boxes without augmentation, from the annotations alone.
 
 /// Size of a picture at the network's input, and with the padding that it gets when it is alone in its batch.
 struct InputSize {

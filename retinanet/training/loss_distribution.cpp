@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "kernels/toolkit/dispatch.h"
-#include "retinanet/network/detect.h"
+#include "retinanet/network/input.h"
 #include "kernels/detection/loss_list.h"
 #include "retinanet/detection/targets.h"
 

@@ -8,22 +8,20 @@
 #include <filesystem>
 #include <utility>
 
-#include "data/pictures/output_names.h"
 #include "engine/files/checkpoint.h"
 #include "engine/profile/profile.h"
 #include "kernels/toolkit/dispatch.h"
 #include "kernels/base/files.h"
 #include "kernels/nn/elementwise.h"
-#include "retinanet/network/detect.h"
-#include "retinanet/training/evaluation_file.h"
+#include "retinanet/network/input.h"
+#include "retinanet/training/non_finite.h"
 #include "retinanet/training/run_folder.h"
+#include "retinanet/training/validation.h"
 #include "retinanet/weights/weights.h"
 
 namespace diopter {
 
 namespace {
-
-constexpr float kPictureScore = 0.4f;
 
 /// What the device computes of a step for people to see, floats; losses and positives are sums over its batches.
 enum StepNumber { kClassificationLoss, kBoxLoss, kPositives, kGradientNorm, kStepNumbers };
@@ -36,27 +34,6 @@ Tensor at(const Tensor& numbers, StepNumber which) { return numbers.slice(which,
 void add_to(const Tensor& sum, const Tensor& x) {
   DIOPTER_DISPATCH(x.device(), add, x.size(), sum.data<float>(), x.data<float>(), sum.data<float>());
 }
-
-/// While this is alive, also when an evaluation throws, the model detects: evaluation mode, detect.precision, and its
-/// averaged weights, if there are any.
-class EvaluationMode {
- public:
-  EvaluationMode(RetinaNet& model, WeightAverage* average) : model_(model), average_(average), before_(model.precision()) {
-    if (average_) average_->swap();
-    model_.set_training(false);
-    model_.set_precision(model_.config().detect.precision);
-  }
-  ~EvaluationMode() {
-    if (average_) average_->swap();
-    model_.set_precision(before_);
-  }
-  EvaluationMode(const EvaluationMode&) = delete;
-
- private:
-  RetinaNet& model_;
-  WeightAverage* average_;
-  DType before_;
-};
 
 double peak_resident_mib() {
   rusage usage{};
@@ -244,8 +221,8 @@ void Trainer::queue_step() {
 StepReport Trainer::finish_step() {
   const QueuedStep& step = steps_[state_.iteration % steps_.size()];
   const float* numbers = static_cast<const float*>(step.numbers->data());
-  if (!std::isfinite(numbers[kClassificationLoss]) || !std::isfinite(numbers[kBoxLoss])) explain_non_finite(step, "the loss");
-  if (!std::isfinite(numbers[kGradientNorm])) explain_non_finite(step, "the gradient");
+  if (!std::isfinite(numbers[kClassificationLoss]) || !std::isfinite(numbers[kBoxLoss])) stop_at_non_finite(step, "the loss");
+  if (!std::isfinite(numbers[kGradientNorm])) stop_at_non_finite(step, "the gradient");
   StepReport report = step.report;
   const double accumulate = state_.config.train.accumulate;
   report.classification_loss = static_cast<double>(numbers[kClassificationLoss]) / accumulate;
@@ -257,21 +234,11 @@ StepReport Trainer::finish_step() {
   return report;
 }
 
-void Trainer::explain_non_finite(const QueuedStep& step, const char* what) {
-  std::string cause, pictures;
-  for (const Batch& batch : step.batches) {
-    for (const std::string& name : batch.names) pictures += (pictures.empty() ? "" : ", ") + name;
-    try {
-      FiniteCheck check;
-      if (cause.empty()) (*model_)(input_of(batch, device_));
-    } catch (const Error& error) {
-      cause = error.what();
-    }
-  }
-  if (cause.empty()) cause = "every output of the network is finite";
+void Trainer::stop_at_non_finite(const QueuedStep& step, const char* what) {
   const bool saved = std::filesystem::exists(last_checkpoint(folder_));
   const std::string message = std::string(what) + " is not finite at iteration " +
-                              std::to_string(step.report.iteration) + ": " + cause + "; pictures: " + pictures + "; " +
+                              std::to_string(step.report.iteration) + ": " +
+                              non_finite_cause(*model_, step.batches) + "; " +
                               (saved ? "the last good checkpoint is " + last_checkpoint(folder_)
                                      : "no checkpoint had been saved yet") +
                               " (a lower train.lr or train.clip_norm may help)";
@@ -280,41 +247,13 @@ void Trainer::explain_non_finite(const QueuedStep& step, const char* what) {
 }
 
 CocoMetrics Trainer::evaluate(const TrainerCallbacks& callbacks) {
-  const ProfiledScope phase("evaluation");
-  std::vector<std::int64_t> ids;
-  for (const Category& c : validation_.categories) ids.push_back(c.id);
-  const std::vector<Detection> detections = [&] {
-    const EvaluationMode evaluation_mode(*model_, average_.get());
-    return detect_all(*model_, validation_, ids, callbacks.evaluation);
-  }();
-  draw_pictures(detections);
-  const CocoMatches matches = match_coco(validation_, detections);
-  CocoMetrics metrics = coco_metrics(validation_, matches);
-  append_evaluation(folder_, state_.iteration, metrics);
-  write_evaluation(folder_, run_evaluation(state_.iteration, matches, metrics));
+  const CocoMetrics metrics = evaluate_into_run_folder(*model_, average_.get(), validation_, folder_, state_.iteration,
+                                                       callbacks.evaluation);
   if (metrics.stats[0] > state_.best_ap) {
     state_.best_ap = metrics.stats[0];
     save(best_checkpoint(folder_), false);
   }
   return metrics;
-}
-
-void Trainer::draw_pictures(const std::vector<Detection>& detections) {
-  const std::size_t count = std::min<std::size_t>(state_.config.train.pictures, validation_.images.size());
-  OutputNames names;
-  for (std::size_t i = 0; i < count; ++i) {
-    const ImageRecord& record = validation_.images[i];
-    std::vector<DetectedBox> found;
-    for (const Detection& d : detections) {
-      if (d.image_id != record.id) continue;
-      const auto category = std::find_if(validation_.categories.begin(), validation_.categories.end(),
-                                         [&](const Category& c) { return c.id == d.category_id; });
-      found.push_back({d.rect.box(), static_cast<int>(category - validation_.categories.begin()),
-                       static_cast<float>(d.score)});
-    }
-    const Image drawn = draw_detections(read_image(record.file), record.annotations, found, state_.classes, kPictureScore);
-    write_image(pictures_folder(folder_) + "/" + names.next(record.name), drawn);
-  }
 }
 
 void Trainer::save(const std::string& file, bool with_optimizer) {

@@ -106,10 +106,10 @@ class Trainer {
   void queue_update();
   /// Waits for the oldest queued step. Throws NotFinite when a loss or gradient of it is not finite.
   StepReport finish_step();
-  void explain_non_finite(const QueuedStep& step, const char* what);
+  /// Throws NotFinite for the step; the run folder tells why.
+  [[noreturn]] void stop_at_non_finite(const QueuedStep& step, const char* what);
   CocoMetrics evaluate(const TrainerCallbacks& callbacks);
   void save(const std::string& file, bool with_optimizer);
-  void draw_pictures(const std::vector<Detection>& detections);
 
   RunState state_;
   Dataset train_, validation_;

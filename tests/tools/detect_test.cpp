@@ -1,4 +1,4 @@
-// diopter detect --dump as users call it; what it holds is tested in tests/retinanet/network/trace_test.cpp.
+// diopter detect --dump as users call it; what it holds is tested in tests/retinanet/network/dump_test.cpp.
 #include <filesystem>
 #include <string>
 

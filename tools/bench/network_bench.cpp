@@ -11,6 +11,7 @@
 #include "kernels/toolkit/dispatch.h"
 #include "kernels/base/parallel.h"
 #include "retinanet/network/detect.h"
+#include "retinanet/network/input.h"
 #include "retinanet/training/trainer.h"
 #include "retinanet/weights/weights.h"
 #include "tools/kernels/scene.h"

@@ -139,3 +139,18 @@ TEST_CASE("pictures are enlarged by whole factors") {
   CHECK(enlarge(image, 2) == 1);
   CHECK(image.width == 3);
 }
+
+TEST_CASE("detections are drawn on the enlarged picture") {
+  const Image image = black(32, 32);
+  const std::vector<DetectedBox> detections{{{8, 8, 24, 24}, 0, 0.9f}, {{2, 2, 30, 30}, 0, 0.1f}};
+  const auto lit = [](const Image& picture) {
+    std::size_t count = 0;
+    for (std::uint8_t v : picture.rgb) count += v > 0;
+    return count;
+  };
+  const Image drawn = draw_detections(image, {}, detections, {"thing"}, 0.5f);
+  CHECK(drawn.width >= 384);
+  CHECK(lit(drawn) > 0);
+  CHECK(lit(draw_detections(image, {}, detections, {"thing"}, 0.05f)) > lit(drawn));
+  CHECK(lit(draw_detections(image, {}, detections, {"thing"}, 0.95f)) == 0);
+}

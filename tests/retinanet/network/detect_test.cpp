@@ -161,20 +161,3 @@ TEST_CASE("detect_all visits every picture in order and names categories by thei
     CHECK(detections[i].rect.w == Approx(16));
   }
 }
-
-TEST_CASE("detections are drawn on the enlarged picture") {
-  Image image;
-  image.width = image.height = 32;
-  image.rgb.assign(32 * 32 * 3, 0);
-  const std::vector<DetectedBox> detections{{{8, 8, 24, 24}, 0, 0.9f}, {{2, 2, 30, 30}, 0, 0.1f}};
-  const auto lit = [](const Image& picture) {
-    std::size_t count = 0;
-    for (std::uint8_t v : picture.rgb) count += v > 0;
-    return count;
-  };
-  const Image drawn = draw_detections(image, {}, detections, {"thing"}, 0.5f);
-  CHECK(drawn.width >= 384);
-  CHECK(lit(drawn) > 0);
-  CHECK(lit(draw_detections(image, {}, detections, {"thing"}, 0.05f)) > lit(drawn));
-  CHECK(lit(draw_detections(image, {}, detections, {"thing"}, 0.95f)) == 0);
-}

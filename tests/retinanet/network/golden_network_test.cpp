@@ -7,8 +7,8 @@
 #include "data/pictures/resample.h"
 #include "retinanet/network/backbone.h"
 #include "retinanet/network/detect.h"
+#include "retinanet/network/input.h"
 #include "retinanet/network/fpn.h"
-#include "retinanet/detection/targets.h"
 #include "tests/retinanet/golden.h"
 #include "tests/retinanet/support.h"
 

@@ -1,6 +1,6 @@
 #include "retinanet/training/batch_queue.h"
 
-#include "retinanet/network/detect.h"
+#include "retinanet/network/input.h"
 #include "tests/retinanet/support.h"
 #include "tests/support/catch.h"
 #include "tests/support/devices.h"

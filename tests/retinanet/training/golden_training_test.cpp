@@ -6,6 +6,7 @@
 #include "engine/optimizer.h"
 #include "retinanet/network/retinanet.h"
 #include "retinanet/detection/targets.h"
+#include "retinanet/network/input.h"
 #include "tests/retinanet/golden.h"
 #include "tests/retinanet/support.h"
 

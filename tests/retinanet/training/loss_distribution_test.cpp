@@ -5,7 +5,7 @@
 #include <cmath>
 #include <limits>
 
-#include "retinanet/network/detect.h"
+#include "retinanet/network/input.h"
 #include "retinanet/detection/targets.h"
 #include "tests/retinanet/support.h"
 #include "tests/support/catch.h"

@@ -4,6 +4,7 @@
 
 #include "engine/files/checkpoint.h"
 #include "retinanet/network/detect.h"
+#include "retinanet/network/input.h"
 #include "retinanet/training/run_folder.h"
 #include "retinanet/training/trainer.h"
 #include "retinanet/weights/weights.h"

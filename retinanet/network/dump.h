@@ -1,4 +1,4 @@
-// Dump of what the network computes on the way to its detections, for comparisons with other programs.
+// Dump of a detection: the network's values from input to boxes, for comparisons with other programs.
 #pragma once
 
 #include <string>
@@ -9,14 +9,14 @@
 
 namespace diopter {
 
-/// detect(model, batch), and in `trace`, each name with `prefix` before it:
+/// detect(model, batch), and in `dump`, each name with `prefix` before it:
 ///   input                     [N, H, W, 3]
 ///   C3 .. C5, P3 .. P7        [N, h, w, channels] of each level that there is
 ///   logits.P3 .., deltas.P3 ..  [N, h, w, cells * classes] and [N, h, w, cells * 4]
 ///   sizes, original_sizes     [N, 2] width and height in the input and in the file
 ///   boxes [n, 4], scores [n], labels [n] (class indices), pictures [n] (index in the batch)
 /// Tensors are on the host, in the layout that the engine has them in.
-std::vector<std::vector<DetectedBox>> traced_detect(const RetinaNet& model, const Batch& batch, const std::string& prefix,
-                                                    Checkpoint& trace);
+std::vector<std::vector<DetectedBox>> detect_with_dump(const RetinaNet& model, const Batch& batch,
+                                                       const std::string& prefix, Checkpoint& dump);
 
 }  // namespace diopter

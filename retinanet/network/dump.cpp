@@ -1,13 +1,13 @@
-#include "retinanet/network/trace.h"
+#include "retinanet/network/dump.h"
 
-#include "retinanet/detection/targets.h"
+#include "retinanet/network/input.h"
 
 namespace diopter {
 
-std::vector<std::vector<DetectedBox>> traced_detect(const RetinaNet& model, const Batch& batch, const std::string& prefix,
-                                                    Checkpoint& trace) {
+std::vector<std::vector<DetectedBox>> detect_with_dump(const RetinaNet& model, const Batch& batch,
+                                                       const std::string& prefix, Checkpoint& dump) {
   const auto put = [&](const std::string& name, const Tensor& tensor) {
-    trace.tensors[prefix + name] = Tensor::from(tensor.shape(), tensor.cast(DType::f32).to_vector<float>());
+    dump.tensors[prefix + name] = Tensor::from(tensor.shape(), tensor.cast(DType::f32).to_vector<float>());
   };
   RetinaNet::Features features;
   const Variable input = input_of(batch, model.device());
@@ -41,8 +41,8 @@ std::vector<std::vector<DetectedBox>> traced_detect(const RetinaNet& model, cons
   put("original_sizes", Tensor::from({batch.images, 2}, batch.original_sizes));
   put("boxes", Tensor::from({count, 4}, boxes));
   put("scores", Tensor::from({count}, scores));
-  trace.tensors[prefix + "labels"] = Tensor::from({count}, labels);
-  trace.tensors[prefix + "pictures"] = Tensor::from({count}, pictures);
+  dump.tensors[prefix + "labels"] = Tensor::from({count}, labels);
+  dump.tensors[prefix + "pictures"] = Tensor::from({count}, pictures);
   return found;
 }
 

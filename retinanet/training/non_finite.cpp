@@ -1,0 +1,23 @@
+#include "retinanet/training/non_finite.h"
+
+#include "kernels/base/check.h"
+#include "retinanet/network/input.h"
+
+namespace diopter {
+
+std::string non_finite_cause(const RetinaNet& model, const std::vector<Batch>& batches) {
+  std::string cause, pictures;
+  for (const Batch& batch : batches) {
+    for (const std::string& name : batch.names) pictures += (pictures.empty() ? "" : ", ") + name;
+    try {
+      FiniteCheck check;
+      if (cause.empty()) model(input_of(batch, model.device()));
+    } catch (const Error& error) {
+      cause = error.what();
+    }
+  }
+  if (cause.empty()) cause = "every output of the network is finite";
+  return cause + "; pictures: " + pictures;
+}
+
+}  // namespace diopter

@@ -1,0 +1,81 @@
+#include "retinanet/training/validation.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "data/pictures/draw.h"
+#include "data/pictures/output_names.h"
+#include "engine/profile/profile.h"
+#include "retinanet/network/detect.h"
+#include "retinanet/training/evaluation_file.h"
+#include "retinanet/training/run_folder.h"
+
+namespace diopter {
+
+namespace {
+
+constexpr float kPictureScore = 0.4f;  // of the detections that are drawn, at least
+
+/// While this is alive, also when an evaluation throws, the model detects: evaluation mode, detect.precision, and its
+/// averaged weights, if there are any.
+class EvaluationMode {
+ public:
+  EvaluationMode(RetinaNet& model, WeightAverage* average) : model_(model), average_(average), before_(model.precision()) {
+    if (average_) average_->swap();
+    model_.set_training(false);
+    model_.set_precision(model_.config().detect.precision);
+  }
+  ~EvaluationMode() {
+    if (average_) average_->swap();
+    model_.set_precision(before_);
+  }
+  EvaluationMode(const EvaluationMode&) = delete;
+
+ private:
+  RetinaNet& model_;
+  WeightAverage* average_;
+  DType before_;
+};
+
+void draw_pictures(const Dataset& validation, const std::vector<Detection>& detections, int most,
+                   const std::string& folder) {
+  std::vector<std::string> classes;
+  for (const Category& c : validation.categories) classes.push_back(c.name);
+  const std::size_t count = std::min<std::size_t>(most, validation.images.size());
+  OutputNames names;
+  for (std::size_t i = 0; i < count; ++i) {
+    const ImageRecord& record = validation.images[i];
+    std::vector<DetectedBox> found;
+    for (const Detection& d : detections) {
+      if (d.image_id != record.id) continue;
+      const auto category = std::find_if(validation.categories.begin(), validation.categories.end(),
+                                         [&](const Category& c) { return c.id == d.category_id; });
+      found.push_back({d.rect.box(), static_cast<int>(category - validation.categories.begin()),
+                       static_cast<float>(d.score)});
+    }
+    const Image drawn = draw_detections(read_image(record.file), record.annotations, found, classes, kPictureScore);
+    write_image(folder + "/" + names.next(record.name), drawn);
+  }
+}
+
+}  // namespace
+
+CocoMetrics evaluate_into_run_folder(RetinaNet& model, WeightAverage* average, const Dataset& validation,
+                                     const std::string& folder, std::int64_t iteration,
+                                     const std::function<void(std::int64_t, std::int64_t)>& progress) {
+  const ProfiledScope phase("evaluation");
+  std::vector<std::int64_t> ids;
+  for (const Category& c : validation.categories) ids.push_back(c.id);
+  const std::vector<Detection> detections = [&] {
+    const EvaluationMode evaluation_mode(model, average);
+    return detect_all(model, validation, ids, progress);
+  }();
+  draw_pictures(validation, detections, model.config().train.pictures, pictures_folder(folder));
+  const CocoMatches matches = match_coco(validation, detections);
+  const CocoMetrics metrics = coco_metrics(validation, matches);
+  append_evaluation(folder, iteration, metrics);
+  write_evaluation(folder, run_evaluation(iteration, matches, metrics));
+  return metrics;
+}
+
+}  // namespace diopter
