@@ -8,6 +8,7 @@
 #include <toml++/toml.h>
 
 #include "kernels/base/check.h"
+#include "retinanet/config/backbone_names.h"
 #include "retinanet/config/loss_text.h"
 #include "kernels/base/did_you_mean.h"
 #include "kernels/base/text.h"
@@ -23,7 +24,7 @@ using Choices = std::vector<std::string>;
 /// The one list of keys: v(key, member) or v(key, member, choices) for each, in the order of the file.
 template <class C, class Visitor>
 void visit(C& c, Visitor&& v) {
-  v("model.backbone", c.model.backbone, Choices{"tiny", "resnet18", "resnet34", "resnet50", "resnet101"});
+  v("model.backbone", c.model.backbone, backbone_names());
   v("model.width", c.model.width);
   v("model.norm", c.model.norm, kBackboneNorms);
   v("model.groups", c.model.groups);
@@ -350,10 +351,6 @@ void check_config(const Config& c) {
         "must lie between model.min_level and 9");
   check(c.model.fpn_channels >= 1, "model.fpn_channels", "must be at least 1");
   check(c.model.head_depth >= 0, "model.head_depth", "must not be negative");
-  // All channels of a backbone are multiples of its stem's.
-  const int stem = c.model.backbone == "tiny" ? c.model.width : 64;
-  check(c.model.norm != NormKind::group || stem % c.model.groups == 0, "model.groups",
-        "must divide the channels of the backbone's stem (model.width of tiny, 64 of the others)");
   check(c.model.head_norm != NormKind::group || c.model.fpn_channels % c.model.groups == 0, "model.groups",
         "must divide model.fpn_channels");
   check(c.model.prior > 0 && c.model.prior < 1, "model.prior", "must lie between 0 and 1");

@@ -23,7 +23,7 @@ Box exact_cell(double size, double ratio) {
 }
 
 Box cell(const Config::Anchors& anchors, int level, double scale, double ratio) {
-  const double size = anchors.size_factor * std::ldexp(1.0, level) * scale;
+  const double size = anchor_size(anchors, level, scale);
   switch (anchors.round) {
     case AnchorRounding::none: return exact_cell(size, ratio);
     case AnchorRounding::torchvision: return rounded_cell(size, ratio);
@@ -59,6 +59,16 @@ std::vector<Box> cells(const Config::Anchors& a, int level) {
 }
 
 }  // namespace
+
+double anchor_size(const Config::Anchors& anchors, int level, double scale) {
+  return anchors.size_factor * std::ldexp(1.0, level) * scale;
+}
+
+const std::vector<std::string>& anchor_box_keys() {
+  static const std::vector<std::string> keys{"anchors.size_factor", "anchors.scales", "anchors.ratios",
+                                             "anchors.round",       "anchors.stride", "anchors.offset"};
+  return keys;
+}
 
 int cells_of(const Config::Anchors& anchors) { return static_cast<int>(anchors.scales.size() * anchors.ratios.size()); }
 

@@ -1,6 +1,9 @@
 // From the configuration to the anchors of a batch.
 #pragma once
 
+#include <string>
+#include <vector>
+
 #include "kernels/detection/anchors.h"
 #include "retinanet/config/config.h"
 
@@ -11,7 +14,13 @@ namespace diopter {
 ///   round = torchvision: s size_factor 2^l truncated to an integer, half sides rounded to even
 AnchorGrid anchors_for_levels(const Config& config, const Levels& levels, int width, int height);
 
-/// Anchors a pixel.
+/// Square root of the area of an anchor of scale `scale` on a level, in pixels of the input.
+double anchor_size(const Config::Anchors& anchors, int level, double scale);
+
+/// Keys that decide which boxes the anchors are, but not in which order they stand at a pixel.
+const std::vector<std::string>& anchor_box_keys();
+
+/// Anchors per pixel.
 int cells_of(const Config::Anchors& anchors);
 
 /// Sizes of the pyramid's levels for a padded input: what the network's output will have.

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "kernels/base/check.h"
+#include "retinanet/network/backbone.h"
 
 namespace diopter {
 
@@ -140,6 +141,7 @@ void warn_of_start(const DoctorReport& report, const Config& config, std::int64_
 
 DoctorReport examine(Dataset dataset, const Config& config, const DoctorOptions& options) {
   check_config(config);
+  check_backbone(config.model);
   DIOPTER_CHECK(!dataset.categories.empty(), "the data set has no classes");
   DIOPTER_CHECK(!dataset.images.empty(), "the data set has no pictures");
   DoctorReport report;

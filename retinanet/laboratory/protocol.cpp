@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "retinanet/config/toml_table.h"
+#include "retinanet/network/backbone.h"
 #include "kernels/base/did_you_mean.h"
 #include "kernels/base/text.h"
 
@@ -144,6 +145,7 @@ Config applied(Config config, const TomlTable& t, const Settings& settings) {
   try {
     apply_settings(config, texts_of(settings));
     check_config(config);
+    check_backbone(config.model);
   } catch (const Error& error) {
     const std::string message = error.what();
     const auto named = std::find_if(settings.begin(), settings.end(), [&](const Setting& setting) {

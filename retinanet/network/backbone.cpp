@@ -2,101 +2,61 @@
 
 #include <string>
 
+#include "generated/backbone_list.h"
+#include "kernels/base/check.h"
+#include "kernels/base/did_you_mean.h"
+#include "retinanet/config/backbone_names.h"
+
 namespace diopter {
 
-ResNetSpec resnet_spec(const Config::Model& model) {
-  const std::vector<int> widths{64, 128, 256, 512};
-  if (model.backbone == "resnet18") return {false, {2, 2, 2, 2}, widths, 64, false};
-  if (model.backbone == "resnet34") return {false, {3, 4, 6, 3}, widths, 64, false};
-  if (model.backbone == "resnet50") return {true, {3, 4, 6, 3}, widths, 64, false};
-  if (model.backbone == "resnet101") return {true, {3, 4, 23, 3}, widths, 64, false};
-  const int w = model.width;
-  return {false, {1, 1, 1, 1}, {2 * w, 4 * w, 4 * w, 8 * w}, w, true};
+namespace {
+
+/// What can be done with a backbone before there is one.
+struct BackboneKind {
+  std::unique_ptr<Backbone> (*make)(const Config::Model& model, int last_level, InitRandom& random);
+  std::optional<ResNetSpec> (*resnet_spec)(const Config::Model& model);
+};
+
+template <class B>
+std::unique_ptr<Backbone> make(const Config::Model& model, int last_level, InitRandom& random) {
+  return std::make_unique<B>(model, last_level, random);
 }
 
-ResidualBlock::ResidualBlock(int in, int width, int out, int stride, bool bottleneck, const Config::Model& model,
-                             InitRandom& random) {
-  const NormKind kind = model.norm;
-  const float eps = static_cast<float>(model.norm_eps);
-  const auto layer = [&](int from, int to, int kernel, int step, bool last) {
-    convs_.push_back(std::make_unique<Conv2d>(
-        from, to, Conv2d::Options{.kernel = kernel, .stride = step, .bias = false, .init = Init::kaiming_normal_fan_out()},
-        random));
-    // A residual branch that starts at zero: deep group-norm networks train from the first step on.
-    norms_.push_back(std::make_unique<Norm>(kind, to, model.groups, last && kind == NormKind::group, eps));
-    const std::string number = std::to_string(convs_.size());
-    add_module("conv" + number, *convs_.back());
-    add_module("bn" + number, *norms_.back());
-  };
-  if (bottleneck) {
-    layer(in, width, 1, model.stride_in_1x1 ? stride : 1, false);
-    layer(width, width, 3, model.stride_in_1x1 ? 1 : stride, false);
-    layer(width, out, 1, 1, true);
-  } else {
-    layer(in, width, 3, stride, false);
-    layer(width, out, 3, 1, true);
-  }
-  if (stride != 1 || in != out) {
-    shortcut_ = std::make_unique<Conv2d>(
-        in, out, Conv2d::Options{.kernel = 1, .stride = stride, .bias = false, .init = Init::kaiming_normal_fan_out()},
-        random);
-    shortcut_norm_ = std::make_unique<Norm>(kind, out, model.groups, false, eps);
-    add_module("downsample.0", *shortcut_);
-    add_module("downsample.1", *shortcut_norm_);
-  }
+template <class B>
+std::optional<ResNetSpec> spec_of(const Config::Model& model) {
+  if constexpr (requires { B::spec(model); }) return B::spec(model);
+  return std::nullopt;
 }
 
-Variable ResidualBlock::operator()(const Variable& x) const {
-  const Variable shortcut = shortcut_ ? conv_norm(*shortcut_, *shortcut_norm_, x, false) : x;
-  Variable y = x;
-  const std::size_t last = convs_.size() - 1;
-  for (std::size_t i = 0; i < last; ++i) y = conv_norm(*convs_[i], *norms_[i], y, true);
-  return conv_norm(*convs_[last], *norms_[last], y, true, shortcut);
+template <class... B>
+std::vector<BackboneKind> kinds_of(BackboneTypes<B...>) {
+  return {{make<B>, spec_of<B>}...};
 }
 
-ResNet::ResNet(const Config::Model& model, int last_level, InitRandom& random) {
-  const ResNetSpec spec = resnet_spec(model);
-  pool_ = !spec.small_stem;
-  stem_ = std::make_unique<Conv2d>(3, spec.stem_width,
-                                   Conv2d::Options{.kernel = spec.small_stem ? 3 : 7, .stride = 2, .bias = false,
-                                                   .init = Init::kaiming_normal_fan_out()},
-                                   random);
-  stem_norm_ = std::make_unique<Norm>(model.norm, spec.stem_width, model.groups, false,
-                                      static_cast<float>(model.norm_eps));
-  add_module("conv1", *stem_);
-  add_module("bn1", *stem_norm_);
-  int in = spec.stem_width;
-  for (int stage = 0; stage <= last_level - 2; ++stage) {
-    const int out = spec.widths[stage] * (spec.bottleneck ? 4 : 1);
-    const bool halves = stage > 0 || spec.small_stem;
-    stages_.emplace_back();
-    for (int b = 0; b < spec.blocks[stage]; ++b) {
-      stages_[stage].push_back(std::make_unique<ResidualBlock>(in, spec.widths[stage], out, b == 0 && halves ? 2 : 1,
-                                                               spec.bottleneck, model, random));
-      add_module("layer" + std::to_string(stage + 1) + "." + std::to_string(b), *stages_[stage].back());
-      in = out;
-    }
-    channels_.push_back(out);
+BackboneKind kind_of(const Config::Model& model) {
+  const std::vector<std::string>& names = backbone_names();
+  const std::vector<BackboneKind> kinds = kinds_of(AllBackbones());
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    if (names[i] == model.backbone) return kinds[i];
   }
-
-  if (model.freeze_stages >= 1) {
-    stem_->freeze();
-    stem_norm_->freeze();
-  }
-  for (int stage = 0; stage < static_cast<int>(stages_.size()) && stage + 2 <= model.freeze_stages; ++stage) {
-    for (auto& block : stages_[stage]) block->freeze();
-  }
+  fail("model.backbone: there is no '", model.backbone, "'", hint(model.backbone, names));
 }
 
-std::vector<Variable> ResNet::operator()(const Variable& images) const {
-  Variable x = conv_norm(*stem_, *stem_norm_, images, true);
-  if (pool_) x = max_pool(x, 3, 2, 1);
-  std::vector<Variable> maps;
-  for (const auto& stage : stages_) {
-    for (const auto& block : stage) x = (*block)(x);
-    maps.push_back(x);
-  }
-  return maps;
+}  // namespace
+
+void check_backbone(const Config::Model& model) {
+  const std::optional<ResNetSpec> spec = resnet_spec(model);
+  // All channels of a residual network are multiples of its stem's.
+  if (!spec || model.norm != NormKind::group) return;
+  DIOPTER_CHECK(spec->stem_width % model.groups == 0, "model.groups must divide the channels of the backbone's stem (",
+                spec->stem_width, ")");
 }
+
+std::unique_ptr<Backbone> make_backbone(const Config::Model& model, int last_level, InitRandom& random) {
+  check_backbone(model);
+  return kind_of(model).make(model, last_level, random);
+}
+
+std::optional<ResNetSpec> resnet_spec(const Config::Model& model) { return kind_of(model).resnet_spec(model); }
 
 }  // namespace diopter

@@ -11,7 +11,7 @@ namespace {
 
 int last_backbone_level(const Config::Model& model) { return std::min(model.max_level, 5); }
 
-std::vector<int> fpn_inputs(const Config::Model& model, const ResNet& body) {
+std::vector<int> fpn_inputs(const Config::Model& model, const Backbone& body) {
   std::vector<int> channels;
   for (int level = model.min_level; level <= last_backbone_level(model); ++level)
     channels.push_back(body.channels(level));
@@ -20,11 +20,11 @@ std::vector<int> fpn_inputs(const Config::Model& model, const ResNet& body) {
 
 }  // namespace
 
-RetinaNet::Backbone::Backbone(const Config::Model& model, InitRandom& random)
-    : body(model, last_backbone_level(model), random),
-      fpn(model, fpn_inputs(model, body), random),
+RetinaNet::BackboneWithFpn::BackboneWithFpn(const Config::Model& model, InitRandom& random)
+    : body(make_backbone(model, last_backbone_level(model), random)),
+      fpn(model, fpn_inputs(model, *body), random),
       first_map(model.min_level - 2) {
-  add_module("body", body);
+  add_module("body", *body);
   add_module("fpn", fpn);
 }
 
@@ -46,7 +46,7 @@ void RetinaNet::set_precision(DType precision) {
 
 RetinaNet::Output RetinaNet::operator()(const Variable& images, Features* features) const {
   const ProfiledScope phase("forward");
-  std::vector<Variable> maps = backbone_.body(cast(images, precision_));
+  std::vector<Variable> maps = (*backbone_.body)(cast(images, precision_));
   maps.erase(maps.begin(), maps.begin() + backbone_.first_map);
   const Pyramid pyramid = backbone_.fpn(maps);
   if (features) *features = {maps, pyramid};

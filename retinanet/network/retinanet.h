@@ -1,6 +1,7 @@
 // The RetinaNet detector: backbone, pyramid and heads (Lin et al. 2017, figure 3).
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -43,9 +44,9 @@ class RetinaNet : public Module {
   int classes() const { return classes_; }
 
  private:
-  struct Backbone : Module {
-    Backbone(const Config::Model& model, InitRandom& random);
-    ResNet body;
+  struct BackboneWithFpn : Module {
+    BackboneWithFpn(const Config::Model& model, InitRandom& random);
+    std::unique_ptr<Backbone> body;
     Fpn fpn;
     int first_map;
   };
@@ -54,7 +55,7 @@ class RetinaNet : public Module {
   int classes_;
   DType precision_ = DType::f32;
   InitRandom random_;
-  Backbone backbone_;
+  BackboneWithFpn backbone_;
   Head head_;
 };
 

@@ -1,14 +1,16 @@
 #include "retinanet/training/non_finite.h"
 
 #include "kernels/base/check.h"
+#include "kernels/base/text.h"
 #include "retinanet/network/input.h"
 
 namespace diopter {
 
 std::string non_finite_cause(const RetinaNet& model, const std::vector<Batch>& batches) {
-  std::string cause, pictures;
+  std::string cause;
+  std::vector<std::string> pictures;
   for (const Batch& batch : batches) {
-    for (const std::string& name : batch.names) pictures += (pictures.empty() ? "" : ", ") + name;
+    pictures.insert(pictures.end(), batch.names.begin(), batch.names.end());
     try {
       FiniteCheck check;
       if (cause.empty()) model(input_of(batch, model.device()));
@@ -17,7 +19,7 @@ std::string non_finite_cause(const RetinaNet& model, const std::vector<Batch>& b
     }
   }
   if (cause.empty()) cause = "every output of the network is finite";
-  return cause + "; pictures: " + pictures;
+  return cause + "; pictures: " + join(pictures);
 }
 
 }  // namespace diopter

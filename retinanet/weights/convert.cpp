@@ -9,6 +9,8 @@
 #include "kernels/base/check.h"
 #include "kernels/base/files.h"
 #include "kernels/base/text.h"
+#include "retinanet/detection/anchors_for_levels.h"
+#include "retinanet/network/backbone.h"
 #include "retinanet/weights/foreign_weights.h"
 
 namespace diopter {
@@ -63,10 +65,10 @@ Config torchvision_config(const std::string& file, Config config) {
   const auto refuse = [&](bool refused, const auto&... reason) {
     DIOPTER_CHECK(!refused, file, ": torchvision has no such network: ", reason...);
   };
-  const bool bottlenecks = m.backbone == "resnet50" || m.backbone == "resnet101";
-  refuse(m.backbone == "tiny", "model.backbone is tiny");
+  const std::optional<ResNetSpec> resnet = resnet_spec(m);
+  refuse(!resnet || resnet->small_stem, "model.backbone is ", m.backbone);
   refuse(m.norm == NormKind::group, "model.norm is group");
-  refuse(bottlenecks && m.stride_in_1x1, "model.stride_in_1x1 is true, its ResNets have the stride in the 3x3");
+  refuse(resnet->bottleneck && m.stride_in_1x1, "model.stride_in_1x1 is true, its ResNets have the stride in the 3x3");
   refuse(m.max_level != 7, "model.max_level is ", m.max_level, ", its pyramids end with level 7");
   refuse(m.head_depth != 4, "model.head_depth is ", m.head_depth, ", its heads have 4 convolutions before the last");
   refuse(m.head_norm == NormKind::group && m.groups != 32, "model.groups is ", m.groups, ", its heads have norms of 32 groups");
@@ -93,9 +95,7 @@ void note_torchvision_arguments(const Config& config, std::vector<std::string>& 
     notes.push_back("torchvision must be told the norms' eps: torchvision.models._utils.overwrite_eps(model, " +
                     eps.str() + ")");
   }
-  for (const std::string& difference : differences(config, usual,
-                                                   {"anchors.size_factor", "anchors.scales", "anchors.ratios",
-                                                    "anchors.round", "anchors.stride", "anchors.offset"})) {
+  for (const std::string& difference : differences(config, usual, anchor_box_keys())) {
     notes.push_back("torchvision's anchors are others: here " + difference);
   }
 }

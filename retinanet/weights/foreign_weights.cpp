@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "retinanet/config/backbone_names.h"
 #include "retinanet/network/backbone.h"
 
 namespace diopter {
@@ -232,11 +233,11 @@ class Recogniser {
           count([&](int b) { return "backbone.body.layer" + number(stage) + "." + number(b) + ".conv1.weight"; }));
     }
     model.backbone = bottleneck ? "resnet50" : "resnet18";  // when none fits, loading names the tensors that differ
-    for (const char* name : {"resnet18", "resnet34", "resnet50", "resnet101"}) {
+    for (const std::string& name : backbone_names()) {
       Config::Model candidate = model;
       candidate.backbone = name;
-      const ResNetSpec spec = resnet_spec(candidate);
-      if (spec.bottleneck == bottleneck && spec.blocks == blocks) model.backbone = name;
+      const std::optional<ResNetSpec> spec = resnet_spec(candidate);
+      if (spec && !spec->small_stem && spec->bottleneck == bottleneck && spec->blocks == blocks) model.backbone = name;
     }
     model.norm = has("backbone.body.bn1.num_batches_tracked") ? NormKind::batch : NormKind::frozen_batch;
   }
@@ -264,8 +265,7 @@ class Recogniser {
       note(
           "a ResNet of torchvision in Detectron2's form: model.stride_in_1x1 = false, [input] as in preset "
           "torchvision");
-    } else if (config.model.stride_in_1x1 && config.model.backbone != "resnet18" &&
-               config.model.backbone != "resnet34") {
+    } else if (config.model.stride_in_1x1 && resnet_spec(config.model)->bottleneck) {
       note("model.stride_in_1x1 = true and input.bgr = true, as in the model zoo (the file does not say)");
     }
     if (detector && result_.labels_are_ids && config.model.norm == NormKind::frozen_batch && result_.outputs == 91) {

@@ -84,8 +84,8 @@ std::vector<std::string> other_settings(const Weights& weights, const Config& to
   }
   std::vector<std::string> keys{"model.stride_in_1x1", "model.norm_eps", "input.mean", "input.std", "input.divisor"};
   if (!weights.backbone_only) {
-    keys.insert(keys.end(), {"model.p6_from", "anchors.size_factor", "anchors.scales", "anchors.ratios",
-                             "anchors.round", "anchors.stride", "anchors.offset"});
+    keys.push_back("model.p6_from");
+    keys.insert(keys.end(), anchor_box_keys().begin(), anchor_box_keys().end());
   }
   return differences(from, to, keys);
 }

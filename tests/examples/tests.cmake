@@ -41,3 +41,13 @@ configure_file(${examples}/focal_gamma_negative/focal.h ${changed}/focal.h COPYO
 write_loss_list(sources ${folder} ${changed})
 example_tests(example_kernel_tests ${folder} focal ${examples}/focal_gamma_negative/focal_gamma_negative_test.cpp
   ${PROJECT_SOURCE_DIR}/tests/kernels/detection/focal_test.cpp ${PROJECT_SOURCE_DIR}/tests/kernels/detection/paper_losses_test.cpp)
+
+# docs/adding_a_backbone.md: its examples as two more backbones of the list; only what the list reaches is compiled again.
+write_backbone_list(${PROJECT_BINARY_DIR}/with_backbones ${PROJECT_SOURCE_DIR}/retinanet/network/backbones
+                    ${examples}/backbones)
+add_executable(example_backbone_tests ${PROJECT_SOURCE_DIR}/retinanet/config/backbone_names.cpp
+  ${PROJECT_SOURCE_DIR}/retinanet/network/backbone.cpp ${examples}/backbone_test.cpp $<TARGET_OBJECTS:catch_main>)
+target_include_directories(example_backbone_tests BEFORE PRIVATE ${PROJECT_BINARY_DIR}/with_backbones)
+target_link_libraries(example_backbone_tests PRIVATE diopter_retinanet Catch2::Catch2)
+catch_discover_tests(example_backbone_tests TEST_PREFIX "example, backbones: " DISCOVERY_MODE PRE_TEST
+  PROPERTIES LABELS example)

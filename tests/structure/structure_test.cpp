@@ -45,9 +45,12 @@ const std::vector<FolderRule>& folder_rules() {
       for (const std::string& folder : folders) table.push_back({folder, lower});
       lower = with(lower, folders);
     };
+    lower.push_back("generated/backbone_names.h");
     add({"retinanet/config"});
     add({"retinanet/detection"});
+    lower.push_back("generated/backbone_list.h");
     add({"retinanet/network"});
+    add({"retinanet/network/backbones"});
     add({"retinanet/weights"});
     add({"retinanet/training", "retinanet/doctor"});
     add({"retinanet/laboratory"});

@@ -1,11 +1,12 @@
 #include "tools/doctor/report.h"
 
 #include <algorithm>
-#include <cmath>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <utility>
+
+#include "retinanet/detection/anchors_for_levels.h"
 
 namespace diopter {
 
@@ -80,8 +81,8 @@ void print_anchors(const DoctorReport& report, const Config& config) {
   for (const CoverageBin& bin : report.coverage.by_ratio) print_bin(bin);
   const auto [smallest, largest] = std::minmax_element(config.anchors.scales.begin(), config.anchors.scales.end());
   std::printf("  anchor sizes            %.4g to %.4g pixels at the input, levels %d to %d\n",
-              config.anchors.size_factor * std::ldexp(*smallest, config.model.min_level),
-              config.anchors.size_factor * std::ldexp(*largest, config.model.max_level), config.model.min_level,
+              anchor_size(config.anchors, config.model.min_level, *smallest),
+              anchor_size(config.anchors, config.model.max_level, *largest), config.model.min_level,
               config.model.max_level);
   std::printf("  positive anchors        %.0f to %.0f a picture, median %.0f; foreground : background 1 : %.0f%s\n",
               m.positives_per_picture.min, m.positives_per_picture.max, m.positives_per_picture.median,

@@ -5,9 +5,10 @@ are apart, layer by layer.
     python3 -m venv ~/compare && ~/compare/bin/pip install torch torchvision safetensors numpy pillow
     ~/compare/bin/python tools/peers/compare_with_torchvision.py retinanet_resnet50_fpn_coco-eeacb38b.pth photos/*.jpg
 
-CHECKPOINT is a state_dict of torchvision's RetinaNet (.pth, or .safetensors), v1 or v2, with a ResNet-18/34/50/101. Layers
-are compared on the input that diopter made of the picture, so that each line shows the networks alone; the line "input"
-shows how far torchvision's own input is from it (decoders of JPEG files differ by some units of 255)."""
+CHECKPOINT is a state_dict of torchvision's RetinaNet (.pth, or .safetensors), v1 or v2, with a ResNet of
+retinanet/network/backbones. Layers are compared on the input that diopter made of the picture, so that each line shows the
+networks alone; the line "input" shows how far torchvision's own input is from it (decoders of JPEG files differ by some
+units of 255)."""
 
 import argparse
 import pathlib
@@ -46,19 +47,12 @@ def load_state(file):
     return state.get("model", state)
 
 
-def backbone_of(state):
-    blocks = [max(int(k.split(".")[3]) for k in state if k.startswith(f"backbone.body.layer{i}.")) + 1 for i in (1, 2, 3, 4)]
-    bottleneck = "backbone.body.layer1.0.conv3.weight" in state
-    known = {(False, 2): "resnet18", (False, 6): "resnet34", (True, 6): "resnet50", (True, 23): "resnet101"}
-    return known[bottleneck, blocks[2]]
-
-
 def torchvision_model(state, config, dtype):
     """With the settings of the converted checkpoint, which are what diopter uses."""
     structure = "v2" if "head.classification_head.conv.0.1.weight" in state else "v1"
     detect, sizes = config["detect"], config["input"]
     classes = state["head.classification_head.cls_logits.bias"].numel() // 9
-    model = models.build(structure, backbone_of(state), classes, min_size=sizes["min_sizes"][-1], max_size=sizes["max_size"],
+    model = models.build(structure, config["model"]["backbone"], classes, min_size=sizes["min_sizes"][-1], max_size=sizes["max_size"],
                          score_thresh=detect["score_threshold"], nms_thresh=detect["nms_iou"],
                          detections_per_img=detect["max_detections"], topk_candidates=detect["top_k"])
     missing, surplus = model.load_state_dict(state, strict=False)

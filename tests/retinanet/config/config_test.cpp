@@ -233,7 +233,7 @@ TEST_CASE("a value out of range names its key") {
                                  "model.max_level=1",
                                  "model.head_depth=-1",
                                  "model.freeze_stages=6",
-                                 "model.groups=5",
+                                 "model.groups=0",
                                  "model.norm_eps=-1e-5",
                                  "anchors.scales=[]",
                                  "anchors.scales=[0]",

@@ -146,16 +146,16 @@ TEST_CASE("golden: feature maps of each backbone and the pyramid") {
   };
 
   const Config config = test::configured("torchvision", {"model.backbone=" + backbone});
-  ResNet body(config.model, 5, random);
-  test::fill_weights(body, {}, "backbone.body.");
-  body.move_to(device);
-  std::vector<Variable> maps = body(images);
+  const std::unique_ptr<Backbone> body = make_backbone(config.model, 5, random);
+  test::fill_weights(*body, {}, "backbone.body.");
+  body->move_to(device);
+  std::vector<Variable> maps = (*body)(images);
   maps.erase(maps.begin());
   for (int level = 3; level <= 5; ++level) require_close("v1.C" + std::to_string(level), maps[level - 3]);
 
   for (const std::string structure : {"v1", "v2"}) {
     const Config& of = structure == "v1" ? config : test::configured("torchvision_v2", {"model.backbone=" + backbone});
-    Fpn fpn(of.model, {body.channels(3), body.channels(4), body.channels(5)}, random);
+    Fpn fpn(of.model, {body->channels(3), body->channels(4), body->channels(5)}, random);
     test::fill_weights(fpn, {}, "backbone.fpn.");
     fpn.move_to(device);
     const Pyramid pyramid = fpn(maps);

@@ -1,4 +1,4 @@
-// Backbones, pyramid, heads and the whole detector: names, sizes, initial values.
+// Pyramid, heads and the whole detector: names, sizes, initial values.
 #include <cmath>
 #include <set>
 
@@ -97,33 +97,6 @@ TEST_CASE("torchvision's second RetinaNet: number of parameters") {
   CHECK(shape_of(model, "backbone.fpn.extra_blocks.p6.weight") == Shape{256, 3, 3, 2048});
 }
 
-TEST_CASE("backbones give C2 to C5 at strides 4 to 32") {
-  const auto require_shapes = [](const std::vector<std::string>& settings, const std::vector<int>& channels,
-                                 int blocks) {
-    INFO(settings[0]);
-    const Config config = configured("small", settings);
-    InitRandom random(0);
-    const ResNet body(config.model, 5, random);
-    const std::vector<Variable> maps = body(picture(2, 64, 33));
-    REQUIRE(maps.size() == 4);
-    for (int i = 0; i < 4; ++i) {
-      const int size = 4 << i;
-      CHECK(maps[i].shape() == Shape{2, 64 / size, (33 + size - 1) / size, channels[i]});
-      CHECK(body.channels(2 + i) == channels[i]);
-    }
-    std::set<std::string> seen;
-    for (const std::string& name : names_of(body)) {
-      if (name.starts_with("layer")) seen.insert(name.substr(0, name.find('.', 7)));
-    }
-    CHECK(static_cast<int>(seen.size()) == blocks);
-  };
-  require_shapes({"model.backbone=tiny", "model.width=8"}, {16, 32, 32, 64}, 4);
-  require_shapes({"model.backbone=resnet18"}, {64, 128, 256, 512}, 8);
-  require_shapes({"model.backbone=resnet34"}, {64, 128, 256, 512}, 16);
-  require_shapes({"model.backbone=resnet50"}, {256, 512, 1024, 2048}, 16);
-  require_shapes({"model.backbone=resnet101"}, {256, 512, 1024, 2048}, 33);
-}
-
 TEST_CASE("frozen stages need no gradients, everything else gets some") {
   for (int stages = 0; stages <= 5; ++stages) {
     const Config config =
@@ -152,25 +125,6 @@ TEST_CASE("running statistics of frozen stages stay as they are") {
     const std::vector<float> mean = b.tensor.to_vector<float>();
     CHECK((mean == std::vector<float>(mean.size(), 0.0f)) == frozen);
   }
-}
-
-TEST_CASE("stride_in_1x1 moves a bottleneck's stride") {
-  // A 1x1 convolution of stride 2 never reads odd pixels, a 3x3 does.
-  const auto reads_odd_pixels = [](bool stride_in_1x1) {
-    Config config = preset("torchvision");
-    config.model.stride_in_1x1 = stride_in_1x1;
-    InitRandom random(3);
-    const ResidualBlock block(4, 4, 16, 2, true, config.model, random);
-    const std::vector<float> x = test::uniform(8 * 8 * 4, -1, 1, 4);
-    std::vector<float> changed = x;
-    for (int c = 0; c < 4; ++c) changed[(3 * 8 + 3) * 4 + c] += 1;
-    const auto y = [&](const std::vector<float>& values) {
-      return block(Variable(Tensor::from({1, 8, 8, 4}, values))).value().to_vector<float>();
-    };
-    return y(x) != y(changed);
-  };
-  CHECK(reads_odd_pixels(false));
-  CHECK(!reads_odd_pixels(true));
 }
 
 TEST_CASE("P6 is made of P5 or of C5") {

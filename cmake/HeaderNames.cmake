@@ -1,0 +1,17 @@
+# type_of_header(TYPE FILE SUFFIX): the type that a header of a list must define, by its name: focal_star.h and Loss give
+# FocalStarLoss.
+function(type_of_header type file suffix)
+  get_filename_component(name ${file} NAME_WE)
+  if(NOT name MATCHES "^[a-z][a-z0-9]*(_[a-z0-9]+)*$")
+    message(FATAL_ERROR "${file}: the file name must have small letters, digits and single underscores")
+  endif()
+  set(camel "")
+  string(REPLACE "_" ";" words ${name})
+  foreach(word IN LISTS words)
+    string(SUBSTRING ${word} 0 1 initial)
+    string(SUBSTRING ${word} 1 -1 rest)
+    string(TOUPPER ${initial} initial)
+    string(APPEND camel ${initial}${rest})
+  endforeach()
+  set(${type} ${camel}${suffix} PARENT_SCOPE)
+endfunction()

@@ -1,0 +1,16 @@
+// ResNet-34 (He et al. 2016, table 1).
+#pragma once
+
+#include "retinanet/network/resnet.h"
+
+namespace diopter {
+
+class Resnet34Backbone : public ResNet {
+ public:
+  static ResNetSpec spec(const Config::Model&) { return {.bottleneck = false, .blocks = {3, 4, 6, 3}}; }
+
+  Resnet34Backbone(const Config::Model& model, int last_level, InitRandom& random)
+      : ResNet(spec(model), model, last_level, random) {}
+};
+
+}  // namespace diopter
