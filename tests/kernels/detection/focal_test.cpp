@@ -48,6 +48,16 @@ TEST_CASE("focal: values at alpha 0.25, gamma 2") {
   }
 }
 
+TEST_CASE("focal: alpha weighs at both of its ends, and below 0 does not") {
+  for (const double x : {-3.0, 0.5, 4.0}) {
+    CHECK(FocalLoss{2, 0}(x, true).value == 0);
+    CHECK(FocalLoss{2, 0}(x, false).value == FocalLoss{2, -1}(x, false).value);
+    CHECK(FocalLoss{2, 1}(x, true).value == FocalLoss{2, -1}(x, true).value);
+    CHECK(FocalLoss{2, 1}(x, false).value == 0);
+    CHECK(FocalLoss{2, -0.5f}(x, true).value == FocalLoss{2, -1}(x, true).value);
+  }
+}
+
 TEST_CASE("focal: float follows double") {
   for (float gamma : kGammas) {
     for (bool positive : {false, true}) {

@@ -199,6 +199,18 @@ TEST_CASE("hard examples: the selection of any number of survivors") {
   CHECK(select(device, none, {.batch = 3, .nms_iou = 0, .candidates = 0}) == Selection{});
 }
 
+TEST_CASE("hard examples: the rules of the losses") {
+  const HardExampleRule all = OhemLoss{64, 0.7f, 300}.hard_examples();
+  CHECK(all.batch == 64);
+  CHECK(all.nms_iou == 0.7f);
+  CHECK(all.candidates == 300);
+  CHECK(all.negatives_per_positive == 0);
+  CHECK(Ohem13Loss{}.hard_examples().batch == 128);
+  CHECK(Ohem13Loss{}.hard_examples().negatives_per_positive == 3);
+  CHECK_FALSE(hard_example_rule(CeLoss{}));
+  CHECK(hard_example_rule(Ohem13Loss{})->negatives_per_positive == 3);
+}
+
 TEST_CASE("hard examples: as many survivors are asked for as the rule can use") {
   CHECK(hard_examples_kept({.batch = 128, .nms_iou = 0, .candidates = 0}, 1000) == 128);
   CHECK(hard_examples_kept({.batch = 128, .nms_iou = 0, .candidates = 0}, 100) == 100);
