@@ -37,11 +37,12 @@ template <class BatchedNms>
 Kept kept_by(Device device, const Candidates& c, float threshold, bool class_aware, int max_kept,
              const BatchedNms& batched_nms) {
   const int images = static_cast<int>(c.counts.size());
-  std::vector<std::int32_t> keep(images * max_kept, -7), kept(images, -7);
+  std::vector<std::int32_t> keep(images * max_kept + 1, -7), kept(images, -7);  // one more, not to be written
   test::on(device, [&](auto& at) {
     batched_nms(NmsArgs{images, c.capacity, test::coordinates(at(c.boxes)), at(c.scores), at(c.labels), at(c.counts),
                         threshold, class_aware, max_kept, at(keep), at(kept)});
   });
+  REQUIRE(keep.back() == -7);
   Kept result;
   for (int i = 0; i < images; ++i) {
     REQUIRE(kept[i] >= 0);
