@@ -14,10 +14,9 @@ function(example_tests program folder loss)
     list(APPEND sources ${detection}/classification_loss.cu)
   endif()
   set(tests ${PROJECT_SOURCE_DIR}/tests/kernels/detection)
-  add_executable(${program} ${sources} ${tests}/losses_test.cpp ${tests}/classification_loss_test.cpp ${ARGN}
-    $<TARGET_OBJECTS:catch_main>)
+  test_program(${program} ${sources} ${tests}/losses_test.cpp ${tests}/classification_loss_test.cpp ${ARGN})
   target_include_directories(${program} BEFORE PRIVATE ${folder})
-  target_link_libraries(${program} PRIVATE diopter_engine Catch2::Catch2)
+  target_link_libraries(${program} PRIVATE diopter_engine)
   catch_discover_tests(${program} TEST_PREFIX "example, ${loss}: " DISCOVERY_MODE PRE_TEST
     PROPERTIES SKIP_REGULAR_EXPRESSION "SKIPPED: " LABELS example)
 endfunction()
