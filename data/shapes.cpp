@@ -255,7 +255,8 @@ Image make_shapes_image(const ShapesOptions& options, std::uint64_t index, Image
   record = {.id = static_cast<std::int64_t>(index), .file = "", .name = "", .width = size, .height = size,
             .annotations = {}};
   for (const auto& [shape, box] : objects) {
-    const Rect rect{box.x1, box.y1, static_cast<double>(box.x2) - box.x1, static_cast<double>(box.y2) - box.y1};
+    const double x = box.x1, y = box.y1;
+    const Rect rect{x, y, double{box.x2} - x, double{box.y2} - y};
     const auto id = static_cast<std::int64_t>(record.annotations.size() + 1);
     record.annotations.push_back({.id = id, .category = shape.kind, .rect = rect, .area = rect.w * rect.h});
   }

@@ -84,7 +84,7 @@ Tensor InitRandom::draw(const Shape& shape, const Init& init) {
       for (float& v : values) v = init.value * random.normal();
       break;
     case Init::Kind::kaiming_uniform: {
-      const float bound = static_cast<float>(std::sqrt(6.0 / ((1.0 + init.value * init.value) * fan_in)));
+      const float bound = static_cast<float>(std::sqrt(6.0 / ((1.0 + double{init.value * init.value}) * fan_in)));
       for (float& v : values) v = random.uniform(-bound, bound);
       break;
     }

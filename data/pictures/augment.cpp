@@ -16,7 +16,9 @@ namespace {
 /// A part of a picture, in whole pixels.
 struct Window {
   int x, y, width, height;
-  bool contains(float px, float py) const { return px >= x && px < x + width && py >= y && py < y + height; }
+  bool contains(float px, float py) const {
+    return px >= float(x) && px < float(x + width) && py >= float(y) && py < float(y + height);
+  }
 };
 
 /// Everything that chance decides about a training picture; as it stands, what evaluation does.
@@ -78,7 +80,7 @@ void photometric(std::vector<float>& rgb, const Plan& plan) {
   }
   if (plan.contrast != 1) {
     double sum = 0;
-    for (std::size_t i = 0; i < rgb.size(); i += 3) sum += grey(&rgb[i]);
+    for (std::size_t i = 0; i < rgb.size(); i += 3) sum += double{grey(&rgb[i])};
     const float mean = static_cast<float>(sum / (static_cast<double>(rgb.size()) / 3));
     for (float& v : rgb) v = clamp(mean + (v - mean) * plan.contrast);
   }

@@ -41,7 +41,7 @@ struct LossFunctions {
     } else {
       DIOPTER_CHECK(label >= 0 && label < classes, "label ", label, " of an anchor, with ", classes, " classes");
       const ValueAndDerivative<float> l = positive(static_cast<float>(x[label]));
-      sum += l.value;
+      sum += double{l.value};
       if (dx) dx[label] = T(scale * l.derivative);
       add_negatives(0, label);
       add_negatives(label + 1, classes);

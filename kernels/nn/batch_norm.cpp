@@ -26,7 +26,7 @@ void batch_norm_forward(const BatchNormForwardArgs<T>& args) {
   for (int c = 0; c < channels; ++c) {
     const double mean = sums[c] / static_cast<double>(rows);
     const double var = std::max(0.0, sums[channels + c] / static_cast<double>(rows) - mean * mean);
-    const double rstd = 1.0 / std::sqrt(var + args.eps);
+    const double rstd = 1.0 / std::sqrt(var + double{args.eps});
     args.mean[c] = static_cast<float>(mean);
     args.rstd[c] = static_cast<float>(rstd);
     args.running_mean[c] += args.momentum * (static_cast<float>(mean) - args.running_mean[c]);
@@ -48,7 +48,7 @@ void batch_norm_backward(const BatchNormBackwardArgs<T>& args) {
   });
   std::vector<float> a(channels), b(channels), d(channels);
   for (int c = 0; c < channels; ++c) {
-    const double dbeta = sums[c], dgamma = sums[channels + c] * args.rstd[c];
+    const double dbeta = sums[c], dgamma = sums[channels + c] * double{args.rstd[c]};
     args.dbeta[c] = static_cast<float>(dbeta);
     args.dgamma[c] = static_cast<float>(dgamma);
     const double gamma = args.gamma[c], rstd = args.rstd[c];

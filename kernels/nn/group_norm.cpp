@@ -82,7 +82,7 @@ void group_norm_forward(const GroupNormForwardArgs<T>& args) {
     const double count = pixels[i / groups] * width;
     const double mean = sums[2 * i] / count, var = std::max(0.0, sums[2 * i + 1] / count - mean * mean);
     args.mean[i] = static_cast<float>(mean);
-    args.rstd[i] = static_cast<float>(1.0 / std::sqrt(var + args.eps));
+    args.rstd[i] = static_cast<float>(1.0 / std::sqrt(var + double{args.eps}));
   }
 
   for_each_piece(pieces, [&](std::int64_t, const Piece& piece) {
@@ -112,7 +112,7 @@ void group_norm_backward(const GroupNormBackwardArgs<T>& args) {
     double *sum = partial.data() + i * 2 * channels, *product = sum + channels;
     const std::int64_t first = piece.begin * channels;
     add_norm_products(piece.rows(), channels, args.x + first, args.dy + first, mean.data(), sum, product);
-    for (int c = 0; c < channels; ++c) product[c] *= args.rstd[piece.image * groups + c / width];
+    for (int c = 0; c < channels; ++c) product[c] *= double{args.rstd[piece.image * groups + c / width]};
   });
 
   std::vector<double> dbeta(channels), dgamma(channels);
@@ -121,8 +121,8 @@ void group_norm_backward(const GroupNormBackwardArgs<T>& args) {
     const double *sum = partial.data() + i * 2 * channels, *product = sum + channels;
     for (int c = 0; c < channels; ++c) {
       double* of_group = &group_sums[2 * (std::size_t(pieces[i].image) * groups + c / width)];
-      of_group[0] += args.gamma[c] * sum[c];
-      of_group[1] += args.gamma[c] * product[c];
+      of_group[0] += double{args.gamma[c]} * sum[c];
+      of_group[1] += double{args.gamma[c]} * product[c];
       dbeta[c] += sum[c];
       dgamma[c] += product[c];
     }
@@ -137,7 +137,7 @@ void group_norm_backward(const GroupNormBackwardArgs<T>& args) {
       const int group = piece.image * groups + c / width;
       const double rstd = args.rstd[group];
       const auto through = statistics_gradient(rstd, count, group_sums[2 * group], group_sums[2 * group + 1]);
-      a[c] = static_cast<float>(args.gamma[c] * rstd), b[c] = through.b, d[c] = through.d;
+      a[c] = static_cast<float>(double{args.gamma[c]} * rstd), b[c] = through.b, d[c] = through.d;
       mean[c] = args.mean[group];
     }
     const std::int64_t first = piece.begin * channels;

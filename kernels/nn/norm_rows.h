@@ -42,8 +42,8 @@ void add_norm_products(std::int64_t rows, int channels, const T* x, const T* dy,
     for (std::int64_t row = 0; row < rows; ++row) {
       const std::int64_t at = row * channels;
       for (int c = 0; c < channels; ++c) {
-        sum[c] += float(dy[at + c]);
-        product[c] += float(dy[at + c]) * (float(x[at + c]) - mean[c]);
+        sum[c] += double{float(dy[at + c])};
+        product[c] += double{float(dy[at + c]) * (float(x[at + c]) - mean[c])};
       }
     }
   });

@@ -39,18 +39,18 @@ void column_sum(std::int64_t rows, int channels, const T* x, float* result) {
       row_sums(rows, row_grain(rows, channels), channels, [=](std::int64_t begin, std::int64_t end, double* partial) {
         for (std::int64_t row = begin; row < end; ++row) {
           const T* values = x + row * channels;
-          for (int c = 0; c < channels; ++c) partial[c] += float(values[c]);
+          for (int c = 0; c < channels; ++c) partial[c] += double{float(values[c])};
         }
       });
   std::copy(sums.begin(), sums.end(), result);
 }
 
 void dot(std::int64_t n, const float* a, const float* b, float* result) {
-  *result = static_cast<float>(sum_of<double>(n, [=](std::int64_t i) { return double{a[i]} * b[i]; }));
+  *result = static_cast<float>(sum_of<double>(n, [=](std::int64_t i) { return double{a[i]} * double{b[i]}; }));
 }
 
 void squared_norm(std::int64_t n, const float* x, float* result) {
-  *result = static_cast<float>(sum_of<double>(n, [=](std::int64_t i) { return double{x[i]} * x[i]; }));
+  *result = static_cast<float>(sum_of<double>(n, [=](std::int64_t i) { return double{x[i]} * double{x[i]}; }));
 }
 
 template <class T>

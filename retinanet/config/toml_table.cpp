@@ -67,7 +67,7 @@ int TomlTable::integer(const std::string& key, int least) const {
 
 double TomlTable::number(const std::string& key) const {
   const toml::node& node = at(key);
-  const double value = node.is_number() ? *node.value<double>() : NAN;
+  const double value = node.is_number() ? *node.value<double>() : double{NAN};
   if (!std::isfinite(value)) reject_key(key, "must be a number");
   return value;
 }
@@ -84,7 +84,7 @@ std::vector<double> TomlTable::numbers(const std::string& key) const {
   if (!list || list->empty()) reject_key(key, "must be a list of numbers that is not empty");
   std::vector<double> values;
   for (const toml::node& node : *list) {
-    values.push_back(node.is_number() ? *node.value<double>() : NAN);
+    values.push_back(node.is_number() ? *node.value<double>() : double{NAN});
     if (!std::isfinite(values.back())) reject(node, full_name(key), " must be a list of numbers");
   }
   return values;

@@ -90,8 +90,8 @@ std::vector<Detection> detect_all(const RetinaNet& model, const Dataset& dataset
     const auto found = detect(model, batch);
     for (int n = 0; n < batch.images; ++n) {
       for (const DetectedBox& d : found[n]) {
-        const double x = d.box.x1, y = d.box.y1;
-        detections.push_back({batch.image_ids[n], category_ids[d.label], {x, y, d.box.x2 - x, d.box.y2 - y}, d.score});
+        const double x = d.box.x1, y = d.box.y1, width = double{d.box.x2} - x, height = double{d.box.y2} - y;
+        detections.push_back({batch.image_ids[n], category_ids[d.label], {x, y, width, height}, d.score});
       }
     }
     done += batch.images;

@@ -218,7 +218,7 @@ void conv2d_epilogue_backward(const Conv2dEpilogueBackwardArgs<T>& args) {
           for (int c = 0; c < channels; ++c) g[c] = Relu::backward(float(y[at + c]), g[c]);
         }
         if (args.dbias) {
-          for (int c = 0; c < channels; ++c) dbias[c] += g[c];
+          for (int c = 0; c < channels; ++c) dbias[c] += double{g[c]};
         }
         if (T* dresidual = args.dresidual) {
           for (int c = 0; c < channels; ++c) dresidual[at + c] = T(g[c]);
