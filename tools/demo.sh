@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
-# From nothing to detections, without a GPU: installs what is missing, builds, makes a synthetic data set, trains a
-# small RetinaNet on it, evaluates it and draws what it finds. Results go to demo/ in the repository.
+# From nothing to detections, without a GPU: installs what is missing, builds the program (not the tests), makes a
+# synthetic data set, trains a small RetinaNet on it, evaluates it and draws what it finds. Results go to demo/ in the
+# repository.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 tools/setup.sh
 cmake --preset release
-cmake --build --preset release
+cmake --build --preset release --target diopter
 
 if [[ -e demo ]]; then
   echo "demo: replacing the results of an earlier run in $PWD/demo"

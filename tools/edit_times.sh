@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# Times of the loop of someone who edits (docs/measurements.md): a fresh clone of this repository's HEAD is built without
+# ccache in a temporary folder. Takes a quarter of an hour on two cores, which must have nothing else to do.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+export CCACHE_DISABLE=1
+
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+git clone -q . "$folder/diopter"
+cd "$folder/diopter"
+
+measure() {  # TEXT COMMAND...
+  local text=$1
+  shift
+  TIMEFORMAT="%1R s of wall clock, %1U + %1S s of processor time: $text"
+  time if ! "$@" >"$folder/log" 2>&1; then
+    cat "$folder/log" >&2
+    exit 1
+  fi
+}
+build() { cmake --preset release && cmake --build --preset release "$@"; }
+check_focal_loss() { build --target diopter kernels_tests && build/release/diopter kernels check classification_loss; }
+run_detect() { build --target diopter && build/release/diopter detect --help; }
+
+measure "(a) fresh clone to the end of tools/demo.sh" tools/demo.sh
+rm -r build
+measure "(b) full build with tests" build
+echo "// edited" >>kernels/detection/losses/focal.h
+measure "(c) focal.h edited, to the verdict of diopter kernels check classification_loss" check_focal_loss
+echo "// edited" >>tools/detect.cpp
+measure "(d) a subcommand edited, to its start" run_detect
