@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what building Diopter needs, through apt-get and only what is missing. Run on Debian 12.
 #   tools/setup.sh                  compiler, CMake, libraries
-#   tools/setup.sh --dev            also clang, ccache and gnuplot
+#   tools/setup.sh --dev            also clang with its formatter and clang-tidy, ccache and gnuplot
 #   tools/setup.sh --cuda-headers   also NVIDIA's headers for the host executor, where there is no toolkit, and those of
 #                                   cudnn-frontend, from their Python wheels (14 MB) into build/wheels
 # Nothing is contacted when everything is there.
@@ -14,7 +14,7 @@ if [[ $HOSTTYPE == x86_64 ]]; then packages+=(libdnnl-dev); fi  # faster than Op
 cuda_headers=false
 for argument in "$@"; do
   case $argument in
-    --dev) packages+=(clang ccache gnuplot-nox) ;;
+    --dev) packages+=(clang clang-format clang-tidy ccache gnuplot-nox) ;;
     --cuda-headers)
       cuda_headers=true
       if ! python3 -m pip --version >/dev/null 2>&1; then packages+=(python3-pip); fi ;;

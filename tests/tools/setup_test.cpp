@@ -61,10 +61,10 @@ TEST_CASE("setup installs exactly what is missing") {
   REQUIRE(contains(outcome.out, "apt-get -q install -y --no-install-recommends g++" + kAll.substr(last) + "\n"));
 }
 
-TEST_CASE("setup --dev adds clang, ccache and gnuplot") {
+TEST_CASE("setup --dev adds clang with its tools, ccache and gnuplot") {
   const Outcome outcome = FakeSystem("0").setup(kAll, "--dev");
   REQUIRE(outcome.exit_code == 0);
-  REQUIRE(contains(outcome.out, "--no-install-recommends clang ccache gnuplot-nox\n"));
+  REQUIRE(contains(outcome.out, "--no-install-recommends clang clang-format clang-tidy ccache gnuplot-nox\n"));
 }
 
 TEST_CASE("setup goes through sudo when it is not root") {
@@ -83,10 +83,19 @@ TEST_CASE("setup prints the command when it may not install") {
 }
 
 TEST_CASE("the scripts are well-formed and executable") {
-  for (const std::string script : {"tools/setup.sh", "tools/test.sh", "tools/demo.sh", "tools/gpu_check.sh", ".ci/run"}) {
+  for (const std::string script : {"tools/setup.sh", "tools/test.sh", "tools/demo.sh", "tools/gpu_check.sh",
+                                   "tools/format.sh", "tools/tidy.sh", "tools/edit_times.sh", ".ci/run"}) {
     const std::string file = DIOPTER_SOURCE_DIR "/" + script;
     INFO(file);
     REQUIRE(run_shell("bash -n '" + file + "'").exit_code == 0);
     REQUIRE((fs::status(file).permissions() & fs::perms::owner_exec) != fs::perms::none);
   }
+}
+
+TEST_CASE(".ci/run and the scripts of the checks refuse what they do not know") {
+  const Outcome stage = run_shell("'" DIOPTER_SOURCE_DIR "/.ci/run' no-such-stage");
+  REQUIRE(stage.exit_code == 2);
+  REQUIRE(contains(stage.err, "no stage 'no-such-stage'"));
+  REQUIRE(run_shell("'" DIOPTER_SOURCE_DIR "/tools/format.sh' --chek").exit_code == 2);
+  REQUIRE(run_shell("'" DIOPTER_SOURCE_DIR "/tools/tidy.sh'").exit_code == 2);
 }
