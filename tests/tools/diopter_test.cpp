@@ -20,7 +20,7 @@ TEST_CASE("help is there for the command and every subcommand, with an example")
 TEST_CASE("requests that cannot be understood are refused in one line") {
   require_refused(run_diopter(""), "diopter --help");
   require_refused(run_diopter("evalute"), "unknown command 'evalute'; the nearest is evaluate (there are ");
-  require_refused(run_diopter("xyzxyz"), "one of shapes, doctor, ");
+  require_refused(run_diopter("xyzxyz"), "there are shapes, doctor, ");
   require_refused(run_diopter("--unknown"), "diopter --help");
   require_refused(run_diopter("shapes"), "--out");
   require_refused(run_diopter("shapes --out x --sise 64"), "--sise");
