@@ -20,7 +20,7 @@ measure() {  # TEXT COMMAND...
   fi
 }
 build() { cmake --preset release && cmake --build --preset release "$@"; }
-check_focal_loss() { build --target diopter kernels_tests && build/release/diopter kernels check classification_loss; }
+check_focal_loss() { build --target kernels_tests && build/release/diopter kernels check classification_loss; }
 run_detect() { build --target diopter && build/release/diopter detect --help; }
 
 measure "(a) fresh clone to the end of tools/demo.sh" tools/demo.sh
