@@ -15,6 +15,8 @@
 #include "kernels/base/files.h"
 #include "kernels/base/check.h"
 #include "kernels/base/parallel.h"
+#include "retinanet/config/configure.h"
+#include "retinanet/config/presets.h"
 #include "tools/command/command.h"
 #include "tools/bench/network_bench.h"
 #include "tools/bench/overhead_bench.h"
@@ -52,13 +54,12 @@ class TemporaryFolder {
 /// The preset with pictures of the wanted size and without what is not part of a step.
 Config config_of(const Request& request) {
   Config config = preset(request.preset);
-  const std::string size = std::to_string(request.size);
-  std::vector<std::string> settings{"input.min_sizes=[" + size + "]", "input.max_size=" + size,
-                                    "train.batch_size=" + std::to_string(request.batch),
-                                    "train.iterations=" + std::to_string(request.warm_up + request.repetitions),
-                                    "train.log_every=0", "train.save_every=0", "train.evaluate_every=0"};
-  settings.insert(settings.end(), request.settings.begin(), request.settings.end());
-  apply_settings(config, settings);
+  config.input.min_sizes = {request.size};
+  config.input.max_size = request.size;
+  config.train.batch_size = request.batch;
+  config.train.iterations = request.warm_up + request.repetitions;
+  config.train.log_every = config.train.save_every = config.train.evaluate_every = 0;
+  apply_settings(config, parse_settings(request.settings));
   check_config(config);
   return config;
 }

@@ -1,4 +1,6 @@
 // diopter doctor: looks at a data set and a configuration before training.
+#include "retinanet/config/configure.h"
+#include "retinanet/config/presets.h"
 #include "retinanet/doctor/doctor.h"
 
 #include <unistd.h>
@@ -26,7 +28,7 @@ struct Request {
 void examine(const Request& request) {
   Config config = preset(request.preset);
   if (!request.config.empty()) override_config(config, read_file(request.config), request.config);
-  apply_settings(config, request.settings);
+  apply_settings(config, parse_settings(request.settings));
   const DatasetFormat format =
       request.format.empty() ? recognise_format(request.annotations) : format_from_name(request.format);
   const Dataset dataset = read_dataset(format, request.annotations, request.images);

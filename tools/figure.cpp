@@ -81,7 +81,7 @@ void draw_focal_star(const Request& request) {
   for (const float gamma : request.gammas) {
     for (const float beta : request.betas) {
       losses.push_back(FocalStarLoss{gamma, beta, 1});
-      check_loss(losses.back(), "figure fl-star: ");
+      check_loss(losses.back(), "figure fl-star");
     }
   }
   std::vector<std::string> titles;

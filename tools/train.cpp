@@ -8,7 +8,9 @@
 #include "data/readers/read_dataset.h"
 #include "engine/device.h"
 #include "kernels/base/files.h"
+#include "retinanet/config/configure.h"
 #include "retinanet/config/loss_text.h"
+#include "retinanet/config/presets.h"
 #include "retinanet/report/run_report.h"
 #include "retinanet/training/run_folder.h"
 #include "retinanet/training/trainer.h"
@@ -30,12 +32,14 @@ struct Request {
   bool resume = false;
 };
 
-/// What overrides the preset or the checkpoint, as key=value.
-std::vector<std::string> settings_of(const Request& request) {
-  std::vector<std::string> settings = request.settings;
-  if (!request.loss.empty()) settings.insert(settings.begin(), "loss.kind=" + request.loss);
-  if (!request.prior.empty()) settings.push_back("model.prior=" + request.prior);
-  if (request.seed >= 0) settings.push_back("train.seed=" + std::to_string(request.seed));
+/// What overrides the preset or the checkpoint.
+Settings settings_of(const Request& request) {
+  Settings settings = parse_settings(request.settings);
+  if (!request.loss.empty()) {
+    settings.insert(settings.begin(), {kLossKey, parse_loss(request.loss, "--loss " + request.loss)});
+  }
+  if (!request.prior.empty()) settings.push_back(parse_setting("model.prior=" + request.prior, "--prior " + request.prior));
+  if (request.seed >= 0) settings.push_back({"train.seed", request.seed});
   return settings;
 }
 
@@ -145,8 +149,7 @@ void add_train_command(Command& program) {
       "    --val-annotations shapes/instances_val.json --val-images shapes/images --out run --set train.lr=0.05\n\n"
       "The run folder holds config.toml, metrics.csv, checkpoints/{last,best}.safetensors, pictures/ and report.html,\n"
       "which shows it all in a browser. Ctrl-C finishes the step and saves; the same command with --resume goes on.\n"
-      "Presets: paper, torchvision, torchvision_v2, detectron2, small; config.toml of a run lists every key that "
-      "--set\n"
+      "Presets: paper, torchvision, torchvision_v2, detectron2, small; `diopter info --keys` lists every key that --set\n"
       "can change.\n\n"
       "Losses, and what --loss NAME:PARAMETER=VALUE,... can change:\n" +
           describe_losses());

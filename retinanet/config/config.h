@@ -1,4 +1,5 @@
-// Everything that decides how a detector is built, trained and evaluated, as one structure.
+// Everything that decides how a detector is built, trained and evaluated, as one structure. keys.cpp says of each member
+// how it is called in files, which values it can have and what it means (docs/settings.md).
 // A preset (retinanet/config/presets/*.toml) sets every value; a TOML file or --set key=value overrides single ones.
 #pragma once
 
@@ -99,35 +100,5 @@ struct Config {
     DType precision;             // f32 or bf16
   } detect;
 };
-
-/// Names of the presets, and the TOML text of one. Throws Error that names the nearest preset.
-std::vector<std::string> preset_names();
-const std::string& preset_text(const std::string& name);
-
-/// The preset `name`.
-Config preset(const std::string& name);
-
-/// A whole configuration from TOML text: every key must be there. `where` names the text in messages.
-Config parse_config(const std::string& text, const std::string& where);
-
-/// Overrides the keys that a TOML text has. loss.kind gives the loss's parameters their defaults before the text's other
-/// keys are looked at.
-void override_config(Config& config, const std::string& text, const std::string& where);
-
-/// Overrides one key: "train.lr=0.02", "anchors.ratios=[1, 2]", "loss.box=giou", "loss.kind=focal:gamma=1". Throws Error
-/// that names the nearest key when there is no such key, and the wanted type or values when the value does not fit.
-void set_config(Config& config, const std::string& assignment);
-
-/// Overrides several keys in their order, but loss.kind before the parameters.
-void apply_settings(Config& config, std::vector<std::string> assignments);
-
-/// The configuration as TOML, every key; parse_config reads the same values back.
-std::string format_config(const Config& config);
-
-/// "model.norm_eps is 0.0, not 1e-05" for each of the `keys` whose values in `a` and `b` differ.
-std::vector<std::string> differences(const Config& a, const Config& b, const std::vector<std::string>& keys);
-
-/// Throws Error naming the first key whose value is out of range or does not go with another's.
-void check_config(const Config& config);
 
 }  // namespace diopter

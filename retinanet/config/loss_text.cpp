@@ -4,37 +4,41 @@
 #include <cmath>
 #include <cstdio>
 
-#include "kernels/base/check.h"
 #include "kernels/base/did_you_mean.h"
 #include "kernels/base/text.h"
+#include "retinanet/config/config_error.h"
+#include "retinanet/config/range.h"
 
 namespace diopter {
 
 namespace {
 
-float parse_number(const std::string& text, const std::string& where, const std::string& name) {
+[[noreturn]] void reject(const std::string& where, const std::string& message) {
+  throw ConfigError(kLossKey, where, message);
+}
+
+float parse_parameter(const std::string& text, const std::string& where, const std::string& name) {
   float value = 0;
   const char* end = text.data() + text.size();
   const std::from_chars_result read = std::from_chars(text.data(), end, value);
-  DIOPTER_CHECK(read.ec == std::errc() && read.ptr == end && std::isfinite(value), where, ": ", name,
-                " must be a number");
+  if (read.ec != std::errc() || read.ptr != end || !std::isfinite(value)) reject(where, name + " must be a number");
   return value;
 }
 
 /// "gamma=1"
 void set_parameter(AnyLoss& loss, const std::string& assignment, const std::string& where) {
   const std::size_t equals = assignment.find('=');
-  DIOPTER_CHECK(equals != std::string::npos && equals > 0, where, ": '", assignment, "' is not parameter=value");
+  if (equals == std::string::npos || equals == 0) reject(where, "'" + assignment + "' is not parameter=value");
   const std::string name = assignment.substr(0, equals);
   std::vector<std::string> known;
   bool found = false;
   for_each_parameter(loss, [&](const auto& p, float& value) {
     known.push_back(p.name);
     if (name != p.name) return;
-    value = parse_number(assignment.substr(equals + 1), where, name);
+    value = parse_parameter(assignment.substr(equals + 1), where, name);
     found = true;
   });
-  DIOPTER_CHECK(found, where, ": unknown parameter ", name, " of ", loss_name(loss), hint_with_list(name, known));
+  if (!found) reject(where, "unknown parameter " + name + " of " + loss_name(loss) + hint_with_list(name, known));
 }
 
 }  // namespace
@@ -47,14 +51,14 @@ AnyLoss parse_loss(const std::string& text, const std::string& where) {
   const std::vector<AnyLoss> losses = all_losses();
   std::size_t index = 0;
   while (index < losses.size() && name != loss_name(losses[index])) ++index;
-  DIOPTER_CHECK(index < losses.size(), where, ": unknown loss ", name, hint_with_list(name, loss_names()));
+  if (index == losses.size()) reject(where, "unknown loss " + name + hint_with_list(name, loss_names()));
   AnyLoss loss = losses[index];
   for (std::size_t begin = colon; begin != std::string::npos;) {
     const std::size_t end = text.find(',', ++begin);
     set_parameter(loss, text.substr(begin, end - begin), where);
     begin = end;
   }
-  check_loss(loss, where + ": ");
+  check_loss(loss, where);
   return loss;
 }
 
@@ -68,11 +72,10 @@ std::string format_loss(const AnyLoss& loss) {
   return text;
 }
 
-void check_loss(const AnyLoss& loss, const std::string& prefix) {
+void check_loss(const AnyLoss& loss, const std::string& where) {
   for_each_parameter(loss, [&](const auto& p, float value) {
-    DIOPTER_CHECK(p.lowest <= value && value <= p.highest, prefix, p.name, " must lie between ", shortest(p.lowest),
-                  " and ", shortest(p.highest));
-    DIOPTER_CHECK(!p.whole || value == std::round(value), prefix, p.name, " must be a whole number");
+    const Range range = range_of(p);
+    if (!range.has(widened(value))) reject(where, p.name + (" " + range.rule(widened(value))));
   });
 }
 
@@ -83,8 +86,8 @@ std::string describe_losses() {
     std::snprintf(line, sizeof line, "  %-12s %s\n", loss_name(loss), loss_source(loss));
     text += line;
     for_each_parameter(loss, [&](const auto& p, float value) {
-      std::snprintf(line, sizeof line, "    %-10s %-5s %s (%s to %s)\n", p.name, shortest(value).c_str(), p.meaning,
-                    shortest(p.lowest).c_str(), shortest(p.highest).c_str());
+      std::snprintf(line, sizeof line, "    %-10s %-5s %s (%s)\n", p.name, shortest(value).c_str(), p.meaning,
+                    range_of(p).text().c_str());
       text += line;
     });
   }

@@ -1,7 +1,8 @@
 // Names that values of enums have in files and on the command line.
 #pragma once
 
-#include <span>
+#include <cstddef>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -10,6 +11,7 @@
 #include "engine/norm_kind.h"
 #include "engine/schedule.h"
 #include "kernels/base/check.h"
+#include "kernels/base/text.h"
 #include "kernels/detection/box_loss.h"
 #include "kernels/detection/loss_scale.h"
 
@@ -57,8 +59,8 @@ inline constexpr Named<Schedule::Kind> kSchedules[] = {{Schedule::Kind::constant
 /// Of activations and of the copies of the weights that steps work with.
 inline constexpr Named<DType> kPrecisions[] = {{DType::f32, "float"}, {DType::bf16, "bf16"}};
 
-template <class E>
-std::vector<std::string> names_in(std::span<const Named<E>> names) {
+template <class E, std::size_t N>
+std::vector<std::string> names_in(const Named<E> (&names)[N]) {
   std::vector<std::string> all;
   for (const Named<E>& n : names) all.push_back(n.name);
   return all;
@@ -73,15 +75,21 @@ std::string name_of(const Named<E> (&names)[N], E value) {
   fail("a value without a name: ", static_cast<int>(value));
 }
 
-/// The value of a name; throws Error "WHAT must be one of ...".
+/// The value of a name; nothing when the table does not have it.
 template <class E, std::size_t N>
-E value_of(const Named<E> (&names)[N], const std::string& name, const std::string& what) {
-  std::string all;
+std::optional<E> find_value(const Named<E> (&names)[N], const std::string& name) {
   for (const Named<E>& n : names) {
     if (name == n.name) return n.value;
-    all += (all.empty() ? "" : ", ") + std::string(n.name);
   }
-  fail(what, " must be one of ", all);
+  return std::nullopt;
+}
+
+/// The same; throws Error "WHAT must be one of ..." where there is no such name.
+template <class E, std::size_t N>
+E value_of(const Named<E> (&names)[N], const std::string& name, const std::string& what) {
+  const std::optional<E> value = find_value(names, name);
+  DIOPTER_CHECK(value, what, " must be one of ", join(names_in(names)));
+  return *value;
 }
 
 }  // namespace diopter

@@ -17,16 +17,20 @@ toml::table parse_toml_file(const std::string& text, const std::string& file) {
   }
 }
 
-std::string text_of(const toml::node& value) {
-  if (const auto* text = value.as_string()) return **text;
-  if (const auto* flag = value.as_boolean()) return **flag ? "true" : "false";
-  if (const auto* integer = value.as_integer()) return std::to_string(**integer);
-  if (const auto* number = value.as_floating_point()) {
-    return shortest(**number);
-  }
-  const auto* list = value.as_array();
-  DIOPTER_CHECK(list, "line ", value.source().begin.line, ": a setting is a string, a number, true, false or a list");
-  return "[" + join(*list, ", ", text_of) + "]";
+std::string place_of(const toml::node& node, const std::string& file) {
+  return file + ":" + std::to_string(node.source().begin.line);
+}
+
+Value value_of(const toml::node& node, const std::string& where) {
+  if (const auto* text = node.as_string()) return **text;
+  if (const auto* flag = node.as_boolean()) return **flag;
+  if (const auto* integer = node.as_integer()) return **integer;
+  if (const auto* number = node.as_floating_point()) return **number;
+  const toml::array* list = node.as_array();
+  DIOPTER_CHECK(list, where, ": a value is a string, a number, true, false or a list");
+  Value::List values;
+  for (const toml::node& element : *list) values.push_back(value_of(element, where));
+  return values;
 }
 
 TomlTable::TomlTable(std::string file, std::string name, const toml::table& table,

@@ -8,15 +8,18 @@
 #include <vector>
 
 #include "kernels/base/check.h"
+#include "retinanet/config/value.h"
 
 namespace diopter {
 
 /// Parses TOML; throws Error "FILE:LINE: what is wrong".
 toml::table parse_toml_file(const std::string& text, const std::string& file);
 
-/// A value as key=value settings have it: strings bare, numbers in the shortest digits that read back, lists in
-/// brackets.
-std::string text_of(const toml::node& value);
+/// "FILE:LINE"
+std::string place_of(const toml::node& node, const std::string& file);
+
+/// The value of a node. Throws Error "WHERE: ..." for tables, dates and times.
+Value value_of(const toml::node& node, const std::string& where);
 
 class TomlTable {
  public:
@@ -50,13 +53,14 @@ class TomlTable {
   /// Throws Error "FILE:LINE: ..." with the line of the node.
   template <class... Parts>
   [[noreturn]] void reject(const toml::node& node, const Parts&... parts) const {
-    fail(file_, ":", node.source().begin.line, ": ", parts...);
+    fail(place(node), ": ", parts...);
   }
   /// The same with the key's full name before the parts: "[data].seed must be ..."
   template <class... Parts>
   [[noreturn]] void reject_key(const std::string& key, const Parts&... parts) const {
     reject(at(key), full_name(key), " ", parts...);
   }
+  std::string place(const toml::node& node) const { return place_of(node, file_); }
   std::string full_name(const std::string& key) const { return name_.empty() ? key : "[" + name_ + "]." + key; }
   const toml::table& raw() const { return table_; }
 

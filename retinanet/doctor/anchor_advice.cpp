@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdio>
 
+#include "retinanet/config/configure.h"
 #include "retinanet/doctor/anchor_coverage.h"
 #include "retinanet/network/input.h"
 
@@ -47,7 +48,7 @@ class Search {
 
   Candidate evaluate(const Config& config, const std::vector<std::string>& settings) const {
     Candidate candidate{config, settings};
-    apply_settings(candidate.config, settings);
+    apply_settings(candidate.config, parse_settings(settings));
     const Coverage coverage = anchor_coverage(candidate.config, sample_);
     candidate.coverage = coverage.all.foreground_share();
     candidate.mean_iou = coverage.mean_iou;

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "kernels/base/check.h"
+#include "retinanet/config/configure.h"
 #include "retinanet/network/backbone.h"
 
 namespace diopter {

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstdio>
 
+#include "kernels/base/text.h"
 #include "kernels/base/csv_text.h"
 #include "data/metrics/precision_recall.h"
 #include "retinanet/laboratory/comparison.h"
@@ -54,11 +55,6 @@ std::string list_of(const std::vector<std::int64_t>& seeds) {
   return text;
 }
 
-std::string padded(std::string text, std::size_t width) {
-  text.resize(std::max(text.size(), width), ' ');
-  return text;
-}
-
 }  // namespace
 
 std::string TextTable::markdown() const {
@@ -76,7 +72,7 @@ std::string TextTable::markdown() const {
 
 std::vector<std::string> protocol_lines(const Protocol& p) {
   std::string training = "preset `" + p.preset + "`, " + std::to_string(p.iterations) + " iterations a run";
-  for (const std::string& setting : p.settings) training += ", `" + setting + "`";
+  for (const Setting& setting : p.settings) training += ", `" + setting.text() + "`";
   const std::size_t tried = p.contestants[0].configurations.size();
   std::string tuning = "tuning: " + std::to_string(tried) + " configurations a contestant";
   if (tried > 1) {

@@ -6,10 +6,14 @@
 #include <map>
 #include <sstream>
 
-#include "retinanet/config/toml_table.h"
-#include "retinanet/network/backbone.h"
 #include "kernels/base/did_you_mean.h"
 #include "kernels/base/text.h"
+#include "retinanet/config/config_error.h"
+#include "retinanet/config/config_text.h"
+#include "retinanet/config/configure.h"
+#include "retinanet/config/presets.h"
+#include "retinanet/config/toml_table.h"
+#include "retinanet/network/backbone.h"
 
 namespace diopter {
 
@@ -121,49 +125,34 @@ std::vector<double> read_learning_rates(const TomlTable& t) {
   return values;
 }
 
-/// A key=value and where it stands.
-struct Setting {
-  std::string text;
-  const toml::node* node;
-  std::string key() const { return text.substr(0, text.find('=')); }
-};
-using Settings = std::vector<Setting>;
-
-std::vector<std::string> texts_of(const Settings& settings) {
-  std::vector<std::string> texts;
-  for (const Setting& setting : settings) texts.push_back(setting.text);
-  return texts;
-}
-
-/// The configuration with the settings; an error is the protocol's, with the line of the setting that it names.
+/// The configuration with the settings. Errors of one setting name its place; where values do not go together, the place
+/// of the setting that the error is about, or the table's.
 Config applied(Config config, const TomlTable& t, const Settings& settings) {
   for (const Setting& setting : settings) {
-    if (std::count(kReserved.begin(), kReserved.end(), setting.key())) {
-      t.reject(*setting.node, setting.key(), " is the protocol's own to set");
+    if (std::count(kReserved.begin(), kReserved.end(), setting.key)) {
+      fail(setting.where, ": ", setting.key, " is the protocol's own to set");
     }
   }
+  apply_settings(config, settings);
   try {
-    apply_settings(config, texts_of(settings));
     check_config(config);
     check_backbone(config.model);
-  } catch (const Error& error) {
-    const std::string message = error.what();
-    const auto named = std::find_if(settings.begin(), settings.end(), [&](const Setting& setting) {
-      return message.starts_with("--set " + setting.text + ":") || message.starts_with(setting.key() + " ");
-    });
-    t.reject(named == settings.end() ? t.raw() : *named->node, message);
+  } catch (const ConfigError& error) {
+    const auto named = std::find_if(settings.rbegin(), settings.rend(),
+                                    [&](const Setting& setting) { return setting.key == error.key(); });
+    fail(named == settings.rend() ? t.place(t.raw()) : named->where, ": ", error.what());
   }
   return config;
 }
 
-Settings read_settings(const TomlTable& t) {
+Settings read_list_of_settings(const TomlTable& t) {
   Settings settings;
   if (!t.has("settings")) return settings;
   const toml::array* list = t.at("settings").as_array();
   if (!list) t.reject_key("settings", "must be a list of \"key=value\"");
   for (const toml::node& node : *list) {
     if (!node.is_string()) t.reject(node, t.full_name("settings"), " must be a list of \"key=value\"");
-    settings.push_back({text_of(node), &node});
+    settings.push_back(parse_setting(**node.as_string(), t.place(node)));
   }
   return settings;
 }
@@ -189,7 +178,7 @@ void read_axes(const TomlTable& t, const toml::table& table, const std::string& 
 }
 
 /// Every combination of the grid's values, as settings that the configuration takes.
-std::vector<std::vector<std::string>> read_grid(const TomlTable& t, const Config& base) {
+std::vector<Settings> read_grid(const TomlTable& t, const Config& base) {
   std::vector<Axis> axes;
   if (t.has("grid")) {
     const toml::table* grid = t.at("grid").as_table();
@@ -202,23 +191,19 @@ std::vector<std::vector<std::string>> read_grid(const TomlTable& t, const Config
     for (const Settings& combination : combinations) {
       for (const toml::node& value : *axis.values) {
         longer.push_back(combination);
-        longer.back().push_back({axis.key + "=" + text_of(value), &value});
+        longer.back().emplace_back(axis.key, value_of(value, t.place(value)), t.place(value));
       }
     }
     combinations = std::move(longer);
   }
-  std::vector<std::vector<std::string>> texts;
-  for (const Settings& combination : combinations) {
-    applied(base, t, combination);
-    texts.push_back(texts_of(combination));
-  }
-  return texts;
+  for (const Settings& combination : combinations) applied(base, t, combination);
+  return combinations;
 }
 
 /// A contestant before its learning rates are known to be enough.
 struct Entry {
   Contestant contestant;
-  std::vector<std::vector<std::string>> combinations;
+  std::vector<Settings> combinations;
   std::vector<double> learning_rates;
   const toml::node* node;
 
@@ -236,9 +221,8 @@ Entry read_contestant(const TomlTable& t, const Config& common, const std::vecto
   if (!std::all_of(name.begin(), name.end(), fits)) {
     t.reject_key("name", "may have letters, digits and _ - . + only: files are named after it");
   }
-  const Settings settings = read_settings(t);
-  entry.contestant.settings = texts_of(settings);
-  entry.combinations = read_grid(t, applied(common, t, settings));
+  entry.contestant.settings = read_list_of_settings(t);
+  entry.combinations = read_grid(t, applied(common, t, entry.contestant.settings));
   entry.learning_rates = t.has("learning_rates") ? read_learning_rates(t) : learning_rates;
   return entry;
 }
@@ -304,7 +288,8 @@ std::string canonical_text(const Protocol& p) {
   for (const std::int64_t seed : p.final_seeds) out << ' ' << seed;
   for (const Contestant& c : p.contestants) {
     for (const Configuration& configuration : c.configurations) {
-      out << "\ncontestant " << c.name << '\n' << format_config(run_config(p, c, configuration, 0));
+      const Config config = run_config(p, c, configuration, 0);
+      out << "\ncontestant " << c.name << '\n' << hashed_text(config, keys_with(config.loss.kind));
     }
   }
   return out.str();
@@ -343,9 +328,8 @@ Protocol parse_protocol(const std::string& text, const std::string& file) {
   } catch (const Error& error) {
     training.reject_key("preset", "is no preset: ", error.what());
   }
-  const Settings settings = read_settings(training);
-  p.settings = texts_of(settings);
-  common = applied(common, training, settings);
+  p.settings = read_list_of_settings(training);
+  common = applied(common, training, p.settings);
 
   const TomlTable tuning = t.table("tuning", {"learning_rates", "seeds", "pad"});
   const std::vector<double> learning_rates = read_learning_rates(tuning);
@@ -361,7 +345,7 @@ Protocol parse_protocol(const std::string& text, const std::string& file) {
   std::vector<Entry> entries = read_contestants(t, file, common, learning_rates);
   equalise(t, entries, tuning.flag("pad", false));
   for (Entry& e : entries) {
-    for (const std::vector<std::string>& combination : e.combinations) {
+    for (const Settings& combination : e.combinations) {
       for (const double lr : e.learning_rates) e.contestant.configurations.push_back({combination, lr});
     }
     p.contestants.push_back(std::move(e.contestant));
@@ -375,11 +359,9 @@ Protocol parse_protocol(const std::string& text, const std::string& file) {
 }
 
 std::string settings_text(const Contestant& contestant, const Configuration& configuration) {
-  std::string text;
-  for (const auto* settings : {&contestant.settings, &configuration.settings}) {
-    for (const std::string& setting : *settings) text += (text.empty() ? "" : " ") + setting;
-  }
-  return text;
+  Settings all = contestant.settings;
+  all.insert(all.end(), configuration.settings.begin(), configuration.settings.end());
+  return join(all, " ", [](const Setting& setting) { return setting.text(); });
 }
 
 Config run_config(const Protocol& protocol, const Contestant& contestant, const Configuration& configuration,

@@ -9,6 +9,7 @@
 
 #include "data/shapes.h"
 #include "retinanet/config/config.h"
+#include "retinanet/config/setting.h"
 
 namespace diopter {
 
@@ -29,13 +30,13 @@ struct StudyData {
 
 /// One point of a contestant's grid.
 struct Configuration {
-  std::vector<std::string> settings;  // key=value
+  Settings settings;
   double lr;
 };
 
 struct Contestant {
   std::string name;
-  std::vector<std::string> settings;          // key=value, in all its runs
+  Settings settings;                          // in all its runs
   std::vector<Configuration> configurations;  // to choose from on the tuning split; one: there is nothing to tune
   bool padded = false;                        // its learning rates were refined so that it tries as many as the others
 };
@@ -44,7 +45,7 @@ struct Protocol {
   std::string title;
   StudyData data;
   std::string preset;
-  std::vector<std::string> settings;  // key=value, in all runs
+  Settings settings;  // in all runs
   std::int64_t iterations;
   std::vector<std::int64_t> tuning_seeds, final_seeds;
   std::vector<Contestant> contestants;  // all have the same number of configurations

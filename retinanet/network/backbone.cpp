@@ -6,6 +6,7 @@
 #include "kernels/base/check.h"
 #include "kernels/base/did_you_mean.h"
 #include "retinanet/config/backbone_names.h"
+#include "retinanet/config/config_error.h"
 
 namespace diopter {
 
@@ -47,9 +48,9 @@ BackboneKind kind_of(const Config::Model& model) {
 void check_backbone(const Config::Model& model) {
   const std::optional<ResNetSpec> spec = resnet_spec(model);
   // All channels of a residual network are multiples of its stem's.
-  if (!spec || model.norm != NormKind::group) return;
-  DIOPTER_CHECK(spec->stem_width % model.groups == 0, "model.groups must divide the channels of the backbone's stem (",
-                spec->stem_width, ")");
+  if (!spec || model.norm != NormKind::group || spec->stem_width % model.groups == 0) return;
+  throw ConfigError("model.groups", "",
+                    "model.groups must divide the channels of the backbone's stem (" + std::to_string(spec->stem_width) + ")");
 }
 
 std::unique_ptr<Backbone> make_backbone(const Config::Model& model, int last_level, InitRandom& random) {

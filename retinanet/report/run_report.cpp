@@ -7,6 +7,7 @@
 #include "kernels/base/files.h"
 #include "kernels/base/check.h"
 #include "retinanet/config/config.h"
+#include "retinanet/config/configure.h"
 #include "kernels/base/text.h"
 #include "retinanet/report/chart.h"
 #include "retinanet/report/sections.h"

@@ -5,6 +5,7 @@
 #include "data/metrics/precision_recall.h"
 #include "kernels/base/files.h"
 #include "kernels/base/check.h"
+#include "kernels/base/text.h"
 #include "retinanet/laboratory/comparison_tables.h"
 #include "retinanet/report/chart.h"
 #include "retinanet/report/sections.h"
@@ -82,8 +83,7 @@ Html tuning_chart(const Protocol& p, const Contestant& contestant, int index, co
   std::map<std::string, std::map<double, double>> lines;
   for (std::size_t i = 0; i < contestant.configurations.size(); ++i) {
     const Configuration& c = contestant.configurations[i];
-    std::string settings;
-    for (const std::string& setting : c.settings) settings += (settings.empty() ? "" : " ") + setting;
+    const std::string settings = join(c.settings, " ", [](const Setting& setting) { return setting.text(); });
     lines[settings][c.lr] = 100 * tuning_ap(p, index, static_cast<int>(i), results);
   }
   LineChart chart{.title = contestant.name + ": AP on the tuning split, in percent",

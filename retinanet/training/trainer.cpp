@@ -13,6 +13,8 @@
 #include "kernels/toolkit/dispatch.h"
 #include "kernels/base/files.h"
 #include "kernels/nn/elementwise.h"
+#include "retinanet/config/config_text.h"
+#include "retinanet/config/configure.h"
 #include "retinanet/network/input.h"
 #include "retinanet/training/non_finite.h"
 #include "retinanet/training/run_folder.h"
@@ -133,7 +135,7 @@ void Trainer::refresh_copies() {
   if (decay > 0) average_ = std::make_unique<WeightAverage>(*model_, static_cast<float>(decay));
 }
 
-std::unique_ptr<Trainer> Trainer::resume(const std::string& folder, const std::vector<std::string>& settings,
+std::unique_ptr<Trainer> Trainer::resume(const std::string& folder, const Settings& settings,
                                          const Dataset& train, const Dataset& validation, Device device) {
   const Checkpoint checkpoint = load_checkpoint(last_checkpoint(folder));
   RunState state = parse_run_state(checkpoint);

@@ -13,6 +13,7 @@
 #include "engine/optimizer.h"
 #include "engine/schedule.h"
 #include "kernels/base/check.h"
+#include "retinanet/config/setting.h"
 #include "retinanet/training/batch_queue.h"
 #include "retinanet/training/loss_distribution.h"
 #include "retinanet/network/retinanet.h"
@@ -60,9 +61,9 @@ class Trainer {
   Trainer(const Config& config, const Dataset& train, const Dataset& validation, const std::string& folder,
           Device device = Device::cpu);
 
-  /// Goes on from the folder's last checkpoint; its configuration is overridden with `settings` ("key=value").
+  /// Goes on from the folder's last checkpoint; its configuration is overridden with the settings.
   /// train.stop_at of the checkpoint is forgotten.
-  static std::unique_ptr<Trainer> resume(const std::string& folder, const std::vector<std::string>& settings,
+  static std::unique_ptr<Trainer> resume(const std::string& folder, const Settings& settings,
                                          const Dataset& train, const Dataset& validation,
                                          Device device = Device::cpu);
 

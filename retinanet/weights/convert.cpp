@@ -9,6 +9,9 @@
 #include "kernels/base/check.h"
 #include "kernels/base/files.h"
 #include "kernels/base/text.h"
+#include "retinanet/config/config_text.h"
+#include "retinanet/config/configure.h"
+#include "retinanet/config/presets.h"
 #include "retinanet/detection/anchors_for_levels.h"
 #include "retinanet/network/backbone.h"
 #include "retinanet/weights/foreign_weights.h"
@@ -146,12 +149,13 @@ ClassList chosen_classes(const Weights& weights, const std::string& wanted) {
 
 Conversion convert_weights(const std::string& file, const ConvertOptions& options) {
   Weights weights = read_weights(file);
-  for (const std::string& setting : options.settings) set_config(weights.state.config, setting);
+  const Settings settings = parse_settings(options.settings);
+  apply_settings(weights.state.config, settings);
   Config config = weights.state.config;
   if (!options.preset.empty()) {
     config = preset(options.preset);
     config.model = weights.state.config.model;
-    for (const std::string& setting : options.settings) set_config(config, setting);
+    apply_settings(config, settings);
   }
   config.model.weights = "";
   check_config(config);

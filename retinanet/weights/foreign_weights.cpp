@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "retinanet/config/backbone_names.h"
+#include "retinanet/config/presets.h"
 #include "retinanet/network/backbone.h"
 
 namespace diopter {

@@ -1,8 +1,47 @@
 #include "retinanet/weights/run_state.h"
 
+#include <cstring>
 #include <nlohmann/json.hpp>
+#include <optional>
+
+#include "kernels/base/text.h"
+#include "retinanet/config/config_error.h"
+#include "retinanet/config/config_text.h"
+#include "retinanet/config/configure.h"
 
 namespace diopter {
+
+namespace {
+
+constexpr const char* kFormatName = "diopter ";  // and the number
+constexpr const char* kVersion = DIOPTER_VERSION;
+constexpr const char* kVersionKey = "version";
+
+void check_format(const Checkpoint& checkpoint, const std::string& text) {
+  const std::optional<double> format =
+      text.starts_with(kFormatName) ? parse_number(text.substr(std::strlen(kFormatName))) : std::nullopt;
+  DIOPTER_CHECK(format && *format >= 1, checkpoint.file, ": its metadata name the format '", text, "', which is none of Diopter's");
+  DIOPTER_CHECK(*format <= kCheckpointFormat, checkpoint.file, ": has the format '", text, "' of a newer Diopter; this one (", kVersion,
+                ") reads formats up to ", kCheckpointFormat);
+}
+
+Config parse_config_of(const Checkpoint& checkpoint, const std::string& text) {
+  try {
+    return parse_config(text, checkpoint.file + " (configuration)");
+  } catch (const UnknownKey& error) {
+    const auto version = checkpoint.metadata.find(kVersionKey);
+    fail(checkpoint.file, ": its configuration has the key ", error.key(), ", which this program (", kVersion,
+         ") does not know; it was written by a newer one",
+         version == checkpoint.metadata.end() ? "" : " (" + version->second + ")");
+  }
+}
+
+}  // namespace
+
+bool is_diopter_checkpoint(const Checkpoint& checkpoint) {
+  const auto format = checkpoint.metadata.find("format");
+  return format != checkpoint.metadata.end() && format->second.starts_with(kFormatName);
+}
 
 RunState parse_run_state(const Checkpoint& checkpoint) {
   const auto text = [&](const char* key) {
@@ -12,7 +51,8 @@ RunState parse_run_state(const Checkpoint& checkpoint) {
     return found->second;
   };
   RunState state;
-  state.config = parse_config(text("config"), checkpoint.file);
+  check_format(checkpoint, text("format"));
+  state.config = parse_config_of(checkpoint, text("config"));
   try {
     state.classes = nlohmann::json::parse(text("classes")).get<std::vector<std::string>>();
     state.category_ids = nlohmann::json::parse(text("category_ids")).get<std::vector<std::int64_t>>();
@@ -32,7 +72,8 @@ RunState parse_run_state(const Checkpoint& checkpoint) {
 
 void put_run_state(Checkpoint& checkpoint, const RunState& state) {
   const auto number = [](double value) { return nlohmann::json(value).dump(); };
-  checkpoint.metadata = {{"format", "diopter 1"},
+  checkpoint.metadata = {{"format", kFormatName + std::to_string(kCheckpointFormat)},
+                         {kVersionKey, kVersion},
                          {"config", format_config(state.config)},
                          {"classes", nlohmann::json(state.classes).dump()},
                          {"category_ids", nlohmann::json(state.category_ids).dump()},

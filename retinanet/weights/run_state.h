@@ -20,7 +20,15 @@ struct RunState {
   std::int64_t average_updates = 0;  // of the weights' moving average; 0: there is none
 };
 
-/// Reads the state; throws Error when the checkpoint was not written by diopter train.
+/// Version of what put_run_state writes (docs/weights.md). It goes up when an older program would misread a file, not for
+/// a further key of the configuration or of the metadata.
+inline constexpr int kCheckpointFormat = 1;
+
+/// Whether the metadata say that Diopter wrote the file, in whatever format.
+bool is_diopter_checkpoint(const Checkpoint& checkpoint);
+
+/// Reads the state. Keys that the configuration lacks have the values from before they existed. Throws Error when Diopter
+/// did not write the checkpoint, or a newer Diopter wrote it: in a later format, or with a key that is not known here.
 RunState parse_run_state(const Checkpoint& checkpoint);
 void put_run_state(Checkpoint& checkpoint, const RunState& state);
 

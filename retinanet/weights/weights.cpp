@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "engine/files/torch_file.h"
+#include "retinanet/config/config_text.h"
 #include "retinanet/detection/anchors_for_levels.h"
 #include "retinanet/weights/coco_classes.h"
 #include "retinanet/weights/foreign_weights.h"
@@ -107,8 +108,7 @@ void take_averages(Checkpoint& checkpoint, bool averaged) {
 Weights read_weights(const std::string& file) {
   Weights weights;
   weights.checkpoint = is_torch_file(file) ? load_torch_file(file) : load_checkpoint(file);
-  const auto format = weights.checkpoint.metadata.find("format");
-  if (format != weights.checkpoint.metadata.end() && format->second.starts_with("diopter")) {
+  if (is_diopter_checkpoint(weights.checkpoint)) {
     weights.state = parse_run_state(weights.checkpoint);
     weights.kind = "Diopter RetinaNet with " + weights.state.config.model.backbone;
     weights.backbone_only = weights.state.classes.empty();

@@ -25,7 +25,7 @@ endfunction()
 set(folder ${PROJECT_BINARY_DIR}/with_example)
 write_loss_list(sources ${folder} ${detection}/losses ${examples}/losses)
 example_tests(example_loss_tests ${folder} poly ${examples}/poly_test.cpp
-  ${PROJECT_SOURCE_DIR}/retinanet/config/loss_text.cpp ${PROJECT_SOURCE_DIR}/kernels/base/did_you_mean.cpp
+  ${PROJECT_SOURCE_DIR}/retinanet/config/loss_text.cpp ${PROJECT_SOURCE_DIR}/retinanet/config/range.cpp
   ${PROJECT_SOURCE_DIR}/tests/retinanet/config/loss_text_test.cpp)
 
 # docs/adding_a_kernel.md: focal.h changed, in the place of the project's.

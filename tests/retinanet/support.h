@@ -9,6 +9,8 @@
 #include "data/shapes.h"
 #include "kernels/base/check.h"
 #include "retinanet/config/config.h"
+#include "retinanet/config/configure.h"
+#include "retinanet/config/presets.h"
 #include "tests/support/files.h"
 
 namespace diopter::test {

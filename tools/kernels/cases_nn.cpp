@@ -8,6 +8,7 @@
 #include "kernels/nn/reduce.h"
 #include "kernels/nn/sgd.h"
 #include "kernels/nn/upsample.h"
+#include "retinanet/config/presets.h"
 #include "tools/kernels/cases.h"
 #include "tools/kernels/scene.h"
 

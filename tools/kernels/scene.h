@@ -9,6 +9,7 @@
 #include "kernels/base/philox.h"
 #include "kernels/detection/head.h"
 #include "kernels/detection/match.h"
+#include "retinanet/config/presets.h"
 #include "retinanet/detection/anchors_for_levels.h"
 
 namespace diopter {

@@ -1,3 +1,4 @@
+#include "retinanet/config/presets.h"
 #include "retinanet/detection/anchors_for_levels.h"
 
 #include <vector>

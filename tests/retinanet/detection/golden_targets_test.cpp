@@ -1,4 +1,5 @@
 // Anchors, matching, encoded targets and losses against torchvision (tests/golden).
+#include "retinanet/config/presets.h"
 #include "retinanet/detection/anchors_for_levels.h"
 #include "retinanet/detection/targets.h"
 #include "tests/retinanet/golden.h"

@@ -1,3 +1,4 @@
+#include "retinanet/config/presets.h"
 #include "retinanet/doctor/doctor.h"
 
 #include "kernels/base/check.h"

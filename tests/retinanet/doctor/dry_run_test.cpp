@@ -1,3 +1,5 @@
+#include "retinanet/config/configure.h"
+#include "retinanet/config/presets.h"
 #include "retinanet/doctor/dry_run.h"
 
 #include <cmath>

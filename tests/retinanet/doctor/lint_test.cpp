@@ -1,3 +1,4 @@
+#include "retinanet/config/presets.h"
 #include "retinanet/doctor/lint.h"
 
 #include <filesystem>

@@ -5,6 +5,7 @@
 
 #include "data/loader.h"
 #include "data/pictures/resample.h"
+#include "retinanet/config/presets.h"
 #include "retinanet/network/backbone.h"
 #include "retinanet/network/detect.h"
 #include "retinanet/network/input.h"

@@ -1,3 +1,4 @@
+#include "retinanet/config/presets.h"
 #include "retinanet/network/input.h"
 
 #include "retinanet/network/detect.h"

@@ -3,6 +3,7 @@
 #include <set>
 
 #include "engine/files/checkpoint.h"
+#include "retinanet/config/presets.h"
 #include "retinanet/network/retinanet.h"
 #include "retinanet/detection/targets.h"
 #include "tests/retinanet/support.h"

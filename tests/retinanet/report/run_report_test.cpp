@@ -1,3 +1,4 @@
+#include "retinanet/config/config_text.h"
 #include "retinanet/report/run_report.h"
 
 #include <cstdio>
@@ -197,7 +198,7 @@ TEST_CASE("a metrics.csv that cannot be used is named with its line") {
 
   test::write_bytes(made.run + "/outcome.json", "finished");
   CHECK(message_of(whole) == made.run + "/outcome.json: does not say how a run ended");
-  test::write_bytes(made.run + "/config.toml", "[model]\n");
+  test::write_bytes(made.run + "/config.toml", "[model]\nwidth = \n");
   CHECK(contains(message_of(whole), made.run + "/config.toml"));
   CHECK_FALSE(is_run_folder(made.folder.path()));
 }

@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "engine/optimizer.h"
+#include "retinanet/config/presets.h"
 #include "retinanet/network/retinanet.h"
 #include "retinanet/detection/targets.h"
 #include "retinanet/network/input.h"

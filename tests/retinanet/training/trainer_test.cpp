@@ -1,3 +1,5 @@
+#include "retinanet/config/config_text.h"
+#include "retinanet/config/configure.h"
 #include "retinanet/training/trainer.h"
 #include "retinanet/weights/weights.h"
 

@@ -1,3 +1,4 @@
+#include "retinanet/config/configure.h"
 #include "retinanet/weights/convert.h"
 
 #include <algorithm>

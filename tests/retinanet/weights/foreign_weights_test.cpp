@@ -1,3 +1,4 @@
+#include "retinanet/config/presets.h"
 #include "retinanet/weights/foreign_weights.h"
 
 #include <algorithm>

@@ -43,7 +43,7 @@ TEST_CASE("a checkpoint that cannot be used is refused") {
   CHECK(contains(changed([](Checkpoint& c) { c.metadata["classes"] = "[\"circle\"]"; }), "names 1 classes"));
   CHECK(contains(changed([](Checkpoint& c) { c.metadata["classes"] = "circle"; }), "classes"));
   CHECK(contains(changed([](Checkpoint& c) { c.metadata["iteration"] = "many"; }), "not a number"));
-  CHECK(contains(changed([](Checkpoint& c) { c.metadata["config"] = "[model]\n"; }), "model.backbone is missing"));
+  CHECK(contains(changed([](Checkpoint& c) { c.metadata["config"] = "[model]\nbackbone = 1\n"; }), "model.backbone must be"));
   CHECK(contains(changed([](Checkpoint& c) { c.tensors.erase("backbone.body.conv1.weight"); }),
                  "tensor backbone.body.conv1.weight is missing"));
   CHECK(contains(changed([](Checkpoint& c) { c.tensors["backbone.extra"] = Tensor::zeros({1}); }),

@@ -1,0 +1,91 @@
+#include "retinanet/weights/run_state.h"
+
+#include "kernels/base/check.h"
+#include "retinanet/config/config_text.h"
+#include "retinanet/config/presets.h"
+#include "tests/support/catch.h"
+#include "tests/support/files.h"
+
+using namespace diopter;
+using test::error_of;
+
+namespace {
+
+Checkpoint some_checkpoint() {
+  RunState state;
+  state.config = preset("small");
+  state.classes = {"cat", "dog"};
+  state.category_ids = {3, 17};
+  state.iteration = 12;
+  state.normaliser = 0.1 + 0.2;
+  state.best_ap = 0.3;
+  state.average_updates = 5;
+  Checkpoint checkpoint;
+  checkpoint.file = "x.safetensors";
+  put_run_state(checkpoint, state);
+  return checkpoint;
+}
+
+Checkpoint with(const std::string& key, const std::string& value) {
+  Checkpoint checkpoint = some_checkpoint();
+  checkpoint.metadata[key] = value;
+  return checkpoint;
+}
+
+std::string error_with(const std::string& key, const std::string& value) {
+  return error_of([&] { parse_run_state(with(key, value)); });
+}
+
+/// The checkpoint's configuration with a line more, or another one.
+std::string config_with(const std::string& line, const std::string& by) {
+  std::string config = some_checkpoint().metadata.at("config");
+  return config.replace(config.find(line), line.size(), by);
+}
+
+}  // namespace
+
+TEST_CASE("a run's state survives being written") {
+  const RunState state = parse_run_state(some_checkpoint());
+  CHECK(format_config(state.config) == format_config(preset("small")));
+  CHECK(state.classes == std::vector<std::string>{"cat", "dog"});
+  CHECK(state.category_ids == std::vector<std::int64_t>{3, 17});
+  CHECK(state.iteration == 12);
+  CHECK(state.normaliser == 0.1 + 0.2);
+  CHECK(state.best_ap == 0.3);
+  CHECK(state.average_updates == 5);
+}
+
+TEST_CASE("a checkpoint of a later format is refused, one of a later program with the same format is read") {
+  CHECK(some_checkpoint().metadata.at("format") == "diopter 1");
+  CHECK(is_diopter_checkpoint(some_checkpoint()));
+  CHECK(is_diopter_checkpoint(with("format", "diopter 2")));
+  CHECK(!is_diopter_checkpoint(with("format", "pt")));
+  CHECK(!is_diopter_checkpoint(Checkpoint{}));
+  CHECK(error_with("format", "diopter 2").starts_with("x.safetensors: has the format 'diopter 2' of a newer Diopter; this one ("));
+  for (const std::string format : {"diopter", "diopter x", "diopter 0", "diopter 1x", "pt"}) {
+    CHECK(error_with("format", format) == "x.safetensors: its metadata name the format '" + format + "', which is none of Diopter's");
+  }
+  CHECK(error_with("version", "99.0.0") == "");
+  CHECK(error_with("more", "metadata") == "");
+  Checkpoint checkpoint = some_checkpoint();
+  checkpoint.metadata.erase("version");  // as 0.1.0 wrote it
+  CHECK_NOTHROW(parse_run_state(checkpoint));
+}
+
+TEST_CASE("a key that this program does not know is told with the program that wrote it, and is not dropped") {
+  Checkpoint checkpoint = with("config", config_with("lr = 0.1\n", "lr = 0.1\nspeed = 3\n"));
+  checkpoint.metadata["version"] = "99.0.0";
+  const std::string message = error_of([&] { parse_run_state(checkpoint); });
+  CHECK(message.starts_with("x.safetensors: its configuration has the key train.speed, which this program ("));
+  CHECK(message.ends_with(") does not know; it was written by a newer one (99.0.0)"));
+  checkpoint.metadata.erase("version");
+  CHECK(error_of([&] { parse_run_state(checkpoint); }).ends_with("it was written by a newer one"));
+}
+
+TEST_CASE("a checkpoint without a key has the value from before the key existed") {
+  const RunState state = parse_run_state(with("config", config_with("cuda_graph = false\n", "")));
+  CHECK(format_config(state.config) == format_config(preset("small")));
+  const RunState eps = parse_run_state(with("config", config_with("norm_eps = 1e-05\n", "")));
+  CHECK(eps.config.model.norm_eps == 1e-5);
+  CHECK(error_with("config", config_with("lr = 0.1\n", "lr = 'fast'\n")).ends_with("train.lr must be a number"));
+}
