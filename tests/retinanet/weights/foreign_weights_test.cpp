@@ -193,6 +193,9 @@ TEST_CASE("weights: the depth of a ResNet is seen") {
   CHECK(depth(false, {3, 4, 6, 3}) == "resnet34");
   CHECK(depth(true, {3, 4, 6, 3}) == "resnet50");
   CHECK(depth(true, {3, 4, 23, 3}) == "resnet101");
+  // Of no known depth: the names of the tensors that differ are told when they are loaded. Never the tiny backbone.
+  CHECK(depth(true, {3, 8, 36, 3}) == "resnet50");
+  CHECK(depth(false, {1, 1, 1, 1}) == "resnet18");
 }
 
 TEST_CASE("weights: Detectron2's RetinaNet is recognised") {
