@@ -149,9 +149,8 @@ TEST_CASE("Bad instances files are refused with the place", "[coco]") {
     CHECK(error_line(file, [&file] { read_coco(file, ""); }) == expected);
   }
   const std::string missing = folder.path("none.json");
-  CHECK(error_line(missing, [&] { read_coco(missing, ""); }) == "cannot read: No such file or directory");
-  CHECK(error_line(folder.path(), [&] { read_coco(folder.path(), ""); }) ==
-        "cannot read: Is a directory");
+  CHECK(error_line(missing, [&] { read_coco(missing, ""); }) == "no such file");
+  CHECK(error_line(folder.path(), [&] { read_coco(folder.path(), ""); }) == "is a folder, not a file");
 }
 
 TEST_CASE("Text that is no JSON is refused with place, line and column", "[coco]") {
