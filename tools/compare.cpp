@@ -146,7 +146,7 @@ int make_run(const Request& request) {
       run, device_from_name(request.device), [] { return Interrupt::requested(); },
       [](const std::string& message) { std::fprintf(stderr, "diopter: warning: %s\n", message.c_str()); });
   if (!result) return kInterrupted;
-  std::printf("%s: AP %.1f\n", run.name.c_str(), 100 * result->stats[0]);
+  std::printf("%s: AP %.1f\n", run.name.c_str(), 100 * result->stats.ap);
   return 0;
 }
 

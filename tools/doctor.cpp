@@ -29,9 +29,7 @@ void examine(const Request& request) {
   Config config = preset(request.preset);
   if (!request.config.empty()) override_config(config, read_file(request.config), request.config);
   apply_settings(config, parse_settings(request.settings));
-  const DatasetFormat format =
-      request.format.empty() ? recognise_format(request.annotations) : format_from_name(request.format);
-  const Dataset dataset = read_dataset(format, request.annotations, request.images);
+  const Dataset dataset = read_dataset(request.format, request.annotations, request.images);
 
   DoctorOptions options;
   options.open_pictures = !request.no_images;
@@ -55,8 +53,7 @@ void add_doctor_command(Command& program) {
       .required()
       .type("FILE");
   command.text("--images", request->images, "Folder of the pictures").type("DIR");
-  command.text("--format", request->format, "coco, voc, csv or yolo; recognised from the files when not given")
-      .type("NAME");
+  add_format_option(command, request->format);
   command.text("--preset", request->preset, "Configuration to look with").type("NAME");
   command.text("--config", request->config, "TOML file that overrides keys of the preset").type("FILE");
   command.repeated("--set", request->settings, "Overrides one key, may be repeated").type("KEY=VALUE");

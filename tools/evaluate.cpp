@@ -8,6 +8,7 @@
 #include "data/readers/read_dataset.h"
 #include "engine/device.h"
 #include "kernels/base/files.h"
+#include "kernels/base/text.h"
 #include "retinanet/network/detect.h"
 #include "retinanet/weights/weights.h"
 #include "tools/command/command.h"
@@ -61,12 +62,10 @@ CocoReport evaluate_coco(const Dataset& truth, const std::vector<Detection>& det
 
 void evaluate(const Request& request) {
   check_request(request);
-  const DatasetFormat format =
-      request.format.empty() ? recognise_format(request.annotations) : format_from_name(request.format);
   LoadedModel loaded;
   if (!request.checkpoint.empty()) loaded = load_model(request.checkpoint, device_from_name(request.device));
   if (loaded.model && !request.precision.empty()) loaded.model->set_precision(value_of(kPrecisions, request.precision, "--precision"));
-  const Dataset truth = read_dataset(format, request.annotations, request.images, loaded.classes);
+  const Dataset truth = read_dataset(request.format, request.annotations, request.images, loaded.classes);
   std::vector<std::string> warnings = truth.warnings;
   const std::vector<Detection> detections =
       loaded.model ? detections_of_model(*loaded.model, truth) : read_coco_results(request.detections, truth, warnings);
@@ -98,12 +97,12 @@ void add_evaluate_command(Command& program) {
       "  diopter evaluate --annotations instances_val.json --detections detections.json --errors --bootstrap 1000 \\\n"
       "                   --csv tables\n\n"
       "The file of --json holds, in full precision and -1 where there is nothing to average:\n"
-      "  coco  {\"stats\": [AP, AP50, AP75, APs, APm, APl, AR1, AR10, AR100, ARs, ARm, ARl],\n"
+      "  coco  {\"stats\": [" + join(coco_column_names()) + "],\n"
       "         \"intervals\": {\"AP\": [low, high], \"AP50\", \"AP75\", \"AR100\"},     with --bootstrap\n"
       "         \"errors\": {\"AP50\", KIND: {\"count\", \"gain\"}},                   with --errors\n"
-      "         \"per_category\": {\"ID\": {\"name\", \"objects\", \"AP\", \"AP_per_iou\" [10], \"APs\", \"APm\",\n"
-      "                                 \"APl\", \"AR1\", \"AR10\", \"AR100\", \"recall100_per_iou\" [10],\n"
-      "                                 \"AP_interval\", \"errors\"}}}\n"
+      "         \"per_category\": {\"ID\": {\"name\", \"objects\", the numbers of stats by name,\n"
+      "                                 \"AP_per_iou\" [10], \"recall100_per_iou\" [10], \"AP_interval\",\n"
+      "                                 \"errors\"}}}\n"
       "  voc   {\"mean_ap\": AP, \"per_category\": {\"ID\": {\"name\", \"objects\", \"AP\"}}}\n\n"
       "The folder of --csv gets categories.csv, pr_curves.csv, errors.csv, confusion.csv and, with --bootstrap,\n"
       "intervals.csv. What the numbers mean: docs/evaluation.md.");
@@ -111,8 +110,7 @@ void add_evaluate_command(Command& program) {
   command.text("--annotations", request->annotations, "Ground truth: COCO instances file, or another format")
       .required()
       .type("FILE");
-  command.text("--format", request->format, "coco, voc, csv or yolo; recognised from the files when not given")
-      .type("NAME");
+  add_format_option(command, request->format);
   command.text("--checkpoint", request->checkpoint, "Model to run, from diopter train").type("FILE");
   command.text("--images", request->images, "Folder of the pictures, with --checkpoint").type("DIR");
   command.text("--detections", request->detections, "COCO results file to evaluate instead of a model").type("FILE");

@@ -53,8 +53,7 @@ Config config_of(const Request& request) {
 
 Dataset read(const Request& request, const std::string& annotations, const std::string& images,
              const std::vector<std::string>& classes) {
-  const DatasetFormat format = request.format.empty() ? recognise_format(annotations) : format_from_name(request.format);
-  Dataset dataset = read_dataset(format, annotations, images, classes);
+  Dataset dataset = read_dataset(request.format, annotations, images, classes);
   print_warnings(dataset.warnings);
   return dataset;
 }
@@ -169,8 +168,7 @@ void add_train_command(Command& program) {
   command.text("--val-annotations", request->val_annotations, "As for training; without it there is no evaluation")
       .type("FILE");
   command.text("--val-images", request->val_images, "Folder of the validation pictures").type("DIR");
-  command.text("--format", request->format, "coco, voc, csv or yolo; recognised from the files when not given")
-      .type("NAME");
+  add_format_option(command, request->format);
   command.text("--out", request->out, "Run folder").required().type("DIR");
   command.flag("--resume", request->resume, "Go on from the run folder's last checkpoint");
   command.number("--seed", request->seed, "Of weights, data order and augmentation (train.seed)")

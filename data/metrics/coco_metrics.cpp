@@ -1,21 +1,22 @@
 #include "data/metrics/coco_metrics.h"
 
-#include <cstdio>
+#include <iterator>
 #include <span>
 
 #include "kernels/base/parallel.h"
+#include "kernels/base/text.h"
 
 namespace diopter {
 
 namespace {
 
-constexpr std::array<int, 3> kCaps = {1, 10, kMaxDetections};
+constexpr std::size_t kColumns = std::size(kCocoColumns);
 
 struct CategoryResult {
   std::array<std::int64_t, kAreas> objects{};  // that are not ignored
   std::array<std::array<std::array<double, kRecalls>, kThresholds>, kAreas> precision{};
-  std::array<std::array<double, kThresholds>, kAreas> recall{};               // kMaxDetections per image
-  std::array<std::array<double, kThresholds>, kCaps.size()> recall_capped{};  // all areas, by kCaps
+  std::array<std::array<std::size_t, kThresholds>, kAreas> hits{};
+  std::array<std::array<double, kThresholds>, kColumns> recall{};  // of the columns that are recalls
 };
 
 /// The corners of the curve; with `scores`, the score at each too.
@@ -33,36 +34,43 @@ std::vector<CurveCorner> curve_corners(const std::vector<Outcome>& outcomes, int
   return corners;
 }
 
+double share(std::size_t hits, std::int64_t objects) {
+  return static_cast<double>(hits) / static_cast<double>(objects);
+}
+
+/// Hits by threshold among the first `detections` of each image.
+std::array<std::size_t, kThresholds> count_hits(const std::vector<Outcome>& outcomes, Area area, int detections) {
+  std::array<std::size_t, kThresholds> hits{};
+  for (const Outcome& outcome : outcomes) {
+    for (int t = 0; t < kThresholds && outcome.rank < detections; ++t) hits[t] += outcome.hit(area, t);
+  }
+  return hits;
+}
+
 CategoryResult evaluate_category(const CategoryMatches& matches) {
   CategoryResult result{.objects = matches.total};
-  const auto recall = [](std::size_t hits, std::int64_t objects) {
-    return static_cast<double>(hits) / static_cast<double>(objects);
-  };
   for (int a = 0; a < kAreas; ++a) {
     if (result.objects[a] == 0) continue;
     for (int t = 0; t < kThresholds; ++t) {
       std::vector<CurveCorner> corners = curve_corners(matches.outcomes, a, t);
+      result.hits[a][t] = corners.size();
       result.precision[a][t] = precision_at_recalls(corners, result.objects[a]);
-      result.recall[a][t] = recall(corners.size(), result.objects[a]);
     }
   }
-  for (std::size_t c = 0; c < kCaps.size() && result.objects[kAll] > 0; ++c) {
-    std::array<std::size_t, kThresholds> hits{};
-    for (const Outcome& outcome : matches.outcomes) {
-      for (int t = 0; t < kThresholds && outcome.rank < kCaps[c]; ++t) hits[t] += outcome.hit(kAll, t);
-    }
-    for (int t = 0; t < kThresholds; ++t) result.recall_capped[c][t] = recall(hits[t], result.objects[kAll]);
+  for (std::size_t i = 0; i < kColumns; ++i) {
+    const CocoColumn& column = kCocoColumns[i];
+    const std::int64_t objects = result.objects[column.area];
+    if (!column.recall || objects == 0) continue;
+    const auto found = column.detections == kMaxDetections
+                           ? result.hits[column.area]
+                           : count_hits(matches.outcomes, column.area, column.detections);
+    for (int t = 0; t < kThresholds; ++t) result.recall[i][t] = share(found[t], objects);
   }
   return result;
 }
 
-/// IoU thresholds first <= t < last.
-struct Thresholds {
-  int first = 0, last = kThresholds;
-};
-
 /// Mean precision over thresholds, recalls and categories with objects, summed in that order.
-double average_precision(std::span<const CategoryResult> results, Area area, Thresholds thresholds = {}) {
+double average_precision(std::span<const CategoryResult> results, Area area, Thresholds thresholds) {
   std::vector<double> values;
   for (int t = thresholds.first; t < thresholds.last; ++t) {
     for (int r = 0; r < kRecalls; ++r) {
@@ -74,36 +82,39 @@ double average_precision(std::span<const CategoryResult> results, Area area, Thr
   return mean(values);
 }
 
-/// Mean of recall(result)[t] over thresholds and categories with objects, summed in that order.
-template <class Recall>
-double average_recall(std::span<const CategoryResult> results, Area area, const Recall& recall) {
+/// Mean recall over thresholds and categories with objects, summed in that order.
+double average_recall(std::span<const CategoryResult> results, std::size_t column) {
+  const Thresholds thresholds = kCocoColumns[column].thresholds;
   std::vector<double> values;
-  for (int t = 0; t < kThresholds; ++t) {
+  for (int t = thresholds.first; t < thresholds.last; ++t) {
     for (const CategoryResult& result : results) {
-      if (result.objects[area] > 0) values.push_back(recall(result)[t]);
+      if (result.objects[kCocoColumns[column].area] > 0) values.push_back(result.recall[column][t]);
     }
   }
   return mean(values);
+}
+
+CocoNumbers numbers_of(std::span<const CategoryResult> results) {
+  CocoNumbers numbers;
+  for (std::size_t i = 0; i < kColumns; ++i) {
+    const CocoColumn& column = kCocoColumns[i];
+    numbers.*column.value =
+        column.recall ? average_recall(results, i) : average_precision(results, column.area, column.thresholds);
+  }
+  return numbers;
 }
 
 CategoryMetrics category_metrics(const Category& category, const CategoryResult& result) {
   const std::span<const CategoryResult> one(&result, 1);
   CategoryMetrics metrics = {.id = category.id,
                              .name = category.name,
-                             .ap = average_precision(one, kAll),
-                             .ap_small = average_precision(one, kSmall),
-                             .ap_medium = average_precision(one, kMedium),
-                             .ap_large = average_precision(one, kLarge),
+                             .stats = numbers_of(one),
                              .ap_per_iou = {},
-                             .ar = {},
                              .recall_per_iou = {},
                              .objects = result.objects[kAll]};
   for (int t = 0; t < kThresholds; ++t) {
     metrics.ap_per_iou[t] = average_precision(one, kAll, {t, t + 1});
-    metrics.recall_per_iou[t] = metrics.objects > 0 ? result.recall[kAll][t] : -1;
-  }
-  for (std::size_t c = 0; c < kCaps.size(); ++c) {
-    metrics.ar[c] = average_recall(one, kAll, [c](const CategoryResult& r) { return r.recall_capped[c]; });
+    metrics.recall_per_iou[t] = metrics.objects > 0 ? share(result.hits[kAll][t], metrics.objects) : -1;
   }
   return metrics;
 }
@@ -121,24 +132,7 @@ CocoMetrics coco_metrics(const Dataset& truth, const CocoMatches& matches) {
   parallel_for(static_cast<std::int64_t>(results.size()), 1, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t k = begin; k < end; ++k) results[k] = evaluate_category(matches.categories[k]);
   });
-  const auto capped = [&results](std::size_t c) {
-    return average_recall(results, kAll, [c](const CategoryResult& r) { return r.recall_capped[c]; });
-  };
-  const auto sized = [&results](Area area) {
-    return average_recall(results, area, [area](const CategoryResult& r) { return r.recall[area]; });
-  };
-  metrics.stats = {average_precision(results, kAll),
-                   average_precision(results, kAll, {kAt50, kAt50 + 1}),
-                   average_precision(results, kAll, {kAt75, kAt75 + 1}),
-                   average_precision(results, kSmall),
-                   average_precision(results, kMedium),
-                   average_precision(results, kLarge),
-                   capped(0),
-                   capped(1),
-                   capped(2),
-                   sized(kSmall),
-                   sized(kMedium),
-                   sized(kLarge)};
+  metrics.stats = numbers_of(results);
   for (std::size_t k = 0; k < results.size(); ++k) {
     metrics.per_category.push_back(category_metrics(truth.categories[k], results[k]));
   }
@@ -179,33 +173,33 @@ CategoryCurves mean_curves(const std::vector<CategoryCurves>& curves) {
   return means;
 }
 
+std::vector<std::string> coco_column_names() {
+  std::vector<std::string> names;
+  for (const CocoColumn& column : kCocoColumns) names.emplace_back(column.name);
+  return names;
+}
+
+std::vector<double> list_of(const CocoNumbers& numbers) {
+  std::vector<double> list;
+  for (const CocoColumn& column : kCocoColumns) list.push_back(numbers.*column.value);
+  return list;
+}
+
+CocoNumbers coco_numbers(const std::vector<double>& list) {
+  CocoNumbers numbers;
+  for (std::size_t i = 0; i < kColumns; ++i) numbers.*kCocoColumns[i].value = i < list.size() ? list[i] : -1;
+  return numbers;
+}
+
 std::string format_coco_metrics(const CocoMetrics& metrics) {
-  struct Row {
-    bool precision;
-    const char *iou, *area;
-    int detections;
-  };
-  constexpr const char* kRange = "0.50:0.95";
-  constexpr std::array<Row, 12> kRows = {{{true, kRange, "all", 100},
-                                          {true, "0.50", "all", 100},
-                                          {true, "0.75", "all", 100},
-                                          {true, kRange, "small", 100},
-                                          {true, kRange, "medium", 100},
-                                          {true, kRange, "large", 100},
-                                          {false, kRange, "all", 1},
-                                          {false, kRange, "all", 10},
-                                          {false, kRange, "all", 100},
-                                          {false, kRange, "small", 100},
-                                          {false, kRange, "medium", 100},
-                                          {false, kRange, "large", 100}}};
+  constexpr const char* kAreaNames[kAreas] = {"all", "small", "medium", "large"};
   std::string table;
-  for (std::size_t i = 0; i < kRows.size(); ++i) {
-    const Row& row = kRows[i];
-    char line[128];
-    std::snprintf(line, sizeof(line), " %-18s %s @[ IoU=%-9s | area=%6s | maxDets=%3d ] = %.3f\n",
-                  row.precision ? "Average Precision" : "Average Recall", row.precision ? "(AP)" : "(AR)", row.iou,
-                  row.area, row.detections, metrics.stats[i]);
-    table += line;
+  for (const CocoColumn& column : kCocoColumns) {
+    const double first = kIouThresholds[column.thresholds.first], last = kIouThresholds[column.thresholds.last - 1];
+    const std::string iou = first == last ? formatted("%.2f", first) : formatted("%.2f:%.2f", first, last);
+    table += formatted(" %-18s %s @[ IoU=%-9s | area=%6s | maxDets=%3d ] = %.3f\n",
+                       column.recall ? "Average Recall" : "Average Precision", column.recall ? "(AR)" : "(AP)",
+                       iou.c_str(), kAreaNames[column.area], column.detections, metrics.stats.*column.value);
   }
   return table;
 }

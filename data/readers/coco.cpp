@@ -6,12 +6,15 @@
 #include <filesystem>
 #include <limits>
 #include <nlohmann/json.hpp>
+#include <set>
+#include <unordered_map>
 #include <unordered_set>
 
-#include "kernels/base/files.h"
 #include "data/readers/id_index.h"
 #include "data/readers/json_records.h"
 #include "kernels/base/check.h"
+#include "kernels/base/files.h"
+#include "kernels/base/text.h"
 
 namespace diopter {
 
@@ -143,9 +146,48 @@ class CocoText {
   std::string text_;
 };
 
+/// Puts the classes into the order of `names` (a COCO file numbers them its own way). Ids stay as they are; a class
+/// that the file does not have gets a new one.
+void arrange_categories(const std::string& file, Dataset& dataset, const std::vector<std::string>& names) {
+  std::unordered_map<std::string, int> number_of;
+  for (const std::string& name : names) number_of.emplace(name, static_cast<int>(number_of.size()));
+  DIOPTER_CHECK(number_of.size() == names.size(), "two of the classes ", quoted_list(names), " have the same name");
+
+  std::vector<Category> arranged;
+  for (const std::string& name : names) arranged.push_back({0, name});
+  std::vector<int> new_number;
+  std::int64_t next_id = 1;
+  std::set<int> taken;
+  for (const Category& category : dataset.categories) {
+    const auto found = number_of.find(category.name);
+    new_number.push_back(found == number_of.end() ? -1 : found->second);
+    next_id = std::max(next_id, category.id + 1);
+    if (new_number.back() < 0) continue;
+    DIOPTER_CHECK(taken.insert(new_number.back()).second, file, ": two categories are called '", category.name, "'");
+    arranged[new_number.back()].id = category.id;
+  }
+  for (std::size_t i = 0; i < arranged.size(); ++i) {
+    if (!taken.count(static_cast<int>(i))) arranged[i].id = next_id++;
+  }
+
+  for (ImageRecord& image : dataset.images) {
+    for (Annotation& annotation : image.annotations) {
+      const int number = new_number[annotation.category];
+      DIOPTER_CHECK(number >= 0, file, ": annotation ", annotation.id, " of ", image.name, ": class '",
+                    dataset.categories[annotation.category].name, "' is not one of ", quoted_list(names));
+      annotation.category = number;
+    }
+  }
+  dataset.categories = std::move(arranged);
+}
+
 }  // namespace
 
-Dataset read_coco(const std::string& file, const std::string& image_folder) {
+bool recognises_coco(const std::string& annotations) {
+  return file_exists(annotations) && extension_of(annotations) == ".json";
+}
+
+Dataset read_coco(const std::string& file, const std::string& image_folder, const std::vector<std::string>& categories) {
   Dataset dataset;
   std::vector<PendingAnnotation> pending;
   std::unordered_set<std::int64_t> image_ids, category_ids;
@@ -168,6 +210,7 @@ Dataset read_coco(const std::string& file, const std::string& image_folder) {
   std::sort(dataset.categories.begin(), dataset.categories.end(),
             [](const Category& a, const Category& b) { return a.id < b.id; });
   place_annotations(file, pending, dataset);
+  if (!categories.empty()) arrange_categories(file, dataset, categories);
   return dataset;
 }
 

@@ -14,7 +14,12 @@ namespace diopter {
 /// Throws Error naming the file and the place ("annotations[7].bbox") for anything else: no COCO file, ids that are not
 /// integers or appear twice (images, categories), annotations of an unknown image or category, a box with a NaN,
 /// infinite or negative size.
-Dataset read_coco(const std::string& file, const std::string& image_folder);
+/// `categories`: as in DatasetFormat; ids stay as the file has them, and a class that it does not have gets a new one.
+Dataset read_coco(const std::string& file, const std::string& image_folder,
+                  const std::vector<std::string>& categories = {});
+
+/// Whether it is a .json file.
+bool recognises_coco(const std::string& annotations);
 
 /// Reads a results file: a list, maybe empty, of {image_id, category_id, bbox, score}. Detections of unknown categories
 /// are dropped with a warning, of unknown images an Error, as in pycocotools; other Errors as in read_coco.

@@ -2,10 +2,12 @@
 
 #include <cmath>
 #include <filesystem>
+#include <optional>
 #include <unordered_map>
 
 #include "data/readers/reader_support.h"
 #include "kernels/base/check.h"
+#include "kernels/base/csv_text.h"
 #include "kernels/base/files.h"
 #include "kernels/base/text.h"
 
@@ -15,25 +17,11 @@ namespace {
 constexpr std::size_t kColumns = 6;
 constexpr const char* kCoordinates[] = {"x1", "y1", "x2", "y2"};
 
-/// The fields of one line; a field in double quotes may hold commas, and quotes written twice.
-std::vector<std::string> split_fields(const std::string& line, const std::string& place) {
-  std::vector<std::string> fields(1);
-  bool quoted = false;
-  for (std::size_t i = 0; i < line.size(); ++i) {
-    const char c = line[i];
-    if (c == '"' && quoted && i + 1 < line.size() && line[i + 1] == '"') {
-      fields.back() += line[++i];
-    } else if (c == '"') {
-      quoted = !quoted;
-    } else if (c == ',' && !quoted) {
-      fields.emplace_back();
-    } else {
-      fields.back() += c;
-    }
-  }
-  DIOPTER_CHECK(!quoted, place, ": a quote is not closed");
-  for (std::string& field : fields) field = std::string(trim(field));
-  return fields;
+std::vector<std::string> fields_of(const std::string& line, const std::string& place) {
+  std::optional<std::vector<std::string>> fields = csv_fields(line);
+  DIOPTER_CHECK(fields, place, ": a quote is not closed");
+  for (std::string& field : *fields) field = std::string(trim(field));
+  return *fields;
 }
 
 /// Whether the coordinates are words, as in a header, rather than numbers, one mistyped number or nothing.
@@ -59,6 +47,10 @@ Rect parse_box(const std::vector<std::string>& fields, const std::string& place)
 
 }  // namespace
 
+bool recognises_csv(const std::string& annotations) {
+  return file_exists(annotations) && extension_of(annotations) == ".csv";
+}
+
 Dataset read_csv(const std::string& file, const std::string& image_folder, const std::vector<std::string>& categories) {
   const std::filesystem::path folder =
       image_folder.empty() ? std::filesystem::path(file).parent_path() : std::filesystem::path(image_folder);
@@ -71,7 +63,7 @@ Dataset read_csv(const std::string& file, const std::string& image_folder, const
   for (std::size_t i = 0; i < lines.size(); ++i) {
     if (trim(lines[i]).empty()) continue;
     const std::string place = file + ": line " + std::to_string(i + 1);
-    const std::vector<std::string> fields = split_fields(lines[i], place);
+    const std::vector<std::string> fields = fields_of(lines[i], place);
     DIOPTER_CHECK(fields.size() == kColumns, place, ": ", fields.size(), fields.size() == 1 ? " column" : " columns",
                   " instead of the six of path,x1,y1,x2,y2,class");
     if (i == 0 && is_header(fields)) continue;

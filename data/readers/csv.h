@@ -14,4 +14,7 @@ namespace diopter {
 Dataset read_csv(const std::string& file, const std::string& image_folder,
                  const std::vector<std::string>& categories = {});
 
+/// Whether it is a .csv file.
+bool recognises_csv(const std::string& annotations);
+
 }  // namespace diopter

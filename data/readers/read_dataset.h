@@ -1,6 +1,7 @@
 // Annotations of any format.
 #pragma once
 
+#include <span>
 #include <string>
 #include <vector>
 
@@ -8,20 +9,33 @@
 
 namespace diopter {
 
-enum class DatasetFormat { coco, voc, csv, yolo };
+/// A format of annotations. A new one is a file with its two functions, and a row in read_dataset.cpp.
+struct DatasetFormat {
+  const char* name;   // of --format
+  const char* files;  // that `recognises` accepts, in words
+  bool (*recognises)(const std::string& annotations);  // an existing file or folder, by names alone
 
-/// coco: a .json file; voc: a folder with .xml files or a split file (.txt list of names) beside such a folder;
-/// csv: a .csv file; yolo: a data.yaml, or a folder with .txt files. Throws Error when none fits.
-DatasetFormat recognise_format(const std::string& annotations);
+  /// `images` is the folder in which the pictures lie (where it is "": as the format's habits say). `categories`: when
+  /// not empty, classes that the annotations must be of (names; another one is an error), in that order. Throws Error
+  /// with file and place (line, key or index) for anything that cannot be used.
+  Dataset (*read)(const std::string& annotations, const std::string& images,
+                  const std::vector<std::string>& categories);
+};
 
-/// "coco", "voc", "csv" or "yolo"; throws Error otherwise.
-DatasetFormat format_from_name(const std::string& name);
+std::span<const DatasetFormat> dataset_formats();
 
-/// Reads annotations of any format. `images` is the folder in which the pictures lie (may be "" for voc, csv and yolo:
-/// then as the format's habits say). `categories`: when not empty, classes that the annotations must be of (names;
-/// another one is an error) in that order: a validation set must use the classes of its training set.
-/// Throws Error with file and place (line, key or index) for anything that cannot be used.
-Dataset read_dataset(DatasetFormat format, const std::string& annotations, const std::string& images,
+/// "coco, voc, csv or yolo", for help.
+std::string format_names();
+
+/// The first format that recognises the annotations. Throws Error when there is no such file or folder, or none does.
+const DatasetFormat& recognise_format(const std::string& annotations);
+
+/// The format of that name; throws Error when there is none.
+const DatasetFormat& format_from_name(const std::string& name);
+
+/// Reads annotations as DatasetFormat::read does. `format` is a name, or "" for the format that recognises them. A
+/// validation set must use the classes of its training set: they are its `categories`.
+Dataset read_dataset(const std::string& format, const std::string& annotations, const std::string& images,
                      const std::vector<std::string>& categories = {});
 
 }  // namespace diopter

@@ -145,6 +145,11 @@ void read_size(const VocFile& voc, ImageRecord& record) {
 
 }  // namespace
 
+bool recognises_voc(const std::string& annotations) {
+  if (folder_exists(annotations)) return !list_files(annotations, is_xml).empty();
+  return is_text(annotations);
+}
+
 Dataset read_voc(const std::string& annotations, const std::string& image_folder,
                  const std::vector<std::string>& categories) {
   Dataset dataset;

@@ -18,4 +18,7 @@ namespace diopter {
 Dataset read_voc(const std::string& annotations, const std::string& image_folder,
                  const std::vector<std::string>& categories = {});
 
+/// Whether it is a folder with .xml files or a .txt file.
+bool recognises_voc(const std::string& annotations);
+
 }  // namespace diopter

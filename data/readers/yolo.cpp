@@ -281,6 +281,11 @@ void warn_of_labels_without_picture(const Layout& layout, const std::vector<std:
 
 }  // namespace
 
+bool recognises_yolo(const std::string& annotations) {
+  if (!folder_exists(annotations)) return is_yaml(annotations);
+  return !list_files(annotations, is_text).empty() || folder_exists(fs::path(annotations) / "labels");
+}
+
 Dataset read_yolo(const std::string& annotations, const std::string& image_folder,
                   const std::vector<std::string>& categories) {
   Layout layout = find_layout(annotations, image_folder);

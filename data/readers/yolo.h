@@ -19,4 +19,7 @@ namespace diopter {
 Dataset read_yolo(const std::string& annotations, const std::string& image_folder,
                   const std::vector<std::string>& categories = {});
 
+/// Whether it is a .yaml or .yml file, or a folder that holds .txt files or a folder `labels`.
+bool recognises_yolo(const std::string& annotations);
+
 }  // namespace diopter

@@ -1,57 +1,36 @@
 // Tables as comma-separated text (RFC 4180).
 #pragma once
 
-#include <charconv>
 #include <cstdint>
-#include <initializer_list>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace diopter {
 
 /// Lines of comma-separated fields; numbers in the shortest digits that read back as the same number.
 class CsvText {
  public:
-  explicit CsvText(std::initializer_list<const char*> columns = {}) {
-    for (const char* column : columns) *this << column;
-    if (columns.size() > 0) end_line();
-  }
+  CsvText() = default;
+  explicit CsvText(const std::vector<std::string>& columns) { line(columns); }
 
-  CsvText& operator<<(std::string_view field) {
-    begin_field();
-    if (field.find_first_of(",\"\r\n") == std::string_view::npos) {
-      text_ += field;
-      return *this;
-    }
-    text_ += '"';
-    for (const char c : field) text_.append(c == '"' ? 2 : 1, c);
-    text_ += '"';
-    return *this;
-  }
-  CsvText& operator<<(double value) {
-    char digits[32];
-    begin_field();
-    text_.append(digits, std::to_chars(digits, digits + sizeof(digits), value).ptr);
-    return *this;
-  }
-  CsvText& operator<<(std::int64_t value) {
-    begin_field();
-    text_ += std::to_string(value);
-    return *this;
-  }
-  void end_line() {
-    text_ += '\n';
-    in_line_ = false;
-  }
+  CsvText& operator<<(std::string_view field);
+  CsvText& operator<<(double value);
+  CsvText& operator<<(std::int64_t value);
+  void end_line();
+  /// The fields and the line's end.
+  void line(const std::vector<std::string>& fields);
+
   const std::string& text() const { return text_; }
 
  private:
-  void begin_field() {
-    if (in_line_) text_ += ',';
-    in_line_ = true;
-  }
   std::string text_;
   bool in_line_ = false;
 };
+
+/// The fields of one line without its end. A field in double quotes may hold commas, and quotes written twice. Nothing
+/// when a quote is not closed.
+std::optional<std::vector<std::string>> csv_fields(std::string_view line);
 
 }  // namespace diopter

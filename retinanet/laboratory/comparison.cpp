@@ -15,7 +15,7 @@ Score score_of(const Protocol& protocol, int contestant, const RunResults& resul
   score.configuration = chosen_configuration(protocol, contestant, results).value();
   for (const PlannedRun& run : final_runs(protocol, contestant, score.configuration)) {
     const RunResult& result = results.at(run.name);
-    for (std::size_t i = 0; i < score.ap.size(); ++i) score.ap[i].push_back(100 * result.stats[i]);
+    for (std::size_t i = 0; i < score.ap.size(); ++i) score.ap[i].push_back(100 * result.stats.*kShownNumbers[i].value);
     score.diverged += result.diverged;
     score.seconds += result.seconds / static_cast<double>(protocol.final_seeds.size());
   }

@@ -4,9 +4,11 @@
 
 #include <array>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
+#include "data/metrics/coco_metrics.h"
 #include "data/metrics/statistics.h"
 #include "retinanet/laboratory/plan.h"
 
@@ -21,9 +23,12 @@ struct Difference {
   bool significant;                // t_test_holm is below the protocol's level
 };
 
+/// The numbers that tables of a study show: AP, which decides, AP50 and AP75.
+inline constexpr std::span<const CocoColumn, 3> kShownNumbers(kCocoColumns, 3);
+
 struct Score {
   int contestant, configuration;          // indices; the configuration is the chosen one
-  std::array<std::vector<double>, 3> ap;  // AP, AP50, AP75 in percent, by final seed; a diverged run counts as 0
+  std::array<std::vector<double>, kShownNumbers.size()> ap;  // in percent, by final seed; a diverged run counts as 0
   Interval interval;                      // 95 % of the mean AP, Student's t
   std::optional<Difference> difference;   // none for the baseline
   bool lr_at_edge;                        // the chosen learning rate worked and is the least or greatest of those tried

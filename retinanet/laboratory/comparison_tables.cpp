@@ -1,11 +1,10 @@
 // The tables and sentences of comparison.h.
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 
-#include "kernels/base/text.h"
-#include "kernels/base/csv_text.h"
 #include "data/metrics/precision_recall.h"
+#include "kernels/base/csv_text.h"
+#include "kernels/base/text.h"
 #include "retinanet/laboratory/comparison.h"
 #include "retinanet/laboratory/comparison_tables.h"
 
@@ -13,26 +12,20 @@ namespace diopter {
 
 namespace {
 
-std::string format(const char* pattern, double value) {
-  char text[64];
-  std::snprintf(text, sizeof text, pattern, value);
-  return text;
-}
-
 /// "53.2 +- 2.2"; without the standard deviation where one run has none.
 std::string mean_and_deviation(const std::vector<double>& values, const char* plus_minus) {
-  const std::string text = format("%.1f", mean(values));
-  return values.size() < 2 ? text : text + plus_minus + format("%.1f", standard_deviation(values));
+  const std::string text = formatted("%.1f", mean(values));
+  return values.size() < 2 ? text : text + plus_minus + formatted("%.1f", standard_deviation(values));
 }
 
 std::string range(const Interval& interval, const char* pattern) {
   if (!std::isfinite(interval.low)) return "unknown";
-  return format(pattern, interval.low) + " to " + format(pattern, interval.high);
+  return formatted(pattern, interval.low) + " to " + formatted(pattern, interval.high);
 }
 
-std::string p_value(double p) { return p < 0.001 ? "< 0.001" : format("%.3f", p); }
+std::string p_value(double p) { return p < 0.001 ? "< 0.001" : formatted("%.3f", p); }
 
-std::string lr_text(double lr) { return format("%g", lr); }
+std::string lr_text(double lr) { return formatted("%g", lr); }
 
 const Contestant& contestant_of(const Protocol& protocol, const Score& score) {
   return protocol.contestants[score.contestant];
@@ -49,10 +42,8 @@ std::string shown_settings(const Contestant& contestant, const Configuration& co
 
 const std::string& baseline_name(const Protocol& protocol) { return protocol.contestants[protocol.baseline].name; }
 
-std::string list_of(const std::vector<std::int64_t>& seeds) {
-  std::string text;
-  for (const std::int64_t seed : seeds) text += (text.empty() ? "" : ", ") + std::to_string(seed);
-  return text;
+std::string text_of(const std::vector<std::int64_t>& seeds) {
+  return join(seeds, ", ", [](std::int64_t seed) { return std::to_string(seed); });
 }
 
 }  // namespace
@@ -76,12 +67,12 @@ std::vector<std::string> protocol_lines(const Protocol& p) {
   const std::size_t tried = p.contestants[0].configurations.size();
   std::string tuning = "tuning: " + std::to_string(tried) + " configurations a contestant";
   if (tried > 1) {
-    tuning += " with the seeds " + list_of(p.tuning_seeds) + "; the best mean AP on the tuning split was chosen";
+    tuning += " with the seeds " + text_of(p.tuning_seeds) + "; the best mean AP on the tuning split was chosen";
   }
   return {"protocol `" + protocol_hash(p) + "`, kept in `protocol.toml`", training, tuning,
-          "final runs: seeds " + list_of(p.final_seeds) +
+          "final runs: seeds " + text_of(p.final_seeds) +
               ", shared by all contestants; the last weights evaluated once on the test split",
-          "baseline: " + baseline_name(p) + "; significance level " + format("%g", p.significance) +
+          "baseline: " + baseline_name(p) + "; significance level " + formatted("%g", p.significance) +
               ", for the paired t-test with Holm's correction over the contestants"};
 }
 
@@ -97,14 +88,14 @@ TextTable score_table(const Protocol& p, const std::vector<Score>& scores) {
     row.push_back(range(s.interval, "%.1f"));
     if (s.difference) {
       const Difference& d = *s.difference;
-      row.push_back(format("%+.1f", d.mean));
+      row.push_back(formatted("%+.1f", d.mean));
       row.push_back(range(d.interval, "%+.1f"));
       for (const double value : {d.t_test, d.t_test_holm, d.wilcoxon, d.wilcoxon_holm}) row.push_back(p_value(value));
     } else {
       row.insert(row.end(), {"baseline", "", "", "", "", ""});
     }
     row.push_back(std::to_string(s.diverged) + " of " + std::to_string(p.final_seeds.size()));
-    row.push_back(format("%.0f", s.seconds));
+    row.push_back(formatted("%.0f", s.seconds));
     row.push_back(shown_settings(contestant_of(p, s), chosen(p, s)));
   }
   return table;
@@ -121,10 +112,10 @@ TextTable tuning_table(const Protocol& p, const RunResults& results, const std::
       std::string by_seed;
       for (std::size_t i = first; i < first + p.tuning_seeds.size(); ++i) {
         const RunResult& result = results.at(runs[i].name);
-        by_seed += (i > first ? ", " : "") + (result.diverged ? "diverged" : format("%.1f", 100 * result.stats[0]));
+        by_seed += (i > first ? ", " : "") + (result.diverged ? "diverged" : formatted("%.1f", 100 * result.stats.ap));
       }
       table.rows.push_back({contestant.name, shown_settings(contestant, configuration), lr_text(configuration.lr),
-                            format("%.1f", 100 * tuning_ap(p, s.contestant, index, results)), by_seed,
+                            formatted("%.1f", 100 * tuning_ap(p, s.contestant, index, results)), by_seed,
                             index == s.configuration ? "chosen" : ""});
     }
   }
@@ -137,8 +128,8 @@ TextTable run_table(const Protocol& p, const RunResults& results) {
     const RunResult& result = results.at(run.name);
     std::vector<std::string>& row = table.rows.emplace_back();
     row = {run.name, lr_text(p.contestants[run.contestant].configurations[run.configuration].lr)};
-    for (int i = 0; i < 3; ++i) row.push_back(format("%.1f", 100 * result.stats[i]));
-    row.push_back(format("%.0f", result.seconds));
+    for (const CocoColumn& number : kShownNumbers) row.push_back(formatted("%.1f", 100 * result.stats.*number.value));
+    row.push_back(formatted("%.0f", result.seconds));
     row.push_back(result.diverged ? "diverged at iteration " + std::to_string(result.iteration) : "");
   }
   return table;
@@ -147,7 +138,7 @@ TextTable run_table(const Protocol& p, const RunResults& results) {
 std::string verdict(const Protocol& protocol, const Score& score) {
   if (!score.difference) return "the baseline";
   const Difference& d = *score.difference;
-  const std::string facts = format("%+.1f AP against ", d.mean) + baseline_name(protocol) + " (95 % interval " +
+  const std::string facts = formatted("%+.1f AP against ", d.mean) + baseline_name(protocol) + " (95 % interval " +
                             range(d.interval, "%+.1f") + "), p " + (d.t_test_holm < 0.001 ? "" : "= ") +
                             p_value(d.t_test_holm) + ": ";
   if (protocol.final_seeds.size() < kSeedsForAClaim) return facts + "too few seeds for a claim";

@@ -54,7 +54,7 @@ std::int64_t number_of_runs(const Protocol& protocol) {
 double tuning_ap(const Protocol& protocol, int contestant, int configuration, const RunResults& results) {
   std::vector<double> ap;
   for (const std::int64_t seed : protocol.tuning_seeds) {
-    ap.push_back(results.at(tuning_name(protocol, contestant, configuration, seed)).stats[0]);
+    ap.push_back(results.at(tuning_name(protocol, contestant, configuration, seed)).stats.ap);
   }
   return mean(ap);
 }

@@ -2,12 +2,12 @@
 // seed. What is to be done follows from the results that there are: nothing else is remembered.
 #pragma once
 
-#include <array>
 #include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "data/metrics/coco_metrics.h"
 #include "retinanet/laboratory/protocol.h"
 
 namespace diopter {
@@ -23,10 +23,10 @@ struct PlannedRun {
 
 struct RunResult {
   std::string name;
-  bool diverged = false;           // a loss or gradient was not finite: `stats` are 0
-  std::int64_t iteration = 0;      // at which it diverged, or its last
-  std::array<double, 12> stats{};  // as in CocoMetrics, on the tuning or the test split
-  double seconds = 0;              // of training, while other runs may have run beside it
+  bool diverged = false;       // a loss or gradient was not finite: `stats` are 0
+  std::int64_t iteration = 0;  // at which it diverged, or its last
+  CocoNumbers stats{};         // on the tuning or the test split
+  double seconds = 0;          // of training, while other runs may have run beside it
 };
 using RunResults = std::map<std::string, RunResult>;  // by name
 

@@ -3,9 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
-#include <fstream>
 #include <nlohmann/json.hpp>
-#include <sstream>
 
 #include "data/metrics/coco_metrics.h"
 #include "kernels/base/csv_text.h"
@@ -13,6 +11,7 @@
 #include "retinanet/network/detect.h"
 #include "retinanet/weights/weights.h"
 #include "retinanet/laboratory/study_data.h"
+#include "retinanet/training/metrics_file.h"
 #include "retinanet/training/run_folder.h"
 #include "retinanet/training/trainer.h"
 
@@ -38,33 +37,12 @@ RunResult read_result(const std::string& file, const std::string& hash) {
     result.name = json.at("run");
     result.diverged = json.at("diverged");
     result.iteration = json.at("iteration");
-    result.stats = json.at("stats");
+    result.stats = coco_numbers(json.at("stats"));
     result.seconds = json.at("seconds");
   } catch (const nlohmann::json::exception&) {
     fail(file, ": is no result of a run");
   }
   return result;
-}
-
-/// Steps and seconds of training by metrics.csv, which may be in the middle of a line.
-struct Record {
-  std::int64_t iterations = 0;
-  double seconds = 0;
-};
-
-Record read_record(const std::string& run_folder) {
-  Record record;
-  std::ifstream in(run_folder + "/metrics.csv");
-  TrainingClock clock;
-  for (std::string line; std::getline(in, line);) {
-    std::istringstream fields(line);
-    double seconds = 0;
-    char comma = 0;
-    if (!(fields >> record.iterations >> comma >> seconds)) continue;
-    clock.add(seconds);
-  }
-  record.seconds = clock.total();
-  return record;
 }
 
 bool all_finite(const RetinaNet& model) {
@@ -114,9 +92,11 @@ RunResults Study::results() const {
 }
 
 void Study::write_results(const RunResults& results) const {
-  CsvText csv({"run",        "protocol", "phase", "contestant", "settings", "lr",     "seed", "diverged",
-               "iterations", "AP",       "AP50",  "AP75",       "APs",      "APm",    "APl",  "AR1",
-               "AR10",       "AR100",    "ARs",   "ARm",        "ARl",      "seconds"});
+  std::vector<std::string> columns = {"run", "protocol", "phase",    "contestant", "settings",
+                                      "lr",  "seed",     "diverged", "iterations"};
+  for (const CocoColumn& column : kCocoColumns) columns.emplace_back(column.name);
+  columns.emplace_back("seconds");
+  CsvText csv(columns);
   for (const PlannedRun& run : known_runs(protocol_, results)) {
     const auto found = results.find(run.name);
     if (found == results.end()) continue;
@@ -126,14 +106,18 @@ void Study::write_results(const RunResults& results) const {
     csv << run.name << hash_ << kPhaseNames[static_cast<int>(run.phase)] << contestant.name
         << settings_text(contestant, configuration) << configuration.lr << run.seed << std::int64_t{result.diverged}
         << result.iteration;
-    for (const double number : result.stats) csv << number;
+    for (const double number : list_of(result.stats)) csv << number;
     csv << result.seconds;
     csv.end_line();
   }
   write_file_atomically(folder_ + "/results.csv", csv.text());
 }
 
-std::int64_t Study::iterations_done(const std::string& name) const { return read_record(run_folder(name)).iterations; }
+std::int64_t Study::iterations_done(const std::string& name) const {
+  // The run may be in the middle of writing a line.
+  const RunMetrics metrics = read_metrics(run_folder(name), LastLine::may_be_cut_off);
+  return static_cast<std::int64_t>(metrics.last("iteration").value_or(0));
+}
 
 std::optional<RunResult> Study::run(const PlannedRun& run, Device device, const std::function<bool()>& stop_requested,
                                     const std::function<void(const std::string&)>& message) const {
@@ -163,10 +147,10 @@ std::optional<RunResult> Study::run(const PlannedRun& run, Device device, const 
     const Dataset truth = read_study_data(data_folder(folder_), run.phase == Phase::tuning ? kTuneSplit : kTestSplit);
     result.stats = coco_metrics(truth, detect_all(*loaded.model, truth, loaded.category_ids, {})).stats;
   }
-  result.seconds = read_record(folder).seconds;
+  result.seconds = read_metrics(folder, LastLine::may_be_cut_off).seconds();
   const ordered_json json{{"protocol", hash_},           {"run", run.name},
                           {"diverged", result.diverged}, {"iteration", result.iteration},
-                          {"stats", result.stats},       {"seconds", result.seconds}};
+                          {"stats", list_of(result.stats)}, {"seconds", result.seconds}};
   write_file_atomically(result_file(folder), json.dump() + "\n");
   // What the next step would need is not wanted any more; the weights of the final runs are.
   if (run.phase == Phase::tuning) fs::remove_all(folder + "/checkpoints");

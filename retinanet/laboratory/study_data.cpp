@@ -26,8 +26,7 @@ Dataset read(const StudyData::Source& source, const std::string& format, const s
   const std::string annotations = resolved(source.annotations);
   std::vector<std::string> classes;
   for (const Category& c : categories) classes.push_back(c.name);
-  return read_dataset(format.empty() ? recognise_format(annotations) : format_from_name(format), annotations,
-                      resolved(source.images), classes);
+  return read_dataset(format, annotations, resolved(source.images), classes);
 }
 
 /// Moves the pictures from `first` on into another set of the same classes.

@@ -2,8 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 #include <limits>
+
+#include "kernels/base/text.h"
 
 namespace diopter {
 
@@ -17,14 +18,8 @@ constexpr std::size_t kMarked = 25;                       // series of up to so 
 constexpr double kLogSpan = 50;
 constexpr double kRoom = 0.04;  // beyond the outermost values, as a share of the axis
 
-std::string number(const char* pattern, double value) {
-  char text[32];
-  std::snprintf(text, sizeof text, pattern, value);
-  return text;
-}
-
-std::string coordinate(double value) { return number("%.1f", value); }
-std::string shown(double value) { return number("%.6g", value); }
+std::string coordinate(double value) { return formatted("%.1f", value); }
+std::string shown(double value) { return formatted("%.6g", value); }
 std::string style_of(std::size_t series) { return "s" + std::to_string(series % kSeriesStyles); }
 
 bool finite(const std::array<double, 2>& point) { return std::isfinite(point[0]) && std::isfinite(point[1]); }

@@ -1,7 +1,6 @@
 #include "retinanet/report/run_report.h"
 
 #include <algorithm>
-#include <cstdio>
 #include <filesystem>
 
 #include "kernels/base/files.h"
@@ -12,6 +11,7 @@
 #include "retinanet/report/chart.h"
 #include "retinanet/report/sections.h"
 #include "retinanet/training/evaluation_file.h"
+#include "retinanet/training/metrics_file.h"
 #include "retinanet/training/run_folder.h"
 
 namespace diopter {
@@ -30,26 +30,14 @@ struct Run {
   std::optional<RunEvaluation> evaluation;
   std::optional<RunOutcome> outcome;
   std::vector<Start> starts;
-
-  /// The last number of a column.
-  std::optional<double> last(const std::string& column) const {
-    const Points points = metrics.over_iterations(column);
-    return points.empty() ? std::nullopt : std::optional(points.back()[1]);
-  }
 };
-
-std::string format(const char* pattern, double value) {
-  char text[64];
-  std::snprintf(text, sizeof text, pattern, value);
-  return text;
-}
 
 Html state_box(const Run& run) {
   const std::string total = std::to_string(run.config.train.iterations);
   std::string style = "state", state;
   if (!run.outcome) {
-    const auto iteration = run.last("iteration");
-    state = "No end is recorded, at iteration " + format("%.0f", iteration.value_or(0)) + " of " + total +
+    const auto iteration = run.metrics.last("iteration");
+    state = "No end is recorded, at iteration " + formatted("%.0f", iteration.value_or(0)) + " of " + total +
             ": the run goes on, or it was killed.";
   } else {
     const std::string reached = std::to_string(run.outcome->iteration);
@@ -69,16 +57,14 @@ Html summary(const Run& run) {
   std::vector<Tile> all;
   if (run.evaluation) {
     const auto& stats = run.evaluation->stats;
-    all = {{percent(stats[0]), "AP"}, {percent(stats[1]), "AP50"}, {percent(stats[2]), "AP75"}};
-    double best = stats[0];
+    all = {{percent(stats.ap), "AP"}, {percent(stats.ap50), "AP50"}, {percent(stats.ap75), "AP75"}};
+    double best = stats.ap;
     for (const auto& point : run.metrics.over_iterations("AP")) best = std::max(best, point[1]);
     all.push_back({percent(best), "best AP"});
   }
-  TrainingClock clock;
-  for (const auto& point : run.metrics.over_iterations("seconds")) clock.add(point[1]);
-  if (clock.total() > 0) all.push_back({format_duration(clock.total()), "time"});
+  if (const double seconds = run.metrics.seconds(); seconds > 0) all.push_back({format_duration(seconds), "time"});
   const auto add = [&](const char* column, const char* pattern, const char* name) {
-    if (const auto value = run.last(column)) all.push_back({format(pattern, *value), name});
+    if (const auto value = run.metrics.last(column)) all.push_back({formatted(pattern, *value), name});
   };
   add("loss", "%.4g", "last loss");
   add("images_per_second", "%.1f", "pictures a second");
@@ -163,12 +149,10 @@ Html class_section(const RunEvaluation& evaluation) {
   for (const auto& c : evaluation.categories) {
     std::vector<Html>& row = rows.emplace_back();
     row = {text(c.name), text(std::to_string(c.objects))};
-    for (const double value : {c.ap, c.ap50, c.ap75, c.ap_small, c.ap_medium, c.ap_large, c.ar}) {
-      row.push_back(text(percent(value)));
-    }
+    for (const double value : list_of(c.stats)) row.push_back(text(percent(value)));
   }
-  const std::vector<std::string> columns = {"class",    "objects",   "AP",       "AP50", "AP75",
-                                            "AP small", "AP medium", "AP large", "AR"};
+  std::vector<std::string> columns = {"class", "objects"};
+  for (const CocoColumn& column : kCocoColumns) columns.emplace_back(column.name);
   return section("Classes", table("AP by class", columns, rows));
 }
 
@@ -176,14 +160,16 @@ Html size_section(const RunEvaluation& evaluation) {
   struct Size {
     const char* name;
     Area area;
-    int ap, ar;  // positions in stats
+    double CocoNumbers::*ap, CocoNumbers::*ar;
   };
   std::vector<std::vector<Html>> rows;
   for (const auto& [name, area, ap, ar] :
-       {Size{"small, up to 32² pixels", kSmall, 3, 9}, Size{"medium, up to 96²", kMedium, 4, 10},
-        Size{"large, beyond", kLarge, 5, 11}, Size{"all", kAll, 0, 8}}) {
-    rows.push_back({text(name), text(std::to_string(evaluation.objects[area])), text(percent(evaluation.stats[ap])),
-                    text(percent(evaluation.stats[ar]))});
+       {Size{"small, up to 32² pixels", kSmall, &CocoNumbers::ap_small, &CocoNumbers::ar_small},
+        Size{"medium, up to 96²", kMedium, &CocoNumbers::ap_medium, &CocoNumbers::ar_medium},
+        Size{"large, beyond", kLarge, &CocoNumbers::ap_large, &CocoNumbers::ar_large},
+        Size{"all", kAll, &CocoNumbers::ap, &CocoNumbers::ar100}}) {
+    rows.push_back({text(name), text(std::to_string(evaluation.objects[area])), text(percent(evaluation.stats.*ap)),
+                    text(percent(evaluation.stats.*ar))});
   }
   return section("Sizes", table("AP and AR by size of the objects", {"objects", "number", "AP", "AR"}, rows));
 }

@@ -1,7 +1,8 @@
 #include "retinanet/report/sections.h"
 
-#include <cstdio>
 #include <filesystem>
+
+#include "kernels/base/text.h"
 
 namespace diopter {
 
@@ -29,9 +30,7 @@ Html tiles(const std::vector<Tile>& all) {
 
 std::string percent(double share) {
   if (share < 0) return "–";
-  char text[32];
-  std::snprintf(text, sizeof text, "%.1f", 100 * share);
-  return text;
+  return formatted("%.1f", 100 * share);
 }
 
 Html paragraph(const std::string& text) { return element("p", {}, text_with_code(text)); }

@@ -9,7 +9,7 @@
 #include "retinanet/laboratory/comparison_tables.h"
 #include "retinanet/report/chart.h"
 #include "retinanet/report/sections.h"
-#include "retinanet/training/run_folder.h"
+#include "retinanet/training/metrics_file.h"
 
 namespace diopter {
 

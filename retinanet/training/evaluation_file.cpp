@@ -34,9 +34,7 @@ RunEvaluation run_evaluation(std::int64_t iteration, const CocoMatches& matches,
   for (std::size_t k = 0; k < metrics.per_category.size(); ++k) {
     const CategoryMetrics& m = metrics.per_category[k];
     const CategoryMatches& found = matches.categories[k];
-    RunEvaluation::Category category{
-        m.name,     m.objects, m.ap, m.ap_per_iou[kAt50], m.ap_per_iou[kAt75], m.ap_small, m.ap_medium,
-        m.ap_large, m.ar[2],   {}};
+    RunEvaluation::Category category{m.name, m.objects, m.stats, {}};
     if (m.objects > 0) category.curves = curves_of(curves.emplace_back(category_curves(found)));
     evaluation.categories.push_back(category);
     for (int area = 0; area < kAreas; ++area) evaluation.objects[area] += found.total[area];
@@ -50,19 +48,12 @@ std::string evaluation_file(const std::string& folder) { return folder + "/evalu
 void write_evaluation(const std::string& folder, const RunEvaluation& e) {
   Json categories = Json::array();
   for (const RunEvaluation::Category& c : e.categories) {
-    categories.push_back({{"name", c.name},
-                          {"objects", c.objects},
-                          {"AP", c.ap},
-                          {"AP50", c.ap50},
-                          {"AP75", c.ap75},
-                          {"APs", c.ap_small},
-                          {"APm", c.ap_medium},
-                          {"APl", c.ap_large},
-                          {"AR100", c.ar},
-                          {"precision", json_of(c.curves)}});
+    Json& category = categories.emplace_back(Json{{"name", c.name}, {"objects", c.objects}});
+    for (const CocoColumn& column : kCocoColumns) category[column.name] = c.stats.*column.value;
+    category["precision"] = json_of(c.curves);
   }
   const Json json{{"iteration", e.iteration},
-                  {"stats", e.stats},
+                  {"stats", list_of(e.stats)},
                   {"objects", e.objects},
                   {"precision", json_of(e.mean)},
                   {"categories", categories}};
@@ -74,11 +65,13 @@ std::optional<RunEvaluation> read_evaluation(const std::string& folder) {
   if (!file_exists(file)) return {};
   try {
     const Json json = Json::parse(read_file(file));
-    RunEvaluation e{.iteration = json.at("iteration"), .stats = json.at("stats"), .objects = json.at("objects")};
+    RunEvaluation e{.iteration = json.at("iteration"), .stats = coco_numbers(json.at("stats")), .objects = json.at("objects")};
     e.mean = curves_of(json.at("precision"));
     for (const Json& c : json.at("categories")) {
-      e.categories.push_back({c.at("name"), c.at("objects"), c.at("AP"), c.at("AP50"), c.at("AP75"), c.at("APs"),
-                              c.at("APm"), c.at("APl"), c.at("AR100"), curves_of(c.at("precision"))});
+      RunEvaluation::Category& category = e.categories.emplace_back(
+          RunEvaluation::Category{c.at("name"), c.at("objects"), {}, curves_of(c.at("precision"))});
+      // A file from before a number existed does not have it.
+      for (const CocoColumn& column : kCocoColumns) category.stats.*column.value = c.value(column.name, -1.0);
     }
     return e;
   } catch (const nlohmann::json::exception&) {

@@ -23,12 +23,12 @@ struct RunEvaluation {
   struct Category {
     std::string name;
     std::int64_t objects = 0;
-    double ap, ap50, ap75, ap_small, ap_medium, ap_large, ar;  // AR with at most 100 detections; -1: no objects
+    CocoNumbers stats;
     Curves curves;
   };
 
   std::int64_t iteration = 0;                  // steps that the weights had behind them
-  std::array<double, 12> stats{};              // as in CocoMetrics
+  CocoNumbers stats{};                         // as in CocoMetrics
   std::array<std::int64_t, kAreas> objects{};  // that count, by area
   std::vector<Category> categories{};
   Curves mean{};  // over the categories that have objects

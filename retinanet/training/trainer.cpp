@@ -16,6 +16,7 @@
 #include "retinanet/config/config_text.h"
 #include "retinanet/config/configure.h"
 #include "retinanet/network/input.h"
+#include "retinanet/training/metrics_file.h"
 #include "retinanet/training/non_finite.h"
 #include "retinanet/training/run_folder.h"
 #include "retinanet/training/validation.h"
@@ -251,8 +252,8 @@ void Trainer::stop_at_non_finite(const QueuedStep& step, const char* what) {
 CocoMetrics Trainer::evaluate(const TrainerCallbacks& callbacks) {
   const CocoMetrics metrics = evaluate_into_run_folder(*model_, average_.get(), validation_, folder_, state_.iteration,
                                                        callbacks.evaluation);
-  if (metrics.stats[0] > state_.best_ap) {
-    state_.best_ap = metrics.stats[0];
+  if (metrics.stats.ap > state_.best_ap) {
+    state_.best_ap = metrics.stats.ap;
     save(best_checkpoint(folder_), false);
   }
   return metrics;

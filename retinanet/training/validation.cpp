@@ -8,6 +8,7 @@
 #include "engine/profile/profile.h"
 #include "retinanet/network/detect.h"
 #include "retinanet/training/evaluation_file.h"
+#include "retinanet/training/metrics_file.h"
 #include "retinanet/training/run_folder.h"
 
 namespace diopter {

@@ -134,9 +134,9 @@ TEST_CASE("evaluate writes tables") {
   };
   const std::vector<std::string> categories = lines("categories.csv");
   REQUIRE(categories.size() == 3);
-  REQUIRE(categories[0] == "id,category,objects,AP,AP50,AP75,APs,APm,APl,AR1,AR10,AR100");
+  REQUIRE(categories[0] == "id,category,objects,AP,AP50,AP75,APs,APm,APl,AR1,AR10,AR100,ARs,ARm,ARl");
   REQUIRE(categories[1].starts_with("3,\"cat, \"\"big\"\"\",2,0.504950495049"));
-  REQUIRE(categories[2] == "9,dog,0,-1,-1,-1,-1,-1,-1,-1,-1,-1");
+  REQUIRE(categories[2] == "9,dog,0,-1,-1,-1,-1,-1,-1,-1,-1,-1,-1,-1,-1");
 
   const std::vector<std::string> curves = lines("pr_curves.csv");
   REQUIRE(curves.size() == 1 + 6 * 101);  // the cats and the mean, at 0.50, 0.75 and over all thresholds

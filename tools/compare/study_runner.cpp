@@ -32,7 +32,7 @@ std::string last_line(const std::string& file) {
 std::string outcome_text(const RunResult& result) {
   if (result.diverged) return result.name + ": diverged at iteration " + std::to_string(result.iteration);
   char text[64];
-  std::snprintf(text, sizeof text, ": AP %.1f after %s", 100 * result.stats[0],
+  std::snprintf(text, sizeof text, ": AP %.1f after %s", 100 * result.stats.ap,
                 format_duration(result.seconds).c_str());
   return result.name + text;
 }

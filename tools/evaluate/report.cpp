@@ -49,10 +49,7 @@ void print_intervals(const BootstrapIntervals& intervals) {
   const auto line = [](const char* name, const Interval& i) {
     std::printf(i.low < 0 ? "%-24s      -\n" : "%-24s %6.4f to %6.4f\n", name, i.low, i.high);
   };
-  line("AP", intervals.ap);
-  line("AP50", intervals.ap50);
-  line("AP75", intervals.ap75);
-  line("AR100", intervals.ar100);
+  for (const IntervalColumn& column : kIntervalColumns) line(column.name, intervals.*column.interval);
 }
 
 /// Names that are no UTF-8 are written with replacement characters.
@@ -76,7 +73,7 @@ void print_report(const CocoReport& report) {
   std::printf("%s\n%-24s %6s %6s %6s %6s %9s\n", format_coco_metrics(report.metrics).c_str(), "category", "AP", "AP50",
               "AP75", "AR100", "objects");
   for (const CategoryMetrics& c : report.metrics.per_category) {
-    print_row(c.name, {c.ap, c.ap_per_iou[kAt50], c.ap_per_iou[kAt75], c.ar[2]}, c.objects);
+    print_row(c.name, {c.stats.ap, c.stats.ap50, c.stats.ap75, c.stats.ar100}, c.objects);
   }
   if (report.errors) print_errors(report.metrics, *report.errors);
   if (report.intervals) print_intervals(*report.intervals);
@@ -97,26 +94,18 @@ std::string json_text(const CocoReport& report) {
   for (std::size_t k = 0; k < report.metrics.per_category.size(); ++k) {
     const CategoryMetrics& c = report.metrics.per_category[k];
     Json& category = categories[std::to_string(c.id)];
-    category = {{"name", c.name},
-                {"objects", c.objects},
-                {"AP", c.ap},
-                {"AP_per_iou", c.ap_per_iou},
-                {"APs", c.ap_small},
-                {"APm", c.ap_medium},
-                {"APl", c.ap_large},
-                {"AR1", c.ar[0]},
-                {"AR10", c.ar[1]},
-                {"AR100", c.ar[2]},
-                {"recall100_per_iou", c.recall_per_iou}};
+    category = {{"name", c.name}, {"objects", c.objects}};
+    for (const CocoColumn& column : kCocoColumns) category[column.name] = c.stats.*column.value;
+    category["AP_per_iou"] = c.ap_per_iou;
+    category["recall100_per_iou"] = c.recall_per_iou;
     if (report.intervals) category["AP_interval"] = json_of(report.intervals->category_ap[k]);
     if (report.errors) category["errors"] = json_of(report.errors->per_category[k]);
   }
-  Json json = {{"stats", report.metrics.stats}};
+  Json json = {{"stats", list_of(report.metrics.stats)}};
   if (report.intervals) {
-    json["intervals"] = {{"AP", json_of(report.intervals->ap)},
-                         {"AP50", json_of(report.intervals->ap50)},
-                         {"AP75", json_of(report.intervals->ap75)},
-                         {"AR100", json_of(report.intervals->ar100)}};
+    for (const IntervalColumn& column : kIntervalColumns) {
+      json["intervals"][column.name] = json_of((*report.intervals).*column.interval);
+    }
   }
   if (report.errors) json["errors"] = json_of(report.errors->all);
   json["per_category"] = categories;

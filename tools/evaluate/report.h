@@ -21,6 +21,17 @@ struct CocoReport {
   std::optional<ConfusionMatrix> confusion;
 };
 
+/// The numbers that have intervals, and their names in every output.
+struct IntervalColumn {
+  const char* name;
+  double CocoNumbers::*value;
+  Interval BootstrapIntervals::*interval;
+};
+inline constexpr IntervalColumn kIntervalColumns[] = {{"AP", &CocoNumbers::ap, &BootstrapIntervals::ap},
+                                                      {"AP50", &CocoNumbers::ap50, &BootstrapIntervals::ap50},
+                                                      {"AP75", &CocoNumbers::ap75, &BootstrapIntervals::ap75},
+                                                      {"AR100", &CocoNumbers::ar100, &BootstrapIntervals::ar100}};
+
 void print_report(const CocoReport& report);
 void print_report(const VocMetrics& metrics);
 

@@ -17,10 +17,12 @@ namespace {
 constexpr const char *kNoId = "", *kAllCategories = "(all)";
 
 std::string category_table(const CocoMetrics& metrics) {
-  CsvText csv({"id", "category", "objects", "AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100"});
+  std::vector<std::string> columns = {"id", "category", "objects"};
+  for (const CocoColumn& column : kCocoColumns) columns.emplace_back(column.name);
+  CsvText csv(columns);
   for (const CategoryMetrics& c : metrics.per_category) {
-    csv << c.id << c.name << c.objects << c.ap << c.ap_per_iou[kAt50] << c.ap_per_iou[kAt75] << c.ap_small
-        << c.ap_medium << c.ap_large << c.ar[0] << c.ar[1] << c.ar[2];
+    csv << c.id << c.name << c.objects;
+    for (const double number : list_of(c.stats)) csv << number;
     csv.end_line();
   }
   return csv.text();
@@ -44,7 +46,7 @@ void write_curve(CsvText& csv, const std::string& id, const std::string& name, c
 
 std::string curve_table(const CocoReport& report) {
   constexpr const char *k50 = "0.50", *k75 = "0.75", *kRange = "0.50:0.95";
-  CsvText csv{"id", "category", "iou", "recall", "precision", "score"};
+  CsvText csv({"id", "category", "iou", "recall", "precision", "score"});
   std::vector<CategoryCurves> all;
   for (std::size_t k = 0; k < report.matches.categories.size(); ++k) {
     const CategoryMatches& matches = report.matches.categories[k];
@@ -92,17 +94,16 @@ std::string interval_table(const CocoMetrics& metrics, const BootstrapIntervals&
   };
   for (std::size_t k = 0; k < intervals.category_ap.size(); ++k) {
     const CategoryMetrics& category = metrics.per_category[k];
-    line(std::to_string(category.id), category.name, "AP", category.ap, intervals.category_ap[k]);
+    line(std::to_string(category.id), category.name, "AP", category.stats.ap, intervals.category_ap[k]);
   }
-  line(kNoId, kAllCategories, "AP", metrics.stats[0], intervals.ap);
-  line(kNoId, kAllCategories, "AP50", metrics.stats[1], intervals.ap50);
-  line(kNoId, kAllCategories, "AP75", metrics.stats[2], intervals.ap75);
-  line(kNoId, kAllCategories, "AR100", metrics.stats[8], intervals.ar100);
+  for (const IntervalColumn& column : kIntervalColumns) {
+    line(kNoId, kAllCategories, column.name, metrics.stats.*column.value, intervals.*column.interval);
+  }
   return csv.text();
 }
 
 std::string confusion_table(const CocoMetrics& metrics, const ConfusionMatrix& matrix) {
-  CsvText csv{};
+  CsvText csv;
   csv << "truth";
   for (const CategoryMetrics& category : metrics.per_category) csv << category.name;
   csv << "(not found)";

@@ -105,9 +105,7 @@ void draw(const Request& request) {
                   ": trains on selected anchors, which a distribution over all of them does not show; take ce");
   }
   const LoadedModel loaded = load_model(request.checkpoint, device_from_name(request.device));
-  const DatasetFormat format =
-      request.format.empty() ? recognise_format(request.annotations) : format_from_name(request.format);
-  Dataset dataset = read_dataset(format, request.annotations, request.images, loaded.classes);
+  Dataset dataset = read_dataset(request.format, request.annotations, request.images, loaded.classes);
   print_warnings(dataset.warnings);
   DIOPTER_CHECK(!dataset.images.empty(), request.annotations, ": has no pictures");
   if (request.pictures > 0) dataset = spread_sample(dataset, request.pictures);
@@ -146,8 +144,7 @@ void add_loss_cdf_figure(Command& figure) {
       .required()
       .type("FILE");
   command.text("--images", request->images, "Folder of the pictures").type("DIR");
-  command.text("--format", request->format, "coco, voc, csv or yolo; recognised from the files when not given")
-      .type("NAME");
+  add_format_option(command, request->format);
   command.text("--out", request->out, "Folder to write into").required().type("DIR");
   add_losses_option(command, request->losses, "Loss to share out, may be repeated; focal with gamma 0, 0.5, 1 and 2 if not given");
   command.number("--pictures", request->pictures, "Only so many, spread over the set; 0: all")

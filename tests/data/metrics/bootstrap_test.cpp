@@ -37,13 +37,13 @@ Scene with_copies(const Scene& scene, const CocoMatches& matches, const std::vec
 
 void check_sample(const SampleMetrics& sample, const CocoMetrics& metrics) {
   constexpr double kTolerance = 1e-12;
-  CHECK(std::fabs(sample.ap - metrics.stats[0]) < kTolerance);
-  CHECK(std::fabs(sample.ap50 - metrics.stats[1]) < kTolerance);
-  CHECK(std::fabs(sample.ap75 - metrics.stats[2]) < kTolerance);
-  CHECK(std::fabs(sample.ar100 - metrics.stats[8]) < kTolerance);
+  CHECK(std::fabs(sample.ap - metrics.stats.ap) < kTolerance);
+  CHECK(std::fabs(sample.ap50 - metrics.stats.ap50) < kTolerance);
+  CHECK(std::fabs(sample.ap75 - metrics.stats.ap75) < kTolerance);
+  CHECK(std::fabs(sample.ar100 - metrics.stats.ar100) < kTolerance);
   REQUIRE(sample.category_ap.size() == metrics.per_category.size());
   for (std::size_t k = 0; k < metrics.per_category.size(); ++k) {
-    CHECK(std::fabs(sample.category_ap[k] - metrics.per_category[k].ap) < kTolerance);
+    CHECK(std::fabs(sample.category_ap[k] - metrics.per_category[k].stats.ap) < kTolerance);
   }
 }
 
@@ -68,8 +68,8 @@ TEST_CASE("a sample with one of each image is the data set", "[bootstrap]") {
   const Scene scene = make_scene(20, 7, 300);
   const CocoMatches matches = match_coco(scene.truth, scene.detections);
   const CocoMetrics metrics = coco_metrics(scene.truth, matches);
-  REQUIRE(metrics.stats[0] > 0.1);
-  REQUIRE(metrics.stats[0] < 0.9);
+  REQUIRE(metrics.stats.ap > 0.1);
+  REQUIRE(metrics.stats.ap < 0.9);
   check_sample(metrics_of_sample(matches, std::vector<int>(20, 1)), metrics);
 }
 

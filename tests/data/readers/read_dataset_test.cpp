@@ -18,51 +18,53 @@ constexpr const char* kCoco = R"({
 
 TEST_CASE("formats are recognised from the files") {
   const TemporaryFolder folder;
-  CHECK(recognise_format(folder.write("a.json", "")) == DatasetFormat::coco);
-  CHECK(recognise_format(folder.write("a.CSV", "")) == DatasetFormat::csv);
-  CHECK(recognise_format(folder.write("data.yaml", "")) == DatasetFormat::yolo);
-  CHECK(recognise_format(folder.write("data.yml", "")) == DatasetFormat::yolo);
-  CHECK(recognise_format(folder.write("splits/train.txt", "")) == DatasetFormat::voc);
+  const auto recognised = [](const std::string& path) { return std::string(recognise_format(path).name); };
+  CHECK(recognised(folder.write("a.json", "")) == "coco");
+  CHECK(recognised(folder.write("a.CSV", "")) == "csv");
+  CHECK(recognised(folder.write("data.yaml", "")) == "yolo");
+  CHECK(recognised(folder.write("data.yml", "")) == "yolo");
+  CHECK(recognised(folder.write("splits/train.txt", "")) == "voc");
   folder.write("voc/a.xml", "");
   folder.write("voc/notes.txt", "");
-  CHECK(recognise_format(folder.path("voc")) == DatasetFormat::voc);
+  CHECK(recognised(folder.path("voc")) == "voc");
   folder.write("yolo/a.txt", "");
-  CHECK(recognise_format(folder.path("yolo")) == DatasetFormat::yolo);
+  CHECK(recognised(folder.path("yolo")) == "yolo");
   folder.write("roboflow/labels/a.txt", "");
-  CHECK(recognise_format(folder.path("roboflow")) == DatasetFormat::yolo);
+  CHECK(recognised(folder.path("roboflow")) == "yolo");
 
   const auto error = [](const std::string& path) { return error_of([&] { recognise_format(path); }); };
   CHECK(error(folder.path("none")) == folder.path("none") + ": no such file or folder");
-  CHECK(contains(error(folder.write("a.doc", "")), "a.doc: neither .json (COCO)"));
+  CHECK(contains(error(folder.write("a.doc", "")), "a.doc: no format of data sets has such files; coco has a .json file; voc has "));
   folder.write("pictures/a.png", "");
-  CHECK(contains(error(folder.path("pictures")), "pictures: the folder holds neither"));
+  CHECK(contains(error(folder.path("pictures")), "pictures: no format of data sets has such files"));
 }
 
 TEST_CASE("formats have names") {
-  CHECK(format_from_name("coco") == DatasetFormat::coco);
-  CHECK(format_from_name("voc") == DatasetFormat::voc);
-  CHECK(format_from_name("csv") == DatasetFormat::csv);
-  CHECK(format_from_name("yolo") == DatasetFormat::yolo);
-  CHECK(error_of([] { format_from_name("COCO"); }) == "format 'COCO' is not one of 'coco', 'voc', 'csv', 'yolo'");
+  CHECK(format_names() == "coco, voc, csv or yolo");
+  for (const DatasetFormat& format : dataset_formats()) CHECK(&format_from_name(format.name) == &format);
+  CHECK(error_of([] { format_from_name("coca"); }) ==
+        "unknown format coca; the nearest is coco (there are coco, voc, csv, yolo)");
 }
 
 TEST_CASE("read_dataset reads each format") {
   const TemporaryFolder folder;
   const std::string coco = folder.write("a.json", kCoco);
-  CHECK(read_dataset(DatasetFormat::coco, coco, folder.path()).images.at(0).annotations.size() == 2);
+  CHECK(read_dataset("coco", coco, folder.path()).images.at(0).annotations.size() == 2);
   const std::string csv = folder.write("a.csv", "a.png,1,2,3,4,cat\n");
-  CHECK(read_dataset(DatasetFormat::csv, csv, "").images.at(0).annotations.size() == 1);
+  CHECK(read_dataset("csv", csv, "").images.at(0).annotations.size() == 1);
   folder.write("voc/a.png", "");
   folder.write("voc/a.xml", "<annotation><filename>a.png</filename></annotation>");
-  CHECK(read_dataset(DatasetFormat::voc, folder.path("voc"), "").images.at(0).name == "a.png");
-  CHECK(read_dataset(DatasetFormat::yolo, folder.path("voc"), "").images.at(0).name == "a.png");
+  CHECK(read_dataset("voc", folder.path("voc"), "").images.at(0).name == "a.png");
+  CHECK(read_dataset("yolo", folder.path("voc"), "").images.at(0).name == "a.png");
+  CHECK(read_dataset("", coco, folder.path()).images.at(0).annotations.size() == 2);
+  CHECK(contains(error_of([&] { read_dataset("csv", coco, ""); }), "a.json: line 1"));
 }
 
 TEST_CASE("a COCO set takes the classes of its training set") {
   const TemporaryFolder folder;
   const std::string file = folder.write("a.json", kCoco);
   const auto read = [&](const std::vector<std::string>& categories) {
-    return read_dataset(DatasetFormat::coco, file, folder.path(), categories);
+    return read_dataset("coco", file, folder.path(), categories);
   };
   const Dataset dataset = read({"bee", "dog", "cat"});
   REQUIRE(dataset.categories.size() == 3);

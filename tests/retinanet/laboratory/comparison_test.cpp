@@ -27,8 +27,8 @@ struct Finished {
   void add(const PlannedRun& run, double ap) {
     RunResult& r = results[run.name];
     r.name = run.name;
-    r.stats[0] = ap;
-    r.stats[1] = 2 * ap;
+    r.stats.ap = ap;
+    r.stats.ap50 = 2 * ap;
     r.seconds = 10;
   }
   std::vector<Score> scores() const { return compare(protocol, results); }

@@ -21,7 +21,7 @@ std::set<std::string> names_of(const std::vector<PlannedRun>& runs) {
 
 RunResult result(const std::string& name, double ap) {
   RunResult r{.name = name};
-  r.stats[0] = ap;
+  r.stats.ap = ap;
   return r;
 }
 

@@ -6,6 +6,7 @@
 
 #include "retinanet/training/provenance.h"
 #include "retinanet/training/evaluation_file.h"
+#include "retinanet/training/metrics_file.h"
 #include "retinanet/training/run_folder.h"
 #include "retinanet/training/trainer.h"
 #include "tests/retinanet/support.h"
@@ -78,8 +79,8 @@ TEST_CASE("the report of a run has the numbers of its files") {
 
   REQUIRE(result.evaluated);
   CHECK(contains(report, "Finished after 20 iterations."));
-  CHECK(contains(report, tile(percent_of(result.metrics.stats[0]), "AP")));
-  CHECK(contains(report, tile(percent_of(result.metrics.stats[1]), "AP50")));
+  CHECK(contains(report, tile(percent_of(result.metrics.stats.ap), "AP")));
+  CHECK(contains(report, tile(percent_of(result.metrics.stats.ap50), "AP50")));
   CHECK(contains(report, "of the weights after iteration 20."));
   for (const char* part : {"AP on the validation set", "Classification loss", "Box loss", "Learning rate",
                            "Gradient norm", "negatives&#39; loss", "Precision over recall: mean over the classes",
@@ -93,8 +94,8 @@ TEST_CASE("the report of a run has the numbers of its files") {
   CHECK_FALSE(contains(report, "a<b>"));
   for (const CategoryMetrics& c : result.metrics.per_category) {
     INFO(c.name);
-    CHECK(contains(report, "<td>" + std::to_string(c.objects) + "</td><td>" + percent_of(c.ap) + "</td><td>" +
-                               percent_of(c.ap_per_iou[kAt50]) + "</td>"));
+    CHECK(contains(report, "<td>" + std::to_string(c.objects) + "</td><td>" + percent_of(c.stats.ap) + "</td><td>" +
+                               percent_of(c.stats.ap50) + "</td>"));
   }
   CHECK(contains(report, "medium, up to 96²</th><td>0</td><td>–</td><td>–</td>"));  // pictures of 32 pixels
 
@@ -121,10 +122,10 @@ TEST_CASE("an evaluation is kept with its curves") {
     objects += static_cast<double>(c.objects);
     double area = 0;  // AP is the mean of the precisions
     for (const double precision : c.curves.range) area += precision / kRecalls;
-    CHECK(area == Approx(c.ap).margin(1e-4));
+    CHECK(area == Approx(c.stats.ap).margin(1e-4));
   }
   for (const double precision : kept->mean.range) ap += precision / kRecalls;
-  CHECK(ap == Approx(result.metrics.stats[0]).margin(1e-4));
+  CHECK(ap == Approx(result.metrics.stats.ap).margin(1e-4));
   CHECK(objects == static_cast<double>(kept->objects[kAll]));
   test::write_bytes(evaluation_file(folder), "{}");
   CHECK(error_of([&] { run_report(folder); }) == evaluation_file(folder) + ": is no evaluation of a run");

@@ -31,7 +31,7 @@ struct Made {
 struct Run {
   std::vector<std::array<double, 2>> losses;
   std::vector<float> weights, averages;
-  std::array<double, 12> stats;
+  CocoNumbers stats;
   std::string messages;
 };
 

@@ -1,0 +1,61 @@
+// metrics.csv of a run folder: a line per logged step and per evaluation, its columns named by the first line.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "data/metrics/coco_metrics.h"
+#include "retinanet/training/step_report.h"
+
+namespace diopter {
+
+std::string metrics_file(const std::string& folder);
+
+/// Columns of a new metrics.csv: the iteration, what a step reports, COCO's numbers, shares of the hardest negatives.
+std::vector<std::string> metrics_columns();
+
+/// Appends a line, written at once, so that it can be watched. A file that has other columns gets the fields that it has
+/// columns for; the others of its columns stay empty.
+void append_step(const std::string& folder, const StepReport& step);
+void append_evaluation(const std::string& folder, std::int64_t iteration, const CocoMetrics& metrics);
+
+/// For a run that is resumed at `iteration`: drops later lines, and a last one that was cut off, and adds the columns
+/// that a file from before did not have. Errors as read_metrics.
+void rewind_metrics(const std::string& folder, std::int64_t iteration);
+
+/// metrics.csv as numbers.
+struct RunMetrics {
+  std::map<std::string, std::vector<double>> columns;  // one number per line; NaN where the field is empty
+
+  /// (iteration, number) of the lines that have a number in the column; none for a column that is not there.
+  std::vector<std::array<double, 2>> over_iterations(const std::string& column) const;
+
+  /// The last number of a column.
+  std::optional<double> last(const std::string& column) const;
+
+  /// Seconds of training, of all starts of the run together.
+  double seconds() const;
+};
+
+/// Whether the last line may lack its end, as while the run goes on; it is then left out.
+enum class LastLine { whole, may_be_cut_off };
+
+/// Reads metrics.csv; no columns when there is no such file. Throws Error "FILE:LINE: ..." for a line that is cut off,
+/// that has more or fewer fields than the first, or that holds something else than numbers.
+RunMetrics read_metrics(const std::string& folder, LastLine last_line = LastLine::whole);
+
+/// Adds up the seconds of training that metrics.csv tells, line by line: they start anew where a run was resumed.
+class TrainingClock {
+ public:
+  void add(double seconds);
+  double total() const { return total_; }
+
+ private:
+  double before_ = 0, total_ = 0;
+};
+
+}  // namespace diopter

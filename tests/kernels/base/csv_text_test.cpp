@@ -1,0 +1,28 @@
+#include "kernels/base/csv_text.h"
+
+#include "tests/support/catch.h"
+
+using namespace diopter;
+
+TEST_CASE("csv: fields that need quotes have them, numbers the shortest digits") {
+  CsvText csv({"a", "b, c"});
+  csv << "say \"x\"" << 0.1 << std::int64_t{-3} << "";
+  csv.end_line();
+  csv << "two\nlines";
+  csv.end_line();
+  CHECK(csv.text() == "a,\"b, c\"\n\"say \"\"x\"\"\",0.1,-3,\n\"two\nlines\"\n");
+}
+
+TEST_CASE("csv: fields of a line") {
+  using Fields = std::vector<std::string>;
+  CHECK(csv_fields("") == Fields{""});
+  CHECK(csv_fields("a,,b,") == Fields{"a", "", "b", ""});
+  CHECK(csv_fields("\"a,b\",\"\"\"c\"\"\"") == Fields{"a,b", "\"c\""});
+  CHECK_FALSE(csv_fields("a,\"b"));
+}
+
+TEST_CASE("csv: what is written reads back") {
+  const std::vector<std::string> fields = {"plain", "", "a,b", "\"", " blank ", "é"};
+  CsvText csv(fields);
+  CHECK(csv_fields(csv.text().substr(0, csv.text().size() - 1)) == fields);
+}
