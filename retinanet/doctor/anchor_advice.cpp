@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 
+#include "kernels/base/text.h"
 #include "retinanet/config/configure.h"
 #include "retinanet/doctor/anchor_coverage.h"
 #include "retinanet/network/input.h"
@@ -19,17 +19,11 @@ constexpr int kLargestGrowth = 2;     // an input more than so many times as lar
 constexpr std::int64_t kSearchPictures = 400;
 constexpr double kFactors[] = {1, 1.25, 1.5, 1.75, 2, 2.5, 3, 3.5, 4, 5, 6, 7, 8, 10, 12};
 
-std::string number(double value) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.3g", value);
-  return text;
-}
+std::string number(double value) { return formatted("%.3g", value); }
 
 template <class T>
 std::string list(const std::vector<T>& values) {
-  std::string text;
-  for (const T& v : values) text += (text.empty() ? "" : ", ") + number(static_cast<double>(v));
-  return "[" + text + "]";
+  return "[" + join(values, ", ", [](T value) { return number(static_cast<double>(value)); }) + "]";
 }
 
 /// A configuration on the way from the given one.
@@ -114,8 +108,8 @@ std::vector<std::string> enlarged_input(const Config& config, const Dataset& dat
     case ResizeRule::Kind::exact: return {max_size(longest_input)};
     case ResizeRule::Kind::longer_side: settings = {max_size(longest_input)}; break;
     case ResizeRule::Kind::shorter_side: {
-      std::string sizes;
-      for (int size : config.input.min_sizes) sizes += (sizes.empty() ? "" : ", ") + std::to_string(scaled(size));
+      const std::string sizes =
+          join(config.input.min_sizes, ", ", [&](int size) { return std::to_string(scaled(size)); });
       settings = {max_size(config.input.max_size), "input.min_sizes=[" + sizes + "]"};
       break;
     }

@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 #include <sstream>
 #include <utility>
 
 #include "kernels/base/check.h"
+#include "kernels/base/text.h"
 #include "retinanet/config/configure.h"
 #include "retinanet/network/backbone.h"
 
@@ -28,9 +28,7 @@ std::string text(const Parts&... parts) {
 }
 
 std::string percent(double share) {
-  char out[16];
-  std::snprintf(out, sizeof out, "%.1f %%", 100 * share);
-  return out;
+  return formatted("%.1f %%", 100 * share);
 }
 
 double share(std::int64_t part, std::int64_t whole) {

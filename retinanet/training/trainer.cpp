@@ -1,7 +1,5 @@
 #include "retinanet/training/trainer.h"
 
-#include <sys/resource.h>
-
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -12,6 +10,7 @@
 #include "engine/profile/profile.h"
 #include "kernels/toolkit/dispatch.h"
 #include "kernels/base/files.h"
+#include "kernels/base/process.h"
 #include "kernels/nn/elementwise.h"
 #include "retinanet/config/config_text.h"
 #include "retinanet/config/configure.h"
@@ -36,12 +35,6 @@ Tensor at(const Tensor& numbers, StepNumber which) { return numbers.slice(which,
 
 void add_to(const Tensor& sum, const Tensor& x) {
   DIOPTER_DISPATCH(x.device(), add, x.size(), sum.data<float>(), x.data<float>(), sum.data<float>());
-}
-
-double peak_resident_mib() {
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  return static_cast<double>(usage.ru_maxrss) / 1024;
 }
 
 Schedule schedule_of(const Config::Train& t) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "kernels/base/text.h"
 #include "retinanet/config/backbone_names.h"
 #include "retinanet/config/presets.h"
 #include "retinanet/network/backbone.h"
@@ -183,10 +184,10 @@ class Recogniser {
 
   void rename(const Family& family) {
     std::map<std::string, Tensor> kept;
-    std::string needless;
+    std::vector<std::string> needless;
     for (const auto& [name, tensor] : tensors_) {
       if (is_needless(name)) {
-        needless += (needless.empty() ? "" : ", ") + name;
+        needless.push_back(name);
       } else {
         const std::string target = renamed(family.prefix + name, family.rules);
         DIOPTER_CHECK(kept.emplace(target, tensor).second, checkpoint_.file, ": two tensors are ", target, ", ", name,
@@ -194,7 +195,7 @@ class Recogniser {
       }
     }
     tensors_ = std::move(kept);
-    if (!needless.empty()) note("left out: " + needless);
+    if (!needless.empty()) note("left out: " + join(needless));
   }
 
   /// Detectron2 used to keep its normalisation with the weights.

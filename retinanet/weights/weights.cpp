@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "engine/files/torch_file.h"
+#include "kernels/base/text.h"
 #include "retinanet/config/config_text.h"
 #include "retinanet/detection/anchors_for_levels.h"
 #include "retinanet/weights/coco_classes.h"
@@ -172,18 +173,13 @@ std::vector<std::string> load_into(const RetinaNet& model, const Weights& weight
     messages.push_back(file + ": has other classes (" + std::to_string(weights.state.classes.size()) + ", not " +
                        std::to_string(model.classes()) + "); the last classification layer starts afresh");
   }
-  std::string settings;
-  for (const std::string& difference : other_settings(weights, model.config())) {
-    settings += (settings.empty() ? "" : ", ") + difference;
-  }
+  const std::string settings = join(other_settings(weights, model.config()));
   if (!settings.empty()) messages.push_back(file + ": was made with other settings: " + settings);
   return messages;
 }
 
 std::string start_from(const RetinaNet& model, const std::string& file) {
-  std::string line;
-  for (const std::string& message : load_into(model, read_weights(file))) line += (line.empty() ? "" : "; ") + message;
-  return line;
+  return join(load_into(model, read_weights(file)), "; ");
 }
 
 LoadedModel load_model(const std::string& file, Device device) {

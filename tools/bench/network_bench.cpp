@@ -1,7 +1,5 @@
 #include "tools/bench/network_bench.h"
 
-#include <sys/resource.h>
-
 #include <algorithm>
 #include <chrono>
 #include <functional>
@@ -10,6 +8,7 @@
 #include "engine/files/checkpoint.h"
 #include "kernels/toolkit/dispatch.h"
 #include "kernels/base/parallel.h"
+#include "kernels/base/process.h"
 #include "retinanet/network/detect.h"
 #include "retinanet/network/input.h"
 #include "retinanet/training/trainer.h"
@@ -30,9 +29,7 @@ double peak_memory_mib(Device device) {
   if (device == Device::cuda) {
     return static_cast<double>(DIOPTER_DISPATCH(device, peak_bytes)) / (1 << 20);
   }
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  return static_cast<double>(usage.ru_maxrss) / 1024;
+  return peak_resident_mib();
 }
 
 /// Repetitions of a body that ends with its results on the host.
