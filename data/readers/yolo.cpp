@@ -20,7 +20,7 @@ namespace fs = std::filesystem;
 bool is_names(const std::string& file) { return extension_of(file) == ".names"; }
 bool is_yaml(const std::string& file) { return extension_of(file) == ".yaml" || extension_of(file) == ".yml"; }
 
-/// What data.yaml says; empty where it does not.
+/// Contents of data.yaml; empty where it does not say.
 struct DataYaml {
   std::string path, train;
   std::vector<std::string> names;

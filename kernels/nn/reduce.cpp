@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::int64_t kGrain = 1 << 15;
 
-/// Sum of term(i) for i = 0 .. n-1. Eight running sums a piece: additions that do not wait for each other.
+/// Sum of term(i) for i = 0 .. n-1. Eight running sums per piece: additions that do not wait for each other.
 template <class S, class Term>
 S sum_of(std::int64_t n, Term term) {
   return parallel_sum<S>(n, kGrain, [=](std::int64_t begin, std::int64_t end) {

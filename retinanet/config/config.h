@@ -91,7 +91,7 @@ struct Config {
   } train;
   struct Detect {
     double score_threshold;
-    int top_k;                   // candidates an image and level
+    int top_k;                   // candidates per image and level
     double nms_iou;
     bool class_aware;
     int max_detections;

@@ -1,4 +1,4 @@
-// From the configuration to the anchors of a batch.
+// Anchors of a batch, as the configuration describes them.
 #pragma once
 
 #include <string>

@@ -1,4 +1,4 @@
-// What the losses of a batch are compared with and divided by.
+// Targets of a batch, and the normaliser of its losses.
 #pragma once
 
 #include "data/loader.h"
@@ -17,7 +17,7 @@ struct TruthTensors {
 AnchorTargets make_targets(const Config& config, const AnchorGrid& grid, const TruthTensors& truth);
 AnchorTargets make_targets(const Config& config, const AnchorGrid& grid, const Batch& batch, Device device = Device::cpu);
 
-/// What the sum of losses of each image is multiplied by, before the loss weight (kernels/detection/loss_scale.h).
+/// Factor of the sum of losses of each image, before the loss weight (kernels/detection/loss_scale.h).
 /// Everything stays on the device.
 class Normaliser {
  public:
@@ -37,7 +37,7 @@ class Normaliser {
   Tensor average_, positives_;
 };
 
-/// What the classification loss is computed on and multiplied by.
+/// Labels that the classification loss is computed on, and its factor per image.
 struct ClassificationTargets {
   AnchorTargets anchors;
   Tensor scale;  // [images]

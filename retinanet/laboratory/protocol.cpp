@@ -21,7 +21,7 @@ const std::map<std::string, std::string>& protocol_files();
 
 namespace {
 
-/// What the protocol itself decides, and settings may therefore not touch.
+/// Keys that the protocol itself decides, and that settings may therefore not touch.
 constexpr std::array kReserved = {"train.lr",      "train.seed",           "train.iterations",
                                   "train.stop_at", "train.evaluate_every", "train.pictures"};
 

@@ -64,7 +64,7 @@ const std::string& protocol_text(const std::string& name);
 /// refuses, contestants with unequal numbers of configurations, and tuning seeds that are final seeds too.
 Protocol parse_protocol(const std::string& text, const std::string& file);
 
-/// What a contestant sets in its configuration: "loss.gamma=2 loss.alpha=0.25".
+/// The settings of a contestant: "loss.gamma=2 loss.alpha=0.25".
 std::string settings_text(const Contestant& contestant, const Configuration& configuration);
 
 /// The configuration of a run, complete.

@@ -1,4 +1,4 @@
-// From the network's output to detections: threshold, top-k per level, decoding, clipping, NMS.
+// Detections from the network's output: threshold, top-k per level, decoding, clipping, NMS.
 #pragma once
 
 #include <functional>

@@ -16,7 +16,7 @@ LoaderOptions loader_options(const Config& config);
 /// The batch's pictures on a device: [images, height, width, 3], normalised.
 Variable input_of(const Batch& batch, Device device = Device::cpu);
 
-// What the loader makes of sizes and boxes without augmentation, from the annotations alone.
+// Sizes and boxes as the loader makes them without augmentation, from the annotations alone.
 
 /// Size of a picture at the network's input, and with the padding that it gets when it is alone in its batch.
 struct InputSize {

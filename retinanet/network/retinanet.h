@@ -24,7 +24,7 @@ class RetinaNet : public Module {
     Pyramid deltas;  // [rows, cells * 4], float
     AnchorGrid grid;
   };
-  /// What lies between the input and the heads.
+  /// The layers between the input and the heads.
   struct Features {
     std::vector<Variable> maps;  // C(min_level) .. C5
     Pyramid pyramid;             // P(min_level) .. P(max_level)

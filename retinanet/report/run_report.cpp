@@ -22,7 +22,7 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t kPictures = 24, kClassCharts = 12;  // more pictures are left out, more charts folded
 
-/// What a report is made of.
+/// Contents of a run folder that the report is made of.
 struct Run {
   std::string folder, config_text;
   Config config;

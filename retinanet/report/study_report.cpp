@@ -15,7 +15,7 @@ namespace diopter {
 
 namespace {
 
-/// What the numbers do not say, of every study (docs/comparing.md).
+/// Limits that the numbers of every study have (docs/comparing.md).
 constexpr const char* kLimits[] = {
     "The intervals are over seeds: initial weights, data order, augmentation.",
     "With other pictures, or another draw of the tuning runs, the difference may be another.",

@@ -25,7 +25,7 @@ namespace diopter {
 
 namespace {
 
-/// What the device computes of a step for people to see, floats; losses and positives are sums over its batches.
+/// Numbers of a step that the device computes for people to see, floats; losses and positives are sums over its batches.
 enum StepNumber { kClassificationLoss, kBoxLoss, kPositives, kGradientNorm, kStepNumbers };
 
 /// Whether something that is done every so many steps is done after this one.

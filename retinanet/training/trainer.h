@@ -24,7 +24,7 @@
 
 namespace diopter {
 
-/// What a training run tells and asks its caller; any may be empty.
+/// Callbacks of a training run; any may be empty.
 struct TrainerCallbacks {
   std::function<bool()> stop_requested;                       // polled before every step
   std::function<void(const StepReport&)> step;
@@ -99,11 +99,11 @@ class Trainer {
   void refresh_copies();
   /// Queues the next step on the device, without waiting for it.
   void queue_step();
-  /// What opens a step: gradients and numbers_ become zero.
+  /// Opens a step: gradients and numbers_ become zero.
   void queue_start();
   /// Forward and backward pass of a batch: adds to the gradients and to numbers_, and where `examples` is not null to it.
   void queue_batch(const Variable& images, const TruthTensors& truth, ExampleLogits* examples);
-  /// What closes a step, after its batches.
+  /// Closes a step, after its batches.
   void queue_update();
   /// Waits for the oldest queued step. Throws NotFinite when a loss or gradient of it is not finite.
   StepReport finish_step();

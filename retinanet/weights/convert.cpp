@@ -84,7 +84,7 @@ Config torchvision_config(const std::string& file, Config config) {
   return config;
 }
 
-/// What torchvision must be told, because it is not in the weights.
+/// Settings that torchvision must be told, because they are not in the weights.
 void note_torchvision_arguments(const Config& config, std::vector<std::string>& notes) {
   const Config usual = preset("torchvision");
   if (!differences(config, usual, {"input.mean", "input.std", "input.divisor"}).empty()) {

@@ -104,7 +104,7 @@ bool is_needless(const std::string& name) {
   return name.ends_with("_momentum") || name == "lr" || name == "weight_order";
 }
 
-/// What a family of checkpoints has in common.
+/// Common traits of a family of checkpoints.
 struct Family {
   std::string kind, preset;
   Rules rules;

@@ -1,4 +1,4 @@
-// What a training checkpoint says besides its tensors; kept in the file's metadata.
+// State of a training run beside its tensors, kept in the checkpoint's metadata.
 #pragma once
 
 #include <cstdint>

@@ -77,7 +77,7 @@ void adapt(std::map<std::string, Tensor>& tensors, const Config& from, const Con
   }
 }
 
-/// What the weights were made for and the model is not.
+/// Differences between the model and what the weights were made for.
 std::vector<std::string> other_settings(const Weights& weights, const Config& to) {
   Config from = weights.state.config;
   if (from.input.bgr != to.input.bgr) {

@@ -1,4 +1,4 @@
-// What the detector's tests share: small configurations, data sets on disk and error messages.
+// Helpers of the detector's tests: small configurations, data sets on disk and error messages.
 #pragma once
 
 #include <filesystem>

@@ -110,7 +110,7 @@ TEST_CASE("structure: tests mirror the tree") {
                               "tests/compatibility"}) == kNone);
 }
 
-// What the checks find in trees that have each fault once.
+// Findings in trees that have each fault once.
 
 TEST_CASE("structure: an include that no rule allows is named") {
   const std::vector<FolderRule> rules{{"low", {}}, {"low/inner", {"low"}}, {"high", {"low/*"}}, {"data/dataset.h", {}},

@@ -13,7 +13,7 @@ namespace diopter {
 
 namespace {
 
-// What stands in the columns id and category of the lines over all categories.
+// Contents of the columns id and category of the lines over all categories.
 constexpr const char *kNoId = "", *kAllCategories = "(all)";
 
 std::string category_table(const CocoMetrics& metrics) {

@@ -33,7 +33,7 @@ const Names& resnet50_names() {
   return names;
 }
 
-/// A checkpoint of these tensors under other names ("" leaves one out), each of one number a row.
+/// A checkpoint of these tensors under other names ("" leaves one out), each of one number per row.
 Checkpoint foreign(const Names& names, const std::function<std::string(const std::string&)>& rename) {
   Checkpoint checkpoint{"x.pth", {}, {}};
   for (const auto& [name, shape] : names) {
