@@ -19,7 +19,7 @@ struct Rect {
 
 struct Annotation {
   std::int64_t id;
-  int category;            // index into Dataset::categories
+  int category;  // index into Dataset::categories
   Rect rect;
   double area;             // COCO's "area" (of the mask, where there is one); otherwise w * h
   bool crowd = false;      // COCO iscrowd: an ignored region, in training and in the metrics
@@ -28,8 +28,8 @@ struct Annotation {
 
 struct ImageRecord {
   std::int64_t id;
-  std::string file;        // path that opens the picture
-  std::string name;        // as the annotations call it; what messages and results show
+  std::string file;           // path that opens the picture
+  std::string name;           // as the annotations call it; what messages and results show
   int width = 0, height = 0;  // 0 when the annotations do not say
   std::vector<Annotation> annotations;
 };
@@ -40,9 +40,9 @@ struct Category {
 };
 
 struct Dataset {
-  std::vector<Category> categories;    // ascending id; their index is the class of training
-  std::vector<ImageRecord> images;     // in file order; an image without annotations is a negative
-  std::vector<std::string> warnings;   // one line each, for the user: repaired or dropped annotations
+  std::vector<Category> categories;   // ascending id; their index is the class of training
+  std::vector<ImageRecord> images;    // in file order; an image without annotations is a negative
+  std::vector<std::string> warnings;  // one line each, for the user: repaired or dropped annotations
 };
 
 /// One detection, as in COCO's results format.
@@ -56,7 +56,7 @@ struct Detection {
 /// A detection in pixels of the original picture.
 struct DetectedBox {
   Box box;
-  int label;    // class index
+  int label;  // class index
   float score;
 };
 

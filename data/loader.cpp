@@ -149,7 +149,10 @@ Batch collate(const std::vector<Sample>& samples, int divisor) {
 
 struct Loader::State {
   State(const Dataset& d, const LoaderOptions& o, std::int64_t first_batch)
-      : dataset(d), options(o), count(static_cast<std::int64_t>(d.images.size())), cache(d.images.size()),
+      : dataset(d),
+        options(o),
+        count(static_cast<std::int64_t>(d.images.size())),
+        cache(d.images.size()),
         prefetch(o.workers, first_batch, std::numeric_limits<std::int64_t>::max(),
                  [this](std::int64_t number, const std::stop_token& stop) {
                    const std::int64_t begin = number * options.batch_size;
@@ -217,7 +220,7 @@ struct Loader::State {
   const Dataset& dataset;
   const LoaderOptions options;
   const std::int64_t count;
-  std::mutex mutex;  // of all between here and the prefetch
+  std::mutex mutex;                                                        // of all between here and the prefetch
   std::map<std::int64_t, std::shared_ptr<const std::vector<int>>> orders;  // by epoch
   std::vector<std::shared_ptr<const Image>> cache;                         // by image
   std::size_t cached_bytes = 0;
@@ -244,7 +247,8 @@ std::vector<std::string> Loader::take_warnings() {
 
 struct EvaluationLoader::State {
   State(const Dataset& d, const LoaderOptions& o)
-      : dataset(d), options(o),
+      : dataset(d),
+        options(o),
         prefetch(o.workers, 0, (count() + o.batch_size - 1) / o.batch_size,
                  [this](std::int64_t number, const std::stop_token& stop) {
                    const std::int64_t begin = number * options.batch_size;

@@ -6,22 +6,22 @@
 #include <string>
 #include <vector>
 
-#include "data/pictures/augment.h"
 #include "data/dataset.h"
+#include "data/pictures/augment.h"
 
 namespace diopter {
 
 /// Pictures padded to a common size with zeros (the mean colour) at the right and bottom, and their boxes.
 struct Batch {
   int images = 0, height = 0, width = 0;
-  std::vector<float> pixels;                 // [images, height, width, 3]
-  std::vector<float> boxes;                  // [total, 4], in pixels of the input
-  std::vector<std::int32_t> labels;          // [total]: class or kIgnore
-  std::vector<std::int32_t> offsets;         // [images + 1]: boxes of image i are [offsets[i], offsets[i + 1])
-  std::vector<float> sizes;                  // [images, 2]: width and height of each picture before padding
-  std::vector<float> original_sizes;         // [images, 2]: of the decoded picture
-  std::vector<std::int64_t> image_ids;       // [images]
-  std::vector<std::string> names;            // [images]: for messages
+  std::vector<float> pixels;            // [images, height, width, 3]
+  std::vector<float> boxes;             // [total, 4], in pixels of the input
+  std::vector<std::int32_t> labels;     // [total]: class or kIgnore
+  std::vector<std::int32_t> offsets;    // [images + 1]: boxes of image i are [offsets[i], offsets[i + 1])
+  std::vector<float> sizes;             // [images, 2]: width and height of each picture before padding
+  std::vector<float> original_sizes;    // [images, 2]: of the decoded picture
+  std::vector<std::int64_t> image_ids;  // [images]
+  std::vector<std::string> names;       // [images]: for messages
 };
 
 /// Puts samples together; the common size is a multiple of `divisor`.
@@ -29,10 +29,10 @@ Batch collate(const std::vector<Sample>& samples, int divisor);
 
 struct LoaderOptions {
   int batch_size = 8;
-  int workers = 2;                     // threads; 0: batches are made by the caller's thread
+  int workers = 2;  // threads; 0: batches are made by the caller's thread
   std::uint64_t seed = 0;
   int divisor = 32;
-  std::size_t cache_bytes = 0;         // decoded pictures are kept up to this size
+  std::size_t cache_bytes = 0;  // decoded pictures are kept up to this size
   ResizeRule resize;
   AugmentOptions augment;
   Normalisation normalisation;

@@ -25,8 +25,8 @@ constexpr std::uint64_t kValidation = std::uint64_t{1} << 32;  // first index of
 constexpr std::uint64_t kNoise = std::uint64_t{1} << 63;       // streams of the pixel noise
 constexpr float kMaxTilt = 0.26f;                              // of squares and triangles: 15 degrees
 constexpr float kMaxIou = 0.1f;
-constexpr double kMinPixels = 3;                               // smaller objects look all the same
-constexpr double kMaxFill = 0.45;                              // share of a picture that random placing can fill
+constexpr double kMinPixels = 3;   // smaller objects look all the same
+constexpr double kMaxFill = 0.45;  // share of a picture that random placing can fill
 
 /// A shape about (x, y): points are asked for in its own frame, turned by -angle and divided by `scale`.
 struct Shape {
@@ -252,8 +252,8 @@ Image make_shapes_image(const ShapesOptions& options, std::uint64_t index, Image
     image.rgb[i] = static_cast<std::uint8_t>(std::clamp(value, 0.0f, 1.0f) * 255 + 0.5f);
   }
 
-  record = {.id = static_cast<std::int64_t>(index), .file = "", .name = "", .width = size, .height = size,
-            .annotations = {}};
+  record = {
+      .id = static_cast<std::int64_t>(index), .file = "", .name = "", .width = size, .height = size, .annotations = {}};
   for (const auto& [shape, box] : objects) {
     const double x = box.x1, y = box.y1;
     const Rect rect{x, y, double{box.x2} - x, double{box.y2} - y};

@@ -11,13 +11,13 @@
 namespace diopter {
 
 struct ShapesOptions {
-  int size = 64;               // pictures are size x size pixels
+  int size = 64;  // pictures are size x size pixels
   int min_objects = 1, max_objects = 2;
   float min_object_size = 0.16f, max_object_size = 0.45f;  // of the picture's side
-  int distractors = 3;         // most shapes per picture that belong to no class (crosses, lines, rings)
-  float noise = 0.08f;         // standard deviation of the pixel noise, of full scale
-  float contrast = 1.0f;       // of objects against the background, 0 (invisible) to 1
-  float empty = 0.05f;         // share of pictures without objects
+  int distractors = 3;    // most shapes per picture that belong to no class (crosses, lines, rings)
+  float noise = 0.08f;    // standard deviation of the pixel noise, of full scale
+  float contrast = 1.0f;  // of objects against the background, 0 (invisible) to 1
+  float empty = 0.05f;    // share of pictures without objects
   std::uint64_t seed = 0;
 };
 

@@ -2,9 +2,9 @@
 
 #include <cmath>
 
-#include "kernels/toolkit/dispatch.h"
 #include "kernels/base/philox.h"
 #include "kernels/nn/batch_norm.h"
+#include "kernels/toolkit/dispatch.h"
 
 namespace diopter {
 

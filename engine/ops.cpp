@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "kernels/toolkit/dispatch.h"
 #include "kernels/nn/batch_norm.h"
 #include "kernels/nn/conv2d/conv2d.h"
 #include "kernels/nn/elementwise.h"
@@ -10,6 +9,7 @@
 #include "kernels/nn/max_pool.h"
 #include "kernels/nn/reduce.h"
 #include "kernels/nn/upsample.h"
+#include "kernels/toolkit/dispatch.h"
 
 namespace diopter {
 
@@ -45,7 +45,7 @@ void check_part(const char* name, const Tensor& part, const Shape& expected, con
 Variable conv2d_rows(const Variable& x, const Levels& levels, const Variable& w, const Conv2dParams& p,
                      const Shape& y_shape) {
   const Tensor xv = x.value(), wv = w.value_as(xv.dtype());
-  const Conv2dShape shape{levels, channels_of(xv), static_cast<int>(wv.shape()[0]), static_cast<int>(wv.shape()[1]),
+  const Conv2dShape shape{levels,   channels_of(xv), static_cast<int>(wv.shape()[0]), static_cast<int>(wv.shape()[1]),
                           p.stride, p.padding};
   Tensor y = Tensor::empty(y_shape, p.float_output ? DType::f32 : xv.dtype(), xv.device());
   const Tensor bias = p.bias.defined() ? p.bias.value() : Tensor();
@@ -56,10 +56,14 @@ Variable conv2d_rows(const Variable& x, const Levels& levels, const Variable& w,
   const auto forward = [&](auto in, auto out) {
     using T = decltype(in);
     using Y = decltype(out);
-    const Conv2dForwardArgs<T, Y> args{
-        .shape = shape, .x = xv.data<T>(), .w = wv.data<T>(), .y = y.data<Y>(),
-        .epilogue = {.scale = floats_or_null(p.scale), .bias = floats_or_null(bias),
-                     .residual = data_or_null<Y>(residual), .relu = p.relu}};
+    const Conv2dForwardArgs<T, Y> args{.shape = shape,
+                                       .x = xv.data<T>(),
+                                       .w = wv.data<T>(),
+                                       .y = y.data<Y>(),
+                                       .epilogue = {.scale = floats_or_null(p.scale),
+                                                    .bias = floats_or_null(bias),
+                                                    .residual = data_or_null<Y>(residual),
+                                                    .relu = p.relu}};
     DIOPTER_DISPATCH(y.device(), conv2d_forward, args);
   };
   if (xv.dtype() == y.dtype()) {
@@ -69,47 +73,52 @@ Variable conv2d_rows(const Variable& x, const Levels& levels, const Variable& w,
   }
 
   const Tensor kept = p.relu ? y : Tensor();
-  return record("conv2d", {w, x, p.bias, p.residual}, y,
-    [dx = x.gradient(), dw = w.gradient(), db = p.bias.gradient(), dr = p.residual.gradient(),
-     xv = w.requires_gradient() ? xv : Tensor(), wv, kept, scale = p.scale, shape](const Tensor& dy) {
-      const bool through = dx || dw;
-      const bool changes = kept.defined() || scale.defined();
-      const Tensor dz = through && changes ? like(dy) : dy;
-      const Tensor dresidual = dr && kept.defined() ? like(dy) : dy;
-      const Tensor dbias = db ? floats(dy, {shape.out_channels}) : Tensor();
-      with_dtype(dy.dtype(), [&](auto t) {
-        using T = decltype(t);
-        if (changes || db) {
-          DIOPTER_DISPATCH(dy.device(), conv2d_epilogue_backward,
-                           Conv2dEpilogueBackwardArgs<T>{
-                               .rows = shape.out().rows(), .channels = shape.out_channels, .y = data_or_null<T>(kept),
-                               .scale = floats_or_null(scale), .dy = dy.data<T>(),
-                               .dz = through && changes ? dz.data<T>() : nullptr,
-                               .dresidual = dr && kept.defined() ? dresidual.data<T>() : nullptr,
-                               .dbias = data_or_null<float>(dbias)});
-        }
-      });
-      if (db) db->accumulate(dbias);
-      if (dr) dr->accumulate(dresidual);
-      if (!through) return;
-      const Tensor g = dz.cast(wv.dtype());
-      with_dtype(g.dtype(), [&](auto t) {
-        using T = decltype(t);
-        if (dx) {
-          Tensor gradient = Tensor::empty({shape.in.rows(), shape.in_channels}, g.dtype(), g.device());
-          DIOPTER_DISPATCH(g.device(), conv2d_backward_data, shape, g.data<T>(), wv.data<T>(), gradient.data<T>());
-          if (shape.in.count == 1 && dy.shape().rank() == 4) {
-            gradient = gradient.reshape(map_of(shape.in.level[0], shape.in_channels));
+  return record(
+      "conv2d", {w, x, p.bias, p.residual}, y,
+      [dx = x.gradient(), dw = w.gradient(), db = p.bias.gradient(), dr = p.residual.gradient(),
+       xv = w.requires_gradient() ? xv : Tensor(), wv, kept, scale = p.scale, shape](const Tensor& dy) {
+        const bool through = dx || dw;
+        const bool changes = kept.defined() || scale.defined();
+        const Tensor dz = through && changes ? like(dy) : dy;
+        const Tensor dresidual = dr && kept.defined() ? like(dy) : dy;
+        const Tensor dbias = db ? floats(dy, {shape.out_channels}) : Tensor();
+        with_dtype(dy.dtype(), [&](auto t) {
+          using T = decltype(t);
+          if (changes || db) {
+            DIOPTER_DISPATCH(
+                dy.device(), conv2d_epilogue_backward,
+                Conv2dEpilogueBackwardArgs<T>{.rows = shape.out().rows(),
+                                              .channels = shape.out_channels,
+                                              .y = data_or_null<T>(kept),
+                                              .scale = floats_or_null(scale),
+                                              .dy = dy.data<T>(),
+                                              .dz = through && changes ? dz.data<T>() : nullptr,
+                                              .dresidual = dr && kept.defined() ? dresidual.data<T>() : nullptr,
+                                              .dbias = data_or_null<float>(dbias)});
           }
-          dx->accumulate(gradient);
-        }
-        if (dw) {
-          const Tensor gradient = floats(dy, wv.shape());
-          DIOPTER_DISPATCH(g.device(), conv2d_backward_weight, shape, g.data<T>(), xv.data<T>(), gradient.data<float>());
-          dw->accumulate(gradient);
-        }
+        });
+        if (db) db->accumulate(dbias);
+        if (dr) dr->accumulate(dresidual);
+        if (!through) return;
+        const Tensor g = dz.cast(wv.dtype());
+        with_dtype(g.dtype(), [&](auto t) {
+          using T = decltype(t);
+          if (dx) {
+            Tensor gradient = Tensor::empty({shape.in.rows(), shape.in_channels}, g.dtype(), g.device());
+            DIOPTER_DISPATCH(g.device(), conv2d_backward_data, shape, g.data<T>(), wv.data<T>(), gradient.data<T>());
+            if (shape.in.count == 1 && dy.shape().rank() == 4) {
+              gradient = gradient.reshape(map_of(shape.in.level[0], shape.in_channels));
+            }
+            dx->accumulate(gradient);
+          }
+          if (dw) {
+            const Tensor gradient = floats(dy, wv.shape());
+            DIOPTER_DISPATCH(g.device(), conv2d_backward_weight, shape, g.data<T>(), xv.data<T>(),
+                             gradient.data<float>());
+            dw->accumulate(gradient);
+          }
+        });
       });
-    });
 }
 
 /// Whether the window fits into every map with its padding.
@@ -134,8 +143,8 @@ void check_norm(int channels, const Tensor& gamma, const Tensor& beta) {
                 " channels with weight ", gamma.shape().str(), " and bias ", beta.shape().str());
 }
 
-Variable group_norm_rows(const Variable& x, const Levels& levels, const Variable& gamma, const Variable& beta, int groups,
-                         float eps) {
+Variable group_norm_rows(const Variable& x, const Levels& levels, const Variable& gamma, const Variable& beta,
+                         int groups, float eps) {
   const Tensor xv = x.value();
   const int channels = channels_of(xv);
   check_norm(channels, gamma.value(), beta.value());
@@ -146,29 +155,41 @@ Variable group_norm_rows(const Variable& x, const Levels& levels, const Variable
   with_dtype(xv.dtype(), [&](auto t) {
     using T = decltype(t);
     DIOPTER_DISPATCH(xv.device(), group_norm_forward,
-                     GroupNormForwardArgs<T>{.levels = levels, .channels = channels, .groups = groups, .x = xv.data<T>(),
-                                             .gamma = gamma.value().data<float>(), .beta = beta.value().data<float>(),
-                                             .eps = eps, .y = y.data<T>(), .mean = mean.data<float>(),
+                     GroupNormForwardArgs<T>{.levels = levels,
+                                             .channels = channels,
+                                             .groups = groups,
+                                             .x = xv.data<T>(),
+                                             .gamma = gamma.value().data<float>(),
+                                             .beta = beta.value().data<float>(),
+                                             .eps = eps,
+                                             .y = y.data<T>(),
+                                             .mean = mean.data<float>(),
                                              .rstd = rstd.data<float>()});
   });
 
   return record("group_norm", {gamma, x, beta}, y,
-    [dx = x.gradient(), dgamma = gamma.gradient(), dbeta = beta.gradient(), xv, gammav = gamma.value(), mean, rstd, levels,
-     channels, groups](const Tensor& dy) {
-      const Tensor gradient = like(dy), dg = floats(dy, {channels}), db = floats(dy, {channels});
-      with_dtype(dy.dtype(), [&](auto t) {
-        using T = decltype(t);
-        DIOPTER_DISPATCH(dy.device(), group_norm_backward,
-                         GroupNormBackwardArgs<T>{.levels = levels, .channels = channels, .groups = groups,
-                                                  .x = xv.data<T>(), .dy = dy.data<T>(), .gamma = gammav.data<float>(),
-                                                  .mean = mean.data<float>(), .rstd = rstd.data<float>(),
-                                                  .dx = gradient.data<T>(), .dgamma = dg.data<float>(),
-                                                  .dbeta = db.data<float>()});
-      });
-      if (dx) dx->accumulate(gradient);
-      if (dgamma) dgamma->accumulate(dg);
-      if (dbeta) dbeta->accumulate(db);
-    });
+                [dx = x.gradient(), dgamma = gamma.gradient(), dbeta = beta.gradient(), xv, gammav = gamma.value(),
+                 mean, rstd, levels, channels, groups](const Tensor& dy) {
+                  const Tensor gradient = like(dy), dg = floats(dy, {channels}), db = floats(dy, {channels});
+                  with_dtype(dy.dtype(), [&](auto t) {
+                    using T = decltype(t);
+                    DIOPTER_DISPATCH(dy.device(), group_norm_backward,
+                                     GroupNormBackwardArgs<T>{.levels = levels,
+                                                              .channels = channels,
+                                                              .groups = groups,
+                                                              .x = xv.data<T>(),
+                                                              .dy = dy.data<T>(),
+                                                              .gamma = gammav.data<float>(),
+                                                              .mean = mean.data<float>(),
+                                                              .rstd = rstd.data<float>(),
+                                                              .dx = gradient.data<T>(),
+                                                              .dgamma = dg.data<float>(),
+                                                              .dbeta = db.data<float>()});
+                  });
+                  if (dx) dx->accumulate(gradient);
+                  if (dgamma) dgamma->accumulate(dg);
+                  if (dbeta) dbeta->accumulate(db);
+                });
 }
 
 /// y = f(x), element by element.
@@ -213,9 +234,8 @@ Pyramid conv2d(const Pyramid& x, const Variable& w, const Conv2dParams& p) {
 
 Variable cast(const Variable& x, DType dtype) {
   if (dtype == x.value().dtype()) return x;
-  return record("cast", {x}, x.value().cast(dtype), [dx = x.gradient(), from = x.value().dtype()](const Tensor& dy) {
-    dx->accumulate(dy.cast(from));
-  });
+  return record("cast", {x}, x.value().cast(dtype),
+                [dx = x.gradient(), from = x.value().dtype()](const Tensor& dy) { dx->accumulate(dy.cast(from)); });
 }
 
 Variable relu(const Variable& x) { return activation("relu", Activation::relu, x); }
@@ -246,30 +266,42 @@ Variable batch_norm(const Variable& x, const Variable& gamma, const Variable& be
   with_dtype(xv.dtype(), [&](auto t) {
     using T = decltype(t);
     DIOPTER_DISPATCH(xv.device(), batch_norm_forward,
-                     BatchNormForwardArgs<T>{.rows = rows, .channels = channels, .x = xv.data<T>(),
-                                             .gamma = gamma.value().data<float>(), .beta = beta.value().data<float>(),
+                     BatchNormForwardArgs<T>{.rows = rows,
+                                             .channels = channels,
+                                             .x = xv.data<T>(),
+                                             .gamma = gamma.value().data<float>(),
+                                             .beta = beta.value().data<float>(),
                                              .running_mean = running.mean.data<float>(),
-                                             .running_var = running.var.data<float>(), .momentum = momentum, .eps = eps,
-                                             .y = y.data<T>(), .mean = mean.data<float>(), .rstd = rstd.data<float>()});
+                                             .running_var = running.var.data<float>(),
+                                             .momentum = momentum,
+                                             .eps = eps,
+                                             .y = y.data<T>(),
+                                             .mean = mean.data<float>(),
+                                             .rstd = rstd.data<float>()});
   });
 
   return record("batch_norm", {gamma, x, beta}, y,
-    [dx = x.gradient(), dgamma = gamma.gradient(), dbeta = beta.gradient(), xv, gammav = gamma.value(), mean, rstd, rows,
-     channels](const Tensor& dy) {
-      const Tensor gradient = like(dy), dg = floats(dy, {channels}), db = floats(dy, {channels});
-      with_dtype(dy.dtype(), [&](auto t) {
-        using T = decltype(t);
-        DIOPTER_DISPATCH(dy.device(), batch_norm_backward,
-                         BatchNormBackwardArgs<T>{.rows = rows, .channels = channels, .x = xv.data<T>(),
-                                                  .dy = dy.data<T>(), .gamma = gammav.data<float>(),
-                                                  .mean = mean.data<float>(), .rstd = rstd.data<float>(),
-                                                  .dx = gradient.data<T>(), .dgamma = dg.data<float>(),
-                                                  .dbeta = db.data<float>()});
-      });
-      if (dx) dx->accumulate(gradient);
-      if (dgamma) dgamma->accumulate(dg);
-      if (dbeta) dbeta->accumulate(db);
-    });
+                [dx = x.gradient(), dgamma = gamma.gradient(), dbeta = beta.gradient(), xv, gammav = gamma.value(),
+                 mean, rstd, rows, channels](const Tensor& dy) {
+                  const Tensor gradient = like(dy), dg = floats(dy, {channels}), db = floats(dy, {channels});
+                  with_dtype(dy.dtype(), [&](auto t) {
+                    using T = decltype(t);
+                    DIOPTER_DISPATCH(dy.device(), batch_norm_backward,
+                                     BatchNormBackwardArgs<T>{.rows = rows,
+                                                              .channels = channels,
+                                                              .x = xv.data<T>(),
+                                                              .dy = dy.data<T>(),
+                                                              .gamma = gammav.data<float>(),
+                                                              .mean = mean.data<float>(),
+                                                              .rstd = rstd.data<float>(),
+                                                              .dx = gradient.data<T>(),
+                                                              .dgamma = dg.data<float>(),
+                                                              .dbeta = db.data<float>()});
+                  });
+                  if (dx) dx->accumulate(gradient);
+                  if (dgamma) dgamma->accumulate(dg);
+                  if (dbeta) dbeta->accumulate(db);
+                });
 }
 
 Variable channel_affine(const Variable& x, const Tensor& scale, const Tensor& shift) {
@@ -286,9 +318,8 @@ Variable channel_affine(const Variable& x, const Tensor& scale, const Tensor& sh
   };
   const Tensor y = apply(x.value(), shift);
 
-  return record("channel_affine", {x}, y, [dx = x.gradient(), apply](const Tensor& dy) {
-    dx->accumulate(apply(dy, Tensor()));
-  });
+  return record("channel_affine", {x}, y,
+                [dx = x.gradient(), apply](const Tensor& dy) { dx->accumulate(apply(dy, Tensor())); });
 }
 
 Variable group_norm(const Variable& x, const Variable& gamma, const Variable& beta, int groups, float eps) {
@@ -314,7 +345,8 @@ Variable max_pool(const Variable& x, int kernel, int stride, int padding) {
     const Tensor gradient = Tensor::empty(map_of(shape.in, shape.channels), dy.dtype(), dy.device());
     with_dtype(dy.dtype(), [&](auto t) {
       using T = decltype(t);
-      DIOPTER_DISPATCH(dy.device(), max_pool_backward, shape, tap.data<std::uint8_t>(), dy.data<T>(), gradient.data<T>());
+      DIOPTER_DISPATCH(dy.device(), max_pool_backward, shape, tap.data<std::uint8_t>(), dy.data<T>(),
+                       gradient.data<T>());
     });
     dx->accumulate(gradient);
   });
@@ -341,27 +373,30 @@ Variable upsample(const Variable& x, int height, int width) {
 }
 
 Pyramid concat_levels(const std::vector<Variable>& maps) {
-  DIOPTER_CHECK(!maps.empty() && maps.size() <= kMaxLevels, maps.size(), " feature maps, 1 to ", kMaxLevels, " are possible");
+  DIOPTER_CHECK(!maps.empty() && maps.size() <= kMaxLevels, maps.size(), " feature maps, 1 to ", kMaxLevels,
+                " are possible");
   Levels levels;
   for (const Variable& map : maps) levels.level[levels.count++] = map_shape(map.value());
   const Tensor& first = maps[0].value();
   const int channels = channels_of(first);
   const Tensor y = Tensor::empty({levels.rows(), channels}, first.dtype(), first.device());
   for (int l = 0; l < levels.count; ++l) {
-    DIOPTER_CHECK(channels_of(maps[l].value()) == channels, "levels of ", channels, " and ", channels_of(maps[l].value()),
-                  " channels");
+    DIOPTER_CHECK(channels_of(maps[l].value()) == channels, "levels of ", channels, " and ",
+                  channels_of(maps[l].value()), " channels");
     y.slice(levels.offset(l), levels.offset(l + 1)).reshape(maps[l].shape()).copy_from(maps[l].value());
   }
 
   std::vector<std::shared_ptr<Gradient>> gradients;
   for (const Variable& map : maps) gradients.push_back(map.gradient());
-  return {record("concat_levels", maps, y, [gradients, levels, channels](const Tensor& dy) {
-    for (int l = 0; l < levels.count; ++l) {
-      if (!gradients[l]) continue;
-      gradients[l]->accumulate(
-          dy.slice(levels.offset(l), levels.offset(l + 1)).reshape(map_of(levels.level[l], channels)));
-    }
-  }), levels};
+  return {record("concat_levels", maps, y,
+                 [gradients, levels, channels](const Tensor& dy) {
+                   for (int l = 0; l < levels.count; ++l) {
+                     if (!gradients[l]) continue;
+                     gradients[l]->accumulate(
+                         dy.slice(levels.offset(l), levels.offset(l + 1)).reshape(map_of(levels.level[l], channels)));
+                   }
+                 }),
+          levels};
 }
 
 Variable sum(const Variable& x) {

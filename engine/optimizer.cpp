@@ -5,10 +5,10 @@
 #include <string>
 
 #include "engine/profile/profile.h"
-#include "kernels/toolkit/dispatch.h"
 #include "kernels/nn/elementwise.h"
 #include "kernels/nn/reduce.h"
 #include "kernels/nn/sgd.h"
+#include "kernels/toolkit/dispatch.h"
 
 namespace diopter {
 
@@ -31,8 +31,8 @@ std::vector<ParameterGroup> group_by_decay(const std::vector<NamedParameter>& pa
 
 namespace {
 
-/// Floats that a parameter takes in the flat buffers: whole 16 bytes, so that each begins where a GPU can read so many at
-/// once. What is between them stays zero.
+/// Floats that a parameter takes in the flat buffers: whole 16 bytes, so that each begins where a GPU can read so many
+/// at once. What is between them stays zero.
 std::int64_t padded(std::int64_t count) { return (count + 3) / 4 * 4; }
 
 }  // namespace
@@ -62,8 +62,11 @@ Sgd::Sgd(const std::vector<ParameterGroup>& groups, const Options& options) : op
       p.variable.gradient()->set_buffer(gradient);
       parameters_.push_back(p);
       velocities_.push_back({p.name, velocity});
-      segments.push_back({.w = w.data<float>(), .gradient = gradient.data<float>(), .velocity = velocity.data<float>(),
-                          .copy = copy.defined() ? copy.data<bf16>() : nullptr, .count = w.size(),
+      segments.push_back({.w = w.data<float>(),
+                          .gradient = gradient.data<float>(),
+                          .velocity = velocity.data<float>(),
+                          .copy = copy.defined() ? copy.data<bf16>() : nullptr,
+                          .count = w.size(),
                           .weight_decay = group.weight_decay});
     }
   }
@@ -97,14 +100,21 @@ void Sgd::update(float factor, const Tensor& losses) {
                    SgdControlArgs{.squared_norm = squared_norm_.data<float>(),
                                   .losses = losses.defined() ? losses.data<float>() : nullptr,
                                   .loss_count = losses.defined() ? static_cast<int>(losses.size()) : 0,
-                                  .factor = factor, .clip_norm = options_.clip_norm, .norm = norm_.data<float>(),
+                                  .factor = factor,
+                                  .clip_norm = options_.clip_norm,
+                                  .norm = norm_.data<float>(),
                                   .gradient_scale = gradient_scale_.data<float>(),
                                   .skip = skip_.data<std::int32_t>()});
   DIOPTER_DISPATCH(device, sgd_step,
                    SgdArgs{.segments = reinterpret_cast<const SgdSegment*>(segments_.data<std::uint8_t>()),
-                           .segment_count = segment_count_, .chunks = chunks_, .values = parameter_count_, .lr = lr_.data<float>(),
-                           .gradient_scale = gradient_scale_.data<float>(), .skip = skip_.data<std::int32_t>(),
-                           .momentum = options_.momentum, .nesterov = options_.nesterov});
+                           .segment_count = segment_count_,
+                           .chunks = chunks_,
+                           .values = parameter_count_,
+                           .lr = lr_.data<float>(),
+                           .gradient_scale = gradient_scale_.data<float>(),
+                           .skip = skip_.data<std::int32_t>(),
+                           .momentum = options_.momentum,
+                           .nesterov = options_.nesterov});
 }
 
 WeightAverage::WeightAverage(const Module& model, float decay) : decay_(decay), parameters_(model.parameters()) {

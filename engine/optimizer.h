@@ -24,9 +24,9 @@ struct WeightDecay {
 /// the same module. Parameters that require no gradient are left out.
 std::vector<ParameterGroup> group_by_decay(const std::vector<NamedParameter>& parameters, const WeightDecay& decay);
 
-/// SGD with momentum (kernels/nn/sgd.h). Gradients and velocities of all parameters lie in one flat buffer each, at fixed
-/// addresses; constructing the optimizer moves the parameters' gradients there. A step writes the bf16 copies that
-/// parameters have by then, too. Nothing here waits for the device.
+/// SGD with momentum (kernels/nn/sgd.h). Gradients and velocities of all parameters lie in one flat buffer each, at
+/// fixed addresses; constructing the optimizer moves the parameters' gradients there. A step writes the bf16 copies
+/// that parameters have by then, too. Nothing here waits for the device.
 class Sgd {
  public:
   struct Options {
@@ -56,9 +56,9 @@ class Sgd {
   Options options_;
   std::vector<NamedParameter> parameters_;
   std::int64_t parameter_count_ = 0;
-  Tensor gradients_, velocity_;       // flat
+  Tensor gradients_, velocity_;  // flat
   std::vector<NamedBuffer> velocities_;
-  Tensor segments_;                   // SgdSegment table as bytes
+  Tensor segments_;  // SgdSegment table as bytes
   int segment_count_;
   std::int64_t chunks_;
   Tensor lr_, squared_norm_, norm_, gradient_scale_, skip_;  // [1]
@@ -71,8 +71,8 @@ class WeightAverage {
   WeightAverage(const Module& model, float decay);
 
   void update();
-  /// The two halves of update: the next update's weight goes to the device, and the averages move by it. The second half
-  /// does the same work each time and can be recorded.
+  /// The two halves of update: the next update's weight goes to the device, and the averages move by it. The second
+  /// half does the same work each time and can be recorded.
   void advance();
   void move_averages();
   /// Exchanges the model's weights with the averages, and renews bf16 copies: call before and after an evaluation.

@@ -29,7 +29,8 @@ struct Schedule {
     if (kind == Kind::multistep) {
       lr *= std::pow(gamma, std::count_if(milestones.begin(), milestones.end(), [i](auto m) { return m <= i; }));
     } else if (kind == Kind::cosine) {
-      const double done = std::min(1.0, static_cast<double>(i) / static_cast<double>(std::max<std::int64_t>(iterations, 1)));
+      const double done =
+          std::min(1.0, static_cast<double>(i) / static_cast<double>(std::max<std::int64_t>(iterations, 1)));
       lr *= 0.5 * (1 + std::cos(3.141592653589793 * done));
     }
     return lr;

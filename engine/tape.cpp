@@ -1,9 +1,9 @@
 #include "engine/tape.h"
 
 #include "engine/profile/profile.h"
-#include "kernels/toolkit/dispatch.h"
 #include "kernels/nn/elementwise.h"
 #include "kernels/nn/reduce.h"
+#include "kernels/toolkit/dispatch.h"
 
 namespace diopter {
 
@@ -45,8 +45,8 @@ void require_finite(const char* name, const std::vector<Variable>& inputs, const
   const std::int32_t bad = count.to_vector<std::int32_t>()[0];
   if (bad == 0) return;
   const std::string parameter = parameter_of(inputs);
-  fail("the first non-finite output is that of ", name, parameter.empty() ? "" : " with " + parameter, ": ", bad, " of ",
-       y.size(), " values");
+  fail("the first non-finite output is that of ", name, parameter.empty() ? "" : " with " + parameter, ": ", bad,
+       " of ", y.size(), " values");
 }
 
 }  // namespace
@@ -124,9 +124,8 @@ void Tape::backward(const std::vector<Variable>& losses) {
 }
 
 void Tape::backward(const Variable& y, const Tensor& dy) {
-  DIOPTER_CHECK(dy.shape() == y.shape() && dy.dtype() == y.value().dtype(), "backward from a tensor ",
-                y.shape().str(), " ", name_of(y.value().dtype()), " with a gradient ", dy.shape().str(), " ",
-                name_of(dy.dtype()));
+  DIOPTER_CHECK(dy.shape() == y.shape() && dy.dtype() == y.value().dtype(), "backward from a tensor ", y.shape().str(),
+                " ", name_of(y.value().dtype()), " with a gradient ", dy.shape().str(), " ", name_of(dy.dtype()));
   if (y.requires_gradient()) y.gradient()->accumulate(dy);
   run();
 }

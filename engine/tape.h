@@ -34,7 +34,7 @@ class Gradient {
   Tensor gradient_;
   bool fixed_ = false;
   bool takes_one_seed_ = false;  // of a fused loss, which saves work when its gradient is one
-  bool seed_is_one_ = false;        // the gradient is one and is not stored: gradient_ is undefined
+  bool seed_is_one_ = false;     // the gradient is one and is not stored: gradient_ is undefined
 };
 
 /// A value that takes part in differentiation: a shared handle. A default Variable is no variable: defined() is false.
@@ -48,8 +48,8 @@ class Variable {
   const Tensor& value() const { return state_->value; }
   /// The value for arithmetic on `dtype` tensors: itself, or its bf16 copy. Throws Error when it has none.
   const Tensor& value_as(DType dtype) const;
-  /// Keeps a copy of the float value, rounded to bf16, beside it; where there is one, writes it anew in the same memory.
-  /// Whoever changes the value has to see to the copy (Sgd does).
+  /// Keeps a copy of the float value, rounded to bf16, beside it; where there is one, writes it anew in the same
+  /// memory. Whoever changes the value has to see to the copy (Sgd does).
   void write_bf16_copy() const;
   /// Undefined when there is none.
   const Tensor& bf16_copy() const { return state_->bf16_copy; }

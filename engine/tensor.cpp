@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "kernels/toolkit/dispatch.h"
 #include "kernels/nn/elementwise.h"
+#include "kernels/toolkit/dispatch.h"
 
 namespace diopter {
 

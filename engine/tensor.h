@@ -9,8 +9,8 @@
 
 #include "engine/dtype.h"
 #include "kernels/base/check.h"
-#include "kernels/toolkit/levels.h"
 #include "kernels/device/memory.h"
+#include "kernels/toolkit/levels.h"
 
 namespace diopter {
 
@@ -51,7 +51,8 @@ class Tensor {
   template <class T>
   static Tensor from(const Shape& shape, const std::vector<T>& values, Device device = Device::cpu) {
     Tensor result = empty(shape, DTypeOf<T>::value, device);
-    DIOPTER_CHECK(static_cast<std::int64_t>(values.size()) == shape.size(), values.size(), " values for shape ", shape.str());
+    DIOPTER_CHECK(static_cast<std::int64_t>(values.size()) == shape.size(), values.size(), " values for shape ",
+                  shape.str());
     result.copy_from_host(values.data());
     return result;
   }

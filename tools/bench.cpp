@@ -12,14 +12,14 @@
 #include "data/readers/read_dataset.h"
 #include "data/shapes.h"
 #include "engine/device.h"
-#include "kernels/base/files.h"
 #include "kernels/base/check.h"
+#include "kernels/base/files.h"
 #include "kernels/base/parallel.h"
 #include "retinanet/config/configure.h"
 #include "retinanet/config/presets.h"
-#include "tools/command/command.h"
 #include "tools/bench/network_bench.h"
 #include "tools/bench/overhead_bench.h"
+#include "tools/command/command.h"
 
 namespace diopter {
 
@@ -64,7 +64,8 @@ Config config_of(const Request& request) {
   return config;
 }
 
-/// As many pictures as a batch with 7 objects each, unless data are named. Further classes are added to those of the data.
+/// As many pictures as a batch with 7 objects each, unless data are named. Further classes are added to those of the
+/// data.
 Dataset data_of(const Request& request, const TemporaryFolder& folder) {
   std::string annotations = request.annotations, images = request.images;
   if (annotations.empty()) {
@@ -109,8 +110,8 @@ void run(const Request& request, NetworkTimes (*measure)(const NetworkBench&), c
   std::printf("%s, %s, %d x %d^2, %zu classes, %s, %d threads\n", request.what.c_str(),
               bench.config.model.backbone.c_str(), request.batch, request.size, bench.data.categories.size(),
               device_name, thread_count());
-  std::printf("%.2f ms a %s (median of %zu, %.2f to %.2f), %.1f images/s, %.0f MiB at most\n", median, unit, sorted.size(),
-              sorted.front(), sorted.back(), images_per_second, times.peak_memory_mib);
+  std::printf("%.2f ms a %s (median of %zu, %.2f to %.2f), %.1f images/s, %.0f MiB at most\n", median, unit,
+              sorted.size(), sorted.front(), sorted.back(), images_per_second, times.peak_memory_mib);
   if (request.json.empty()) return;
   const nlohmann::ordered_json result{{"what", request.what},
                                       {"backbone", bench.config.model.backbone},
@@ -191,7 +192,8 @@ void add_bench_command(Command& program) {
   add_kind(command, "step", "A training step: batch, forward, losses, backward, SGD", "step", bench_step, request);
   add_kind(command, "inference", "From decoded pictures in memory to detections", "batch", bench_inference, request);
   add_kind(command, "postprocess", "From random head outputs to detections", "batch", bench_postprocess, request);
-  add_kind(command, "loading", "Batches from picture files: decode, augment, normalise", "batch", bench_loading, request);
+  add_kind(command, "loading", "Batches from picture files: decode, augment, normalise", "batch", bench_loading,
+           request);
   add_overhead(command);
 }
 

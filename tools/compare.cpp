@@ -7,18 +7,18 @@
 #include <vector>
 
 #include "engine/device.h"
-#include "kernels/base/files.h"
 #include "kernels/base/check.h"
+#include "kernels/base/files.h"
 #include "kernels/base/parallel.h"
 #include "kernels/base/text.h"
 #include "retinanet/laboratory/comparison.h"
 #include "retinanet/laboratory/study.h"
 #include "retinanet/report/study_report.h"
-#include "tools/compare/child_process.h"
 #include "tools/command/command.h"
 #include "tools/command/environment.h"
 #include "tools/command/interrupt.h"
 #include "tools/command/progress.h"
+#include "tools/compare/child_process.h"
 #include "tools/compare/study_runner.h"
 
 namespace diopter {
@@ -168,9 +168,7 @@ int compare_command(Request& request) {
   return run_study(request, protocol);
 }
 
-std::string names_of_protocols() {
-  return join(protocol_names());
-}
+std::string names_of_protocols() { return join(protocol_names()); }
 
 }  // namespace
 

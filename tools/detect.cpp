@@ -1,7 +1,7 @@
 // diopter detect: finds objects in pictures and draws them.
 #include "retinanet/network/detect.h"
-#include "retinanet/network/input.h"
 #include "engine/profile/profile.h"
+#include "retinanet/network/input.h"
 #include "retinanet/weights/weights.h"
 
 #include <algorithm>
@@ -73,7 +73,8 @@ void run(const Request& request) {
   options.batch_size = request.dump.empty() ? loaded.model->config().detect.batch_size : 1;
   EvaluationLoader loader(dataset, options);
   std::unique_ptr<StepProfile> profile;
-  if (request.profile > 0) profile = std::make_unique<StepProfile>(request.profile, request.out, loaded.model->device());
+  if (request.profile > 0)
+    profile = std::make_unique<StepProfile>(request.profile, request.out, loaded.model->device());
   Progress progress("detect", static_cast<std::int64_t>(dataset.images.size()), "pictures");
   std::vector<PictureDetections> results;
   OutputNames names;
@@ -95,8 +96,8 @@ void run(const Request& request) {
     const ProfiledScope phase("batch");
     for (const std::vector<DetectedBox>& found : detect_in(batch)) {
       const ImageRecord& record = dataset.images[picture++];
-      drawn += std::count_if(found.begin(), found.end(),
-                             [&](const DetectedBox& box) { return box.score >= request.score; });
+      drawn +=
+          std::count_if(found.begin(), found.end(), [&](const DetectedBox& box) { return box.score >= request.score; });
       if (!request.json.empty()) results.push_back({record.id, record.name, found});
       const ProfiledScope drawing("draw");
       write_image(request.out + "/" + names.next(record.name),

@@ -1,7 +1,7 @@
 // diopter doctor: looks at a data set and a configuration before training.
+#include "retinanet/doctor/doctor.h"
 #include "retinanet/config/configure.h"
 #include "retinanet/config/presets.h"
-#include "retinanet/doctor/doctor.h"
 
 #include <unistd.h>
 
@@ -12,8 +12,8 @@
 #include "data/readers/read_dataset.h"
 #include "kernels/base/files.h"
 #include "tools/command/command.h"
-#include "tools/doctor/report.h"
 #include "tools/command/progress.h"
+#include "tools/doctor/report.h"
 
 namespace diopter {
 

@@ -12,15 +12,16 @@
 #include "retinanet/network/detect.h"
 #include "retinanet/weights/weights.h"
 #include "tools/command/command.h"
-#include "tools/evaluate/report.h"
 #include "tools/command/progress.h"
+#include "tools/evaluate/report.h"
 
 namespace diopter {
 
 namespace {
 
 struct Request {
-  std::string device = "auto", precision, annotations, images, checkpoint, detections, format, metric = "coco", json, csv;
+  std::string device = "auto", precision, annotations, images, checkpoint, detections, format, metric = "coco", json,
+              csv;
   double iou = 0.5, score = 0.5;
   std::uint64_t seed = 0;
   int bootstrap = 0;  // resamples
@@ -64,7 +65,8 @@ void evaluate(const Request& request) {
   check_request(request);
   LoadedModel loaded;
   if (!request.checkpoint.empty()) loaded = load_model(request.checkpoint, device_from_name(request.device));
-  if (loaded.model && !request.precision.empty()) loaded.model->set_precision(value_of(kPrecisions, request.precision, "--precision"));
+  if (loaded.model && !request.precision.empty())
+    loaded.model->set_precision(value_of(kPrecisions, request.precision, "--precision"));
   const Dataset truth = read_dataset(request.format, request.annotations, request.images, loaded.classes);
   std::vector<std::string> warnings = truth.warnings;
   const std::vector<Detection> detections =
@@ -97,15 +99,17 @@ void add_evaluate_command(Command& program) {
       "  diopter evaluate --annotations instances_val.json --detections detections.json --errors --bootstrap 1000 \\\n"
       "                   --csv tables\n\n"
       "The file of --json holds, in full precision and -1 where there is nothing to average:\n"
-      "  coco  {\"stats\": [" + join(coco_column_names()) + "],\n"
-      "         \"intervals\": {\"AP\": [low, high], \"AP50\", \"AP75\", \"AR100\"},     with --bootstrap\n"
-      "         \"errors\": {\"AP50\", KIND: {\"count\", \"gain\"}},                   with --errors\n"
-      "         \"per_category\": {\"ID\": {\"name\", \"objects\", the numbers of stats by name,\n"
-      "                                 \"AP_per_iou\" [10], \"recall100_per_iou\" [10], \"AP_interval\",\n"
-      "                                 \"errors\"}}}\n"
-      "  voc   {\"mean_ap\": AP, \"per_category\": {\"ID\": {\"name\", \"objects\", \"AP\"}}}\n\n"
-      "The folder of --csv gets categories.csv, pr_curves.csv, errors.csv, confusion.csv and, with --bootstrap,\n"
-      "intervals.csv. What the numbers mean: docs/evaluation.md.");
+      "  coco  {\"stats\": [" +
+          join(coco_column_names()) +
+          "],\n"
+          "         \"intervals\": {\"AP\": [low, high], \"AP50\", \"AP75\", \"AR100\"},     with --bootstrap\n"
+          "         \"errors\": {\"AP50\", KIND: {\"count\", \"gain\"}},                   with --errors\n"
+          "         \"per_category\": {\"ID\": {\"name\", \"objects\", the numbers of stats by name,\n"
+          "                                 \"AP_per_iou\" [10], \"recall100_per_iou\" [10], \"AP_interval\",\n"
+          "                                 \"errors\"}}}\n"
+          "  voc   {\"mean_ap\": AP, \"per_category\": {\"ID\": {\"name\", \"objects\", \"AP\"}}}\n\n"
+          "The folder of --csv gets categories.csv, pr_curves.csv, errors.csv, confusion.csv and, with --bootstrap,\n"
+          "intervals.csv. What the numbers mean: docs/evaluation.md.");
   const auto request = std::make_shared<Request>();
   command.text("--annotations", request->annotations, "Ground truth: COCO instances file, or another format")
       .required()

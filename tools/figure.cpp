@@ -4,9 +4,9 @@
 #include <string>
 #include <vector>
 
+#include "kernels/base/check.h"
 #include "kernels/base/csv_text.h"
 #include "kernels/base/text.h"
-#include "kernels/base/check.h"
 #include "retinanet/config/loss_text.h"
 #include "retinanet/laboratory/loss_curves.h"
 #include "tools/command/command.h"
@@ -63,16 +63,16 @@ void draw_losses(const Request& request) {
   DIOPTER_CHECK(!request.losses.empty() || !request.negatives, "--negatives needs --loss");
   const std::vector<AnyLoss> by_p = chosen(kOverProbability), by_x = chosen(kOverLogit);
   const bool positive = !request.negatives;
-  write_figures(request.out,
-                {curve_figure("loss_over_p", "set xlabel 'p_t, probability of the truth'\nset ylabel 'loss'\n"
-                              "set xrange [0:1]\nset yrange [0:5]\n",
-                              "p_t", by_p, value_over_probability(by_p, positive)),
-                 curve_figure("loss_over_x", "set xlabel 'x_t, logit of the truth'\nset ylabel 'loss'\n", "x_t", by_x,
-                              value_over_logit(by_x, positive)),
-                 curve_figure("derivative_over_x",
-                              "set xlabel 'x_t, logit of the truth'\nset ylabel 'derivative of the loss'\n"
-                              "set key bottom right\n",
-                              "x_t", by_x, derivative_over_logit(by_x, positive))});
+  write_figures(request.out, {curve_figure("loss_over_p",
+                                           "set xlabel 'p_t, probability of the truth'\nset ylabel 'loss'\n"
+                                           "set xrange [0:1]\nset yrange [0:5]\n",
+                                           "p_t", by_p, value_over_probability(by_p, positive)),
+                              curve_figure("loss_over_x", "set xlabel 'x_t, logit of the truth'\nset ylabel 'loss'\n",
+                                           "x_t", by_x, value_over_logit(by_x, positive)),
+                              curve_figure("derivative_over_x",
+                                           "set xlabel 'x_t, logit of the truth'\nset ylabel 'derivative of the loss'\n"
+                                           "set key bottom right\n",
+                                           "x_t", by_x, derivative_over_logit(by_x, positive))});
 }
 
 /// One panel for each gamma: FL* with each beta.
@@ -87,7 +87,8 @@ void draw_focal_star(const Request& request) {
   std::vector<std::string> titles;
   for (const float beta : request.betas) titles.push_back("beta = " + shortest(beta));
   const std::size_t panels = request.gammas.size(), rows = (panels + 1) / 2;
-  std::string script = "set multiplot layout " + std::to_string(rows) + ",2\n"
+  std::string script = "set multiplot layout " + std::to_string(rows) +
+                       ",2\n"
                        "set xlabel 'x_t'\nset ylabel 'FL*'\nset yrange [0:7]\n";
   for (std::size_t g = 0; g < panels; ++g) {
     script += "set title 'gamma = " + shortest(request.gammas[g]) + "'\n";

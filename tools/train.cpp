@@ -38,7 +38,8 @@ Settings settings_of(const Request& request) {
   if (!request.loss.empty()) {
     settings.insert(settings.begin(), {kLossKey, parse_loss(request.loss, "--loss " + request.loss)});
   }
-  if (!request.prior.empty()) settings.push_back(parse_setting("model.prior=" + request.prior, "--prior " + request.prior));
+  if (!request.prior.empty())
+    settings.push_back(parse_setting("model.prior=" + request.prior, "--prior " + request.prior));
   if (request.seed >= 0) settings.push_back({"train.seed", request.seed});
   return settings;
 }
@@ -73,7 +74,8 @@ int train(const Request& request) {
   std::vector<std::string> classes;
   for (const Category& c : training.categories) classes.push_back(c.name);
   Dataset validation;
-  if (!request.val_annotations.empty()) validation = read(request, request.val_annotations, request.val_images, classes);
+  if (!request.val_annotations.empty())
+    validation = read(request, request.val_annotations, request.val_images, classes);
 
   const std::unique_ptr<Trainer> trainer =
       request.resume ? Trainer::resume(request.out, settings_of(request), training, validation, device)
@@ -87,11 +89,11 @@ int train(const Request& request) {
   std::int64_t parameters = 0;
   for (const NamedParameter& p : trainer->model().parameters()) parameters += p.variable.value().size();
   const Config& config = trainer->config();
-  std::printf("%zu training and %zu validation pictures, %zu classes; %s with %lld parameters on %s; iteration %lld of %lld\n",
-              training.images.size(), validation.images.size(), classes.size(), config.model.backbone.c_str(),
-              static_cast<long long>(parameters), device == Device::cpu ? "cpu" : "cuda",
-              static_cast<long long>(trainer->iteration()),
-              static_cast<long long>(config.train.iterations));
+  std::printf(
+      "%zu training and %zu validation pictures, %zu classes; %s with %lld parameters on %s; iteration %lld of %lld\n",
+      training.images.size(), validation.images.size(), classes.size(), config.model.backbone.c_str(),
+      static_cast<long long>(parameters), device == Device::cpu ? "cpu" : "cuda",
+      static_cast<long long>(trainer->iteration()), static_cast<long long>(config.train.iterations));
   std::fflush(stdout);
 
   Interrupt interrupt;
@@ -129,7 +131,8 @@ int train(const Request& request) {
   if (profile) profile->finish();
   write_report(request.out, progress);
 
-  if (skipped > 0) std::fprintf(stderr, "diopter: warning: %lld of the training pictures skipped\n", static_cast<long long>(skipped));
+  if (skipped > 0)
+    std::fprintf(stderr, "diopter: warning: %lld of the training pictures skipped\n", static_cast<long long>(skipped));
   if (result.evaluated) std::printf("%s", format_coco_metrics(result.metrics).c_str());
   std::printf("%s at iteration %lld after %s; %.0f MiB of memory at most; %s; %s/report.html\n",
               result.finished ? "finished" : "stopped", static_cast<long long>(result.iteration),
@@ -148,7 +151,8 @@ void add_train_command(Command& program) {
       "    --val-annotations shapes/instances_val.json --val-images shapes/images --out run --set train.lr=0.05\n\n"
       "The run folder holds config.toml, metrics.csv, checkpoints/{last,best}.safetensors, pictures/ and report.html,\n"
       "which shows it all in a browser. Ctrl-C finishes the step and saves; the same command with --resume goes on.\n"
-      "Presets: paper, torchvision, torchvision_v2, detectron2, small; `diopter info --keys` lists every key that --set\n"
+      "Presets: paper, torchvision, torchvision_v2, detectron2, small; `diopter info --keys` lists every key that "
+      "--set\n"
       "can change.\n\n"
       "Losses, and what --loss NAME:PARAMETER=VALUE,... can change:\n" +
           describe_losses());

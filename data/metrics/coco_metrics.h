@@ -80,8 +80,8 @@ CocoMetrics coco_metrics(const Dataset& truth, const CocoMatches& matches);
 /// The same from detections; errors as match_coco.
 CocoMetrics coco_metrics(const Dataset& truth, const std::vector<Detection>& detections);
 
-/// Precision of one category over the 101 recalls of kRecallPoints, all areas, at most 100 detections per image, and the
-/// score down to which detections have to be taken to reach that recall; both 0 where it is not reached (COCOeval's
+/// Precision of one category over the 101 recalls of kRecallPoints, all areas, at most 100 detections per image, and
+/// the score down to which detections have to be taken to reach that recall; both 0 where it is not reached (COCOeval's
 /// `precision` and `scores`) and for a category without objects.
 struct PrecisionCurve {
   std::array<double, kRecalls> precision, score;

@@ -233,9 +233,8 @@ Window draw_crop(const Image& image, const ImageRecord& record, float smallest, 
     return first + static_cast<int>(u * static_cast<float>(last - first + 1));
   };
   std::vector<TargetBox> objects = targets_of(record, image);
-  std::erase_if(objects, [](const TargetBox& t) {
-    return t.label == kIgnore || t.box.x2 <= t.box.x1 || t.box.y2 <= t.box.y1;
-  });
+  std::erase_if(objects,
+                [](const TargetBox& t) { return t.label == kIgnore || t.box.x2 <= t.box.x1 || t.box.y2 <= t.box.y1; });
   int x = -1, y = -1;
   if (!objects.empty()) {
     const Box& box = objects[static_cast<std::size_t>(u_box * static_cast<float>(objects.size()))].box;
@@ -266,8 +265,8 @@ void resized_size(const ResizeRule& rule, int min_size, int width, int height, i
         out_height = static_cast<int>(h + 0.5);
         break;
       }
-      // In double and uncorrected, as torchvision does it: where 800 comes out as 799.99... the size is 799. Its versions
-      // until 0.13 and its scripted models multiply by a reciprocal in float.
+      // In double and uncorrected, as torchvision does it: where 800 comes out as 799.99... the size is 799. Its
+      // versions until 0.13 and its scripted models multiply by a reciprocal in float.
       const auto ratio = [&](int size, int side) {
         return rule.float_scale ? static_cast<double>(1.0f / static_cast<float>(side) * static_cast<float>(size))
                                 : static_cast<double>(size) / side;
@@ -285,9 +284,7 @@ void resized_size(const ResizeRule& rule, int min_size, int width, int height, i
       out_height = scaled(height);
       break;
     }
-    case ResizeRule::Kind::exact:
-      out_width = out_height = rule.max_size;
-      return;
+    case ResizeRule::Kind::exact: out_width = out_height = rule.max_size; return;
   }
   if (!rule.enlarge && (out_width > width || out_height > height)) {
     out_width = width;

@@ -18,29 +18,29 @@ struct ResizeRule {
   } kind = Kind::shorter_side;
   std::vector<int> min_sizes{800};  // one is drawn for each training picture; evaluation uses the last
   int max_size = 1333;
-  bool enlarge = true;              // false: a picture that would grow keeps its size (not for exact)
-  bool round = false;               // sizes are rounded (detectron2) instead of floored (torchvision)
+  bool enlarge = true;  // false: a picture that would grow keeps its size (not for exact)
+  bool round = false;   // sizes are rounded (detectron2) instead of floored (torchvision)
   enum class Filter {
     bilinear,  // of the normalised picture (torchvision)
     pillow     // of the 8-bit picture, as Pillow does it (detectron2)
   } filter = Filter::bilinear;
-  bool float_scale = false;         // the scale is computed in float before sizes are floored (old torchvision)
+  bool float_scale = false;  // the scale is computed in float before sizes are floored (old torchvision)
 };
 
 struct AugmentOptions {
-  float flip = 0.5f;                            // probability of a horizontal flip
-  float scale_min = 1, scale_max = 1;           // scale jitter: the input size is multiplied by a factor drawn from
-                                                // here, then cropped to (or left within) the size without jitter
-  float crop = 0;                               // probability of a random crop that keeps the centre of >= 1 box
-  float crop_min = 0.5f;                        // its sides, at least, of the picture's
+  float flip = 0.5f;                   // probability of a horizontal flip
+  float scale_min = 1, scale_max = 1;  // scale jitter: the input size is multiplied by a factor drawn from
+                                       // here, then cropped to (or left within) the size without jitter
+  float crop = 0;                      // probability of a random crop that keeps the centre of >= 1 box
+  float crop_min = 0.5f;               // its sides, at least, of the picture's
   float brightness = 0, contrast = 0, saturation = 0;  // photometric: factors from [1 - v, 1 + v]
   float hue = 0;                                       // rotation of the colours by up to so many turns either way
 };
 
 struct Normalisation {
   float mean[3] = {0.485f, 0.456f, 0.406f}, std[3] = {0.229f, 0.224f, 0.225f};  // in the channel order of the input
-  float divisor = 255;   // pixels are divided by it first
-  bool bgr = false;      // channel order of the input
+  float divisor = 255;                                                          // pixels are divided by it first
+  bool bgr = false;                                                             // channel order of the input
 };
 
 /// A box with its class (>= 0) or kIgnore, in pixels of the input.
@@ -51,9 +51,9 @@ struct TargetBox {
 
 /// The network's input for one picture.
 struct Sample {
-  int width = 0, height = 0;        // of the resized picture
-  std::vector<float> pixels;        // [height, width, 3], normalised
-  std::vector<TargetBox> targets;   // clipped to the picture; less than 1 pixel wide or high: dropped
+  int width = 0, height = 0;       // of the resized picture
+  std::vector<float> pixels;       // [height, width, 3], normalised
+  std::vector<TargetBox> targets;  // clipped to the picture; less than 1 pixel wide or high: dropped
   std::int64_t image_id = 0;
   int original_width = 0, original_height = 0;  // of the decoded picture
 };

@@ -16,8 +16,8 @@ using Colour = std::array<std::uint8_t, 3>;
 /// A colour for each class, well apart for neighbouring numbers.
 Colour class_colour(int category);
 
-/// Draws the outline of `box` (clipped to the picture) and, where `label` is not empty, the label on a filled background
-/// above it, or inside where there is no room. Line width and text size follow the picture's size.
+/// Draws the outline of `box` (clipped to the picture) and, where `label` is not empty, the label on a filled
+/// background above it, or inside where there is no room. Line width and text size follow the picture's size.
 /// Characters outside ASCII are shown as '?'.
 void draw_box(Image& image, const Box& box, const std::string& label, Colour colour);
 

@@ -20,8 +20,9 @@ struct Image {
 /// Whether the extension is one of the kinds that read_image decodes.
 bool is_picture(const std::string& file);
 
-/// Decodes a PNG, JPEG, BMP, GIF (first frame), PNM or TGA file through stb_image and turns it upright. Alpha is dropped.
-/// Throws Error "FILE: reason" for files that are missing, truncated, of another kind or larger than 64 megapixels.
+/// Decodes a PNG, JPEG, BMP, GIF (first frame), PNM or TGA file through stb_image and turns it upright. Alpha is
+/// dropped. Throws Error "FILE: reason" for files that are missing, truncated, of another kind or larger than 64
+/// megapixels.
 Image read_image(const std::string& file);
 
 /// Width and height as read_image would return them, from the header alone.

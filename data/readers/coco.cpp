@@ -187,7 +187,8 @@ bool recognises_coco(const std::string& annotations) {
   return file_exists(annotations) && extension_of(annotations) == ".json";
 }
 
-Dataset read_coco(const std::string& file, const std::string& image_folder, const std::vector<std::string>& categories) {
+Dataset read_coco(const std::string& file, const std::string& image_folder,
+                  const std::vector<std::string>& categories) {
   Dataset dataset;
   std::vector<PendingAnnotation> pending;
   std::unordered_set<std::int64_t> image_ids, category_ids;

@@ -19,22 +19,15 @@ std::string describe(double number) { return nlohmann::json(number).dump(); }
 /// The value as a message shows it: the string "abc", 1.5, a list, ....
 std::string describe(const JsonValue& value) {
   switch (value.kind) {
-    case Kind::absent:
-      return "missing";
-    case Kind::null:
-      return "null";
-    case Kind::boolean:
-      return value.integer ? "true" : "false";
-    case Kind::integer:
-      return std::to_string(value.integer);
-    case Kind::real:
-      return describe(value.real);
-    case Kind::text:
-      return "the string " + nlohmann::json(value.text).dump();
+    case Kind::absent: return "missing";
+    case Kind::null: return "null";
+    case Kind::boolean: return value.integer ? "true" : "false";
+    case Kind::integer: return std::to_string(value.integer);
+    case Kind::real: return describe(value.real);
+    case Kind::text: return "the string " + nlohmann::json(value.text).dump();
     case Kind::list:
       return value.only_numbers ? "a list of " + std::to_string(value.numbers.size()) + " numbers" : "a list";
-    case Kind::object:
-      return "an object";
+    case Kind::object: return "an object";
   }
   return "";
 }

@@ -11,8 +11,8 @@ namespace diopter {
 
 /// A format of annotations. A new one is a file with its two functions, and a row in read_dataset.cpp.
 struct DatasetFormat {
-  const char* name;   // of --format
-  const char* files;  // that `recognises` accepts, in words
+  const char* name;                                    // of --format
+  const char* files;                                   // that `recognises` accepts, in words
   bool (*recognises)(const std::string& annotations);  // an existing file or folder, by names alone
 
   /// `images` is the folder in which the pictures lie (where it is "": as the format's habits say). `categories`: when

@@ -8,8 +8,8 @@
 #include <sstream>
 #include <string_view>
 
-#include "kernels/base/files.h"
 #include "engine/files/stored_type.h"
+#include "kernels/base/files.h"
 
 namespace diopter {
 
@@ -89,8 +89,8 @@ Checkpoint load_checkpoint(const std::string& file) {
   DIOPTER_CHECK(bytes.size() >= 8, file, ": truncated at offset ", bytes.size(), ": no safetensors header");
   std::memcpy(&header_size, bytes.data(), 8);
   DIOPTER_CHECK(header_size < (1u << 28), file, ": not a safetensors file");
-  DIOPTER_CHECK(8 + header_size <= bytes.size(), file, ": truncated at offset ", bytes.size(), ", within the header of ",
-                header_size, " bytes");
+  DIOPTER_CHECK(8 + header_size <= bytes.size(), file, ": truncated at offset ", bytes.size(),
+                ", within the header of ", header_size, " bytes");
   const std::size_t base = 8 + header_size;  // of the tensors' offsets
   std::size_t end = base;
 
@@ -109,10 +109,11 @@ Checkpoint load_checkpoint(const std::string& file) {
       const std::vector<std::uint64_t> range = unsigned_list(entry.at("data_offsets"));
       DIOPTER_CHECK(sizes.size() <= Shape::kMaxRank, file, ": tensor ", name, " has ", sizes.size(), " dimensions");
       DIOPTER_CHECK(stored_size(type) > 0, file, ": tensor ", name, " has type ", type, ", which is not supported");
-      const bool fits = range.size() == 2 && range[0] <= range[1] &&
-                        takes_bytes(sizes, stored_size(type), range[1] - range[0]);
+      const bool fits =
+          range.size() == 2 && range[0] <= range[1] && takes_bytes(sizes, stored_size(type), range[1] - range[0]);
       DIOPTER_CHECK(fits, file, ": tensor ", name, ": offsets do not fit its shape ", entry.at("shape").dump());
-      DIOPTER_CHECK(range[1] <= bytes.size() - base, file, ": truncated at offset ", bytes.size(), ", within tensor ", name);
+      DIOPTER_CHECK(range[1] <= bytes.size() - base, file, ": truncated at offset ", bytes.size(), ", within tensor ",
+                    name);
       const Shape shape(std::vector<std::int64_t>(sizes.begin(), sizes.end()));
       checkpoint.tensors[name] = from_stored(type, shape, bytes.data() + base + range[0]);
       end = std::max<std::size_t>(end, base + range[1]);
@@ -131,8 +132,8 @@ void save_checkpoint(const std::string& file, const Checkpoint& checkpoint) {
   for (const auto& [name, tensor] : checkpoint.tensors) {
     std::vector<std::int64_t> sizes;
     for (int i = 0; i < tensor.shape().rank(); ++i) sizes.push_back(tensor.shape()[i]);
-    header[name] = {{"dtype", stored_name(tensor.dtype())}, {"shape", sizes},
-                    {"data_offsets", {offset, offset + tensor.bytes()}}};
+    header[name] = {
+        {"dtype", stored_name(tensor.dtype())}, {"shape", sizes}, {"data_offsets", {offset, offset + tensor.bytes()}}};
     offset += tensor.bytes();
   }
   // Bytes that are no UTF-8, in the names of classes for instance, must not cost a trained model: they are replaced.
@@ -151,8 +152,8 @@ void save_checkpoint(const std::string& file, const Checkpoint& checkpoint) {
 void put_tensors(Checkpoint& checkpoint, const std::string& prefix, const std::vector<NamedBuffer>& tensors) {
   for (const NamedBuffer& t : tensors) {
     const Tensor stored = permuted(t.tensor, true);
-    checkpoint.tensors[prefix + t.name] = stored.device() == Device::cpu ? stored
-        : Tensor::from(stored.shape(), stored.to_vector<float>());
+    checkpoint.tensors[prefix + t.name] =
+        stored.device() == Device::cpu ? stored : Tensor::from(stored.shape(), stored.to_vector<float>());
   }
 }
 
@@ -183,7 +184,8 @@ void get_tensors(const Checkpoint& checkpoint, const std::string& prefix, const 
     note(++surplus == 1, name, " has no place in the model (", description(tensor.dtype(), tensor.shape()), ")");
   }
   const int all = missing + different + surplus;
-  DIOPTER_CHECK(all == 0, checkpoint.file, ":", faults, all > 1 ? " (" + counts(missing, different, surplus) + ")" : "");
+  DIOPTER_CHECK(all == 0, checkpoint.file, ":", faults,
+                all > 1 ? " (" + counts(missing, different, surplus) + ")" : "");
   for (const NamedBuffer& t : tensors) {
     const Tensor value = permuted(checkpoint.tensors.at(prefix + t.name), false);
     if (value.dtype() == DType::f32) {

@@ -14,13 +14,13 @@ namespace diopter {
 inline constexpr const char* kVelocityPrefix = "optimizer.velocity.";
 inline constexpr const char* kAveragePrefix = "average.";
 
-/// End of the names under which PyTorch's batch norms count their batches. Nothing here needs the numbers: they are read,
-/// never missed, and written back for PyTorch.
+/// End of the names under which PyTorch's batch norms count their batches. Nothing here needs the numbers: they are
+/// read, never missed, and written back for PyTorch.
 inline constexpr const char* kBatchCount = ".num_batches_tracked";
 
 struct Checkpoint {
-  std::string file;                            // where it came from, for messages
-  std::map<std::string, Tensor> tensors;       // as stored: rank-4 weights are [out, in, kh, kw]
+  std::string file;                       // where it came from, for messages
+  std::map<std::string, Tensor> tensors;  // as stored: rank-4 weights are [out, in, kh, kw]
   std::map<std::string, std::string> metadata;
 };
 
@@ -35,8 +35,8 @@ void save_checkpoint(const std::string& file, const Checkpoint& checkpoint);
 void put_tensors(Checkpoint& checkpoint, const std::string& prefix, const std::vector<NamedBuffer>& tensors);
 
 /// Copies the stored tensors into `tensors` (the same memory, permuted back). Throws Error naming the first one that is
-/// missing, the first one that has another shape or type, and the first of those with the prefix that is not wanted (with
-/// the prefix "": of those without any of the prefixes above). Nothing is copied in that case.
+/// missing, the first one that has another shape or type, and the first of those with the prefix that is not wanted
+/// (with the prefix "": of those without any of the prefixes above). Nothing is copied in that case.
 void get_tensors(const Checkpoint& checkpoint, const std::string& prefix, const std::vector<NamedBuffer>& tensors);
 
 /// Parameters and buffers of a module, as put_tensors and get_tensors take them.

@@ -19,7 +19,8 @@ constexpr std::size_t kMaxKept = std::size_t{1} << 21;
 /// Text of a file for a message: one line, not too long.
 std::string printable(std::string_view text) {
   std::string result(text.substr(0, 80));
-  std::replace_if(result.begin(), result.end(), [](unsigned char c) { return c < 32 || c > 126; }, '?');
+  std::replace_if(
+      result.begin(), result.end(), [](unsigned char c) { return c < 32 || c > 126; }, '?');
   return result + (text.size() > 80 ? "..." : "");
 }
 

@@ -7,10 +7,10 @@
 #include <optional>
 #include <set>
 
-#include "kernels/base/files.h"
 #include "engine/files/pickle.h"
 #include "engine/files/stored_type.h"
 #include "engine/files/zip_archive.h"
+#include "kernels/base/files.h"
 
 namespace diopter {
 

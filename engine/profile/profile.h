@@ -20,9 +20,10 @@ namespace diopter {
 struct ProfiledRange {
   enum class Kind { phase, backward, kernel } kind;
   std::string name;
-  std::string parameter;  // first of those that the operation takes, "backbone.body.conv1.weight"; "" when it takes none
-  LeastWork least;        // of a kernel
-  int parent = -1;        // place of the range that it lies in, -1: none
+  std::string
+      parameter;    // first of those that the operation takes, "backbone.body.conv1.weight"; "" when it takes none
+  LeastWork least;  // of a kernel
+  int parent = -1;  // place of the range that it lies in, -1: none
   double host_begin = 0, host_end = 0;  // when the host gave the work
   double begin = 0, end = 0;            // when the device did it; on the CPU the same
   int lane = 0;                         // which of the device's streams did it

@@ -66,7 +66,8 @@ std::vector<Total> kernel_totals(const Profile& profile, const Roof& roof, bool 
 
 void keep_slowest(std::vector<Total>& all, const std::string& part, std::size_t most) {
   std::erase_if(all, [&](const Total& t) { return t.key[0] != part; });
-  std::stable_sort(all.begin(), all.end(), [](const Total& a, const Total& b) { return a.microseconds > b.microseconds; });
+  std::stable_sort(all.begin(), all.end(),
+                   [](const Total& a, const Total& b) { return a.microseconds > b.microseconds; });
   if (all.size() > most) all.resize(most);
 }
 
@@ -93,13 +94,14 @@ std::string phase_lines(const std::vector<Total>& phases, const Total& whole) {
 }
 
 std::string kernel_lines(const char* head, const std::vector<Total>& kernels, const Total& whole) {
-  std::string text = line("%8s %9s %7s %9s %8s %8s %6s  %s\n", "count", "ms", "share", "MB", "GB/s", "GFLOP/s", "roof", head);
+  std::string text =
+      line("%8s %9s %7s %9s %8s %8s %6s  %s\n", "count", "ms", "share", "MB", "GB/s", "GFLOP/s", "roof", head);
   for (const Total& t : kernels) {
     const double runs = static_cast<double>(whole.count), time = std::max(t.microseconds, 1e-3);
     text += line("%8lld %9.3f %6.1f%% %9.1f %8.1f %8.1f %5.0f%%  %s: %s%s%s\n", static_cast<long long>(t.count),
                  t.microseconds * 1e-3 / runs, 100 * t.microseconds / whole.microseconds, t.least.bytes * 1e-6 / runs,
-                 t.least.bytes * 1e-3 / time, t.least.operations * 1e-3 / time, 100 * t.share_of_roof(), t.key[1].c_str(),
-                 t.key[2].c_str(), t.key[3].empty() ? "" : ", ", t.key[3].c_str());
+                 t.least.bytes * 1e-3 / time, t.least.operations * 1e-3 / time, 100 * t.share_of_roof(),
+                 t.key[1].c_str(), t.key[2].c_str(), t.key[3].empty() ? "" : ", ", t.key[3].c_str());
   }
   return text;
 }

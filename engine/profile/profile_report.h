@@ -16,16 +16,16 @@ struct Roof {
   double microseconds(const LeastWork& least) const;
 };
 
-/// For people, for each outermost phase ("step"): its phases with time and memory, its kernels with time, floor and share
-/// of the roof, and the layers that take longest.
+/// For people, for each outermost phase ("step"): its phases with time and memory, its kernels with time, floor and
+/// share of the roof, and the layers that take longest.
 std::string profile_table(const Profile& profile, const Roof& roof);
 
 /// For programs, a line for each outermost phase, innermost phase, kernel and parameter:
 /// part,phase,kernel,parameter,count,microseconds,bytes,operations,share_of_roof
 std::string profile_csv(const Profile& profile, const Roof& roof);
 
-/// JSON in the Trace Event Format of chrome://tracing and Perfetto: a row for each of the device's streams, and one for the
-/// host where the device is another.
+/// JSON in the Trace Event Format of chrome://tracing and Perfetto: a row for each of the device's streams, and one for
+/// the host where the device is another.
 std::string profile_trace(const Profile& profile);
 
 }  // namespace diopter

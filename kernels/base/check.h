@@ -24,7 +24,7 @@ template <class... Parts>
 }  // namespace diopter
 
 /// DIOPTER_CHECK(condition, message parts...): throws diopter::Error when the condition does not hold.
-#define DIOPTER_CHECK(condition, ...)                \
-  do {                                               \
-    if (!(condition)) ::diopter::fail(__VA_ARGS__);  \
+#define DIOPTER_CHECK(condition, ...)               \
+  do {                                              \
+    if (!(condition)) ::diopter::fail(__VA_ARGS__); \
   } while (false)

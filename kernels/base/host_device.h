@@ -9,6 +9,10 @@
 
 /// Declares its contents twice, as diopter::cpu::... (defined in x.cpp) and diopter::cuda::... (defined in x.cu).
 /// Types are declared above it, never inside.
-#define DIOPTER_KERNEL(...)                   \
-  namespace diopter::cpu { __VA_ARGS__; }     \
-  namespace diopter::cuda { __VA_ARGS__; }
+#define DIOPTER_KERNEL(...) \
+  namespace diopter::cpu {  \
+  __VA_ARGS__;              \
+  }                         \
+  namespace diopter::cuda { \
+  __VA_ARGS__;              \
+  }

@@ -29,11 +29,13 @@ void parallel_for(std::int64_t n, std::int64_t grain, Body&& body) {
     std::remove_reference_t<Body>* body;
     std::int64_t n, grain;
   } context{&body, n, grain};
-  detail::run_chunks((n + grain - 1) / grain, [](void* raw, std::int64_t chunk) {
-    const Context& c = *static_cast<Context*>(raw);
-    const std::int64_t begin = chunk * c.grain;
-    (*c.body)(begin, begin + c.grain < c.n ? begin + c.grain : c.n);
-  }, &context);
+  detail::run_chunks((n + grain - 1) / grain,
+                     [](void* raw, std::int64_t chunk) {
+                       const Context& c = *static_cast<Context*>(raw);
+                       const std::int64_t begin = chunk * c.grain;
+                       (*c.body)(begin, begin + c.grain < c.n ? begin + c.grain : c.n);
+                     },
+                     &context);
 }
 
 /// Sum of body(begin, end) -> S over the pieces of [0, n), added in order: the same bits for any number of threads.

@@ -1,5 +1,6 @@
 // Philox4x32-10: counter-based random numbers (Salmon et al. 2011, "Parallel Random Numbers: As Easy as 1, 2, 3").
-// The i-th number of a stream depends on (seed, stream, i) only: the same on both devices and for any number of threads.
+// The i-th number of a stream depends on (seed, stream, i) only: the same on both devices and for any number of
+// threads.
 #pragma once
 
 #include <cmath>

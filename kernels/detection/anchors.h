@@ -10,23 +10,23 @@
 #include <cstdint>
 
 #include "kernels/base/least_work.h"
-#include "kernels/toolkit/levels.h"
 #include "kernels/detection/box.h"
+#include "kernels/toolkit/levels.h"
 
 namespace diopter {
 
 inline constexpr int kMaxCells = 16;
 
 struct AnchorLevel {
-  int h, w;                   // grid
-  float stride_x, stride_y;   // pixels between neighbours
-  Box cell[kMaxCells];        // around the origin
+  int h, w;                  // grid
+  float stride_x, stride_y;  // pixels between neighbours
+  Box cell[kMaxCells];       // around the origin
 };
 
 struct AnchorGrid {
   int levels = 0;
-  int cells = 0;              // anchors per pixel, the same on all levels, at most kMaxCells
-  float offset = 0;           // 0: centres on the pixel's corner (torchvision, detectron2); 0.5: on its middle
+  int cells = 0;     // anchors per pixel, the same on all levels, at most kMaxCells
+  float offset = 0;  // 0: centres on the pixel's corner (torchvision, detectron2); 0.5: on its middle
   AnchorLevel level[kMaxLevels] = {};
 
   DIOPTER_HD std::int64_t level_size(int l) const { return std::int64_t{level[l].h} * level[l].w * cells; }
@@ -64,8 +64,8 @@ struct AnchorGrid {
 }  // namespace diopter
 
 DIOPTER_KERNEL(
-  /// boxes [grid.size(), 4]: every anchor of an image, for tests and tools; training never stores them.
-  void generate_anchors(const AnchorGrid& grid, float* boxes))
+    /// boxes [grid.size(), 4]: every anchor of an image, for tests and tools; training never stores them.
+    void generate_anchors(const AnchorGrid& grid, float* boxes))
 
 namespace diopter::least_work {
 

@@ -1,7 +1,7 @@
 #include "kernels/detection/box_loss.h"
 
-#include "kernels/device/scratch.h"
 #include "kernels/detection/head_cut.cuh"
+#include "kernels/device/scratch.h"
 
 namespace diopter::cuda {
 
@@ -39,8 +39,7 @@ __global__ void __launch_bounds__(kThreads)
     const int l = args.grid.level_of(i), cells = args.grid.cells;
     const HeadLevel<T>& level = args.deltas.level[l];
     const int in_level = static_cast<int>(i);
-    const std::int64_t at =
-        (image * level.pixels + in_level / cells) * level.pixel_stride + in_level % cells * 4;
+    const std::int64_t at = (image * level.pixels + in_level / cells) * level.pixel_stride + in_level % cells * 4;
 
     // Loss and derivative of a positive anchor; any other keeps zeros.
     float derivative[4] = {0, 0, 0, 0};
@@ -56,8 +55,8 @@ __global__ void __launch_bounds__(kThreads)
 
     // Every anchor's gradient is written whole by its own thread: nothing needs to be cleared before.
     if (level.gradient) {
-      write(level.gradient + at, Deltas<T>{to<T>(derivative[0]), to<T>(derivative[1]), to<T>(derivative[2]),
-                                           to<T>(derivative[3])});
+      write(level.gradient + at,
+            Deltas<T>{to<T>(derivative[0]), to<T>(derivative[1]), to<T>(derivative[2]), to<T>(derivative[3])});
     }
   }
 

@@ -88,8 +88,9 @@ DIOPTER_HD T iou_loss_value(BoxLoss kind, const BoxCoder& coder, const BoxT<T>& 
   T log_scale_derivative[2] = {0, 0};  // of the aspect term of ciou
   if (kind == BoxLoss::ciou) {
     // The ratio from the deltas: the decoded sizes may both have vanished.
-    const T ratio = std::exp((log_scale[0] < limit ? log_scale[0] : limit) -
-                             (log_scale[1] < limit ? log_scale[1] : limit)) * anchor_size[0] / anchor_size[1];
+    const T ratio =
+        std::exp((log_scale[0] < limit ? log_scale[0] : limit) - (log_scale[1] < limit ? log_scale[1] : limit)) *
+        anchor_size[0] / anchor_size[1];
     const T factor = T(0.405284734569351086);  // 4 / pi^2
     const T angle = std::atan(target_w / target_h) - std::atan(ratio);
     const T v = factor * angle * angle, a = v / (T(1) - iou + v + epsilon);
@@ -116,8 +117,7 @@ DIOPTER_HD T iou_loss_value(BoxLoss kind, const BoxCoder& coder, const BoxT<T>& 
     const T d_centre = chain(along, across, along.overlap_centre, T(0), along.hull_centre, T(1));
     const T d_size = chain(along, across, along.overlap_size, T(1), along.hull_size, T(0));
     derivative[i] = d_centre * anchor_size[i] / centre_weight[i];
-    derivative[2 + i] =
-        log_scale[i] < limit ? (d_size * along.size + log_scale_derivative[i]) / size_weight[i] : T(0);
+    derivative[2 + i] = log_scale[i] < limit ? (d_size * along.size + log_scale_derivative[i]) / size_weight[i] : T(0);
   }
   return loss;
 }
@@ -153,7 +153,8 @@ DIOPTER_KERNEL(template <class T> void box_loss(const BoxLossArgs<T>& args))
 namespace diopter::least_work {
 
 /// Labels are read, gradients written; what the few positives read is not counted.
-template <class T> LeastWork box_loss(const BoxLossArgs<T>& args) {
+template <class T>
+LeastWork box_loss(const BoxLossArgs<T>& args) {
   const std::int64_t anchors = args.deltas.images * args.deltas.anchors();
   const bool gradient = args.deltas.level[0].gradient;
   return {.bytes = passes<std::int32_t>(1, anchors).bytes + passes<T>(gradient ? 4 : 0, anchors).bytes};

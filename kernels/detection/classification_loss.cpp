@@ -9,8 +9,8 @@ namespace {
 
 constexpr std::int64_t kChunk = 1 << 14;  // logits
 
-/// Sum over `rows` anchors whose `classes` logits each lie without gaps; writes their gradient, times scale, unless dx is
-/// null. Almost all anchors are background: consecutive ones are one run of negative logits.
+/// Sum over `rows` anchors whose `classes` logits each lie without gaps; writes their gradient, times scale, unless dx
+/// is null. Almost all anchors are background: consecutive ones are one run of negative logits.
 template <class T>
 double rows_loss(const LossFunctions<T>& loss, const T* x, T* dx, const std::int32_t* labels, std::int64_t rows,
                  std::int64_t classes, float scale) {

@@ -1,8 +1,8 @@
 #include "kernels/detection/classification_loss.h"
 
-#include "kernels/device/scratch.h"
 #include "kernels/detection/head_cut.cuh"
 #include "kernels/detection/loss_list.h"
+#include "kernels/device/scratch.h"
 
 namespace diopter::cuda {
 
@@ -34,9 +34,9 @@ __global__ void __launch_bounds__(kThreads)
   const std::uint32_t first = ((blockIdx.x - runs.first_block) * kPacks * kThreads + threadIdx.x) * kSize;
   const auto place = [&](int p) { return first + p * kThreads * kSize; };
 
-  // Labels: is the pack nothing but negative logits? A pack of at most `classes` elements touches one anchor, or that and
-  // the next one, so two labels tell. Where the pack is not a whole one, anchor 0 stands in: reading its label is allowed
-  // (the level has anchors), and `whole` is false.
+  // Labels: is the pack nothing but negative logits? A pack of at most `classes` elements touches one anchor, or that
+  // and the next one, so two labels tell. Where the pack is not a whole one, anchor 0 stands in: reading its label is
+  // allowed (the level has anchors), and `whole` is false.
   unsigned all_negative = 0;  // a bit per pack
 #pragma unroll
   for (int p = 0; p < kPacks; ++p) {

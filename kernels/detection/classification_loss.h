@@ -10,33 +10,34 @@
 #pragma once
 
 #include "kernels/base/least_work.h"
-#include "kernels/detection/pointwise_loss.h"
 #include "kernels/detection/box.h"
 #include "kernels/detection/head.h"
+#include "kernels/detection/pointwise_loss.h"
 
 namespace diopter {
 
 template <class T>
 struct ClassificationLossArgs {
-  HeadLevels<T> logits;         // channels = classes >= 1; gradient may be null everywhere: values only
-  const std::int32_t* labels;   // [images, logits.anchors()]: class < channels, kBackground or kIgnore; for anything
-                                // else the CPU throws Error, CUDA takes the anchor for background
-  const float* scale;           // [images], in device memory; not read without gradients
-  float* losses;                // [images], overwritten
+  HeadLevels<T> logits;        // channels = classes >= 1; gradient may be null everywhere: values only
+  const std::int32_t* labels;  // [images, logits.anchors()]: class < channels, kBackground or kIgnore; for anything
+                               // else the CPU throws Error, CUDA takes the anchor for background
+  const float* scale;          // [images], in device memory; not read without gradients
+  float* losses;               // [images], overwritten
 };
 
 }  // namespace diopter
 
-DIOPTER_KERNEL(
-  template <class T> void classification_loss(const ClassificationLossArgs<T>& args, const AnyLoss& loss))
+DIOPTER_KERNEL(template <class T> void classification_loss(const ClassificationLossArgs<T>& args, const AnyLoss& loss))
 
 namespace diopter::least_work {
 
 /// Logits and labels are read, the gradient is written.
-template <class T> LeastWork classification_loss(const ClassificationLossArgs<T>& args, const AnyLoss&) {
+template <class T>
+LeastWork classification_loss(const ClassificationLossArgs<T>& args, const AnyLoss&) {
   const std::int64_t anchors = args.logits.images * args.logits.anchors();
   const bool gradient = args.logits.level[0].gradient;
-  return {.bytes = passes<T>(gradient ? 2 : 1, anchors * args.logits.channels).bytes + passes<std::int32_t>(1, anchors).bytes};
+  return {.bytes = passes<T>(gradient ? 2 : 1, anchors * args.logits.channels).bytes +
+                   passes<std::int32_t>(1, anchors).bytes};
 }
 
 }  // namespace diopter::least_work

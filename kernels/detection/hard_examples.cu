@@ -43,7 +43,8 @@ __global__ void __launch_bounds__(kThreads)
     }
     score += image * level.pixels * heads.cells + index;
   }
-  // The lanes' sums. Lanes of an anchor are neighbours and their number divides a warp's, so no other anchor's sum gets in.
+  // The lanes' sums. Lanes of an anchor are neighbours and their number divides a warp's, so no other anchor's sum gets
+  // in.
   for (int distance = lanes / 2; distance > 0; distance /= 2) sum += __shfl_xor_sync(kAllLanes, sum, distance);
   if (exists && lane == 0) *score = sum == sum ? std::log(sum) : INFINITY;  // NaN: infinite
 }
@@ -54,8 +55,8 @@ __global__ void __launch_bounds__(kThreads) ignore_kernel(std::int64_t anchors, 
   if (i < anchors) labels[i] = kIgnore;
 }
 
-/// One block per image. Goes through the survivors twice, a thread each: counts the positives, which gives the quota, then
-/// finds by prefix sums how many of its kind are before each. Shared memory: that of the sums.
+/// One block per image. Goes through the survivors twice, a thread each: counts the positives, which gives the quota,
+/// then finds by prefix sums how many of its kind are before each. Shared memory: that of the sums.
 __global__ void __launch_bounds__(kSelectThreads) select_kernel(const __grid_constant__ HardExampleArgs args) {
   const int image = blockIdx.x, kept = args.kept[image];
   const std::int64_t first_anchor = image * args.grid.size();

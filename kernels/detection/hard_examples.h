@@ -10,14 +10,14 @@
 //      Selected anchors keep their labels, all others become kIgnore.
 //
 // The logarithm changes no order and spreads scores as top_k's histogram likes them. A loss of 0 is never selected; a
-// NaN counts as infinite, so that it is selected and noticed. Given equal scores and boxes both devices select the same.
-// Start here: kernels/plain/hard_examples.h.
+// NaN counts as infinite, so that it is selected and noticed. Given equal scores and boxes both devices select the
+// same. Start here: kernels/plain/hard_examples.h.
 #pragma once
 
 #include "kernels/base/least_work.h"
 #include "kernels/detection/anchors.h"
-#include "kernels/detection/pointwise_loss.h"
 #include "kernels/detection/head.h"
+#include "kernels/detection/pointwise_loss.h"
 
 namespace diopter {
 
@@ -32,7 +32,7 @@ struct HardExampleArgs {
   AnchorGrid grid;
   int images;
   HardExampleRule rule;
-  const std::int32_t* labels;   // [images, grid.size()]
+  const std::int32_t* labels;  // [images, grid.size()]
   int k;
   const std::int32_t* indices;  // [images, grid.levels, k] from top_k of the scores: anchors, counted within the level
   const std::int32_t* counts;   // [images, grid.levels]
@@ -70,14 +70,14 @@ DIOPTER_HD inline std::int64_t anchor_of_candidate(const HardExampleArgs& args, 
 
 }  // namespace diopter
 
-DIOPTER_KERNEL(
-  template <class T> void anchor_scores(const AnchorScoreArgs<T>& args, const AnyLoss& loss);
-  void select_hard_examples(const HardExampleArgs& args))
+DIOPTER_KERNEL(template <class T> void anchor_scores(const AnchorScoreArgs<T>& args, const AnyLoss& loss);
+               void select_hard_examples(const HardExampleArgs& args))
 
 namespace diopter::least_work {
 
 /// Logits and labels are read, a score is written for each anchor.
-template <class T> LeastWork anchor_scores(const AnchorScoreArgs<T>& args, const AnyLoss&) {
+template <class T>
+LeastWork anchor_scores(const AnchorScoreArgs<T>& args, const AnyLoss&) {
   const std::int64_t anchors = args.logits.images * args.logits.anchors();
   return {.bytes = passes<T>(1, anchors * args.logits.channels).bytes + passes<float>(2, anchors).bytes};
 }

@@ -1,4 +1,5 @@
-// The heads' outputs as the loss, top-k and box kernels read them: a pointer per level, nothing permuted or concatenated.
+// The heads' outputs as the loss, top-k and box kernels read them: a pointer per level, nothing permuted or
+// concatenated.
 #pragma once
 
 #include <cstdint>
@@ -12,9 +13,9 @@ namespace diopter {
 template <class T>
 struct HeadLevel {
   const T* values;
-  T* gradient = nullptr;       // same layout; overwritten by losses, not used elsewhere
-  std::int64_t pixels;         // h * w of one image
-  std::int64_t pixel_stride;   // >= cells * channels (more where channels are padded); padding is never read or written
+  T* gradient = nullptr;      // same layout; overwritten by losses, not used elsewhere
+  std::int64_t pixels;        // h * w of one image
+  std::int64_t pixel_stride;  // >= cells * channels (more where channels are padded); padding is never read or written
 };
 
 template <class T>

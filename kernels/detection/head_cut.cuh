@@ -4,10 +4,10 @@
 #include <limits>
 
 #include "kernels/base/check.h"
+#include "kernels/detection/head.h"
 #include "kernels/toolkit/divider.h"
 #include "kernels/toolkit/reduce.cuh"
 #include "kernels/toolkit/vector.cuh"
-#include "kernels/detection/head.h"
 
 namespace diopter::cuda {
 
@@ -22,7 +22,7 @@ struct HeadValue {
 struct HeadRuns {
   std::uint32_t size, length;  // of the level, padding counted; of a run
   Divider stride;
-  std::int64_t first_anchor;   // of the level, within the image
+  std::int64_t first_anchor;  // of the level, within the image
   int first_block;
 
   /// The value at place e of the level.

@@ -1,8 +1,8 @@
 // A classification loss as the loops over anchors call it on the CPU: classification_loss.cpp, hard_examples.cpp.
 //
 // The two functions are compiled for each loss and type in a source of their own, which CMake writes
-// (cmake/LossList.cmake) from negatives.h, and chosen once per kernel call. So nothing else is compiled per loss, or again
-// when a loss changes.
+// (cmake/LossList.cmake) from negatives.h, and chosen once per kernel call. So nothing else is compiled per loss, or
+// again when a loss changes.
 #pragma once
 
 #include <algorithm>
@@ -28,8 +28,8 @@ struct LossFunctions {
   /// Loss of a positive logit.
   ValueAndDerivative<float> positive(float x) const { return positive_of(loss.get(), x); }
 
-  /// Adds to `sum` the losses of the anchor with this label and the logits x [classes]: one is positive, or none. Writes
-  /// their gradient, times scale, unless dx is null: 0 for kIgnore. Throws Error for a label that is no class.
+  /// Adds to `sum` the losses of the anchor with this label and the logits x [classes]: one is positive, or none.
+  /// Writes their gradient, times scale, unless dx is null: 0 for kIgnore. Throws Error for a label that is no class.
   void add_anchor(double& sum, const T* x, T* dx, std::int32_t label, std::int64_t classes, float scale) const {
     const auto add_negatives = [&](std::int64_t begin, std::int64_t end) {
       sum += negatives(x + begin, dx ? dx + begin : nullptr, end - begin, scale);

@@ -29,10 +29,12 @@ inline const char* loss_source(const AnyLoss& loss) {
 
 /// The anchors that a loss is computed on; nothing for all of them.
 inline std::optional<HardExampleRule> hard_example_rule(const AnyLoss& loss) {
-  return std::visit([](const auto& l) -> std::optional<HardExampleRule> {
-    if constexpr (requires { l.hard_examples(); }) return l.hard_examples();
-    return std::nullopt;
-  }, loss);
+  return std::visit(
+      [](const auto& l) -> std::optional<HardExampleRule> {
+        if constexpr (requires { l.hard_examples(); }) return l.hard_examples();
+        return std::nullopt;
+      },
+      loss);
 }
 
 /// Calls f(parameter, value) for each parameter: a LossParameter, and a reference to its value in `loss`, which is an

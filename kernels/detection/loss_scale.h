@@ -11,8 +11,8 @@
 
 #include <cstdint>
 
-#include "kernels/base/least_work.h"
 #include "kernels/base/host_device.h"
+#include "kernels/base/least_work.h"
 
 namespace diopter {
 
@@ -20,7 +20,7 @@ enum class LossNormaliser { image, batch, ema };
 
 struct LossScaleArgs {
   LossNormaliser normaliser;
-  float momentum;                 // m
+  float momentum;  // m
   int images;
   const std::int32_t* positives;  // [images]
   float* average;                 // [1], updated by ema, else unused

@@ -6,8 +6,8 @@
 #include <cmath>
 #include <vector>
 
-#include "kernels/toolkit/widest_vectors.h"
 #include "kernels/base/parallel.h"
+#include "kernels/toolkit/widest_vectors.h"
 
 namespace diopter::cpu {
 
@@ -100,12 +100,14 @@ struct TileState {
   std::int32_t best[kTile], claimed[kTile], covered[kTile];
 };
 
-// The loops over the anchors that a box reaches. `anchor` gives the i-th of a tile, arguments are values: so they vectorise.
+// The loops over the anchors that a box reaches. `anchor` gives the i-th of a tile, arguments are values: so they
+// vectorise.
 
 template <class Anchor>
 std::int32_t largest_iou_bits(Anchor anchor, Range r, Box box) {
   std::int32_t largest = 0;
-  for (int i = r.begin; i < r.end; ++i) largest = std::max(largest, std::bit_cast<std::int32_t>(box_iou(anchor(i), box)));
+  for (int i = r.begin; i < r.end; ++i)
+    largest = std::max(largest, std::bit_cast<std::int32_t>(box_iou(anchor(i), box)));
   return largest;
 }
 
@@ -130,7 +132,9 @@ void cover(Anchor anchor, Range r, Box region, float overlap, TileState& state) 
 class Matcher {
  public:
   explicit Matcher(const MatchArgs& args)
-      : args_(args), truth_(args.truth), tiles_(cut_into_tiles(args.grid)),
+      : args_(args),
+        truth_(args.truth),
+        tiles_(cut_into_tiles(args.grid)),
         reach_(std::int64_t{args.grid.levels} * args.truth.total),
         largest_(args.rule.low_quality ? args.truth.total : 0) {
     for (int l = 0; l < args.grid.levels; ++l) {

@@ -1,7 +1,7 @@
 #include "kernels/detection/match.h"
 
-#include "kernels/toolkit/reduce.cuh"
 #include "kernels/device/scratch.h"
+#include "kernels/toolkit/reduce.cuh"
 
 namespace diopter::cuda {
 

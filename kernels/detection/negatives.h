@@ -1,5 +1,5 @@
-// The loss of a run of negative logits on the CPU: nearly all the work of the classification loss, and the only loop that
-// is compiled for each loss.
+// The loss of a run of negative logits on the CPU: nearly all the work of the classification loss, and the only loop
+// that is compiled for each loss.
 #pragma once
 
 #include <algorithm>
@@ -13,8 +13,8 @@
 namespace diopter::cpu {
 
 /// n negative logits: writes their gradient unless dx is null, returns the sum of their losses.
-/// Blocks of floats let the compiler vectorise the loop over the loss. The losses of a block are added in float, vector by
-/// vector, whatever the processor's vectors are; blocks in double.
+/// Blocks of floats let the compiler vectorise the loop over the loss. The losses of a block are added in float, vector
+/// by vector, whatever the processor's vectors are; blocks in double.
 template <class T, class Loss>
 double negatives(const Loss& loss, const T* x, T* dx, std::int64_t n, float scale) {
   constexpr int kBlock = 128, kVector = 16;

@@ -1,8 +1,8 @@
 #include "kernels/detection/nms.h"
 
-#include "kernels/toolkit/reduce.cuh"
-#include "kernels/device/scratch.h"
 #include "kernels/detection/block_sort.cuh"
+#include "kernels/device/scratch.h"
+#include "kernels/toolkit/reduce.cuh"
 
 namespace diopter::cuda {
 
@@ -18,10 +18,10 @@ constexpr int kImageThreads = 1024;
 
 /// Scratch memory, [images, capacity] each.
 struct Workspace {
-  std::uint64_t* keys;    // by class, then rank: class << 32 | rank
-  std::int32_t* order;    // index of the box of a rank
-  std::int32_t* survives; // by rank
-  Box* kept;              // boxes that each class has kept, in order, from the class's first place in `keys` on
+  std::uint64_t* keys;     // by class, then rank: class << 32 | rank
+  std::int32_t* order;     // index of the box of a rank
+  std::int32_t* survives;  // by rank
+  Box* kept;               // boxes that each class has kept, in order, from the class's first place in `keys` on
 };
 
 /// One block per image. Sorts by (score descending, index), which gives the ranks, then by (class, rank). Keys are

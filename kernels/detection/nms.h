@@ -23,9 +23,9 @@ struct NmsArgs {
   const std::int32_t* counts;  // [images]: valid boxes, <= capacity
   float iou_threshold;
   bool class_aware = true;
-  int max_kept;                // kept at most, an image
-  std::int32_t* keep;          // [images, max_kept]: indices into the image's boxes, in the order
-  std::int32_t* kept;          // [images]: how many
+  int max_kept;        // kept at most, an image
+  std::int32_t* keep;  // [images, max_kept]: indices into the image's boxes, in the order
+  std::int32_t* kept;  // [images]: how many
 };
 
 }  // namespace diopter

@@ -1,11 +1,12 @@
 // The boxes that non-maximum suppression on the CPU has kept so far, and the search for one that suppresses another.
 //
-// Boxes that overlap by more than a threshold t are near each other and of similar size, so that only few kept ones need
-// be compared. Along either axis, with widths a and b, centres d apart and an overlap o <= (a + b) / 2 - d,
-//   IoU <= o / (a + b - o);     IoU > t   =>   o > t (a + b) / (1 + t),   t a < b < a / t,   d < (a + b) / 2 (1 - t) / (1 + t)
-// A hundred kept boxes are compared one after another. More lie in a pyramid of grids: a level has those whose longer side
-// is at most that of its cells, and too long for the level below, in the cell of their centre. A search visits a handful
-// of cells of a level or two.
+// Boxes that overlap by more than a threshold t are near each other and of similar size, so that only few kept ones
+// need be compared. Along either axis, with widths a and b, centres d apart and an overlap o <= (a + b) / 2 - d,
+//   IoU <= o / (a + b - o);     IoU > t   =>   o > t (a + b) / (1 + t),   t a < b < a / t,   d < (a + b) / 2 (1 - t) /
+//   (1 + t)
+// A hundred kept boxes are compared one after another. More lie in a pyramid of grids: a level has those whose longer
+// side is at most that of its cells, and too long for the level below, in the cell of their centre. A search visits a
+// handful of cells of a level or two.
 #pragma once
 
 #include <algorithm>
@@ -14,8 +15,8 @@
 #include <utility>
 #include <vector>
 
-#include "kernels/toolkit/widest_vectors.h"
 #include "kernels/detection/box.h"
+#include "kernels/toolkit/widest_vectors.h"
 
 namespace diopter::cpu {
 
@@ -67,8 +68,11 @@ class KeptBoxes {
   struct Sides {
     double x, y, w, h, longer;
     explicit Sides(const Box& b)
-        : x(0.5 * (double{b.x1} + double{b.x2})), y(0.5 * (double{b.y1} + double{b.y2})), w(double{b.x2} - double{b.x1}),
-          h(double{b.y2} - double{b.y1}), longer(std::max(w, h)) {}
+        : x(0.5 * (double{b.x1} + double{b.x2})),
+          y(0.5 * (double{b.y1} + double{b.y2})),
+          w(double{b.x2} - double{b.x1}),
+          h(double{b.y2} - double{b.y1}),
+          longer(std::max(w, h)) {}
   };
 
   struct Level {

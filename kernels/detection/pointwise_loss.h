@@ -7,8 +7,8 @@
 //   with_fast_version(f)     calls f with a fast version of the loss for its parameters; may be missing
 //   hard_examples()          which anchors are trained on, a HardExampleRule; may be missing: all
 //
-// A fast version is a functor of another type that gives the same values and derivatives. Kernels run it in place of the
-// loss, so it must not carry a formula of its own: it calls the loss (exponent.h) or another loss (ohem.h).
+// A fast version is a functor of another type that gives the same values and derivatives. Kernels run it in place of
+// the loss, so it must not carry a formula of its own: it calls the loss (exponent.h) or another loss (ohem.h).
 // tests/kernels/detection/losses_test.cpp compares both, for every loss and its parameters.
 #pragma once
 
@@ -47,13 +47,14 @@ struct HardExampleRule {
 };
 
 template <class Loss>
-concept PointwiseLoss =
-    requires { sizeof(Loss); } && std::is_trivially_copyable_v<Loss> && std::is_default_constructible_v<Loss> &&
-    requires(const Loss& loss) {
-      { loss(0.0f, true) } -> std::same_as<ValueAndDerivative<float>>;
-      { loss(0.0, true) } -> std::same_as<ValueAndDerivative<double>>;
-      { Loss::source } -> std::convertible_to<const char*>;
-    };
+concept PointwiseLoss = requires {
+  sizeof(Loss);
+}
+&&std::is_trivially_copyable_v<Loss>&& std::is_default_constructible_v<Loss>&& requires(const Loss& loss) {
+  { loss(0.0f, true) } -> std::same_as<ValueAndDerivative<float>>;
+  { loss(0.0, true) } -> std::same_as<ValueAndDerivative<double>>;
+  { Loss::source } -> std::convertible_to<const char*>;
+};
 
 /// Weight of a logit where positives weigh alpha and negatives 1 - alpha.
 template <class T>

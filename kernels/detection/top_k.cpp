@@ -5,9 +5,9 @@
 #include <vector>
 
 #include "kernels/base/check.h"
-#include "kernels/toolkit/widest_vectors.h"
 #include "kernels/base/parallel.h"
 #include "kernels/detection/head_cut.h"
+#include "kernels/toolkit/widest_vectors.h"
 
 namespace diopter::cpu {
 
@@ -32,8 +32,8 @@ bool keep_best(std::vector<Candidate>& candidates, std::size_t k) {
   return true;
 }
 
-/// First logit, from `begin` on in steps of kBlock, of a block with one above the threshold; n or more if there is none.
-/// Hardly any block has one, and a block is tested without branches, which vectorises.
+/// First logit, from `begin` on in steps of kBlock, of a block with one above the threshold; n or more if there is
+/// none. Hardly any block has one, and a block is tested without branches, which vectorises.
 template <class T>
 std::int64_t next_block(const T* logits, std::int64_t begin, std::int64_t n, float threshold) {
   std::int64_t found = n;
@@ -89,9 +89,8 @@ void top_k(const TopKArgs<T>& args) {
   }
   const std::vector<HeadChunk> chunks = head_chunks(heads, kChunk);
   std::vector<std::vector<Candidate>> of_chunk(chunks.size());
-  parallel_for(static_cast<std::int64_t>(chunks.size()), 1, [&](std::int64_t i, std::int64_t) {
-    of_chunk[i] = best_of_chunk(args, chunks[i]);
-  });
+  parallel_for(static_cast<std::int64_t>(chunks.size()), 1,
+               [&](std::int64_t i, std::int64_t) { of_chunk[i] = best_of_chunk(args, chunks[i]); });
 
   const std::int64_t outputs = std::int64_t{heads.images} * heads.count;
   std::vector<std::vector<Candidate>> of_level(outputs);

@@ -1,8 +1,8 @@
 #include "kernels/detection/top_k.h"
 
-#include "kernels/device/scratch.h"
 #include "kernels/detection/block_sort.cuh"
 #include "kernels/detection/head_cut.cuh"
+#include "kernels/device/scratch.h"
 
 namespace diopter::cuda {
 
@@ -26,16 +26,14 @@ __device__ int bin_of(float logit) {
   return eighths > 0.0f ? static_cast<int>(eighths < kBins - 1 ? eighths : kBins - 1) : 0;
 }
 
-__device__ std::uint64_t key_of(float logit, std::uint32_t index) {
-  return sort_key(descending_bits(logit), index);
-}
+__device__ std::uint64_t key_of(float logit, std::uint32_t index) { return sort_key(descending_bits(logit), index); }
 
 /// Scratch memory; a segment is a level of an image, segment = image * levels + level.
 struct Candidates {
-  std::uint64_t* keys;      // [segments, room]
-  std::int64_t room;        // at least k
-  unsigned* counts;         // [2, segments]: how many the first and the second launch found; only `room` are kept
-  unsigned* histogram;      // [segments, kBins] of the first launch
+  std::uint64_t* keys;  // [segments, room]
+  std::int64_t room;    // at least k
+  unsigned* counts;     // [2, segments]: how many the first and the second launch found; only `room` are kept
+  unsigned* histogram;  // [segments, kBins] of the first launch
 };
 
 /// Appends the keys of the lanes with `chosen` to a segment's buffer: one atomic operation per warp. The count goes on
@@ -258,9 +256,9 @@ void top_k(const TopKArgs<T>& args) {
   const LaunchConfig config{.grid = {static_cast<unsigned>(tiles.blocks), images}, .block = kThreads};
   launch(filter_kernel<T, false>, config, args, tiles, candidates);
   launch(filter_kernel<T, true>, config, args, tiles, candidates);
-  launch(select_kernel<T>, {.grid = static_cast<unsigned>(segments), .block = kSelectThreads,
-                            .shared = block_sort_bytes(args.k)},
-         args, tiles, candidates, best.data());
+  launch(select_kernel<T>,
+         {.grid = static_cast<unsigned>(segments), .block = kSelectThreads, .shared = block_sort_bytes(args.k)}, args,
+         tiles, candidates, best.data());
 }
 
 template <class T>

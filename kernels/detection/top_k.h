@@ -28,16 +28,16 @@ template <class T>
 struct DecodeArgs {
   AnchorGrid grid;
   BoxCoder coder = {};
-  HeadLevels<T> deltas;           // channels = 4
+  HeadLevels<T> deltas;  // channels = 4
   int classes, k;
-  const std::int32_t* indices;    // [images, levels, k] from top_k
-  const float* values;            // [images, levels, k]
-  const std::int32_t* counts;     // [images, levels]
-  const float* image_sizes;       // [images, 2]: width, height to which boxes are clipped; null: no clipping
-  float* boxes;                   // [images, levels * k, 4]; the valid ones of an image lie in front, level after level
-  float* scores;                  // [images, levels * k]: sigmoid of the logit, or the value itself
-  std::int32_t* labels;           // [images, levels * k]
-  std::int32_t* candidates;       // [images]: number of valid ones
+  const std::int32_t* indices;  // [images, levels, k] from top_k
+  const float* values;          // [images, levels, k]
+  const std::int32_t* counts;   // [images, levels]
+  const float* image_sizes;     // [images, 2]: width, height to which boxes are clipped; null: no clipping
+  float* boxes;                 // [images, levels * k, 4]; the valid ones of an image lie in front, level after level
+  float* scores;                // [images, levels * k]: sigmoid of the logit, or the value itself
+  std::int32_t* labels;         // [images, levels * k]
+  std::int32_t* candidates;     // [images]: number of valid ones
   bool sigmoid = true;
 };
 
@@ -48,8 +48,8 @@ DIOPTER_HD void decode_candidate(const DecodeArgs<T>& args, std::int64_t image, 
   const HeadLevel<T>& level = heads.level[l];
   const std::int64_t in = (image * heads.count + l) * args.k + rank;
   const std::int32_t index = args.indices[in], anchor = index / args.classes;
-  const T* x = level.values + (image * level.pixels + anchor / heads.cells) * level.pixel_stride +
-               anchor % heads.cells * 4;
+  const T* x =
+      level.values + (image * level.pixels + anchor / heads.cells) * level.pixel_stride + anchor % heads.cells * 4;
   const float deltas[4] = {float(x[0]), float(x[1]), float(x[2]), float(x[3])}, value = args.values[in];
   Box box = decode_box(args.coder, args.grid.box(l, anchor), deltas);
   if (args.image_sizes) {
@@ -64,17 +64,18 @@ DIOPTER_HD void decode_candidate(const DecodeArgs<T>& args, std::int64_t image, 
 
 }  // namespace diopter
 
-DIOPTER_KERNEL(
-  template <class T> void top_k(const TopKArgs<T>& args);
-  template <class T> void decode_candidates(const DecodeArgs<T>& args))
+DIOPTER_KERNEL(template <class T> void top_k(const TopKArgs<T>& args);
+               template <class T> void decode_candidates(const DecodeArgs<T>& args))
 
 namespace diopter::least_work {
 
-template <class T> LeastWork top_k(const TopKArgs<T>& args) {
+template <class T>
+LeastWork top_k(const TopKArgs<T>& args) {
   return passes<T>(1, args.logits.images * args.logits.anchors() * args.logits.channels);
 }
 /// As if every place held a candidate: index, value and deltas are read, box, score and label written.
-template <class T> LeastWork decode_candidates(const DecodeArgs<T>& args) {
+template <class T>
+LeastWork decode_candidates(const DecodeArgs<T>& args) {
   const double places = static_cast<double>(args.deltas.images) * args.deltas.count * args.k;
   return {.bytes = places * (8 + 4 * sizeof(T) + sizeof(Box) + 8)};
 }

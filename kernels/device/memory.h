@@ -3,8 +3,8 @@
 
 #include <cstddef>
 
-#include "kernels/base/least_work.h"
 #include "kernels/base/host_device.h"
+#include "kernels/base/least_work.h"
 
 namespace diopter {
 
@@ -15,23 +15,21 @@ enum class Device { cpu, cuda };
 
 // On the GPU all of these are ordered by cuda::stream(), and only copy_to_host waits.
 DIOPTER_KERNEL(
-  /// Uninitialised, at least 64-byte aligned; bytes may be 0 (nullptr). Throws Error naming the size when there is none
-  /// left.
-  void* allocate(std::size_t bytes);
-  /// Free for reuse after all that was given to the streams of this thread and of the one that allocated it.
-  void deallocate(void* memory) noexcept;
-  /// Sets bytes to 0.
-  void zero(void* memory, std::size_t bytes);
-  /// Copies within the device; the two do not overlap.
-  void copy(void* to, const void* from, std::size_t bytes);
-  /// The host memory may be changed as soon as this returns, unless it is from cuda::allocate_pinned.
-  void copy_from_host(void* to, const void* from, std::size_t bytes);
-  /// Waits for the copy.
-  void copy_to_host(void* to, const void* from, std::size_t bytes);
-  /// Bytes now allocated through allocate(), and the largest such number since reset_peak_bytes().
-  std::size_t allocated_bytes();
-  std::size_t peak_bytes();
-  void reset_peak_bytes())
+    /// Uninitialised, at least 64-byte aligned; bytes may be 0 (nullptr). Throws Error naming the size when there is
+    /// none left.
+    void* allocate(std::size_t bytes);
+    /// Free for reuse after all that was given to the streams of this thread and of the one that allocated it.
+    void deallocate(void* memory) noexcept;
+    /// Sets bytes to 0.
+    void zero(void* memory, std::size_t bytes);
+    /// Copies within the device; the two do not overlap.
+    void copy(void* to, const void* from, std::size_t bytes);
+    /// The host memory may be changed as soon as this returns, unless it is from cuda::allocate_pinned.
+    void copy_from_host(void* to, const void* from, std::size_t bytes);
+    /// Waits for the copy.
+    void copy_to_host(void* to, const void* from, std::size_t bytes);
+    /// Bytes now allocated through allocate(), and the largest such number since reset_peak_bytes().
+    std::size_t allocated_bytes(); std::size_t peak_bytes(); void reset_peak_bytes())
 
 namespace diopter::cuda {
 
@@ -50,7 +48,11 @@ inline constexpr NoWork allocate, deallocate, allocated_bytes, peak_bytes, reset
 
 inline LeastWork zero(const void*, std::size_t bytes) { return {.bytes = static_cast<double>(bytes)}; }
 inline LeastWork copy(const void*, const void*, std::size_t bytes) { return {.bytes = 2 * static_cast<double>(bytes)}; }
-inline LeastWork copy_from_host(const void*, const void*, std::size_t bytes) { return {.bytes = static_cast<double>(bytes)}; }
-inline LeastWork copy_to_host(const void*, const void*, std::size_t bytes) { return {.bytes = static_cast<double>(bytes)}; }
+inline LeastWork copy_from_host(const void*, const void*, std::size_t bytes) {
+  return {.bytes = static_cast<double>(bytes)};
+}
+inline LeastWork copy_to_host(const void*, const void*, std::size_t bytes) {
+  return {.bytes = static_cast<double>(bytes)};
+}
 
 }  // namespace diopter::least_work

@@ -4,8 +4,8 @@
 #include <memory>
 #include <vector>
 
-#include "kernels/base/least_work.h"
 #include "kernels/base/host_device.h"
+#include "kernels/base/least_work.h"
 
 namespace diopter {
 

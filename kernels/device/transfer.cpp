@@ -27,6 +27,8 @@ class PlainMemory : public PinnedBuffer {
 }  // namespace
 
 std::unique_ptr<PinnedBuffer> make_pinned_buffer(std::size_t bytes) { return std::make_unique<PlainMemory>(bytes); }
-SideStream make_side_stream() { return {[](const std::function<void()>& queue) { queue(); }, [] {}}; }
+SideStream make_side_stream() {
+  return {[](const std::function<void()>& queue) { queue(); }, [] {}};
+}
 
 }  // namespace diopter::cpu

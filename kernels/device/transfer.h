@@ -5,8 +5,8 @@
 #include <functional>
 #include <memory>
 
-#include "kernels/base/least_work.h"
 #include "kernels/base/host_device.h"
+#include "kernels/base/least_work.h"
 
 namespace diopter {
 
@@ -25,8 +25,8 @@ class PinnedBuffer {
 
 /// Device work beside the computation, on a stream of its own.
 struct SideStream {
-  /// Calls `queue`; what it allocates and queues runs beside what is queued elsewhere, before or afterwards: it must not
-  /// touch memory that the caller's work may still use.
+  /// Calls `queue`; what it allocates and queues runs beside what is queued elsewhere, before or afterwards: it must
+  /// not touch memory that the caller's work may still use.
   std::function<void(const std::function<void()>& queue)> run;
   /// What is queued by the caller from now on comes after all that run() queued.
   std::function<void()> join;
@@ -35,10 +35,10 @@ struct SideStream {
 }  // namespace diopter
 
 DIOPTER_KERNEL(
-  /// Throws Error when there is no such memory left.
-  std::unique_ptr<PinnedBuffer> make_pinned_buffer(std::size_t bytes);
-  /// On the CPU nothing runs beside anything: run() calls `queue`, join() does nothing.
-  SideStream make_side_stream())
+    /// Throws Error when there is no such memory left.
+    std::unique_ptr<PinnedBuffer> make_pinned_buffer(std::size_t bytes);
+    /// On the CPU nothing runs beside anything: run() calls `queue`, join() does nothing.
+    SideStream make_side_stream())
 
 namespace diopter::least_work {
 

@@ -41,7 +41,9 @@ class PageLockedMemory : public PinnedBuffer {
 
 }  // namespace
 
-std::unique_ptr<PinnedBuffer> make_pinned_buffer(std::size_t bytes) { return std::make_unique<PageLockedMemory>(bytes); }
+std::unique_ptr<PinnedBuffer> make_pinned_buffer(std::size_t bytes) {
+  return std::make_unique<PageLockedMemory>(bytes);
+}
 
 SideStream make_side_stream() {
   struct Beside {

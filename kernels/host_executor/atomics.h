@@ -25,8 +25,7 @@ T atomic_update(T* p, Next next) {
 }
 
 template <class T>
-  requires OneOf<T, int, unsigned, unsigned long long, float, double>
-T atomicAdd(T* p, std::type_identity_t<T> v) {
+requires OneOf<T, int, unsigned, unsigned long long, float, double> T atomicAdd(T* p, std::type_identity_t<T> v) {
   // Unsigned arithmetic, so that integers wrap around as they do on the GPU.
   return atomic_update(p, [v](T old) {
     if constexpr (std::is_same_v<T, int>) {
@@ -37,19 +36,15 @@ T atomicAdd(T* p, std::type_identity_t<T> v) {
   });
 }
 template <class T>
-  requires OneOf<T, int, unsigned>
-T atomicSub(T* p, std::type_identity_t<T> v) {
-  return atomic_update(
-      p, [v](T old) { return static_cast<T>(static_cast<unsigned>(old) - static_cast<unsigned>(v)); });
+requires OneOf<T, int, unsigned> T atomicSub(T* p, std::type_identity_t<T> v) {
+  return atomic_update(p, [v](T old) { return static_cast<T>(static_cast<unsigned>(old) - static_cast<unsigned>(v)); });
 }
 template <class T>
-  requires OneOf<T, int, unsigned, long long, unsigned long long>
-T atomicMin(T* p, std::type_identity_t<T> v) {
+requires OneOf<T, int, unsigned, long long, unsigned long long> T atomicMin(T* p, std::type_identity_t<T> v) {
   return atomic_update(p, [v](T old) { return v < old ? v : old; });
 }
 template <class T>
-  requires OneOf<T, int, unsigned, long long, unsigned long long>
-T atomicMax(T* p, std::type_identity_t<T> v) {
+requires OneOf<T, int, unsigned, long long, unsigned long long> T atomicMax(T* p, std::type_identity_t<T> v) {
   return atomic_update(p, [v](T old) { return old < v ? v : old; });
 }
 template <AtomicWord T>
@@ -65,8 +60,7 @@ T atomicXor(T* p, std::type_identity_t<T> v) {
   return atomic_update(p, [v](T old) { return old ^ v; });
 }
 template <class T>
-  requires OneOf<T, int, unsigned, unsigned long long, float>
-T atomicExch(T* p, std::type_identity_t<T> v) {
+requires OneOf<T, int, unsigned, unsigned long long, float> T atomicExch(T* p, std::type_identity_t<T> v) {
   return atomic_update(p, [v](T) { return v; });
 }
 template <AtomicWord T>
@@ -77,20 +71,19 @@ inline unsigned atomicInc(unsigned* p, unsigned limit) {
   return atomic_update(p, [limit](unsigned old) { return old >= limit ? 0 : old + 1; });
 }
 inline unsigned atomicDec(unsigned* p, unsigned limit) {
-  return atomic_update(
-      p, [limit](unsigned old) { return old == 0 || old > limit ? limit : old - 1; });
+  return atomic_update(p, [limit](unsigned old) { return old == 0 || old > limit ? limit : old - 1; });
 }
 
 }  // namespace diopter::host_executor
 
 using diopter::host_executor::atomicAdd;
-using diopter::host_executor::atomicSub;
-using diopter::host_executor::atomicMin;
-using diopter::host_executor::atomicMax;
 using diopter::host_executor::atomicAnd;
-using diopter::host_executor::atomicOr;
-using diopter::host_executor::atomicXor;
-using diopter::host_executor::atomicExch;
 using diopter::host_executor::atomicCAS;
-using diopter::host_executor::atomicInc;
 using diopter::host_executor::atomicDec;
+using diopter::host_executor::atomicExch;
+using diopter::host_executor::atomicInc;
+using diopter::host_executor::atomicMax;
+using diopter::host_executor::atomicMin;
+using diopter::host_executor::atomicOr;
+using diopter::host_executor::atomicSub;
+using diopter::host_executor::atomicXor;

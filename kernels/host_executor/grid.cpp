@@ -39,15 +39,13 @@ WorkerPool& pool() {
 /// Which block comes i-th.
 std::uint64_t block_at(std::uint64_t i, std::uint64_t blocks) {
   switch (options().order) {
-    case Order::reverse:
-      return blocks - 1 - i;
+    case Order::reverse: return blocks - 1 - i;
     case Order::shuffle: {
       std::uint64_t stride = blocks * 5 / 8 + options().seed % 64 + 1;
       while (std::gcd(stride, blocks) != 1) ++stride;
       return i * (stride % blocks) % blocks;
     }
-    default:
-      return i;
+    default: return i;
   }
 }
 

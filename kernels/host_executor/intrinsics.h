@@ -1,17 +1,38 @@
-// Loads with cache hints, bit operations and fast mathematics with CUDA's names. The fast functions are computed at full
-// precision: the GPU's differ in the last bits, which is why results are compared with a tolerance.
-// Included by language.h.
+// Loads with cache hints, bit operations and fast mathematics with CUDA's names. The fast functions are computed at
+// full precision: the GPU's differ in the last bits, which is why results are compared with a tolerance. Included by
+// language.h.
 #pragma once
 
 #include <cmath>
 
-template <class T> T __ldg(const T* p) { return *p; }
-template <class T> T __ldca(const T* p) { return *p; }
-template <class T> T __ldcg(const T* p) { return *p; }
-template <class T> T __ldcs(const T* p) { return *p; }
-template <class T> void __stcg(T* p, std::type_identity_t<T> v) { *p = v; }
-template <class T> void __stcs(T* p, std::type_identity_t<T> v) { *p = v; }
-template <class T> void __stwt(T* p, std::type_identity_t<T> v) { *p = v; }
+template <class T>
+T __ldg(const T* p) {
+  return *p;
+}
+template <class T>
+T __ldca(const T* p) {
+  return *p;
+}
+template <class T>
+T __ldcg(const T* p) {
+  return *p;
+}
+template <class T>
+T __ldcs(const T* p) {
+  return *p;
+}
+template <class T>
+void __stcg(T* p, std::type_identity_t<T> v) {
+  *p = v;
+}
+template <class T>
+void __stcs(T* p, std::type_identity_t<T> v) {
+  *p = v;
+}
+template <class T>
+void __stwt(T* p, std::type_identity_t<T> v) {
+  *p = v;
+}
 
 inline int __float_as_int(float x) { return std::bit_cast<int>(x); }
 inline unsigned __float_as_uint(float x) { return std::bit_cast<unsigned>(x); }
@@ -46,8 +67,14 @@ inline float __frsqrt_rn(float x) { return 1.0f / std::sqrt(x); }
 inline float __fdividef(float a, float b) { return a / b; }
 inline float __saturatef(float x) { return std::fmin(std::fmax(x, 0.0f), 1.0f); }
 // Templates, because newer C libraries have functions of these names, which then win.
-template <class T> T rsqrtf(T x) { return T(1) / std::sqrt(x); }
-template <class T> T rsqrt(T x) { return T(1) / std::sqrt(x); }
+template <class T>
+T rsqrtf(T x) {
+  return T(1) / std::sqrt(x);
+}
+template <class T>
+T rsqrt(T x) {
+  return T(1) / std::sqrt(x);
+}
 
 // Not functions: the C library declares some of these names for itself.
 #define __expf(x) expf(x)
@@ -64,13 +91,13 @@ inline float __int2float_rn(int x) { return static_cast<float>(x); }
 inline float __uint2float_rn(unsigned x) { return static_cast<float>(x); }
 
 template <class A, class B>
-  requires std::is_arithmetic_v<A> && std::is_arithmetic_v<B>
+requires std::is_arithmetic_v<A> && std::is_arithmetic_v<B>
 constexpr auto min(A a, B b) {
   using Common = std::common_type_t<A, B>;
   return static_cast<Common>(b) < static_cast<Common>(a) ? static_cast<Common>(b) : static_cast<Common>(a);
 }
 template <class A, class B>
-  requires std::is_arithmetic_v<A> && std::is_arithmetic_v<B>
+requires std::is_arithmetic_v<A> && std::is_arithmetic_v<B>
 constexpr auto max(A a, B b) {
   using Common = std::common_type_t<A, B>;
   return static_cast<Common>(a) < static_cast<Common>(b) ? static_cast<Common>(b) : static_cast<Common>(a);

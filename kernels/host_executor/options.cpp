@@ -48,11 +48,12 @@ Options read() {
   }
   if (!lazy.empty()) result.lazy = number("DIOPTER_EXECUTOR_LAZY", lazy, "0 or 1") != 0;
   static constexpr std::pair<const char*, Fault> kFaults[] = {{"", Fault::no},
-                                                             {"no_driver", Fault::no_driver},
-                                                             {"old_driver", Fault::old_driver},
-                                                             {"no_device", Fault::no_device},
-                                                             {"no_kernel_image", Fault::no_kernel_image}};
-  const auto* found = std::find_if(std::begin(kFaults), std::end(kFaults), [&](const auto& f) { return fault == f.first; });
+                                                              {"no_driver", Fault::no_driver},
+                                                              {"old_driver", Fault::old_driver},
+                                                              {"no_device", Fault::no_device},
+                                                              {"no_kernel_image", Fault::no_kernel_image}};
+  const auto* found =
+      std::find_if(std::begin(kFaults), std::end(kFaults), [&](const auto& f) { return fault == f.first; });
   if (found == std::end(kFaults)) {
     reject("DIOPTER_EXECUTOR_FAULT", fault, "no_driver, old_driver, no_device or no_kernel_image");
   }

@@ -11,8 +11,8 @@ struct Options {
   unsigned seed = 1;             // DIOPTER_EXECUTOR_SEED: of the shuffle
   int fill = 0xff;               // DIOPTER_EXECUTOR_FILL: byte of fresh memory (0xff: NaN, -1), or "none": as it comes
   bool lazy = false;             // DIOPTER_EXECUTOR_LAZY=1: a stream works only when something waits for it
-  Fault fault = Fault::no;       // DIOPTER_EXECUTOR_FAULT=no_driver|old_driver|no_device|no_kernel_image: what a machine
-                                 // may lack; the last is a build for another GPU
+  Fault fault = Fault::no;  // DIOPTER_EXECUTOR_FAULT=no_driver|old_driver|no_device|no_kernel_image: what a machine
+                            // may lack; the last is a build for another GPU
 };
 
 /// Read once; exits with a message for a value that means nothing.

@@ -1,5 +1,5 @@
-// CUDA runtime calls about the device: one, with the limits of a real one and few multiprocessors, so that loops over the
-// grid go around.
+// CUDA runtime calls about the device: one, with the limits of a real one and few multiprocessors, so that loops over
+// the grid go around.
 #include <cstring>
 
 #include "kernels/host_executor/options.h"

@@ -50,7 +50,8 @@ std::uint64_t Worker::warp_operation(const WarpRequest& request) {
   for (unsigned other = 0; other < kWarp; ++other) {
     const WarpRequest& theirs = lanes[other].request;
     const bool concerned = warps_[warp].waiting >> other & 1 && (mask >> other & 1 || theirs.mask >> lane & 1);
-    if (!concerned || (theirs.operation == request.operation && theirs.mask == mask && same(theirs.site, request.site))) {
+    if (!concerned ||
+        (theirs.operation == request.operation && theirs.mask == mask && same(theirs.site, request.site))) {
       continue;
     }
     fail(text("divergent warp operation: ", name(warp * kWarp + other), " waits at ", theirs.site, " with mask ",

@@ -1,7 +1,8 @@
 // Batch normalisation over the rows of x [rows, channels] (Ioffe and Szegedy 2015).
 //
 //   y = gamma (x - mean) rstd + beta,   rstd = 1 / sqrt(var + eps),   mean and (biased) var over the rows of a channel
-//   dbeta = sum dy,  dgamma = sum dy xhat,  dx = gamma rstd (dy - (dbeta + xhat dgamma) / rows),  xhat = (x - mean) rstd
+//   dbeta = sum dy,  dgamma = sum dy xhat,  dx = gamma rstd (dy - (dbeta + xhat dgamma) / rows),  xhat = (x - mean)
+//   rstd
 //
 // Running values: running = (1 - momentum) running + momentum batch, with the unbiased variance, as in PyTorch.
 // For evaluation and frozen norms: y = x scale + shift with scale = gamma / sqrt(running_var + eps),
@@ -12,8 +13,8 @@
 #pragma once
 
 #include "kernels/base/bf16.h"
-#include "kernels/base/least_work.h"
 #include "kernels/base/host_device.h"
+#include "kernels/base/least_work.h"
 #include "kernels/toolkit/levels.h"
 
 namespace diopter {
@@ -23,11 +24,11 @@ struct BatchNormForwardArgs {
   std::int64_t rows;  // >= 1
   int channels;
   const T* x;
-  const float *gamma, *beta;           // [channels]
-  float *running_mean, *running_var;   // [channels], updated
+  const float *gamma, *beta;          // [channels]
+  float *running_mean, *running_var;  // [channels], updated
   float momentum = 0.1f, eps = 1e-5f;
   T* y;
-  float *mean, *rstd;                  // [channels], saved for backward
+  float *mean, *rstd;  // [channels], saved for backward
 };
 
 template <class T>
@@ -36,37 +37,39 @@ struct BatchNormBackwardArgs {
   int channels;
   const T *x, *dy;
   const float *gamma, *mean, *rstd;
-  T* dx;                 // may be dy itself
+  T* dx;                  // may be dy itself
   float *dgamma, *dbeta;  // [channels]
 };
 
 }  // namespace diopter
 
-DIOPTER_KERNEL(
-  template <class T> void batch_norm_forward(const BatchNormForwardArgs<T>& args);
-  template <class T> void batch_norm_backward(const BatchNormBackwardArgs<T>& args);
-  /// scale[c], shift[c] of a norm with fixed statistics
-  void batch_norm_fold(int channels, float eps, const float* gamma, const float* beta, const float* running_mean,
-                       const float* running_var, float* scale, float* shift);
-  /// y = x scale[c] + shift[c]; a null shift is 0 (then it is also the backward pass)
-  template <class T> void channel_affine(std::int64_t rows, int channels, const float* scale, const float* shift,
-                                         const T* x, T* y))
+DIOPTER_KERNEL(template <class T> void batch_norm_forward(const BatchNormForwardArgs<T>& args);
+               template <class T> void batch_norm_backward(const BatchNormBackwardArgs<T>& args);
+               /// scale[c], shift[c] of a norm with fixed statistics
+               void batch_norm_fold(int channels, float eps, const float* gamma, const float* beta,
+                                    const float* running_mean, const float* running_var, float* scale, float* shift);
+               /// y = x scale[c] + shift[c]; a null shift is 0 (then it is also the backward pass)
+               template <class T> void channel_affine(std::int64_t rows, int channels, const float* scale,
+                                                      const float* shift, const T* x, T* y))
 
 namespace diopter::least_work {
 
 /// The statistics must be known before the first value is normalised: x is read twice.
-template <class T> LeastWork batch_norm_forward(const BatchNormForwardArgs<T>& args) {
+template <class T>
+LeastWork batch_norm_forward(const BatchNormForwardArgs<T>& args) {
   return passes<T>(3, args.rows * args.channels);
 }
 /// x and dy are read for the sums, and once more for dx.
-template <class T> LeastWork batch_norm_backward(const BatchNormBackwardArgs<T>& args) {
+template <class T>
+LeastWork batch_norm_backward(const BatchNormBackwardArgs<T>& args) {
   return passes<T>(5, args.rows * args.channels);
 }
-inline LeastWork batch_norm_fold(int channels, float, const float*, const float*, const float*, const float*, const float*,
-                             const float*) {
+inline LeastWork batch_norm_fold(int channels, float, const float*, const float*, const float*, const float*,
+                                 const float*, const float*) {
   return passes<float>(6, channels);
 }
-template <class T> LeastWork channel_affine(std::int64_t rows, int channels, const float*, const float*, const T*, const T*) {
+template <class T>
+LeastWork channel_affine(std::int64_t rows, int channels, const float*, const float*, const T*, const T*) {
   return passes<T>(2, rows * channels);
 }
 

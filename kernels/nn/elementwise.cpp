@@ -1,7 +1,7 @@
 #include "kernels/nn/elementwise.h"
 
-#include "kernels/toolkit/widest_vectors.h"
 #include "kernels/base/parallel.h"
+#include "kernels/toolkit/widest_vectors.h"
 
 namespace diopter::cpu {
 

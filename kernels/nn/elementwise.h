@@ -3,8 +3,8 @@
 //   relu(x) = max(x, 0)            dx = dy where y > 0, else 0
 //   sigmoid(x) = 1 / (1 + e^-x)    dx = dy y (1 - y)
 //
-// A new activation is a struct like Relu, a name in Activation and a line of with_activation; both devices have it then.
-// Inputs and outputs may be the same array. n may be 0. Outputs are overwritten.
+// A new activation is a struct like Relu, a name in Activation and a line of with_activation; both devices have it
+// then. Inputs and outputs may be the same array. n may be 0. Outputs are overwritten.
 //
 // Start here: kernels/plain/elementwise.h
 #pragma once
@@ -13,8 +13,8 @@
 #include <cstdint>
 
 #include "kernels/base/bf16.h"
-#include "kernels/base/least_work.h"
 #include "kernels/base/host_device.h"
+#include "kernels/base/least_work.h"
 
 namespace diopter {
 
@@ -58,31 +58,43 @@ DIOPTER_HD inline float interpolate(float first, float second, float weight) {
 }  // namespace diopter
 
 DIOPTER_KERNEL(
-  template <class T> void activation_forward(Activation activation, std::int64_t n, const T* x, T* y);
-  /// dx from y, the output of the forward pass
-  template <class T> void activation_backward(Activation activation, std::int64_t n, const T* y, const T* dy, T* dx);
-  /// y = a + b
-  template <class T> void add(std::int64_t n, const T* a, const T* b, T* y);
-  /// y = factor[0] * x, the factor in device memory
-  template <class T> void scale(std::int64_t n, const float* factor, const T* x, T* y);
-  /// y = interpolate(y, x, weight[0]), the update of an exponential moving average; the weight in device memory
-  void lerp(std::int64_t n, const float* weight, const float* x, float* y);
-  template <class T> void fill(std::int64_t n, float value, T* y);
-  template <class From, class To> void cast(std::int64_t n, const From* x, To* y))
+    template <class T> void activation_forward(Activation activation, std::int64_t n, const T* x, T* y);
+    /// dx from y, the output of the forward pass
+    template <class T> void activation_backward(Activation activation, std::int64_t n, const T* y, const T* dy, T* dx);
+    /// y = a + b
+    template <class T> void add(std::int64_t n, const T* a, const T* b, T* y);
+    /// y = factor[0] * x, the factor in device memory
+    template <class T> void scale(std::int64_t n, const float* factor, const T* x, T* y);
+    /// y = interpolate(y, x, weight[0]), the update of an exponential moving average; the weight in device memory
+    void lerp(std::int64_t n, const float* weight, const float* x, float* y);
+    template <class T> void fill(std::int64_t n, float value, T* y);
+    template <class From, class To> void cast(std::int64_t n, const From* x, To* y))
 
 namespace diopter::least_work {
 
-template <class T> LeastWork activation_forward(Activation, std::int64_t n, const T*, const T*) {
+template <class T>
+LeastWork activation_forward(Activation, std::int64_t n, const T*, const T*) {
   return passes<T>(2, n);
 }
-template <class T> LeastWork activation_backward(Activation, std::int64_t n, const T*, const T*, const T*) {
+template <class T>
+LeastWork activation_backward(Activation, std::int64_t n, const T*, const T*, const T*) {
   return passes<T>(3, n);
 }
-template <class T> LeastWork add(std::int64_t n, const T*, const T*, const T*) { return passes<T>(3, n); }
-template <class T> LeastWork scale(std::int64_t n, const float*, const T*, const T*) { return passes<T>(2, n); }
+template <class T>
+LeastWork add(std::int64_t n, const T*, const T*, const T*) {
+  return passes<T>(3, n);
+}
+template <class T>
+LeastWork scale(std::int64_t n, const float*, const T*, const T*) {
+  return passes<T>(2, n);
+}
 inline LeastWork lerp(std::int64_t n, const float*, const float*, const float*) { return passes<float>(3, n); }
-template <class T> LeastWork fill(std::int64_t n, float, const T*) { return passes<T>(1, n); }
-template <class From, class To> LeastWork cast(std::int64_t n, const From*, const To*) {
+template <class T>
+LeastWork fill(std::int64_t n, float, const T*) {
+  return passes<T>(1, n);
+}
+template <class From, class To>
+LeastWork cast(std::int64_t n, const From*, const To*) {
   return {.bytes = static_cast<double>(n) * (sizeof(From) + sizeof(To))};
 }
 

@@ -142,7 +142,7 @@ void group_norm_backward(const GroupNormBackwardArgs<T>& args) {
     }
     const std::int64_t first = piece.begin * channels;
     norm_gradient(piece.rows(), channels, args.x + first, args.dy + first, {a.data(), b.data(), d.data(), mean.data()},
-            args.dx + first);
+                  args.dx + first);
   });
 }
 

@@ -11,8 +11,8 @@
 #pragma once
 
 #include "kernels/base/bf16.h"
-#include "kernels/base/least_work.h"
 #include "kernels/base/host_device.h"
+#include "kernels/base/least_work.h"
 #include "kernels/toolkit/levels.h"
 
 namespace diopter {
@@ -40,17 +40,18 @@ struct GroupNormBackwardArgs {
 
 }  // namespace diopter
 
-DIOPTER_KERNEL(
-  template <class T> void group_norm_forward(const GroupNormForwardArgs<T>& args);
-  template <class T> void group_norm_backward(const GroupNormBackwardArgs<T>& args))
+DIOPTER_KERNEL(template <class T> void group_norm_forward(const GroupNormForwardArgs<T>& args);
+               template <class T> void group_norm_backward(const GroupNormBackwardArgs<T>& args))
 
 namespace diopter::least_work {
 
 /// As of batch_norm: x is read twice, and dy, too.
-template <class T> LeastWork group_norm_forward(const GroupNormForwardArgs<T>& args) {
+template <class T>
+LeastWork group_norm_forward(const GroupNormForwardArgs<T>& args) {
   return passes<T>(3, args.levels.rows() * args.channels);
 }
-template <class T> LeastWork group_norm_backward(const GroupNormBackwardArgs<T>& args) {
+template <class T>
+LeastWork group_norm_backward(const GroupNormBackwardArgs<T>& args) {
   return passes<T>(5, args.levels.rows() * args.channels);
 }
 

@@ -3,7 +3,8 @@
 //   dx = sum of dy over the windows whose maximum lies here
 //
 // `tap` keeps for each output which window position (ky * kernel + kx) held the maximum; the first in ky, kx order wins
-// a tie; a NaN wins over numbers. Output size as for conv2d. kernel <= 15, padding <= kernel / 2. Outputs are overwritten.
+// a tie; a NaN wins over numbers. Output size as for conv2d. kernel <= 15, padding <= kernel / 2. Outputs are
+// overwritten.
 //
 // Start here: kernels/plain/max_pool.h
 #pragma once
@@ -11,8 +12,8 @@
 #include <cstdint>
 
 #include "kernels/base/bf16.h"
-#include "kernels/base/least_work.h"
 #include "kernels/base/host_device.h"
+#include "kernels/base/least_work.h"
 #include "kernels/toolkit/levels.h"
 
 namespace diopter {
@@ -35,17 +36,19 @@ DIOPTER_HD inline bool max_pool_replaces(float value, float best) { return !(val
 
 }  // namespace diopter
 
-DIOPTER_KERNEL(
-  template <class T> void max_pool_forward(const MaxPoolShape& shape, const T* x, T* y, std::uint8_t* tap);
-  template <class T> void max_pool_backward(const MaxPoolShape& shape, const std::uint8_t* tap, const T* dy, T* dx))
+DIOPTER_KERNEL(template <class T> void max_pool_forward(const MaxPoolShape& shape, const T* x, T* y, std::uint8_t* tap);
+               template <class T>
+               void max_pool_backward(const MaxPoolShape& shape, const std::uint8_t* tap, const T* dy, T* dx))
 
 namespace diopter::least_work {
 
-template <class T> LeastWork max_pool_forward(const MaxPoolShape& shape, const T*, const T*, const std::uint8_t*) {
+template <class T>
+LeastWork max_pool_forward(const MaxPoolShape& shape, const T*, const T*, const std::uint8_t*) {
   const double in = static_cast<double>(shape.in.rows()), out = static_cast<double>(shape.out().rows());
   return {.bytes = shape.channels * (in * sizeof(T) + out * (sizeof(T) + 1))};
 }
-template <class T> LeastWork max_pool_backward(const MaxPoolShape& shape, const std::uint8_t* tap, const T* dy, const T* dx) {
+template <class T>
+LeastWork max_pool_backward(const MaxPoolShape& shape, const std::uint8_t* tap, const T* dy, const T* dx) {
   return max_pool_forward(shape, dx, dy, tap);
 }
 

@@ -2,9 +2,9 @@
 
 #include <cmath>
 
-#include "kernels/toolkit/reduce.cuh"
 #include "kernels/device/scratch.h"
 #include "kernels/nn/rows.cuh"
+#include "kernels/toolkit/reduce.cuh"
 
 namespace diopter::cuda {
 

@@ -11,8 +11,8 @@
 #include <algorithm>
 
 #include "kernels/base/check.h"
-#include "kernels/toolkit/levels.h"
 #include "kernels/nn/packed.cuh"
+#include "kernels/toolkit/levels.h"
 
 namespace diopter::cuda {
 
@@ -40,7 +40,8 @@ inline RowCut in_chunks(RowCut cut, std::int64_t rows, std::int64_t chunk) {
   return cut;
 }
 
-/// For a kernel that only maps rows to rows: 8 rows per thread, to make loading the parameters of its channels worth it.
+/// For a kernel that only maps rows to rows: 8 rows per thread, to make loading the parameters of its channels worth
+/// it.
 template <int N>
 RowCut cut_for_map(std::int64_t rows, int channels) {
   const RowCut cut = row_block<N>(channels);

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "kernels/toolkit/widest_vectors.h"
 #include "kernels/base/parallel.h"
+#include "kernels/toolkit/widest_vectors.h"
 
 namespace diopter::cpu {
 

@@ -21,21 +21,21 @@
 #include <vector>
 
 #include "kernels/base/bf16.h"
-#include "kernels/base/least_work.h"
 #include "kernels/base/host_device.h"
+#include "kernels/base/least_work.h"
 
 namespace diopter {
 
 inline constexpr std::int64_t kSgdChunk = 4096;  // values in a chunk, at most
 
 struct SgdSegment {
-  float* w;               // updated
+  float* w;  // updated
   const float* gradient;
-  float* velocity;        // updated
-  bf16* copy;             // w rounded to bf16 is written here too, unless null
+  float* velocity;  // updated
+  bf16* copy;       // w rounded to bf16 is written here too, unless null
   std::int64_t count;
   float weight_decay;
-  std::int64_t first_chunk = 0;   // chunks of the segments before
+  std::int64_t first_chunk = 0;  // chunks of the segments before
 };
 
 /// Sets first_chunk of all segments of a model and returns the number of chunks.
@@ -48,8 +48,8 @@ inline std::int64_t number_chunks(std::vector<SgdSegment>& segments) {
   return chunks;
 }
 
-/// The segment that chunk `chunk` belongs to: the last one that does not begin behind it. (Empty segments have no chunk:
-/// of several that begin with the same one, the last holds it.)
+/// The segment that chunk `chunk` belongs to: the last one that does not begin behind it. (Empty segments have no
+/// chunk: of several that begin with the same one, the last holds it.)
 DIOPTER_HD inline const SgdSegment& segment_of_chunk(const SgdSegment* segments, int count, std::int64_t chunk) {
   int low = 0;
   for (int high = count; high - low > 1;) {
@@ -60,13 +60,13 @@ DIOPTER_HD inline const SgdSegment& segment_of_chunk(const SgdSegment* segments,
 }
 
 struct SgdArgs {
-  const SgdSegment* segments;     // [segment_count], in device memory
+  const SgdSegment* segments;  // [segment_count], in device memory
   int segment_count;
-  std::int64_t chunks;            // as number_chunks returned it
-  std::int64_t values = 0;        // of all segments together, for the floor only
-  const float* lr;                // [1]
-  const float* gradient_scale;    // [1]
-  const std::int32_t* skip;       // [1], nonzero: nothing is changed; null: never skip
+  std::int64_t chunks;          // as number_chunks returned it
+  std::int64_t values = 0;      // of all segments together, for the floor only
+  const float* lr;              // [1]
+  const float* gradient_scale;  // [1]
+  const std::int32_t* skip;     // [1], nonzero: nothing is changed; null: never skip
   float momentum = 0.9f;
   bool nesterov = false;
 };
@@ -77,7 +77,10 @@ struct SgdUpdate {
   bool nesterov;
 
   DIOPTER_HD SgdUpdate(const SgdArgs& args, const SgdSegment& segment)
-      : lr(*args.lr), gradient_scale(*args.gradient_scale), weight_decay(segment.weight_decay), momentum(args.momentum),
+      : lr(*args.lr),
+        gradient_scale(*args.gradient_scale),
+        weight_decay(segment.weight_decay),
+        momentum(args.momentum),
         nesterov(args.nesterov) {}
 
   DIOPTER_HD void operator()(float gradient, float& w, float& v) const {
@@ -88,14 +91,14 @@ struct SgdUpdate {
 };
 
 struct SgdControlArgs {
-  const float* squared_norm;   // [1], of all gradients together
-  const float* losses;         // [loss_count]: when one of them is not finite, the step is skipped too
+  const float* squared_norm;  // [1], of all gradients together
+  const float* losses;        // [loss_count]: when one of them is not finite, the step is skipped too
   int loss_count;
-  float factor;                // of the gradients: 1 / number of batches they are the sum of
-  float clip_norm;             // 0: no clipping
-  float* norm;                 // [1], overwritten
-  float* gradient_scale;       // [1], overwritten
-  std::int32_t* skip;          // [1], set to 1 when a loss or the norm is not finite, else left as it is
+  float factor;           // of the gradients: 1 / number of batches they are the sum of
+  float clip_norm;        // 0: no clipping
+  float* norm;            // [1], overwritten
+  float* gradient_scale;  // [1], overwritten
+  std::int32_t* skip;     // [1], set to 1 when a loss or the norm is not finite, else left as it is
 };
 
 DIOPTER_HD inline void control_sgd(const SgdControlArgs& args) {
@@ -110,9 +113,7 @@ DIOPTER_HD inline void control_sgd(const SgdControlArgs& args) {
 
 }  // namespace diopter
 
-DIOPTER_KERNEL(
-  void sgd_control(const SgdControlArgs& args);
-  void sgd_step(const SgdArgs& args))
+DIOPTER_KERNEL(void sgd_control(const SgdControlArgs& args); void sgd_step(const SgdArgs& args))
 
 namespace diopter::least_work {
 

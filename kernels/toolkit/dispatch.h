@@ -17,7 +17,8 @@ struct KernelObserver {
 };
 inline constinit thread_local const KernelObserver* kernel_observer = nullptr;
 
-/// call(args...), between the observer's begin and end where there is one and least_work says that it is work of a device.
+/// call(args...), between the observer's begin and end where there is one and least_work says that it is work of a
+/// device.
 template <class LeastWorkOf, class Call, class... Args>
 auto observed(const char* name, LeastWorkOf least_work, Call call, Device device, Args&&... args) {
   if constexpr (std::is_same_v<decltype(least_work(args...)), LeastWork>) {
@@ -33,7 +34,8 @@ auto observed(const char* name, LeastWorkOf least_work, Call call, Device device
   return call(device, args...);
 }
 
-/// DIOPTER_DISPATCH(device, f, arguments...) is cpu::f(arguments...) or cuda::f(arguments...); least_work::f takes the same.
+/// DIOPTER_DISPATCH(device, f, arguments...) is cpu::f(arguments...) or cuda::f(arguments...); least_work::f takes the
+/// same.
 #ifdef DIOPTER_WITH_CUDA
 #define DIOPTER_DISPATCH(device, f, ...)                                                                       \
   ::diopter::observed(                                                                                         \

@@ -1,9 +1,10 @@
 // Launches of kernels from .cu files. The same source is compiled by nvcc, and by a host compiler for the
 // host executor (kernels/host_executor), which runs it without a GPU:
 //
-//   launch(kernel, {.grid = blocks_for(n, 256), .block = 256}, args...);    instead of  kernel<<<grid, block>>>(args...)
-//   float* tile = dynamic_shared<float>();                                  instead of  extern __shared__ float tile[];
-//   for (std::int64_t i : grid_stride(n)) ...                               every index of [0, n) in exactly one thread
+//   launch(kernel, {.grid = blocks_for(n, 256), .block = 256}, args...);    instead of  kernel<<<grid,
+//   block>>>(args...) float* tile = dynamic_shared<float>();                                  instead of  extern
+//   __shared__ float tile[]; for (std::int64_t i : grid_stride(n)) ...                               every index of [0,
+//   n) in exactly one thread
 //
 // Work goes to cuda::stream(). Both a launch and its arguments are checked: Error names file and line of the launch.
 // DIOPTER_SYNC=1 in the environment waits for each kernel, so that an error surfaces at the launch that caused it.
@@ -29,7 +30,7 @@
 namespace diopter::cuda {
 
 struct LaunchConfig {
-  dim3 grid;               // no block at all: nothing is launched
+  dim3 grid;  // no block at all: nothing is launched
   dim3 block;
   std::size_t shared = 0;  // bytes of dynamic_shared()
   const char* file = __builtin_FILE();
@@ -39,8 +40,8 @@ struct LaunchConfig {
 /// Number of blocks of `block` threads that cover n elements with one thread each. Throws Error above 2^31 - 1.
 unsigned blocks_for(std::int64_t n, int block);
 
-/// The same, but at most `most` blocks: for kernels that loop over grid_stride(n). `most` is a constant, so that the map
-/// of elements to threads, and with it the order of sums, does not depend on the GPU.
+/// The same, but at most `most` blocks: for kernels that loop over grid_stride(n). `most` is a constant, so that the
+/// map of elements to threads, and with it the order of sums, does not depend on the GPU.
 inline unsigned blocks_for(std::int64_t n, int block, unsigned most) {
   const std::int64_t blocks = (n + block - 1) / block;
   return static_cast<unsigned>(blocks < most ? blocks : most);

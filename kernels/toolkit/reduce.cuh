@@ -10,13 +10,22 @@ namespace diopter::cuda {
 inline constexpr unsigned kAllLanes = 0xffffffffu;
 
 struct Plus {
-  template <class T> __device__ T operator()(T a, T b) const { return a + b; }
+  template <class T>
+  __device__ T operator()(T a, T b) const {
+    return a + b;
+  }
 };
 struct Maximum {
-  template <class T> __device__ T operator()(T a, T b) const { return a < b ? b : a; }
+  template <class T>
+  __device__ T operator()(T a, T b) const {
+    return a < b ? b : a;
+  }
 };
 struct Minimum {
-  template <class T> __device__ T operator()(T a, T b) const { return b < a ? b : a; }
+  template <class T>
+  __device__ T operator()(T a, T b) const {
+    return b < a ? b : a;
+  }
 };
 
 /// v of all lanes combined by `op`, which is associative and commutative. T has 4 or 8 bytes.
@@ -26,9 +35,18 @@ __device__ inline T warp_reduce(T v, Op op) {
   for (int distance = 16; distance > 0; distance /= 2) v = op(v, __shfl_xor_sync(kAllLanes, v, distance));
   return v;
 }
-template <class T> __device__ inline T warp_sum(T v) { return warp_reduce(v, Plus{}); }
-template <class T> __device__ inline T warp_max(T v) { return warp_reduce(v, Maximum{}); }
-template <class T> __device__ inline T warp_min(T v) { return warp_reduce(v, Minimum{}); }
+template <class T>
+__device__ inline T warp_sum(T v) {
+  return warp_reduce(v, Plus{});
+}
+template <class T>
+__device__ inline T warp_max(T v) {
+  return warp_reduce(v, Maximum{});
+}
+template <class T>
+__device__ inline T warp_min(T v) {
+  return warp_reduce(v, Minimum{});
+}
 
 /// v of all threads combined by `op`: within warps first, then warp after warp.
 template <int kThreads, class T, class Op>
@@ -44,7 +62,10 @@ __device__ inline T block_reduce(T v, Op op) {
   __syncthreads();
   return result;
 }
-template <int kThreads, class T> __device__ inline T block_sum(T v) { return block_reduce<kThreads>(v, Plus{}); }
+template <int kThreads, class T>
+__device__ inline T block_sum(T v) {
+  return block_reduce<kThreads>(v, Plus{});
+}
 
 /// Sum of v over the lanes up to and including this one.
 template <class T>

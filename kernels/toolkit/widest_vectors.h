@@ -1,9 +1,9 @@
 // Loops compiled several times, of which the one for this processor runs.
 //
-// A build is for any x86-64 and may use vectors of 4 floats; with_widest_vectors compiles its argument for vectors of 8 (AVX2)
-// and 16 (AVX-512), too, and chooses when the program runs. All of them give the same bits: none may contract a product
-// and a sum to an FMA (-ffp-contract=off, and AVX2 without FMA).
-// A choice by `if`, not target_clones: that works for templates, with clang 14 and with sanitizers.
+// A build is for any x86-64 and may use vectors of 4 floats; with_widest_vectors compiles its argument for vectors of 8
+// (AVX2) and 16 (AVX-512), too, and chooses when the program runs. All of them give the same bits: none may contract a
+// product and a sum to an FMA (-ffp-contract=off, and AVX2 without FMA). A choice by `if`, not target_clones: that
+// works for templates, with clang 14 and with sanitizers.
 #pragma once
 
 namespace diopter {

@@ -1,6 +1,6 @@
-// Everything that decides how a detector is built, trained and evaluated, as one structure. keys.cpp says of each member
-// how it is called in files, which values it can have and what it means (docs/settings.md).
-// A preset (retinanet/config/presets/*.toml) sets every value; a TOML file or --set key=value overrides single ones.
+// Everything that decides how a detector is built, trained and evaluated, as one structure. keys.cpp says of each
+// member how it is called in files, which values it can have and what it means (docs/settings.md). A preset
+// (retinanet/config/presets/*.toml) sets every value; a TOML file or --set key=value overrides single ones.
 #pragma once
 
 #include <cstdint>
@@ -14,37 +14,37 @@ namespace diopter {
 
 struct Config {
   struct Model {
-    std::string backbone;        // tiny, resnet18, resnet34, resnet50, resnet101
-    int width;                   // of tiny: channels of the stem
-    NormKind norm;               // of the backbone: batch, frozen_batch or group
-    int groups;                  // of group norms, in backbone and head
-    double norm_eps;             // added to the variance in the backbone's norms
-    int freeze_stages;           // 0: none; 1: stem; 2: stem and layer1; ...
-    bool stride_in_1x1;          // bottlenecks: stride in the first 1x1 (Caffe's ResNets) instead of the 3x3
-    std::string weights;         // file to start from (docs/weights.md), or ""
-    int min_level, max_level;    // pyramid levels; level l has stride 2^l
-    P6Source p6_from;            // input of the first level beyond the backbone
+    std::string backbone;      // tiny, resnet18, resnet34, resnet50, resnet101
+    int width;                 // of tiny: channels of the stem
+    NormKind norm;             // of the backbone: batch, frozen_batch or group
+    int groups;                // of group norms, in backbone and head
+    double norm_eps;           // added to the variance in the backbone's norms
+    int freeze_stages;         // 0: none; 1: stem; 2: stem and layer1; ...
+    bool stride_in_1x1;        // bottlenecks: stride in the first 1x1 (Caffe's ResNets) instead of the 3x3
+    std::string weights;       // file to start from (docs/weights.md), or ""
+    int min_level, max_level;  // pyramid levels; level l has stride 2^l
+    P6Source p6_from;          // input of the first level beyond the backbone
     int fpn_channels;
-    int head_depth;              // 3x3 convolutions before the last one, in each of the two subnets
-    NormKind head_norm;          // none or group
-    double prior;                // initial probability of a positive, pi of the paper
+    int head_depth;      // 3x3 convolutions before the last one, in each of the two subnets
+    NormKind head_norm;  // none or group
+    double prior;        // initial probability of a positive, pi of the paper
   } model;
   struct Anchors {
-    double size_factor;          // an anchor of scale 1 on level l has the area (size_factor 2^l)^2
+    double size_factor;                  // an anchor of scale 1 on level l has the area (size_factor 2^l)^2
     std::vector<double> scales, ratios;  // ratio = height / width
     AnchorRounding round;
     AnchorOrder order;
     AnchorStride stride;
-    double offset;               // 0: centres on pixel corners, 0.5: on pixel centres
+    double offset;  // 0: centres on pixel corners, 0.5: on pixel centres
   } anchors;
   struct Match {
     double foreground_iou, background_iou;
-    bool low_quality;            // every box claims its best anchors (torchvision, detectron2)
-    double ignore_overlap;       // share of an anchor inside a crowd region from which it is ignored
+    bool low_quality;       // every box claims its best anchors (torchvision, detectron2)
+    double ignore_overlap;  // share of an anchor inside a crowd region from which it is ignored
   } match;
   struct Loss {
-    AnyLoss kind;                // of the classes; its parameters are keys beside it: loss.gamma, ...
-    LossNormaliser normaliser;   // image (torchvision), batch (paper), ema (detectron2): what positives are counted over
+    AnyLoss kind;               // of the classes; its parameters are keys beside it: loss.gamma, ...
+    LossNormaliser normaliser;  // image (torchvision), batch (paper), ema (detectron2): what positives are counted over
     double ema_momentum, ema_start;
     BoxLoss box;
     double smooth_l1_beta;
@@ -54,23 +54,23 @@ struct Config {
     ResizeRule::Kind resize;
     std::vector<int> min_sizes;  // shorter side: one is drawn in training, the last is for evaluation
     int max_size;
-    bool enlarge;                // false: pictures that are smaller stay as they are
+    bool enlarge;  // false: pictures that are smaller stay as they are
     ResizeRule::Filter filter;
-    bool round;                  // sizes rounded instead of floored
-    bool float_scale;            // floored sizes: the scale in float (torchvision until 0.13), not in double
-    int size_divisor;            // batches are padded to multiples of it
+    bool round;        // sizes rounded instead of floored
+    bool float_scale;  // floored sizes: the scale in float (torchvision until 0.13), not in double
+    int size_divisor;  // batches are padded to multiples of it
     std::vector<double> mean, std;
-    double divisor;              // pixel values are divided by it before mean and std
+    double divisor;  // pixel values are divided by it before mean and std
     bool bgr;
   } input;
   struct Augment {
     double flip, scale_min, scale_max, crop, crop_min, brightness, contrast, saturation, hue;
   } augment;
   struct Train {
-    std::int64_t iterations;     // length of the schedule
-    std::int64_t stop_at;        // end early, as Ctrl-C would; 0: at the end of the schedule
+    std::int64_t iterations;  // length of the schedule
+    std::int64_t stop_at;     // end early, as Ctrl-C would; 0: at the end of the schedule
     int batch_size;
-    int accumulate;              // batches a step
+    int accumulate;  // batches a step
     double lr, momentum;
     bool nesterov;
     double weight_decay, norm_decay, bias_decay;  // of convolutions' weights, of norms, of biases
@@ -79,25 +79,25 @@ struct Config {
     double lr_gamma;
     std::int64_t warmup_iterations;
     double warmup_factor;
-    double clip_norm;            // gradients are scaled down to this norm; 0: never
-    double average;              // decay of the moving average of the weights that is evaluated; 0: none
+    double clip_norm;  // gradients are scaled down to this norm; 0: never
+    double average;    // decay of the moving average of the weights that is evaluated; 0: none
     std::int64_t seed;
-    DType precision;             // f32 or bf16: activations and the copies of the weights that steps work with
-    bool cuda_graph;             // a step runs as one CUDA graph
+    DType precision;  // f32 or bf16: activations and the copies of the weights that steps work with
+    bool cuda_graph;  // a step runs as one CUDA graph
     std::int64_t evaluate_every, save_every, log_every;  // iterations; 0: only at the end
-    int pictures;                // validation pictures drawn after each evaluation
-    int workers;                 // loader threads
-    int cache_mib;               // decoded pictures kept in memory
+    int pictures;                                        // validation pictures drawn after each evaluation
+    int workers;                                         // loader threads
+    int cache_mib;                                       // decoded pictures kept in memory
   } train;
   struct Detect {
     double score_threshold;
-    int top_k;                   // candidates per image and level
+    int top_k;  // candidates per image and level
     double nms_iou;
     bool class_aware;
     int max_detections;
-    bool clip_before_nms;        // torchvision: yes; detectron2: after
-    int batch_size;              // of evaluation
-    DType precision;             // f32 or bf16
+    bool clip_before_nms;  // torchvision: yes; detectron2: after
+    int batch_size;        // of evaluation
+    DType precision;       // f32 or bf16
   } detect;
 };
 

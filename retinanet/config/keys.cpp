@@ -165,13 +165,14 @@ struct Rows {
   }
 };
 
-// The rows: name, member, range or names, value before the key existed, help. Every file of 0.1 has all of these keys; they
-// have the values of the preset torchvision. A key that is added has the value of what the program did without it, and is
-// marked: r.flag("new", &T::new_one, false, "...").later = true.
+// The rows: name, member, range or names, value before the key existed, help. Every file of 0.1 has all of these keys;
+// they have the values of the preset torchvision. A key that is added has the value of what the program did without it,
+// and is marked: r.flag("new", &T::new_one, false, "...").later = true.
 
 void add_model(const Rows<Config::Model>& r) {
   using M = Config::Model;
-  r.backbone("backbone", &M::backbone, "resnet50", "network below the pyramid, a header of retinanet/network/backbones");
+  r.backbone("backbone", &M::backbone, "resnet50",
+             "network below the pyramid, a header of retinanet/network/backbones");
   r.number("width", &M::width, at_least(4), 16, "channels of the tiny backbone's stem");
   r.choice("norm", &M::norm, kBackboneNorms, NormKind::frozen_batch, "norms of the backbone");
   r.number("groups", &M::groups, at_least(1), 32, "of group norms, in backbone and heads");

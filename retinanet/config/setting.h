@@ -23,7 +23,7 @@ struct Setting {
   std::string key;
   Value value;
   std::string written;  // the value as it was written
-  std::string where;  // the place that messages name
+  std::string where;    // the place that messages name
 };
 using Settings = std::vector<Setting>;
 
@@ -35,7 +35,8 @@ inline Settings parse_settings(const std::vector<std::string>& assignments) {
   return {assignments.begin(), assignments.end()};
 }
 
-/// The settings of a TOML text, sorted by their keys; the place of each is "FILE:LINE". Throws Error for what is no TOML.
+/// The settings of a TOML text, sorted by their keys; the place of each is "FILE:LINE". Throws Error for what is no
+/// TOML.
 Settings read_settings(const std::string& text, const std::string& file);
 
 }  // namespace diopter

@@ -22,8 +22,11 @@ Candidates find_candidates(const CandidateRule& rule, const AnchorGrid& grid, in
     using T = decltype(t);
     DIOPTER_DISPATCH(device, top_k,
                      TopKArgs<T>{.logits = head_levels<T>(values, Tensor(), grid.cells, classes),
-                                 .min_logit = rule.min_value, .k = k, .indices = found.indices.data<std::int32_t>(),
-                                 .values = best.data<float>(), .counts = found.counts.data<std::int32_t>()});
+                                 .min_logit = rule.min_value,
+                                 .k = k,
+                                 .indices = found.indices.data<std::int32_t>(),
+                                 .values = best.data<float>(),
+                                 .counts = found.counts.data<std::int32_t>()});
   });
 
   found.boxes = floats({images, capacity, 4});
@@ -33,23 +36,35 @@ Candidates find_candidates(const CandidateRule& rule, const AnchorGrid& grid, in
   with_dtype(deltas.rows.value().dtype(), [&](auto t) {
     using T = decltype(t);
     DIOPTER_DISPATCH(device, decode_candidates,
-                     DecodeArgs<T>{.grid = grid, .deltas = head_levels<T>(deltas, Tensor(), grid.cells, 4),
-                                   .classes = classes, .k = k, .indices = found.indices.data<std::int32_t>(),
-                                   .values = best.data<float>(), .counts = found.counts.data<std::int32_t>(),
+                     DecodeArgs<T>{.grid = grid,
+                                   .deltas = head_levels<T>(deltas, Tensor(), grid.cells, 4),
+                                   .classes = classes,
+                                   .k = k,
+                                   .indices = found.indices.data<std::int32_t>(),
+                                   .values = best.data<float>(),
+                                   .counts = found.counts.data<std::int32_t>(),
                                    .image_sizes = image_sizes.defined() ? image_sizes.data<float>() : nullptr,
-                                   .boxes = found.boxes.data<float>(), .scores = found.scores.data<float>(),
+                                   .boxes = found.boxes.data<float>(),
+                                   .scores = found.scores.data<float>(),
                                    .labels = found.labels.data<std::int32_t>(),
-                                   .candidates = decoded.data<std::int32_t>(), .sigmoid = rule.sigmoid});
+                                   .candidates = decoded.data<std::int32_t>(),
+                                   .sigmoid = rule.sigmoid});
   });
 
   found.keep = integers({images, rule.max_kept});
   found.kept = integers({images});
   DIOPTER_DISPATCH(device, batched_nms,
-                   NmsArgs{.images = images, .capacity = capacity, .boxes = found.boxes.data<float>(),
-                           .scores = found.scores.data<float>(), .labels = found.labels.data<std::int32_t>(),
-                           .counts = decoded.data<std::int32_t>(), .iou_threshold = rule.nms_iou,
-                           .class_aware = rule.class_aware, .max_kept = rule.max_kept,
-                           .keep = found.keep.data<std::int32_t>(), .kept = found.kept.data<std::int32_t>()});
+                   NmsArgs{.images = images,
+                           .capacity = capacity,
+                           .boxes = found.boxes.data<float>(),
+                           .scores = found.scores.data<float>(),
+                           .labels = found.labels.data<std::int32_t>(),
+                           .counts = decoded.data<std::int32_t>(),
+                           .iou_threshold = rule.nms_iou,
+                           .class_aware = rule.class_aware,
+                           .max_kept = rule.max_kept,
+                           .keep = found.keep.data<std::int32_t>(),
+                           .kept = found.kept.data<std::int32_t>()});
   return found;
 }
 

@@ -8,12 +8,12 @@
 namespace diopter {
 
 struct CandidateRule {
-  float min_value;       // candidates are ranked by values above this one
-  int top_k;             // per image and level, >= 1
-  bool sigmoid;          // whether a candidate's score is the sigmoid of its value or the value itself
+  float min_value;  // candidates are ranked by values above this one
+  int top_k;        // per image and level, >= 1
+  bool sigmoid;     // whether a candidate's score is the sigmoid of its value or the value itself
   float nms_iou;
-  bool class_aware;      // boxes of different classes do not suppress each other
-  int max_kept;          // survivors per image, at most
+  bool class_aware;  // boxes of different classes do not suppress each other
+  int max_kept;      // survivors per image, at most
 };
 
 /// On the device of the heads; capacity = levels * top_k. See kernels/detection/{top_k,nms}.h.
@@ -23,8 +23,8 @@ struct Candidates {
   Tensor keep, kept;             // [images, max_kept], [images] i32: survivors, as places of the capacity, best first
 };
 
-/// values [rows, cells * classes], what candidates are ranked by; deltas [rows, cells * 4]; image_sizes [images, 2]: width
-/// and height that boxes are clipped to, or undefined. Nothing waits for the device, and no gradient flows.
+/// values [rows, cells * classes], what candidates are ranked by; deltas [rows, cells * 4]; image_sizes [images, 2]:
+/// width and height that boxes are clipped to, or undefined. Nothing waits for the device, and no gradient flows.
 Candidates find_candidates(const CandidateRule& rule, const AnchorGrid& grid, int classes, const Pyramid& values,
                            const Pyramid& deltas, const Tensor& image_sizes = {});
 

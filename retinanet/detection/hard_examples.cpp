@@ -29,20 +29,28 @@ HardExamples hard_examples(const Pyramid& logits, const Pyramid& deltas, int cla
   for (int l = 0; l < grid.levels; ++l) largest = std::max(largest, grid.level_size(l));
   const int k = static_cast<int>(std::min<std::int64_t>(rule.candidates, largest));
   const int max_kept = hard_examples_kept(rule, grid.levels * k);
-  const Candidates found =
-      find_candidates({.min_value = -INFINITY, .top_k = k, .sigmoid = false, .nms_iou = rule.nms_iou,
-                       .class_aware = false, .max_kept = max_kept},
-                      grid, 1, scores, deltas);
+  const Candidates found = find_candidates({.min_value = -INFINITY,
+                                            .top_k = k,
+                                            .sigmoid = false,
+                                            .nms_iou = rule.nms_iou,
+                                            .class_aware = false,
+                                            .max_kept = max_kept},
+                                           grid, 1, scores, deltas);
 
   HardExamples result{targets, integers({images})};
   result.targets.labels = integers(targets.labels.shape());
   result.targets.positives = integers({images});
   DIOPTER_DISPATCH(device, select_hard_examples,
-                   HardExampleArgs{.grid = grid, .images = images, .rule = rule,
-                                   .labels = targets.labels.data<std::int32_t>(), .k = k,
+                   HardExampleArgs{.grid = grid,
+                                   .images = images,
+                                   .rule = rule,
+                                   .labels = targets.labels.data<std::int32_t>(),
+                                   .k = k,
                                    .indices = found.indices.data<std::int32_t>(),
-                                   .counts = found.counts.data<std::int32_t>(), .max_kept = max_kept,
-                                   .keep = found.keep.data<std::int32_t>(), .kept = found.kept.data<std::int32_t>(),
+                                   .counts = found.counts.data<std::int32_t>(),
+                                   .max_kept = max_kept,
+                                   .keep = found.keep.data<std::int32_t>(),
+                                   .kept = found.kept.data<std::int32_t>(),
                                    .selected_labels = result.targets.labels.data<std::int32_t>(),
                                    .selected = result.selected.data<std::int32_t>(),
                                    .positives = result.targets.positives.data<std::int32_t>()});

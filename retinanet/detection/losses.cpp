@@ -1,8 +1,8 @@
 #include "retinanet/detection/losses.h"
 
-#include "kernels/toolkit/dispatch.h"
 #include "kernels/nn/elementwise.h"
 #include "kernels/nn/reduce.h"
+#include "kernels/toolkit/dispatch.h"
 
 namespace diopter {
 
@@ -14,8 +14,8 @@ void check_head(const Pyramid& head, int channels, const AnchorTargets& targets,
   for (int l = 0; fits && l < grid.levels; ++l) {
     fits = head.levels.level[l] == LevelShape{targets.images(), grid.level[l].h, grid.level[l].w};
   }
-  DIOPTER_CHECK(fits, "a head of ", head.rows.shape().str(), " does not fit ", targets.images(), " images of ", grid.size(),
-                " anchors with ", channels, " values each");
+  DIOPTER_CHECK(fits, "a head of ", head.rows.shape().str(), " does not fit ", targets.images(), " images of ",
+                grid.size(), " anchors with ", channels, " values each");
   DIOPTER_CHECK(scale.size() == targets.images(), scale.size(), " scales for ", targets.images(), " images");
 }
 
@@ -42,7 +42,8 @@ Variable fused_loss(const char* name, const Pyramid& head, int values, const Ten
     const Tensor scaled = Tensor::empty(gradient.shape(), gradient.dtype(), gradient.device());
     with_dtype(gradient.dtype(), [&](auto t) {
       using T = decltype(t);
-      DIOPTER_DISPATCH(gradient.device(), scale, gradient.size(), dy.data<float>(), gradient.data<T>(), scaled.data<T>());
+      DIOPTER_DISPATCH(gradient.device(), scale, gradient.size(), dy.data<float>(), gradient.data<T>(),
+                       scaled.data<T>());
     });
     dx->accumulate(scaled);
   });
@@ -51,18 +52,21 @@ Variable fused_loss(const char* name, const Pyramid& head, int values, const Ten
 }  // namespace
 
 GroundTruth AnchorTargets::truth() const {
-  return {images(), static_cast<std::int32_t>(box_labels.size()), boxes.data<float>(), box_labels.data<std::int32_t>(), offsets.data<std::int32_t>()};
+  return {images(), static_cast<std::int32_t>(box_labels.size()), boxes.data<float>(), box_labels.data<std::int32_t>(),
+          offsets.data<std::int32_t>()};
 }
 
-AnchorTargets match_anchors(const AnchorGrid& grid, const Tensor& boxes, const Tensor& box_labels, const Tensor& offsets,
-                            const MatchRule& rule) {
+AnchorTargets match_anchors(const AnchorGrid& grid, const Tensor& boxes, const Tensor& box_labels,
+                            const Tensor& offsets, const MatchRule& rule) {
   AnchorTargets targets{grid, boxes, box_labels, offsets, {}, {}, {}};
   const int images = targets.images();
   targets.labels = Tensor::empty({images, grid.size()}, DType::i32, boxes.device());
   targets.matches = Tensor::empty({images, grid.size()}, DType::i32, boxes.device());
   targets.positives = Tensor::empty({images}, DType::i32, boxes.device());
   DIOPTER_DISPATCH(boxes.device(), match_anchors,
-                   MatchArgs{.grid = grid, .truth = targets.truth(), .rule = rule,
+                   MatchArgs{.grid = grid,
+                             .truth = targets.truth(),
+                             .rule = rule,
                              .labels = targets.labels.data<std::int32_t>(),
                              .matches = targets.matches.data<std::int32_t>(),
                              .positives = targets.positives.data<std::int32_t>()});
@@ -76,27 +80,34 @@ Variable classification_loss(const Pyramid& logits, int classes, const AnchorTar
   return fused_loss("classification_loss", logits, values, scale, [&](const Tensor& gradient, const Tensor& losses) {
     with_dtype(logits.rows.value().dtype(), [&](auto t) {
       using T = decltype(t);
-      DIOPTER_DISPATCH(scale.device(), classification_loss,
-                       ClassificationLossArgs<T>{.logits = head_levels<T>(logits, gradient, targets.grid.cells, classes),
-                                                 .labels = targets.labels.data<std::int32_t>(),
-                                                 .scale = scale.data<float>(), .losses = losses.data<float>()},
-                       loss);
+      DIOPTER_DISPATCH(
+          scale.device(), classification_loss,
+          ClassificationLossArgs<T>{.logits = head_levels<T>(logits, gradient, targets.grid.cells, classes),
+                                    .labels = targets.labels.data<std::int32_t>(),
+                                    .scale = scale.data<float>(),
+                                    .losses = losses.data<float>()},
+          loss);
     });
   });
 }
 
-Variable box_loss(const Pyramid& deltas, const AnchorTargets& targets, const Tensor& scale, const BoxLossParams& params) {
+Variable box_loss(const Pyramid& deltas, const AnchorTargets& targets, const Tensor& scale,
+                  const BoxLossParams& params) {
   check_head(deltas, 4, targets, scale);
   const int values = targets.grid.cells * 4;
   return fused_loss("box_loss", deltas, values, scale, [&](const Tensor& gradient, const Tensor& losses) {
     with_dtype(deltas.rows.value().dtype(), [&](auto t) {
       using T = decltype(t);
       DIOPTER_DISPATCH(scale.device(), box_loss,
-                       BoxLossArgs<T>{.kind = params.kind, .beta = params.beta, .coder = params.coder,
-                                      .grid = targets.grid, .truth = targets.truth(),
+                       BoxLossArgs<T>{.kind = params.kind,
+                                      .beta = params.beta,
+                                      .coder = params.coder,
+                                      .grid = targets.grid,
+                                      .truth = targets.truth(),
                                       .deltas = head_levels<T>(deltas, gradient, targets.grid.cells, 4),
                                       .labels = targets.labels.data<std::int32_t>(),
-                                      .matches = targets.matches.data<std::int32_t>(), .scale = scale.data<float>(),
+                                      .matches = targets.matches.data<std::int32_t>(),
+                                      .scale = scale.data<float>(),
                                       .losses = losses.data<float>()});
     });
   });

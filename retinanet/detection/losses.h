@@ -18,8 +18,8 @@ struct AnchorTargets {
 };
 
 /// Assigns the anchors of `grid` to the boxes: fills labels, matches and positives.
-AnchorTargets match_anchors(const AnchorGrid& grid, const Tensor& boxes, const Tensor& box_labels, const Tensor& offsets,
-                            const MatchRule& rule);
+AnchorTargets match_anchors(const AnchorGrid& grid, const Tensor& boxes, const Tensor& box_labels,
+                            const Tensor& offsets, const MatchRule& rule);
 
 /// Sum over the images of scale[image] * (loss over its anchors and classes): [1]. logits [rows, cells * classes],
 /// level-major; scale [images] float. Throws Error when the logits do not belong to the targets' grid.
@@ -33,7 +33,8 @@ struct BoxLossParams {
 };
 
 /// Sum over the images of scale[image] * (loss over its positive anchors): [1]. deltas [rows, cells * 4].
-Variable box_loss(const Pyramid& deltas, const AnchorTargets& targets, const Tensor& scale, const BoxLossParams& params);
+Variable box_loss(const Pyramid& deltas, const AnchorTargets& targets, const Tensor& scale,
+                  const BoxLossParams& params);
 
 /// The levels of a head's output for the kernels; gradient may be undefined.
 template <class T>

@@ -1,8 +1,8 @@
 #include "retinanet/detection/targets.h"
 
 #include "engine/profile/profile.h"
-#include "kernels/toolkit/dispatch.h"
 #include "kernels/nn/elementwise.h"
+#include "kernels/toolkit/dispatch.h"
 
 namespace diopter {
 
@@ -21,7 +21,8 @@ LossNormaliser normaliser_of_selected(LossNormaliser of_positives) {
 Tensor weighted(const Tensor& scale, double weight) {
   const Tensor factor = Tensor::full({1}, static_cast<float>(weight), scale.device());
   const Tensor result = Tensor::empty(scale.shape(), DType::f32, scale.device());
-  DIOPTER_DISPATCH(scale.device(), scale, scale.size(), factor.data<float>(), scale.data<float>(), result.data<float>());
+  DIOPTER_DISPATCH(scale.device(), scale, scale.size(), factor.data<float>(), scale.data<float>(),
+                   result.data<float>());
   return result;
 }
 
@@ -36,10 +37,10 @@ AnchorTargets make_targets(const Config& config, const AnchorGrid& grid, const T
 
 AnchorTargets make_targets(const Config& config, const AnchorGrid& grid, const Batch& batch, Device device) {
   const std::int64_t boxes = static_cast<std::int64_t>(batch.labels.size());
-  return make_targets(config, grid,
-                      TruthTensors{Tensor::from({boxes, 4}, batch.boxes, device),
-                                   Tensor::from({boxes}, batch.labels, device),
-                                   Tensor::from({batch.images + 1}, batch.offsets, device)});
+  return make_targets(
+      config, grid,
+      TruthTensors{Tensor::from({boxes, 4}, batch.boxes, device), Tensor::from({boxes}, batch.labels, device),
+                   Tensor::from({batch.images + 1}, batch.offsets, device)});
 }
 
 Normaliser::Normaliser(const Config::Loss& rule, Device device)
@@ -49,12 +50,17 @@ Normaliser::Normaliser(const Config::Loss& rule, Device device)
       positives_(Tensor::zeros({1}, DType::f32, device)) {}
 
 Tensor Normaliser::scale(const AnchorTargets& targets) {
-  DIOPTER_CHECK(targets.positives.device() == average_.device(), "the normaliser and the targets are on different devices");
+  DIOPTER_CHECK(targets.positives.device() == average_.device(),
+                "the normaliser and the targets are on different devices");
   const Tensor scale = Tensor::empty(targets.positives.shape(), DType::f32, average_.device());
   DIOPTER_DISPATCH(average_.device(), loss_scale,
-                   LossScaleArgs{.normaliser = rule_, .momentum = momentum_, .images = static_cast<int>(scale.size()),
-                                 .positives = targets.positives.data<std::int32_t>(), .average = average_.data<float>(),
-                                 .scale = scale.data<float>(), .total = positives_.data<float>()});
+                   LossScaleArgs{.normaliser = rule_,
+                                 .momentum = momentum_,
+                                 .images = static_cast<int>(scale.size()),
+                                 .positives = targets.positives.data<std::int32_t>(),
+                                 .average = average_.data<float>(),
+                                 .scale = scale.data<float>(),
+                                 .total = positives_.data<float>()});
   return scale;
 }
 
@@ -69,11 +75,16 @@ ClassificationTargets classification_targets(const Config& config, int classes, 
   if (!rule) return {targets, scale};
   const HardExamples hard = hard_examples(logits, deltas, classes, targets, config.loss.kind, *rule);
   const Device device = scale.device();
-  const Tensor result = Tensor::empty(scale.shape(), DType::f32, device), total = Tensor::empty({1}, DType::f32, device);
+  const Tensor result = Tensor::empty(scale.shape(), DType::f32, device),
+               total = Tensor::empty({1}, DType::f32, device);
   DIOPTER_DISPATCH(device, loss_scale,
-                   LossScaleArgs{.normaliser = normaliser_of_selected(config.loss.normaliser), .momentum = 0,
-                                 .images = targets.images(), .positives = hard.selected.data<std::int32_t>(),
-                                 .average = nullptr, .scale = result.data<float>(), .total = total.data<float>()});
+                   LossScaleArgs{.normaliser = normaliser_of_selected(config.loss.normaliser),
+                                 .momentum = 0,
+                                 .images = targets.images(),
+                                 .positives = hard.selected.data<std::int32_t>(),
+                                 .average = nullptr,
+                                 .scale = result.data<float>(),
+                                 .total = total.data<float>()});
   return {hard.targets, result};
 }
 

@@ -2,9 +2,9 @@
 #pragma once
 
 #include "data/loader.h"
-#include "retinanet/detection/hard_examples.h"
 #include "kernels/detection/loss_scale.h"
 #include "retinanet/config/config.h"
+#include "retinanet/detection/hard_examples.h"
 
 namespace diopter {
 
@@ -15,7 +15,8 @@ struct TruthTensors {
 
 /// Assigns the anchors to the batch's boxes by the configuration's rule.
 AnchorTargets make_targets(const Config& config, const AnchorGrid& grid, const TruthTensors& truth);
-AnchorTargets make_targets(const Config& config, const AnchorGrid& grid, const Batch& batch, Device device = Device::cpu);
+AnchorTargets make_targets(const Config& config, const AnchorGrid& grid, const Batch& batch,
+                           Device device = Device::cpu);
 
 /// Factor of the sum of losses of each image, before the loss weight (kernels/detection/loss_scale.h).
 /// Everything stays on the device.
@@ -43,8 +44,8 @@ struct ClassificationTargets {
   Tensor scale;  // [images]
 };
 
-/// The targets and the scale as they are or, for a loss that selects hard examples, those anchors only and one over their
-/// number: over all images or, with loss.normaliser = image, image by image.
+/// The targets and the scale as they are or, for a loss that selects hard examples, those anchors only and one over
+/// their number: over all images or, with loss.normaliser = image, image by image.
 ClassificationTargets classification_targets(const Config& config, int classes, const Pyramid& logits,
                                              const Pyramid& deltas, const AnchorTargets& targets, const Tensor& scale);
 

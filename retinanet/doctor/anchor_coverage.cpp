@@ -7,8 +7,8 @@
 
 #include "kernels/base/parallel.h"
 #include "retinanet/detection/anchors_for_levels.h"
-#include "retinanet/network/input.h"
 #include "retinanet/detection/targets.h"
+#include "retinanet/network/input.h"
 
 namespace diopter {
 

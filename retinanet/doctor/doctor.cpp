@@ -27,9 +27,7 @@ std::string text(const Parts&... parts) {
   return out.str();
 }
 
-std::string percent(double share) {
-  return formatted("%.1f %%", 100 * share);
-}
+std::string percent(double share) { return formatted("%.1f %%", 100 * share); }
 
 double share(std::int64_t part, std::int64_t whole) {
   return whole > 0 ? static_cast<double>(part) / static_cast<double>(whole) : 0;
@@ -125,9 +123,10 @@ void warn_of_start(const DoctorReport& report, const Config& config, std::int64_
   const double expected = report.loss.expected, measured = report.loss.measured;
   // Trained weights do not start at the prior.
   if (config.model.weights.empty() && !(std::fabs(measured - expected) <= kLossTolerance * expected)) {
-    warnings.add(
-        "the untrained network's classification loss is ", measured, " where model.prior predicts ", expected,
-        config.model.norm == NormKind::frozen_batch ? ": model.norm = frozen_batch needs pretrained model.weights" : "");
+    warnings.add("the untrained network's classification loss is ", measured, " where model.prior predicts ", expected,
+                 config.model.norm == NormKind::frozen_batch
+                     ? ": model.norm = frozen_batch needs pretrained model.weights"
+                     : "");
   }
   const std::int64_t needed = report.memory.predicted + report.memory.loader;
   if (system_memory > 0 && needed > system_memory) {

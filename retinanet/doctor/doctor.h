@@ -7,11 +7,11 @@
 #include <vector>
 
 #include "data/dataset.h"
+#include "retinanet/config/config.h"
 #include "retinanet/doctor/anchor_advice.h"
 #include "retinanet/doctor/anchor_coverage.h"
-#include "retinanet/config/config.h"
-#include "retinanet/doctor/lint.h"
 #include "retinanet/doctor/dry_run.h"
+#include "retinanet/doctor/lint.h"
 
 namespace diopter {
 

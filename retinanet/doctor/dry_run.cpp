@@ -6,14 +6,14 @@
 #include <memory>
 
 #include "engine/optimizer.h"
-#include "kernels/device/memory.h"
 #include "kernels/base/parallel.h"
+#include "kernels/detection/loss_list.h"
+#include "kernels/device/memory.h"
+#include "retinanet/detection/targets.h"
 #include "retinanet/doctor/anchor_coverage.h"
 #include "retinanet/network/detect.h"
-#include "kernels/detection/loss_list.h"
 #include "retinanet/network/input.h"
 #include "retinanet/network/retinanet.h"
-#include "retinanet/detection/targets.h"
 #include "retinanet/weights/weights.h"
 
 namespace diopter {
@@ -66,8 +66,7 @@ struct Step {
 
 Step forward(const RetinaNet& model, const Batch& batch) {
   const Config& config = model.config();
-  const RetinaNet::Output output =
-      model(input_of(batch));
+  const RetinaNet::Output output = model(input_of(batch));
   Step step;
   const AnchorTargets targets = make_targets(config, output.grid, batch);
   const Tensor scale = Normaliser(config.loss).scale(targets);
@@ -101,9 +100,9 @@ class OneThread {
 
 /// Bytes of tensors in a step.
 struct Measured {
-  std::int64_t parameters;                 // how many
-  std::int64_t state;                      // weights, gradients, velocities, averages
-  std::int64_t work_space;                 // of one thread, kept from step to step
+  std::int64_t parameters;                   // how many
+  std::int64_t state;                        // weights, gradients, velocities, averages
+  std::int64_t work_space;                   // of one thread, kept from step to step
   std::int64_t two_pictures, four_pictures;  // everything else at its peak
 };
 

@@ -4,8 +4,8 @@
 #include <cstdint>
 
 #include "data/dataset.h"
-#include "retinanet/detection/losses.h"
 #include "retinanet/config/config.h"
+#include "retinanet/detection/losses.h"
 
 namespace diopter {
 

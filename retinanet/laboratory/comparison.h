@@ -27,13 +27,13 @@ struct Difference {
 inline constexpr std::span<const CocoColumn, 3> kShownNumbers(kCocoColumns, 3);
 
 struct Score {
-  int contestant, configuration;          // indices; the configuration is the chosen one
+  int contestant, configuration;                             // indices; the configuration is the chosen one
   std::array<std::vector<double>, kShownNumbers.size()> ap;  // in percent, by final seed; a diverged run counts as 0
-  Interval interval;                      // 95 % of the mean AP, Student's t
-  std::optional<Difference> difference;   // none for the baseline
-  bool lr_at_edge;                        // the chosen learning rate worked and is the least or greatest of those tried
-  int diverged;                           // of the final runs
-  double seconds;                         // mean of the final runs' training
+  Interval interval;                                         // 95 % of the mean AP, Student's t
+  std::optional<Difference> difference;                      // none for the baseline
+  bool lr_at_edge;  // the chosen learning rate worked and is the least or greatest of those tried
+  int diverged;     // of the final runs
+  double seconds;   // mean of the final runs' training
 };
 
 /// By contestant, in the protocol's order. All runs must have ended.

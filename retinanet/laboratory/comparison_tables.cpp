@@ -77,10 +77,10 @@ std::vector<std::string> protocol_lines(const Protocol& p) {
 }
 
 TextTable score_table(const Protocol& p, const std::vector<Score>& scores) {
-  TextTable table{{"contestant", "learning rate", "AP", "AP50", "AP75", "95 % interval of AP", "difference",
-                   "its 95 % interval", "p (t)", "p, Holm", "p (Wilcoxon)", "p, Holm", "diverged", "seconds a run",
-                   "settings"},
-                  {}};
+  TextTable table{
+      {"contestant", "learning rate", "AP", "AP50", "AP75", "95 % interval of AP", "difference", "its 95 % interval",
+       "p (t)", "p, Holm", "p (Wilcoxon)", "p, Holm", "diverged", "seconds a run", "settings"},
+      {}};
   for (const Score& s : scores) {
     std::vector<std::string>& row = table.rows.emplace_back();
     row = {contestant_of(p, s).name, lr_text(chosen(p, s).lr)};

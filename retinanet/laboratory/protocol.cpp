@@ -93,9 +93,7 @@ StudyData read_data(const TomlTable& file) {
 }
 
 /// A few digits are enough for a learning rate, and are what people read in the tables.
-double rounded(double value) {
-  return std::strtod(formatted("%.3g", value).c_str(), nullptr);
-}
+double rounded(double value) { return std::strtod(formatted("%.3g", value).c_str(), nullptr); }
 
 /// `count` values from `from` to `to`, each the same factor above the one before.
 std::vector<double> log_grid(double from, double to, int count) {
@@ -125,8 +123,8 @@ std::vector<double> read_learning_rates(const TomlTable& t) {
   return values;
 }
 
-/// The configuration with the settings. Errors of one setting name its place; where values do not go together, the place
-/// of the setting that the error is about, or the table's.
+/// The configuration with the settings. Errors of one setting name its place; where values do not go together, the
+/// place of the setting that the error is about, or the table's.
 Config applied(Config config, const TomlTable& t, const Settings& settings) {
   for (const Setting& setting : settings) {
     if (std::count(kReserved.begin(), kReserved.end(), setting.key)) {

@@ -8,12 +8,12 @@
 #include "data/metrics/coco_metrics.h"
 #include "kernels/base/csv_text.h"
 #include "kernels/base/files.h"
-#include "retinanet/network/detect.h"
-#include "retinanet/weights/weights.h"
 #include "retinanet/laboratory/study_data.h"
+#include "retinanet/network/detect.h"
 #include "retinanet/training/metrics_file.h"
 #include "retinanet/training/run_folder.h"
 #include "retinanet/training/trainer.h"
+#include "retinanet/weights/weights.h"
 
 namespace diopter {
 
@@ -148,9 +148,12 @@ std::optional<RunResult> Study::run(const PlannedRun& run, Device device, const 
     result.stats = coco_metrics(truth, detect_all(*loaded.model, truth, loaded.category_ids, {})).stats;
   }
   result.seconds = read_metrics(folder, LastLine::may_be_cut_off).seconds();
-  const ordered_json json{{"protocol", hash_},           {"run", run.name},
-                          {"diverged", result.diverged}, {"iteration", result.iteration},
-                          {"stats", list_of(result.stats)}, {"seconds", result.seconds}};
+  const ordered_json json{{"protocol", hash_},
+                          {"run", run.name},
+                          {"diverged", result.diverged},
+                          {"iteration", result.iteration},
+                          {"stats", list_of(result.stats)},
+                          {"seconds", result.seconds}};
   write_file_atomically(result_file(folder), json.dump() + "\n");
   // What the next step would need is not wanted any more; the weights of the final runs are.
   if (run.phase == Phase::tuning) fs::remove_all(folder + "/checkpoints");

@@ -49,8 +49,9 @@ void check_backbone(const Config::Model& model) {
   const std::optional<ResNetSpec> spec = resnet_spec(model);
   // All channels of a residual network are multiples of its stem's.
   if (!spec || model.norm != NormKind::group || spec->stem_width % model.groups == 0) return;
-  throw ConfigError("model.groups", "",
-                    "model.groups must divide the channels of the backbone's stem (" + std::to_string(spec->stem_width) + ")");
+  throw ConfigError(
+      "model.groups", "",
+      "model.groups must divide the channels of the backbone's stem (" + std::to_string(spec->stem_width) + ")");
 }
 
 std::unique_ptr<Backbone> make_backbone(const Config::Model& model, int last_level, InitRandom& random) {

@@ -52,11 +52,13 @@ std::vector<std::vector<DetectedBox>> detections_of(const RetinaNet& model, cons
   const Tensor clip_to = rule.clip_before_nms
                              ? Tensor::from({images, 2}, std::vector<float>(sizes, sizes + 2 * images), model.device())
                              : Tensor();
-  const Candidates found =
-      find_candidates({.min_value = logit_of(rule.score_threshold), .top_k = rule.top_k, .sigmoid = true,
-                       .nms_iou = static_cast<float>(rule.nms_iou), .class_aware = rule.class_aware,
-                       .max_kept = rule.max_detections},
-                      output.grid, model.classes(), output.logits, output.deltas, clip_to);
+  const Candidates found = find_candidates({.min_value = logit_of(rule.score_threshold),
+                                            .top_k = rule.top_k,
+                                            .sigmoid = true,
+                                            .nms_iou = static_cast<float>(rule.nms_iou),
+                                            .class_aware = rule.class_aware,
+                                            .max_kept = rule.max_detections},
+                                           output.grid, model.classes(), output.logits, output.deltas, clip_to);
 
   const auto boxes = found.boxes.to_vector<float>(), scores = found.scores.to_vector<float>();
   const auto labels = found.labels.to_vector<std::int32_t>();

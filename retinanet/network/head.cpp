@@ -9,8 +9,8 @@ Subnet::Subnet(const Config::Model& model, int cells, int values, const std::str
   const int width = model.fpn_channels;
   const bool normed = model.head_norm != NormKind::none;
   for (int i = 0; i < model.head_depth; ++i) {
-    convs_.push_back(std::make_unique<Conv2d>(width, width,
-                                              Conv2d::Options{.bias = !normed, .init = Init::normal(0.01f)}, random));
+    convs_.push_back(
+        std::make_unique<Conv2d>(width, width, Conv2d::Options{.bias = !normed, .init = Init::normal(0.01f)}, random));
     add_module("conv." + std::to_string(i) + ".0", *convs_.back());
     if (!normed) continue;
     norms_.push_back(std::make_unique<Norm>(model.head_norm, width, model.groups));

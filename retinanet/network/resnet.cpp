@@ -10,7 +10,8 @@ ResidualBlock::ResidualBlock(int in, int width, int out, int stride, bool bottle
   const float eps = static_cast<float>(model.norm_eps);
   const auto layer = [&](int from, int to, int kernel, int step, bool last) {
     convs_.push_back(std::make_unique<Conv2d>(
-        from, to, Conv2d::Options{.kernel = kernel, .stride = step, .bias = false, .init = Init::kaiming_normal_fan_out()},
+        from, to,
+        Conv2d::Options{.kernel = kernel, .stride = step, .bias = false, .init = Init::kaiming_normal_fan_out()},
         random));
     // A residual branch that starts at zero: deep group-norm networks train from the first step on.
     norms_.push_back(std::make_unique<Norm>(kind, to, model.groups, last && kind == NormKind::group, eps));
@@ -46,12 +47,13 @@ Variable ResidualBlock::operator()(const Variable& x) const {
 
 ResNet::ResNet(const ResNetSpec& spec, const Config::Model& model, int last_level, InitRandom& random) {
   pool_ = !spec.small_stem;
-  stem_ = std::make_unique<Conv2d>(3, spec.stem_width,
-                                   Conv2d::Options{.kernel = spec.small_stem ? 3 : 7, .stride = 2, .bias = false,
-                                                   .init = Init::kaiming_normal_fan_out()},
-                                   random);
-  stem_norm_ = std::make_unique<Norm>(model.norm, spec.stem_width, model.groups, false,
-                                      static_cast<float>(model.norm_eps));
+  stem_ = std::make_unique<Conv2d>(
+      3, spec.stem_width,
+      Conv2d::Options{
+          .kernel = spec.small_stem ? 3 : 7, .stride = 2, .bias = false, .init = Init::kaiming_normal_fan_out()},
+      random);
+  stem_norm_ =
+      std::make_unique<Norm>(model.norm, spec.stem_width, model.groups, false, static_cast<float>(model.norm_eps));
   add_module("conv1", *stem_);
   add_module("bn1", *stem_norm_);
   int in = spec.stem_width;

@@ -11,7 +11,8 @@ namespace diopter {
 /// relu(norm(conv) ... + shortcut): BasicBlock or Bottleneck.
 class ResidualBlock : public Module {
  public:
-  ResidualBlock(int in, int width, int out, int stride, bool bottleneck, const Config::Model& model, InitRandom& random);
+  ResidualBlock(int in, int width, int out, int stride, bool bottleneck, const Config::Model& model,
+                InitRandom& random);
   Variable operator()(const Variable& x) const;
 
  private:

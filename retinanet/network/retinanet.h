@@ -5,9 +5,9 @@
 #include <string>
 #include <vector>
 
+#include "retinanet/config/config.h"
 #include "retinanet/detection/losses.h"
 #include "retinanet/network/backbone.h"
-#include "retinanet/config/config.h"
 #include "retinanet/network/fpn.h"
 #include "retinanet/network/head.h"
 

@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <filesystem>
 
-#include "kernels/base/files.h"
 #include "kernels/base/check.h"
+#include "kernels/base/files.h"
+#include "kernels/base/text.h"
 #include "retinanet/config/config.h"
 #include "retinanet/config/configure.h"
-#include "kernels/base/text.h"
 #include "retinanet/report/chart.h"
 #include "retinanet/report/sections.h"
 #include "retinanet/training/evaluation_file.h"

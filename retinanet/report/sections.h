@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
-#include "retinanet/training/provenance.h"
 #include "retinanet/report/html.h"
+#include "retinanet/training/provenance.h"
 
 namespace diopter {
 

@@ -3,8 +3,8 @@
 #include <map>
 
 #include "data/metrics/precision_recall.h"
-#include "kernels/base/files.h"
 #include "kernels/base/check.h"
+#include "kernels/base/files.h"
 #include "kernels/base/text.h"
 #include "retinanet/laboratory/comparison_tables.h"
 #include "retinanet/report/chart.h"

@@ -24,8 +24,8 @@ class BatchQueue {
 
   /// The next batch; what is queued from now on may use it.
   DeviceBatch next();
-  /// Fetches the batch after that one from the loader and queues its copy. To be called when a step's work is queued and
-  /// before its batch is freed: the memory of a batch is free for the next but one. Does nothing on the CPU.
+  /// Fetches the batch after that one from the loader and queues its copy. To be called when a step's work is queued
+  /// and before its batch is freed: the memory of a batch is free for the next but one. Does nothing on the CPU.
   void prefetch();
 
  private:

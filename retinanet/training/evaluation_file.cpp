@@ -3,8 +3,8 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
-#include "kernels/base/files.h"
 #include "kernels/base/check.h"
+#include "kernels/base/files.h"
 
 namespace diopter {
 
@@ -65,7 +65,8 @@ std::optional<RunEvaluation> read_evaluation(const std::string& folder) {
   if (!file_exists(file)) return {};
   try {
     const Json json = Json::parse(read_file(file));
-    RunEvaluation e{.iteration = json.at("iteration"), .stats = coco_numbers(json.at("stats")), .objects = json.at("objects")};
+    RunEvaluation e{
+        .iteration = json.at("iteration"), .stats = coco_numbers(json.at("stats")), .objects = json.at("objects")};
     e.mean = curves_of(json.at("precision"));
     for (const Json& c : json.at("categories")) {
       RunEvaluation::Category& category = e.categories.emplace_back(

@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <cmath>
 
-#include "kernels/toolkit/dispatch.h"
-#include "retinanet/network/input.h"
 #include "kernels/detection/loss_list.h"
+#include "kernels/toolkit/dispatch.h"
 #include "retinanet/detection/targets.h"
+#include "retinanet/network/input.h"
 
 namespace diopter {
 

@@ -18,8 +18,8 @@ std::string metrics_file(const std::string& folder);
 /// Columns of a new metrics.csv: the iteration, what a step reports, COCO's numbers, shares of the hardest negatives.
 std::vector<std::string> metrics_columns();
 
-/// Appends a line, written at once, so that it can be watched. A file that has other columns gets the fields that it has
-/// columns for; the others of its columns stay empty.
+/// Appends a line, written at once, so that it can be watched. A file that has other columns gets the fields that it
+/// has columns for; the others of its columns stay empty.
 void append_step(const std::string& folder, const StepReport& step);
 void append_evaluation(const std::string& folder, std::int64_t iteration, const CocoMetrics& metrics);
 

@@ -9,8 +9,8 @@
 
 namespace diopter {
 
-/// "the output of LAYER has ...; pictures: a.jpg, b.jpg": runs the model over the step's batches once more, watching every
-/// layer, until one gives a value that is not finite.
+/// "the output of LAYER has ...; pictures: a.jpg, b.jpg": runs the model over the step's batches once more, watching
+/// every layer, until one gives a value that is not finite.
 std::string non_finite_cause(const RetinaNet& model, const std::vector<Batch>& batches);
 
 }  // namespace diopter

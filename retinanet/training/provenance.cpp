@@ -81,8 +81,6 @@ std::vector<Start> read_starts(const std::string& folder) {
   return starts;
 }
 
-std::string shell_command(const std::vector<std::string>& arguments) {
-  return join(arguments, " ", quoted);
-}
+std::string shell_command(const std::vector<std::string>& arguments) { return join(arguments, " ", quoted); }
 
 }  // namespace diopter

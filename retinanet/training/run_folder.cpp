@@ -3,8 +3,8 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
-#include "kernels/base/files.h"
 #include "kernels/base/check.h"
+#include "kernels/base/files.h"
 #include "retinanet/training/evaluation_file.h"
 #include "retinanet/training/metrics_file.h"
 #include "retinanet/training/provenance.h"

@@ -41,12 +41,13 @@ void StepGraphs::run(const Variable& images, const TruthTensors& truth) {
 
 void StepGraphs::record(Recorded& recorded, const Shape& images, std::int64_t boxes) {
   recorded = {};  // its memory is free for the next one
-  const auto room = static_cast<std::int64_t>(
-      std::bit_ceil(static_cast<std::uint64_t>(std::max(boxes, kBoxesPerImage * images[0]))));
+  const auto room =
+      static_cast<std::int64_t>(std::bit_ceil(static_cast<std::uint64_t>(std::max(boxes, kBoxesPerImage * images[0]))));
   recorded.images = Variable(Tensor::empty(images, DType::f32, device_));
   recorded.truth = {Tensor::zeros({room, 4}, DType::f32, device_), Tensor::zeros({room}, DType::i32, device_),
                     Tensor::zeros({images[0] + 1}, DType::i32, device_)};
-  recorded.work = DIOPTER_DISPATCH(device_, capture_graph, [this, &recorded] { step_(recorded.images, recorded.truth); });
+  recorded.work =
+      DIOPTER_DISPATCH(device_, capture_graph, [this, &recorded] { step_(recorded.images, recorded.truth); });
   ++recorded_;
 }
 

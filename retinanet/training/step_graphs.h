@@ -11,9 +11,9 @@
 namespace diopter {
 
 /// A step, from a batch's pictures and boxes on, that is the same work for all batches of one size: number, height and
-/// width of the pictures. The first batch of a size runs kernel by kernel, which is when libraries choose what to run; the
-/// second one is recorded, and from then on a batch is copied to where the recorded work reads it, which runs as one.
-/// Boxes have room for more than a batch has; where that is too small, the step is recorded anew with more room.
+/// width of the pictures. The first batch of a size runs kernel by kernel, which is when libraries choose what to run;
+/// the second one is recorded, and from then on a batch is copied to where the recorded work reads it, which runs as
+/// one. Boxes have room for more than a batch has; where that is too small, the step is recorded anew with more room.
 class StepGraphs {
  public:
   using Step = std::function<void(const Variable& images, const TruthTensors& truth)>;

@@ -16,11 +16,12 @@ struct HardestShares {
 
 /// One step, as reports and metrics.csv show it.
 struct StepReport {
-  std::int64_t iteration = 0;   // steps done
+  std::int64_t iteration = 0;  // steps done
   double lr = 0, classification_loss = 0, box_loss = 0, gradient_norm = 0;
-  std::int64_t positives = 0;   // anchors, in the step's batches
-  double images_per_second = 0, seconds = 0;  // since the run was started or resumed; evaluations are left out of the speed
-  double peak_memory_mib = 0;   // largest resident size of the process so far
+  std::int64_t positives = 0;  // anchors, in the step's batches
+  double images_per_second = 0,
+         seconds = 0;          // since the run was started or resumed; evaluations are left out of the speed
+  double peak_memory_mib = 0;  // largest resident size of the process so far
   /// Of the negatives, every log_every steps; nothing on a GPU, which would have to be waited for, and for losses that
   /// select examples.
   std::optional<HardestShares> hardest_negatives;

@@ -8,10 +8,10 @@
 
 #include "engine/files/checkpoint.h"
 #include "engine/profile/profile.h"
-#include "kernels/toolkit/dispatch.h"
 #include "kernels/base/files.h"
 #include "kernels/base/process.h"
 #include "kernels/nn/elementwise.h"
+#include "kernels/toolkit/dispatch.h"
 #include "retinanet/config/config_text.h"
 #include "retinanet/config/configure.h"
 #include "retinanet/network/input.h"
@@ -25,7 +25,8 @@ namespace diopter {
 
 namespace {
 
-/// Numbers of a step that the device computes for people to see, floats; losses and positives are sums over its batches.
+/// Numbers of a step that the device computes for people to see, floats; losses and positives are sums over its
+/// batches.
 enum StepNumber { kClassificationLoss, kBoxLoss, kPositives, kGradientNorm, kStepNumbers };
 
 /// Whether something that is done every so many steps is done after this one.
@@ -79,8 +80,9 @@ Trainer::Trainer(const Config& config, const Dataset& train, const Dataset& vali
     const std::string message = start_from(*model_, config.model.weights);
     if (!message.empty()) messages_.push_back(message);
   } else if (config.model.freeze_stages > 0 || config.model.norm == NormKind::frozen_batch) {
-    messages_.push_back("model.weights is empty, but model.freeze_stages or model.norm keeps parts of the backbone as they "
-                        "were initialised");
+    messages_.push_back(
+        "model.weights is empty, but model.freeze_stages or model.norm keeps parts of the backbone as they "
+        "were initialised");
   }
   refresh_copies();
   create_run_folder(folder);
@@ -106,10 +108,9 @@ Trainer::Trainer(const RunState& state, const Dataset& train, const Dataset& val
   model_ = std::make_unique<RetinaNet>(config, static_cast<int>(train_.categories.size()));
   model_->move_to(device);
   model_->set_precision(config.train.precision);
-  optimizer_ = std::make_unique<Sgd>(
-      group_by_decay(model_->parameters(), weight_decay(config.train)),
-      Sgd::Options{static_cast<float>(config.train.momentum), config.train.nesterov,
-                   static_cast<float>(config.train.clip_norm)});
+  optimizer_ = std::make_unique<Sgd>(group_by_decay(model_->parameters(), weight_decay(config.train)),
+                                     Sgd::Options{static_cast<float>(config.train.momentum), config.train.nesterov,
+                                                  static_cast<float>(config.train.clip_norm)});
   loader_ = std::make_unique<Loader>(train_, loader_options(config), state_.iteration * config.train.accumulate);
   batches_ = std::make_unique<BatchQueue>(*loader_, device);
   if (config.train.cuda_graph) {
@@ -120,7 +121,8 @@ Trainer::Trainer(const RunState& state, const Dataset& train, const Dataset& val
     });
   }
   numbers_ = Tensor::zeros({kStepNumbers}, DType::f32, device);
-  for (QueuedStep& step : steps_) step.numbers = DIOPTER_DISPATCH(device, make_pinned_buffer, kStepNumbers * sizeof(float));
+  for (QueuedStep& step : steps_)
+    step.numbers = DIOPTER_DISPATCH(device, make_pinned_buffer, kStepNumbers * sizeof(float));
 }
 
 void Trainer::refresh_copies() {
@@ -129,11 +131,12 @@ void Trainer::refresh_copies() {
   if (decay > 0) average_ = std::make_unique<WeightAverage>(*model_, static_cast<float>(decay));
 }
 
-std::unique_ptr<Trainer> Trainer::resume(const std::string& folder, const Settings& settings,
-                                         const Dataset& train, const Dataset& validation, Device device) {
+std::unique_ptr<Trainer> Trainer::resume(const std::string& folder, const Settings& settings, const Dataset& train,
+                                         const Dataset& validation, Device device) {
   const Checkpoint checkpoint = load_checkpoint(last_checkpoint(folder));
   RunState state = parse_run_state(checkpoint);
-  DIOPTER_CHECK(state.classes == class_names(train), checkpoint.file, ": was trained on other classes than the training set's");
+  DIOPTER_CHECK(state.classes == class_names(train), checkpoint.file,
+                ": was trained on other classes than the training set's");
   state.config.train.stop_at = 0;
   apply_settings(state.config, settings);
 
@@ -161,7 +164,8 @@ void Trainer::queue_batch(const Variable& images, const TruthTensors& truth, Exa
   const RetinaNet::Output output = (*model_)(images);
   const AnchorTargets targets = make_targets(state_.config, output.grid, truth);
   const Tensor scale = normaliser_.scale(targets);
-  const Losses losses = detection_losses(state_.config, model_->classes(), output.logits, output.deltas, targets, scale);
+  const Losses losses =
+      detection_losses(state_.config, model_->classes(), output.logits, output.deltas, targets, scale);
   tape.backward({losses.classification, losses.box});
   add_to(at(numbers_, kClassificationLoss), losses.classification.value());
   add_to(at(numbers_, kBoxLoss), losses.box.value());
@@ -203,9 +207,8 @@ void Trainer::queue_step() {
     if (logged && device_ == Device::cpu && !hard_example_rule(loss)) examples.emplace();
     queue_start();
     for (int i = 0; i < state_.config.train.accumulate; ++i) {
-      with_next_batch([&](const DeviceBatch& batch) {
-        queue_batch(batch.images, batch.truth, examples ? &*examples : nullptr);
-      });
+      with_next_batch(
+          [&](const DeviceBatch& batch) { queue_batch(batch.images, batch.truth, examples ? &*examples : nullptr); });
     }
     queue_update();
     if (examples) step.report.hardest_negatives = hardest_shares(examples->negatives, loss, false);
@@ -217,7 +220,8 @@ void Trainer::queue_step() {
 StepReport Trainer::finish_step() {
   const QueuedStep& step = steps_[state_.iteration % steps_.size()];
   const float* numbers = static_cast<const float*>(step.numbers->data());
-  if (!std::isfinite(numbers[kClassificationLoss]) || !std::isfinite(numbers[kBoxLoss])) stop_at_non_finite(step, "the loss");
+  if (!std::isfinite(numbers[kClassificationLoss]) || !std::isfinite(numbers[kBoxLoss]))
+    stop_at_non_finite(step, "the loss");
   if (!std::isfinite(numbers[kGradientNorm])) stop_at_non_finite(step, "the gradient");
   StepReport report = step.report;
   const double accumulate = state_.config.train.accumulate;
@@ -232,19 +236,18 @@ StepReport Trainer::finish_step() {
 
 void Trainer::stop_at_non_finite(const QueuedStep& step, const char* what) {
   const bool saved = std::filesystem::exists(last_checkpoint(folder_));
-  const std::string message = std::string(what) + " is not finite at iteration " +
-                              std::to_string(step.report.iteration) + ": " +
-                              non_finite_cause(*model_, step.batches) + "; " +
-                              (saved ? "the last good checkpoint is " + last_checkpoint(folder_)
-                                     : "no checkpoint had been saved yet") +
-                              " (a lower train.lr or train.clip_norm may help)";
+  const std::string message =
+      std::string(what) + " is not finite at iteration " + std::to_string(step.report.iteration) + ": " +
+      non_finite_cause(*model_, step.batches) + "; " +
+      (saved ? "the last good checkpoint is " + last_checkpoint(folder_) : "no checkpoint had been saved yet") +
+      " (a lower train.lr or train.clip_norm may help)";
   write_outcome(folder_, {"diverged", step.report.iteration, message});
   throw NotFinite(step.report.iteration, message);
 }
 
 CocoMetrics Trainer::evaluate(const TrainerCallbacks& callbacks) {
-  const CocoMetrics metrics = evaluate_into_run_folder(*model_, average_.get(), validation_, folder_, state_.iteration,
-                                                       callbacks.evaluation);
+  const CocoMetrics metrics =
+      evaluate_into_run_folder(*model_, average_.get(), validation_, folder_, state_.iteration, callbacks.evaluation);
   if (metrics.stats.ap > state_.best_ap) {
     state_.best_ap = metrics.stats.ap;
     save(best_checkpoint(folder_), false);
@@ -268,7 +271,9 @@ Trainer::Result Trainer::run(const TrainerCallbacks& callbacks) {
   const Config::Train& t = state_.config.train;
   const std::int64_t end = t.stop_at > 0 ? std::min(t.stop_at, t.iterations) : t.iterations;
   const auto start = Clock::now();
-  const auto seconds_since = [](Clock::time_point since) { return std::chrono::duration<double>(Clock::now() - since).count(); };
+  const auto seconds_since = [](Clock::time_point since) {
+    return std::chrono::duration<double>(Clock::now() - since).count();
+  };
   const bool evaluates = !validation_.images.empty();
   // A GPU is kept busy: its next step is queued before the numbers of the one before are waited for.
   const std::int64_t ahead = device_ == Device::cpu ? 0 : 1;

@@ -8,30 +8,30 @@
 #include <string>
 #include <vector>
 
-#include "data/metrics/coco_metrics.h"
 #include "data/loader.h"
+#include "data/metrics/coco_metrics.h"
 #include "engine/optimizer.h"
 #include "engine/schedule.h"
 #include "kernels/base/check.h"
 #include "retinanet/config/setting.h"
+#include "retinanet/detection/targets.h"
+#include "retinanet/network/retinanet.h"
 #include "retinanet/training/batch_queue.h"
 #include "retinanet/training/loss_distribution.h"
-#include "retinanet/network/retinanet.h"
-#include "retinanet/weights/run_state.h"
 #include "retinanet/training/step_graphs.h"
 #include "retinanet/training/step_report.h"
-#include "retinanet/detection/targets.h"
+#include "retinanet/weights/run_state.h"
 
 namespace diopter {
 
 /// Callbacks of a training run; any may be empty.
 struct TrainerCallbacks {
-  std::function<bool()> stop_requested;                       // polled before every step
+  std::function<bool()> stop_requested;  // polled before every step
   std::function<void(const StepReport&)> step;
   std::function<void(std::int64_t done, std::int64_t total)> evaluation;
-  std::function<void()> evaluated;                            // an evaluation is in the run folder
-  std::function<void(const std::string&)> message;            // warnings, one line each
-  std::function<void(const std::string&)> skipped;            // "FILE: reason": a training picture that cannot be used
+  std::function<void()> evaluated;                  // an evaluation is in the run folder
+  std::function<void(const std::string&)> message;  // warnings, one line each
+  std::function<void(const std::string&)> skipped;  // "FILE: reason": a training picture that cannot be used
 };
 
 /// A loss or gradient was not finite: the run has diverged.
@@ -63,14 +63,13 @@ class Trainer {
 
   /// Goes on from the folder's last checkpoint; its configuration is overridden with the settings.
   /// train.stop_at of the checkpoint is forgotten.
-  static std::unique_ptr<Trainer> resume(const std::string& folder, const Settings& settings,
-                                         const Dataset& train, const Dataset& validation,
-                                         Device device = Device::cpu);
+  static std::unique_ptr<Trainer> resume(const std::string& folder, const Settings& settings, const Dataset& train,
+                                         const Dataset& validation, Device device = Device::cpu);
 
   struct Result {
     std::int64_t iteration;
-    bool finished;             // false: stopped before the end of the schedule
-    bool evaluated;            // whether `metrics` is of the final weights
+    bool finished;   // false: stopped before the end of the schedule
+    bool evaluated;  // whether `metrics` is of the final weights
     CocoMetrics metrics;
   };
   /// Trains until the schedule ends, train.stop_at is reached or a stop is requested; saves and, at the end of the
@@ -90,8 +89,8 @@ class Trainer {
 
   /// A step whose work is queued, and whose numbers are on their way from the device.
   struct QueuedStep {
-    StepReport report;                    // what is known beforehand
-    std::vector<Batch> batches;           // of the step, for messages
+    StepReport report;                      // what is known beforehand
+    std::vector<Batch> batches;             // of the step, for messages
     std::unique_ptr<PinnedBuffer> numbers;  // StepNumbers: numbers_ of the step
   };
 
@@ -101,7 +100,8 @@ class Trainer {
   void queue_step();
   /// Opens a step: gradients and numbers_ become zero.
   void queue_start();
-  /// Forward and backward pass of a batch: adds to the gradients and to numbers_, and where `examples` is not null to it.
+  /// Forward and backward pass of a batch: adds to the gradients and to numbers_, and where `examples` is not null to
+  /// it.
   void queue_batch(const Variable& images, const TruthTensors& truth, ExampleLogits* examples);
   /// Closes a step, after its batches.
   void queue_update();
@@ -123,10 +123,10 @@ class Trainer {
   Normaliser normaliser_;
   std::unique_ptr<Loader> loader_;
   std::unique_ptr<BatchQueue> batches_;
-  Tensor numbers_;                       // StepNumbers of the step that is queued
-  std::unique_ptr<StepGraphs> graphs_;   // with train.cuda_graph
-  std::array<QueuedStep, 2> steps_;      // step number i is in i % 2
-  std::int64_t queued_ = 0;              // steps, state_.iteration of them finished
+  Tensor numbers_;                      // StepNumbers of the step that is queued
+  std::unique_ptr<StepGraphs> graphs_;  // with train.cuda_graph
+  std::array<QueuedStep, 2> steps_;     // step number i is in i % 2
+  std::int64_t queued_ = 0;             // steps, state_.iteration of them finished
   std::vector<std::array<double, 2>> losses_;
   std::vector<std::string> messages_;  // for run() to tell
 };

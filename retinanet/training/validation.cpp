@@ -21,7 +21,8 @@ constexpr float kPictureScore = 0.4f;  // of the detections that are drawn, at l
 /// averaged weights, if there are any.
 class EvaluationMode {
  public:
-  EvaluationMode(RetinaNet& model, WeightAverage* average) : model_(model), average_(average), before_(model.precision()) {
+  EvaluationMode(RetinaNet& model, WeightAverage* average)
+      : model_(model), average_(average), before_(model.precision()) {
     if (average_) average_->swap();
     model_.set_training(false);
     model_.set_precision(model_.config().detect.precision);
@@ -51,8 +52,8 @@ void draw_pictures(const Dataset& validation, const std::vector<Detection>& dete
       if (d.image_id != record.id) continue;
       const auto category = std::find_if(validation.categories.begin(), validation.categories.end(),
                                          [&](const Category& c) { return c.id == d.category_id; });
-      found.push_back({d.rect.box(), static_cast<int>(category - validation.categories.begin()),
-                       static_cast<float>(d.score)});
+      found.push_back(
+          {d.rect.box(), static_cast<int>(category - validation.categories.begin()), static_cast<float>(d.score)});
     }
     const Image drawn = draw_detections(read_image(record.file), record.annotations, found, classes, kPictureScore);
     write_image(folder + "/" + names.next(record.name), drawn);

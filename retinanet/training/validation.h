@@ -12,8 +12,8 @@
 namespace diopter {
 
 /// Evaluates the model, with its averaged weights where there is an `average`, in evaluation mode and detect.precision;
-/// afterwards it is as it was. Adds a line to the run folder's metrics.csv, writes its evaluation.json and draws the first
-/// train.pictures pictures with their detections. `progress(done, total)`: see detect_all.
+/// afterwards it is as it was. Adds a line to the run folder's metrics.csv, writes its evaluation.json and draws the
+/// first train.pictures pictures with their detections. `progress(done, total)`: see detect_all.
 CocoMetrics evaluate_into_run_folder(RetinaNet& model, WeightAverage* average, const Dataset& validation,
                                      const std::string& folder, std::int64_t iteration,
                                      const std::function<void(std::int64_t done, std::int64_t total)>& progress);

@@ -74,7 +74,8 @@ Config torchvision_config(const std::string& file, Config config) {
   refuse(resnet->bottleneck && m.stride_in_1x1, "model.stride_in_1x1 is true, its ResNets have the stride in the 3x3");
   refuse(m.max_level != 7, "model.max_level is ", m.max_level, ", its pyramids end with level 7");
   refuse(m.head_depth != 4, "model.head_depth is ", m.head_depth, ", its heads have 4 convolutions before the last");
-  refuse(m.head_norm == NormKind::group && m.groups != 32, "model.groups is ", m.groups, ", its heads have norms of 32 groups");
+  refuse(m.head_norm == NormKind::group && m.groups != 32, "model.groups is ", m.groups,
+         ", its heads have norms of 32 groups");
   if (config.input.bgr) {
     config.input.bgr = false;
     std::reverse(config.input.mean.begin(), config.input.mean.end());

@@ -249,8 +249,9 @@ class Recogniser {
     if (maps >= 1 && maps <= 4) model.min_level = 6 - maps;
     model.max_level = 5 + count([](int i) { return "backbone.fpn.extra_blocks.p" + number(6 + i) + ".weight"; });
     model.fpn_channels = size("backbone.fpn.inner_blocks.0.0.weight", 0, model.fpn_channels);
-    model.p6_from =
-        size("backbone.fpn.extra_blocks.p6.weight", 1, model.fpn_channels) == model.fpn_channels ? P6Source::p5 : P6Source::c5;
+    model.p6_from = size("backbone.fpn.extra_blocks.p6.weight", 1, model.fpn_channels) == model.fpn_channels
+                        ? P6Source::p5
+                        : P6Source::c5;
     model.head_depth = count([](int i) { return "head.classification_head.conv." + number(i) + ".0.weight"; });
     model.head_norm = has("head.classification_head.conv.0.1.weight") ? NormKind::group : NormKind::none;
     const int cells = size(kBoxLayer, 0, 0) / 4;

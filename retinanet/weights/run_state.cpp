@@ -20,9 +20,10 @@ constexpr const char* kVersionKey = "version";
 void check_format(const Checkpoint& checkpoint, const std::string& text) {
   const std::optional<double> format =
       text.starts_with(kFormatName) ? parse_number(text.substr(std::strlen(kFormatName))) : std::nullopt;
-  DIOPTER_CHECK(format && *format >= 1, checkpoint.file, ": its metadata name the format '", text, "', which is none of Diopter's");
-  DIOPTER_CHECK(*format <= kCheckpointFormat, checkpoint.file, ": has the format '", text, "' of a newer Diopter; this one (", kVersion,
-                ") reads formats up to ", kCheckpointFormat);
+  DIOPTER_CHECK(format && *format >= 1, checkpoint.file, ": its metadata name the format '", text,
+                "', which is none of Diopter's");
+  DIOPTER_CHECK(*format <= kCheckpointFormat, checkpoint.file, ": has the format '", text,
+                "' of a newer Diopter; this one (", kVersion, ") reads formats up to ", kCheckpointFormat);
 }
 
 Config parse_config_of(const Checkpoint& checkpoint, const std::string& text) {

@@ -14,21 +14,22 @@ struct RunState {
   Config config;
   std::vector<std::string> classes;
   std::vector<std::int64_t> category_ids;  // of the classes, in the training annotations
-  std::int64_t iteration = 0;        // steps done; with the seed it gives data order and all random numbers
-  double normaliser = 0;             // moving average of the positives (loss.normaliser = ema)
-  double best_ap = -1;               // best AP so far
-  std::int64_t average_updates = 0;  // of the weights' moving average; 0: there is none
+  std::int64_t iteration = 0;              // steps done; with the seed it gives data order and all random numbers
+  double normaliser = 0;                   // moving average of the positives (loss.normaliser = ema)
+  double best_ap = -1;                     // best AP so far
+  std::int64_t average_updates = 0;        // of the weights' moving average; 0: there is none
 };
 
-/// Version of what put_run_state writes (docs/weights.md). It goes up when an older program would misread a file, not for
-/// a further key of the configuration or of the metadata.
+/// Version of what put_run_state writes (docs/weights.md). It goes up when an older program would misread a file, not
+/// for a further key of the configuration or of the metadata.
 inline constexpr int kCheckpointFormat = 1;
 
 /// Whether the metadata say that Diopter wrote the file, in whatever format.
 bool is_diopter_checkpoint(const Checkpoint& checkpoint);
 
-/// Reads the state. Keys that the configuration lacks have the values from before they existed. Throws Error when Diopter
-/// did not write the checkpoint, or a newer Diopter wrote it: in a later format, or with a key that is not known here.
+/// Reads the state. Keys that the configuration lacks have the values from before they existed. Throws Error when
+/// Diopter did not write the checkpoint, or a newer Diopter wrote it: in a later format, or with a key that is not
+/// known here.
 RunState parse_run_state(const Checkpoint& checkpoint);
 void put_run_state(Checkpoint& checkpoint, const RunState& state);
 

@@ -48,8 +48,14 @@ Tensor with_other_order(const Tensor& layer, const Config::Anchors& from) {
              ratios = static_cast<std::int64_t>(from.ratios.size());
   std::int64_t outer = 0, inner = 0;
   switch (from.order) {
-    case AnchorOrder::ratio_major: outer = ratios; inner = scales; break;
-    case AnchorOrder::scale_major: outer = scales; inner = ratios; break;
+    case AnchorOrder::ratio_major:
+      outer = ratios;
+      inner = scales;
+      break;
+    case AnchorOrder::scale_major:
+      outer = scales;
+      inner = ratios;
+      break;
   }
   const std::int64_t values = layer.shape()[0] / (outer * inner);
   std::vector<std::int64_t> order;
@@ -71,8 +77,8 @@ void adapt(std::map<std::string, Tensor>& tensors, const Config& from, const Con
       from.anchors.scales.size() == to.anchors.scales.size() && from.anchors.ratios.size() == to.anchors.ratios.size();
   if (from.anchors.order == to.anchors.order || !same_anchors) return;
   for (auto& [name, tensor] : tensors) {
-    const bool fits = tensor.dtype() == DType::f32 && tensor.shape().rank() > 0 &&
-                      tensor.shape()[0] % cells_of(from.anchors) == 0;
+    const bool fits =
+        tensor.dtype() == DType::f32 && tensor.shape().rank() > 0 && tensor.shape()[0] % cells_of(from.anchors) == 0;
     if (is_last_layer(name) && fits) tensor = with_other_order(tensor, from.anchors);
   }
 }

@@ -34,9 +34,10 @@ struct Released {
     return outcome;
   }
   Outcome train(const std::string& arguments) const {
-    return run("train --device cpu --train-annotations data/instances_train.json --train-images data/images"
-               " --val-annotations data/instances_val.json --val-images data/images " +
-               arguments);
+    return run(
+        "train --device cpu --train-annotations data/instances_train.json --train-images data/images"
+        " --val-annotations data/instances_val.json --val-images data/images " +
+        arguments);
   }
   std::string read(const std::string& name) const { return read_bytes(folder / name); }
   void require_file(const std::string& name) const {
@@ -78,8 +79,7 @@ void require_same_training(const std::string& actual, const std::string& expecte
       const auto field = [&](const std::vector<std::string>& fields, std::size_t at) {
         return at < fields.size() && !fields[at].empty() ? std::stod(fields[at]) : NAN;
       };
-      const double a = field(ours[line], column.at(name)),
-                   b = field(theirs[line], static_cast<std::size_t>(in_theirs));
+      const double a = field(ours[line], column.at(name)), b = field(theirs[line], static_cast<std::size_t>(in_theirs));
       INFO(name << " in line " << line + 1 << ": " << a << ", of 0.1.0 " << b);
       REQUIRE(std::isnan(a) == std::isnan(b));
       if (!std::isnan(a)) REQUIRE(std::fabs(a - b) <= 2e-4 * std::max(1.0, std::fabs(b)));
@@ -113,14 +113,16 @@ void require_same_settings(const std::string& actual, const std::string& expecte
 
 TEST_CASE("0.1: a checkpoint detects what it detected") {
   const Released released;
-  released.run("detect --device cpu --checkpoint run/checkpoints/best.safetensors data/images --out drawn --json ours.json");
+  released.run(
+      "detect --device cpu --checkpoint run/checkpoints/best.safetensors data/images --out drawn --json ours.json");
   const auto ours = nlohmann::json::parse(released.read("ours.json")),
              theirs = nlohmann::json::parse(released.read("expected/detections.json"));
   REQUIRE(theirs.size() == 36);
   REQUIRE(ours.size() == theirs.size());
   for (std::size_t i = 0; i < theirs.size(); ++i) {
     INFO(theirs[i].dump() << " is now " << ours[i].dump());
-    for (const char* same : {"image_id", "file_name", "category_id", "category"}) REQUIRE(ours[i][same] == theirs[i][same]);
+    for (const char* same : {"image_id", "file_name", "category_id", "category"})
+      REQUIRE(ours[i][same] == theirs[i][same]);
     REQUIRE(ours[i]["score"].get<double>() == Approx(theirs[i]["score"].get<double>()).epsilon(1e-4));
     for (int side = 0; side < 4; ++side) {
       REQUIRE(ours[i]["bbox"][side].get<double>() == Approx(theirs[i]["bbox"][side].get<double>()).margin(1e-2));
@@ -178,7 +180,8 @@ TEST_CASE("0.1: a study that was interrupted goes on under the same protocol") {
   REQUIRE(results == released.read("expected/study_results.csv"));
   for (const std::string run : {"final-ce-seed1", "final-ce-seed2", "final-focal-seed1", "final-focal-seed2"}) {
     INFO(run);
-    require_same_training(released.read("study/runs/" + run + "/metrics.csv"), released.read("expected/study/" + run + ".csv"));
+    require_same_training(released.read("study/runs/" + run + "/metrics.csv"),
+                          released.read("expected/study/" + run + ".csv"));
   }
   released.run("report study");
   REQUIRE(contains(released.read("study/report.html"), "A study by Diopter 0.1"));

@@ -41,8 +41,15 @@ LoaderOptions busy_options() {
   options.batch_size = 4;
   options.seed = 3;
   options.resize = {.kind = ResizeRule::Kind::shorter_side, .min_sizes = {24, 32, 40}, .max_size = 64, .round = false};
-  options.augment = {.flip = 0.5f, .scale_min = 0.7f, .scale_max = 1.4f, .crop = 0.5f, .crop_min = 0.5f,
-                     .brightness = 0.2f, .contrast = 0.2f, .saturation = 0.2f, .hue = 0.1f};
+  options.augment = {.flip = 0.5f,
+                     .scale_min = 0.7f,
+                     .scale_max = 1.4f,
+                     .crop = 0.5f,
+                     .crop_min = 0.5f,
+                     .brightness = 0.2f,
+                     .contrast = 0.2f,
+                     .saturation = 0.2f,
+                     .hue = 0.1f};
   return options;
 }
 

@@ -4,9 +4,9 @@
 #include <cmath>
 #include <memory>
 
-#include "tests/support/files.h"
 #include "tests/support/compare.h"
 #include "tests/support/devices.h"
+#include "tests/support/files.h"
 
 namespace diopter {
 namespace {

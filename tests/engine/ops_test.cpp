@@ -3,9 +3,9 @@
 
 #include <cmath>
 
-#include "tests/support/files.h"
 #include "tests/support/compare.h"
 #include "tests/support/devices.h"
+#include "tests/support/files.h"
 
 namespace diopter {
 namespace {

@@ -3,9 +3,9 @@
 
 #include <cmath>
 
-#include "tests/support/files.h"
 #include "tests/support/compare.h"
 #include "tests/support/devices.h"
+#include "tests/support/files.h"
 
 namespace diopter {
 namespace {
@@ -55,7 +55,8 @@ TEST_CASE("Sgd: groups have their own decay and learning rate") {
     const NamedParameter bias = parameter("conv.bias", {2}, {4, 4}, device);
     NamedParameter frozen = parameter("frozen", {2, 1, 1, 1}, {1, 1}, device);
     frozen.variable.set_requires_gradient(false);
-    const NamedParameter gamma = parameter("bn.weight", {2}, {1, 1}, device), beta = parameter("bn.bias", {2}, {0, 0}, device);
+    const NamedParameter gamma = parameter("bn.weight", {2}, {1, 1}, device),
+                         beta = parameter("bn.bias", {2}, {0, 0}, device);
     std::vector<ParameterGroup> groups =
         group_by_decay({weight, bias, frozen, gamma, beta}, {.weights = 0.5f, .norms = 0.25f, .biases = 0});
     const auto is_group = [&](int i, const std::vector<std::string>& names, float decay) {

@@ -55,17 +55,20 @@ std::vector<Case> cases() {
       {"conv2d, stride 2", map, convolved({.stride = 2}, false, false)},
       {"conv2d, epilogue", map, convolved({.relu = true}, true, true)},
       {"conv2d, float output", map, convolved({.float_output = true}, false, false)},
-      {"batch norm", map, [=](const Variable& x, std::vector<Variable>& p) {
+      {"batch norm", map,
+       [=](const Variable& x, std::vector<Variable>& p) {
          affine(x, p);
          const Device device = x.value().device();
          const RunningStatistics running{Tensor::zeros({8}, DType::f32, device), Tensor::full({8}, 1, device)};
          return batch_norm(x, p[0], p[1], running, 0.1f, 1e-5f);
        }},
-      {"group norm", map, [=](const Variable& x, std::vector<Variable>& p) {
+      {"group norm", map,
+       [=](const Variable& x, std::vector<Variable>& p) {
          affine(x, p);
          return group_norm(x, p[0], p[1], 2, 1e-5f);
        }},
-      {"channel affine", map, [=](const Variable& x, std::vector<Variable>&) {
+      {"channel affine", map,
+       [=](const Variable& x, std::vector<Variable>&) {
          const Device device = x.value().device();
          return channel_affine(x, random_tensor({8}, 17, device), random_tensor({8}, 18, device));
        }},
@@ -75,7 +78,9 @@ std::vector<Case> cases() {
       {"max pool", map, [](const Variable& x, std::vector<Variable>&) { return max_pool(x, 3, 2, 1); }},
       {"upsample", map, [](const Variable& x, std::vector<Variable>&) { return upsample(x, 10, 8); }},
       {"concat levels", map,
-       [](const Variable& x, std::vector<Variable>&) { return concat_levels({x, max_pool(x, 2, 2, 0)}).rows; }},
+       [](const Variable& x, std::vector<Variable>&) {
+         return concat_levels({x, max_pool(x, 2, 2, 0)}).rows;
+       }},
       {"cast", map, [](const Variable& x, std::vector<Variable>&) { return cast(x, DType::f32); }},
   };
 }
@@ -134,7 +139,9 @@ TEST_CASE("precision: a float output is not rounded") {
 TEST_CASE("precision: bf16 copies follow the values through SGD and averages") {
   for (Device device : devices()) {
     const NamedParameter w{"w", Variable(random_tensor({3, 1, 1, 5}, 1, device), true, "w")};
-    CHECK(contains(error_of([&] { conv2d(Variable(random_tensor({1, 2, 2, 5}, 2, device).cast(DType::bf16)), w.variable, {}); }),
+    CHECK(contains(error_of([&] {
+                     conv2d(Variable(random_tensor({1, 2, 2, 5}, 2, device).cast(DType::bf16)), w.variable, {});
+                   }),
                    "w [3, 1, 1, 5] has no bf16 copy"));
     w.variable.write_bf16_copy();
     const void* address = w.variable.bf16_copy().raw();

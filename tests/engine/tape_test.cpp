@@ -5,9 +5,9 @@
 
 #include "engine/ops.h"
 #include "kernels/base/parallel.h"
-#include "tests/support/files.h"
 #include "tests/support/compare.h"
 #include "tests/support/devices.h"
+#include "tests/support/files.h"
 
 namespace diopter {
 namespace {

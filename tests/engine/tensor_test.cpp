@@ -1,8 +1,8 @@
 #include "engine/tensor.h"
 
-#include "tests/support/files.h"
 #include "tests/support/compare.h"
 #include "tests/support/devices.h"
+#include "tests/support/files.h"
 
 namespace diopter {
 namespace {

@@ -1,5 +1,5 @@
-// The examples of docs/adding_a_backbone.md, as a user would meet them: named in a configuration, trained, saved, loaded,
-// and recognised in the weights of another program.
+// The examples of docs/adding_a_backbone.md, as a user would meet them: named in a configuration, trained, saved,
+// loaded, and recognised in the weights of another program.
 #include "generated/backbone_list.h"
 #include "retinanet/training/run_folder.h"
 #include "retinanet/training/trainer.h"

@@ -150,7 +150,8 @@ Difference Fixture::difference(const std::string& name, const std::vector<float>
   }
   const auto projected = projections(values);
   for (int k = 0; k < kProjections; ++k) squares += std::pow(projected[k] - static_cast<double>(wanted[k]), 2);
-  return {largest / scalars.at("max").get<double>(), std::sqrt(squares / kProjections) / scalars.at("norm").get<double>()};
+  return {largest / scalars.at("max").get<double>(),
+          std::sqrt(squares / kProjections) / scalars.at("norm").get<double>()};
 }
 
 void Fixture::require_close(const std::string& name, const std::vector<float>& values, double tolerance) const {

@@ -33,9 +33,9 @@ class Convolutions {
   Convolutions(const Convolutions&) = delete;
 
   const char* name() const { return exact_ ? "exact" : "default"; }
-  double map() const { return exact_ ? 2e-5 : 1e-4; }     // feature maps and head outputs, of the largest value
+  double map() const { return exact_ ? 2e-5 : 1e-4; }  // feature maps and head outputs, of the largest value
   double score() const { return exact_ ? 3e-5 : 1e-4; }
-  double box() const { return exact_ ? 0.02 : 0.1; }      // pixels
+  double box() const { return exact_ ? 0.02 : 0.1; }  // pixels
 
  private:
   bool exact_;

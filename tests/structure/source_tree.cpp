@@ -124,7 +124,8 @@ std::vector<std::string> forbidden_includes(const SourceTree& tree, const std::v
     }
   }
   for (const FolderRule& rule : rules) {
-    if (folders.count(rule.folder) == 0) findings.push_back(rule.folder + ": in the table of folders, but not in the tree");
+    if (folders.count(rule.folder) == 0)
+      findings.push_back(rule.folder + ": in the table of folders, but not in the tree");
   }
   return findings;
 }
@@ -158,7 +159,8 @@ std::vector<std::string> long_files(const SourceTree& tree, std::size_t most,
     if (file == tree.end()) {
       findings.push_back(path + ": is allowed to be long, but is not there");
     } else if (file->second.lines <= most) {
-      findings.push_back(path + ": is allowed to be long, but has only " + std::to_string(file->second.lines) + " lines");
+      findings.push_back(path + ": is allowed to be long, but has only " + std::to_string(file->second.lines) +
+                         " lines");
     }
   }
   return findings;

@@ -26,7 +26,8 @@ struct FolderRule {
   std::vector<std::string> may_include;
 };
 
-/// `path` without extension and without the suffix of a variant (_cuda, _cudnn, _host, _serial): what counts as one file.
+/// `path` without extension and without the suffix of a variant (_cuda, _cudnn, _host, _serial): what counts as one
+/// file.
 std::string stem_of(const std::string& path);
 /// The folder that a file lies in. data/dataset.h, the records that all of data is about, is a folder of its own.
 std::string folder_of(const std::string& path);
@@ -35,14 +36,14 @@ std::string folder_of(const std::string& path);
 
 /// Includes that no rule allows, folders without a rule and rules without a folder.
 std::vector<std::string> forbidden_includes(const SourceTree& tree, const std::vector<FolderRule>& rules);
-/// A circle of includes between stems, and between folders, each as "a -> b -> a". What CMake generates (generated/*.h) is
-/// no file of the tree.
+/// A circle of includes between stems, and between folders, each as "a -> b -> a". What CMake generates (generated/*.h)
+/// is no file of the tree.
 std::vector<std::string> circles_of_files(const SourceTree& tree);
 std::vector<std::string> circles_of_folders(const SourceTree& tree);
 /// Folders with more than `most` stems.
 std::vector<std::string> full_folders(const SourceTree& tree, std::size_t most);
-/// Files with more than `most` lines that are not in `allowed` (path -> reason), and entries of `allowed` that need not be
-/// there.
+/// Files with more than `most` lines that are not in `allowed` (path -> reason), and entries of `allowed` that need not
+/// be there.
 std::vector<std::string> long_files(const SourceTree& tree, std::size_t most,
                                     const std::map<std::string, std::string>& allowed);
 /// Folders of tests/ for which there is no such folder in the tree; those of `others` mirror nothing.

@@ -67,7 +67,8 @@ const std::vector<FolderRule>& folder_rules() {
 }
 
 const SourceTree& sources() {
-  static const SourceTree tree = read_source_tree(DIOPTER_SOURCE_DIR, {"kernels", "engine", "data", "retinanet", "tools"});
+  static const SourceTree tree =
+      read_source_tree(DIOPTER_SOURCE_DIR, {"kernels", "engine", "data", "retinanet", "tools"});
   return tree;
 }
 
@@ -105,18 +106,22 @@ TEST_CASE("structure: no file of more than 500 lines") {
 }
 
 TEST_CASE("structure: tests mirror the tree") {
-  CHECK(tests_without_source(sources_and_tests(),
-                             {"tests/support", "tests/golden", "tests/examples", "tests/structure", "tests/docs",
-                              "tests/compatibility"}) == kNone);
+  CHECK(tests_without_source(sources_and_tests(), {"tests/support", "tests/golden", "tests/examples", "tests/structure",
+                                                   "tests/docs", "tests/compatibility"}) == kNone);
 }
 
 // Findings in trees that have each fault once.
 
 TEST_CASE("structure: an include that no rule allows is named") {
-  const std::vector<FolderRule> rules{{"low", {}}, {"low/inner", {"low"}}, {"high", {"low/*"}}, {"data/dataset.h", {}},
+  const std::vector<FolderRule> rules{{"low", {}},
+                                      {"low/inner", {"low"}},
+                                      {"high", {"low/*"}},
+                                      {"data/dataset.h", {}},
                                       {"data", {"data/dataset.h", "low/a.h"}}};
-  const SourceTree right{{"low/a.h", including({})},          {"low/b.h", including({"low/a.h"})},
-                         {"low/inner/c.h", including({"low/a.h"})}, {"high/d.cpp", including({"low/inner/c.h"})},
+  const SourceTree right{{"low/a.h", including({})},
+                         {"low/b.h", including({"low/a.h"})},
+                         {"low/inner/c.h", including({"low/a.h"})},
+                         {"high/d.cpp", including({"low/inner/c.h"})},
                          {"data/dataset.h", including({})},
                          {"data/loader.h", including({"data/dataset.h", "low/a.h"})}};
   CHECK(forbidden_includes(right, rules) == kNone);
@@ -146,15 +151,21 @@ TEST_CASE("structure: a circle is named") {
   tree["b/z.cpp"] = including({"a/x.h"});
   CHECK(circles_of_files(tree) == Findings{"a/x -> b/y -> b/z -> a/x"});
   CHECK(circles_of_folders(tree) == Findings{"a -> b -> a"});
-  const SourceTree between_folders{{"a/x.h", including({"b/y.h"})}, {"b/y.h", including({})},
-                                   {"b/z.h", including({"a/w.h"})}, {"a/w.h", including({})}};
+  const SourceTree between_folders{{"a/x.h", including({"b/y.h"})},
+                                   {"b/y.h", including({})},
+                                   {"b/z.h", including({"a/w.h"})},
+                                   {"a/w.h", including({})}};
   CHECK(circles_of_files(between_folders) == kNone);
   CHECK(circles_of_folders(between_folders) == Findings{"a -> b -> a"});
 }
 
 TEST_CASE("structure: a full folder, a long file and a test of nothing are named") {
-  SourceTree tree{{"a/x.h", including({})}, {"a/x.cpp", including({})}, {"a/x_cudnn.cpp", including({})},
-                  {"a/y.h", including({})}, {"tests/a/x_test.cpp", including({})}, {"tests/support/s.h", including({})}};
+  SourceTree tree{{"a/x.h", including({})},
+                  {"a/x.cpp", including({})},
+                  {"a/x_cudnn.cpp", including({})},
+                  {"a/y.h", including({})},
+                  {"tests/a/x_test.cpp", including({})},
+                  {"tests/support/s.h", including({})}};
   CHECK(full_folders(tree, 2) == kNone);
   CHECK(full_folders(tree, 1) == Findings{"a: 2 subjects, at most 1"});
   CHECK(tests_without_source(tree, {"tests/support"}) == kNone);

@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
-#include "kernels/toolkit/dispatch.h"
 #include "kernels/device/memory.h"
+#include "kernels/toolkit/dispatch.h"
 #include "tests/support/devices.h"
 
 namespace diopter::test {

@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "tests/tools/program.h"
 #include "generated/source_dir.h"
+#include "tests/tools/program.h"
 
 using namespace diopter::test;
 using nlohmann::json;
@@ -91,7 +91,8 @@ TEST_CASE("kernels bench takes sizes, types and cases") {
       "kernels bench conv2d --size map=9,in=4,out=6,kernel=1 --type f32 --case weight --repetitions 2 --device cpu");
   REQUIRE(conv.size() == 2);
   REQUIRE(conv.back().at("case") == "weight f32, 1 x 9^2 pixels, 4 channels to 6, 1^2 kernel, stride 1");
-  require_refused(run_diopter("kernels bench nms --size box=3"), "nms has no size 'box'; the nearest is boxes (there are images, side, boxes");
+  require_refused(run_diopter("kernels bench nms --size box=3"),
+                  "nms has no size 'box'; the nearest is boxes (there are images, side, boxes");
   require_refused(run_diopter("kernels bench nms --size boxes=0"), "boxes needs a whole number");
   require_refused(run_diopter("kernels bench nms --size boxes"), "boxes needs a whole number");
 }
@@ -114,9 +115,11 @@ TEST_CASE("peers.py runs our side of its comparison") {
   if (run_shell("python3 --version").exit_code != 0) return skip("python3 is not installed");
   if (kSanitized) return skip("the limit of memory that it sets, under sanitizers");
   const TemporaryFolder folder;
-  const Outcome outcome = run_shell("python3 '" DIOPTER_SOURCE_DIR "/tools/peers/peers.py' --quick --ours-only --threads 1"
-                                    " --only match,nms,postprocess,evaluation,loading --program '" DIOPTER_PROGRAM
-                                    "' --out '" + (folder / "peers") + "'");
+  const Outcome outcome =
+      run_shell("python3 '" DIOPTER_SOURCE_DIR
+                "/tools/peers/peers.py' --quick --ours-only --threads 1"
+                " --only match,nms,postprocess,evaluation,loading --program '" DIOPTER_PROGRAM "' --out '" +
+                (folder / "peers") + "'");
   INFO(outcome.out << outcome.err);
   REQUIRE(outcome.exit_code == 0);
   REQUIRE(contains(outcome.out, "| nms | 1,000 boxes, 80 classes | "));

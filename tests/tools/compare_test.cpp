@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "tests/support/protocols.h"
 #include "generated/source_dir.h"
+#include "tests/support/protocols.h"
 #include "tests/tools/program.h"
 
 using namespace diopter::test;

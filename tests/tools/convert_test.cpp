@@ -2,8 +2,8 @@
 #include <filesystem>
 #include <string>
 
-#include "tests/tools/program.h"
 #include "generated/source_dir.h"
+#include "tests/tools/program.h"
 
 using namespace diopter::test;
 namespace fs = std::filesystem;

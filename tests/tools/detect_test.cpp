@@ -14,8 +14,8 @@ TEST_CASE("detect --dump writes the layers of each picture") {
                       "/images' --out '" + run + "' --set train.iterations=1 --set train.batch_size=1 " +
                       "--set input.max_size=32 --set train.workers=0")
               .exit_code == 0);
-  const std::string detect = "detect --checkpoint '" + run + "/checkpoints/last.safetensors' '" + shapes + "/images' --out '" +
-                             (folder / "drawn") + "' --dump ";
+  const std::string detect = "detect --checkpoint '" + run + "/checkpoints/last.safetensors' '" + shapes +
+                             "/images' --out '" + (folder / "drawn") + "' --dump ";
   const Outcome outcome = run_diopter(detect + "'" + dump + "'");
   INFO(outcome.err);
   REQUIRE(outcome.exit_code == 0);

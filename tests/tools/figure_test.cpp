@@ -51,13 +51,15 @@ TEST_CASE("figure loss writes the paper's curves with scripts and pictures") {
   for (std::size_t i = 1; i < p.size(); ++i) CHECK(commas(p[i]) == 5);
   const std::vector<std::string> x = lines_of(folder / "a/b/loss_over_x.csv");
   REQUIRE(x.size() == 242);
-  CHECK(x[0] == "x_t,ce,\"focal:gamma=2,alpha=1\",\"focal_star:gamma=2,beta=1,alpha=1\",\"focal_star:gamma=4,beta=0,alpha=1\"");
+  CHECK(x[0] ==
+        "x_t,ce,\"focal:gamma=2,alpha=1\",\"focal_star:gamma=2,beta=1,alpha=1\",\"focal_star:gamma=4,beta=0,alpha=1\"");
 }
 
 TEST_CASE("figure loss draws the losses that it is given") {
   const TemporaryFolder folder;
-  const Outcome outcome = figure_with_path(
-      fake_gnuplot(folder), "loss --loss hinge --loss balanced_ce:alpha=0.75 --negatives --out '" + (folder / "out") + "'");
+  const Outcome outcome =
+      figure_with_path(fake_gnuplot(folder),
+                       "loss --loss hinge --loss balanced_ce:alpha=0.75 --negatives --out '" + (folder / "out") + "'");
   INFO(outcome.err);
   REQUIRE(outcome.exit_code == 0);
   const std::vector<std::string> lines = lines_of(folder / "out/loss_over_x.csv");
@@ -67,7 +69,8 @@ TEST_CASE("figure loss draws the losses that it is given") {
 
 TEST_CASE("figures are written without gnuplot, too") {
   const TemporaryFolder folder;
-  const Outcome outcome = figure_with_path("/nowhere", "fl-star --gammas 1 2 --betas 0 --out '" + (folder / "out") + "'");
+  const Outcome outcome =
+      figure_with_path("/nowhere", "fl-star --gammas 1 2 --betas 0 --out '" + (folder / "out") + "'");
   REQUIRE(outcome.exit_code == 0);
   CHECK(contains(outcome.err, "SVG left out, gnuplot is not installed"));
   CHECK(std::count(outcome.err.begin(), outcome.err.end(), '\n') == 1);
@@ -104,22 +107,24 @@ TEST_CASE("figure loss-cdf shares out the loss of a checkpoint") {
   const TemporaryFolder folder;
   const std::string shapes = folder / "shapes", val = shapes + "/instances_val.json' --images '" + shapes + "/images' ";
   REQUIRE(run_diopter("shapes --out '" + shapes + "' --train 4 --val 3 --size 32").exit_code == 0);
-  const Outcome training = run_diopter(
-      "train --train-annotations '" + shapes + "/instances_train.json' --train-images '" + shapes + "/images' --out '" +
-      (folder / "run") + "' --set model.width=4 --set model.groups=4 --set model.fpn_channels=8 --set train.iterations=2");
+  const Outcome training =
+      run_diopter("train --train-annotations '" + shapes + "/instances_train.json' --train-images '" + shapes +
+                  "/images' --out '" + (folder / "run") +
+                  "' --set model.width=4 --set model.groups=4 --set model.fpn_channels=8 --set train.iterations=2");
   INFO(training.err);
   REQUIRE(training.exit_code == 0);
   const std::string checkpoint = "--checkpoint '" + (folder / "run/checkpoints/last.safetensors") + "' ";
   const std::string out = "--out '" + (folder / "out") + "' ";
 
-  const Outcome outcome = figure_with_path(fake_gnuplot(folder), "loss-cdf " + checkpoint + "--annotations '" + val + out +
-                                           "--loss ce --loss focal:gamma=2,alpha=-1");
+  const Outcome outcome = figure_with_path(fake_gnuplot(folder), "loss-cdf " + checkpoint + "--annotations '" + val +
+                                                                     out + "--loss ce --loss focal:gamma=2,alpha=-1");
   INFO(outcome.err);
   REQUIRE(outcome.exit_code == 0);
   CHECK(fs::exists(folder / "out/loss_cdf.svg"));
   const std::vector<std::string> cdf = lines_of(folder / "out/loss_cdf.csv");
   REQUIRE(cdf.size() == 1011);
-  CHECK(cdf[0] == "fraction,positives ce,\"positives focal:gamma=2,alpha=-1\",negatives ce,\"negatives focal:gamma=2,alpha=-1\"");
+  CHECK(cdf[0] ==
+        "fraction,positives ce,\"positives focal:gamma=2,alpha=-1\",negatives ce,\"negatives focal:gamma=2,alpha=-1\"");
   CHECK(cdf[1] == "0,0,0,0,0");
   CHECK(cdf.back() == "1,1,1,1,1");
   const std::vector<std::string> shares = lines_of(folder / "out/loss_shares.csv");
@@ -137,7 +142,8 @@ TEST_CASE("figure refuses what cannot be drawn") {
   const std::string out = " --out '" + (folder / "out") + "'";
   require_refused(run_diopter("figure"), "A subcommand is required");
   require_refused(run_diopter("figure loss"), "--out is required");
-  require_refused(run_diopter("figure loss --loss focall" + out), "--loss focall: unknown loss focall; the nearest is focal");
+  require_refused(run_diopter("figure loss --loss focall" + out),
+                  "--loss focall: unknown loss focall; the nearest is focal");
   require_refused(run_diopter("figure loss --negatives" + out), "--negatives needs --loss");
   require_refused(run_diopter("figure fl-star --gammas 0" + out), "gamma must lie between 0.1 and 10");
   require_refused(run_diopter("figure loss --out /dev/null/figures"), "/dev/null/figures");

@@ -6,8 +6,8 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
-#include "tests/tools/program.h"
 #include "generated/source_dir.h"
+#include "tests/tools/program.h"
 
 using namespace diopter::test;
 using nlohmann::json;
@@ -37,7 +37,8 @@ class Builds {
     folder_.write("build/" + name + "/build.ninja",
                   "rule compile\n  command = touch $out && echo '$out: ../../kernels/x.h' >x.d\n  depfile = x.d\n"
                   "  deps = gcc\nbuild kernels_tests.dir/x.o: compile ../../kernels/x.h\n");
-    REQUIRE(std::system(("ninja -C '" + (folder_ / ("build/" + name)) + "' >'" + (folder_ / "ninja.log") + "'").c_str()) == 0);
+    REQUIRE(std::system(
+                ("ninja -C '" + (folder_ / ("build/" + name)) + "' >'" + (folder_ / "ninja.log") + "'").c_str()) == 0);
     set_time("build/" + name + "/tests/kernels_tests", std::chrono::seconds(0));
     set_time("kernels/x.h", std::chrono::seconds(-10));
   }
@@ -76,7 +77,8 @@ TEST_CASE("kernels list names the files of every kernel") {
 TEST_CASE("an unknown kernel is refused with the nearest name") {
   require_refused(run_diopter("kernels check top-k"), "the nearest is top_k");
   require_refused(run_diopter("kernels bench nmss"), "the nearest is nms");
-  require_refused(run_diopter("kernels bench qqqqqqqq"), "unknown kernel 'qqqqqqqq' (there are classification_loss, hard_examples, match, ");
+  require_refused(run_diopter("kernels bench qqqqqqqq"),
+                  "unknown kernel 'qqqqqqqq' (there are classification_loss, hard_examples, match, ");
   require_refused(run_diopter("kernels check"), "kernel");
 }
 

@@ -35,9 +35,7 @@ inline Outcome run_shell(const std::string& command) {
 }
 
 /// Runs `diopter ARGUMENTS`.
-inline Outcome run_diopter(const std::string& arguments) {
-  return run_shell("'" DIOPTER_PROGRAM "' " + arguments);
-}
+inline Outcome run_diopter(const std::string& arguments) { return run_shell("'" DIOPTER_PROGRAM "' " + arguments); }
 
 /// Requires what every refused request has: one line on stderr that names the culprit, nothing on stdout, exit code 2.
 inline void require_refused(const Outcome& outcome, const std::string& culprit) {

@@ -16,7 +16,8 @@ class Shapes {
     return "train --device cpu --train-annotations " + (folder_ / "shapes/instances_train.json") + " --train-images " +
            (folder_ / "shapes/images") + " --out " + run_folder() +
            " --set model.width=4 --set model.groups=4 --set model.fpn_channels=8 --set train.iterations=2"
-           " --set train.batch_size=2 " + more;
+           " --set train.batch_size=2 " +
+           more;
   }
   std::string config() const { return read_bytes(run_folder() + "/config.toml"); }
 
@@ -66,7 +67,9 @@ TEST_CASE("train: help and info list the losses") {
 
 TEST_CASE("train: --profile writes its files, and without it there are none") {
   const Shapes shapes;
-  const auto exists = [&](const std::string& name) { return std::filesystem::exists(shapes.run_folder() + "/" + name); };
+  const auto exists = [&](const std::string& name) {
+    return std::filesystem::exists(shapes.run_folder() + "/" + name);
+  };
   require_refused(run_diopter(shapes.arguments("--profile 0")), "--profile");
   require_refused(run_diopter(shapes.arguments("--profile x")), "--profile");
   require_refused(run_diopter(shapes.arguments("--profile -3")), "--profile");

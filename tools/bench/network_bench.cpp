@@ -6,9 +6,9 @@
 #include <future>
 
 #include "engine/files/checkpoint.h"
-#include "kernels/toolkit/dispatch.h"
 #include "kernels/base/parallel.h"
 #include "kernels/base/process.h"
+#include "kernels/toolkit/dispatch.h"
 #include "retinanet/network/detect.h"
 #include "retinanet/network/input.h"
 #include "retinanet/training/trainer.h"

@@ -13,13 +13,13 @@ namespace diopter {
 /// A case: what is timed, on which data and how often.
 struct NetworkBench {
   Config config;
-  Dataset data;          // inference: its first pictures, again and again
-  int batch = 2;         // pictures a repetition
-  int side = 512;        // of the padded input, for post-processing
+  Dataset data;    // inference: its first pictures, again and again
+  int batch = 2;   // pictures a repetition
+  int side = 512;  // of the padded input, for post-processing
   int warm_up = 2, repetitions = 10;
   Device device = Device::cpu;
-  std::string folder;    // for what a training run writes
-  std::string save;      // post-processing: file for head outputs and detections; empty: none
+  std::string folder;  // for what a training run writes
+  std::string save;    // post-processing: file for head outputs and detections; empty: none
 };
 
 struct NetworkTimes {

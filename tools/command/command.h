@@ -21,8 +21,8 @@ void add_report_command(Command& program);
 void add_shapes_command(Command& program);
 void add_train_command(Command& program);
 
-/// Adds --device, which names where the arithmetic is done (see device_from_name), and --exact, which keeps the CPU from
-/// faster convolutions with larger errors (cpu::allow_winograd).
+/// Adds --device, which names where the arithmetic is done (see device_from_name), and --exact, which keeps the CPU
+/// from faster convolutions with larger errors (cpu::allow_winograd).
 void add_device_option(Command& command, std::string& device);
 
 /// Adds --format, which names the format of annotations (see read_dataset). Empty when not given.

@@ -9,10 +9,10 @@
 #include <thread>
 #include <vector>
 
-#include "kernels/toolkit/widest_vectors.h"
 #include "kernels/base/libraries.h"
 #include "kernels/base/parallel.h"
 #include "kernels/device/stream.h"
+#include "kernels/toolkit/widest_vectors.h"
 
 namespace diopter {
 

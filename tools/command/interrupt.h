@@ -22,7 +22,8 @@ class Interrupt {
   static bool requested();
 
  private:
-  struct sigaction before_int_ {}, before_term_ {};
+  struct sigaction before_int_ {
+  }, before_term_{};
 };
 
 }  // namespace diopter

@@ -21,7 +21,8 @@ void StepProfile::next_step() {
 void StepProfile::finish() {
   if (profiler_) write();
   if (table_.empty()) {
-    std::printf("nothing to profile: the run ended within the first %lld, which warm up\n", static_cast<long long>(kWarmUp));
+    std::printf("nothing to profile: the run ended within the first %lld, which warm up\n",
+                static_cast<long long>(kWarmUp));
   } else {
     std::printf("\n%s\n", table_.c_str());
   }
@@ -33,8 +34,8 @@ void StepProfile::write() {
   const std::string device = device_ == Device::cpu ? "cpu, " + std::to_string(thread_count()) + " threads"
                              : kHasGpu              ? "cuda"
                                                     : "host executor";
-  table_ = "profile on " + device + ", after " + std::to_string(kWarmUp) + " to warm up\n" +
-           profile_table(profile, roof_);
+  table_ =
+      "profile on " + device + ", after " + std::to_string(kWarmUp) + " to warm up\n" + profile_table(profile, roof_);
   write_file_atomically(folder_ + "/profile.txt", table_);
   write_file_atomically(folder_ + "/profile.csv", profile_csv(profile, roof_));
   write_file_atomically(folder_ + "/trace.json", profile_trace(profile));

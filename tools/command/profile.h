@@ -11,8 +11,8 @@
 
 namespace diopter {
 
-/// Measures some steps of a run (batches, for detect) after a few that warm up, or as many as the run has. What it finds
-/// is in FOLDER/profile.txt, FOLDER/profile.csv and FOLDER/trace.json as soon as those steps are done.
+/// Measures some steps of a run (batches, for detect) after a few that warm up, or as many as the run has. What it
+/// finds is in FOLDER/profile.txt, FOLDER/profile.csv and FOLDER/trace.json as soon as those steps are done.
 class StepProfile {
  public:
   /// In the first steps memory is new and, on a GPU, convolutions are planned: they are not measured.

@@ -11,11 +11,11 @@ namespace diopter {
 
 /// Contents of a progress line.
 struct ProgressState {
-  std::string task;          // "train"
+  std::string task;  // "train"
   std::int64_t done = 0, total = 0;
-  std::string text;          // "loss 0.513 (cls .31 box .20)"; may be empty
-  std::string unit;          // "images"; empty: no speed is shown
-  double per_second = 0;     // units a second
+  std::string text;       // "loss 0.513 (cls .31 box .20)"; may be empty
+  std::string unit;       // "images"; empty: no speed is shown
+  double per_second = 0;  // units a second
   double seconds_left = 0;
 };
 

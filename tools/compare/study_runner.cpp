@@ -8,9 +8,9 @@
 #include <set>
 #include <thread>
 
-#include "tools/compare/child_process.h"
 #include "tools/command/interrupt.h"
 #include "tools/command/progress.h"
+#include "tools/compare/child_process.h"
 
 namespace diopter {
 

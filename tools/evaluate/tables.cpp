@@ -4,9 +4,9 @@
 #include <utility>
 #include <vector>
 
+#include "kernels/base/check.h"
 #include "kernels/base/csv_text.h"
 #include "kernels/base/files.h"
-#include "kernels/base/check.h"
 #include "tools/evaluate/report.h"
 
 namespace diopter {

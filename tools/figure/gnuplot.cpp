@@ -9,8 +9,8 @@
 #include <cstdio>
 #include <filesystem>
 
-#include "kernels/base/files.h"
 #include "kernels/base/check.h"
+#include "kernels/base/files.h"
 
 namespace diopter {
 
@@ -39,15 +39,19 @@ Drawn run_gnuplot(const std::string& folder, std::string script) {
 }
 
 std::string whole_script(const Figure& figure) {
-  return "# Draws " + figure.name + ".svg: gnuplot " + figure.name + ".gp\n" +
-         "DATA = '" + figure.name + ".csv'\n"
+  return "# Draws " + figure.name + ".svg: gnuplot " + figure.name + ".gp\n" + "DATA = '" + figure.name +
+         ".csv'\n"
          "set datafile separator comma\n"
-         "set terminal svg size 720," + std::to_string(figure.height) +
+         "set terminal svg size 720," +
+         std::to_string(figure.height) +
          " noenhanced background 'white' font 'sans-serif,13'\n"
-         "set output '" + figure.name + ".svg'\n"
+         "set output '" +
+         figure.name +
+         ".svg'\n"
          "set colorsequence podo\n"
          "set key autotitle columnhead\n"  // the first line holds no numbers
-         "set grid linecolor 'gray85'\n" + figure.script;
+         "set grid linecolor 'gray85'\n" +
+         figure.script;
 }
 
 }  // namespace
@@ -74,7 +78,8 @@ void write_figures(const std::string& folder, const std::vector<Figure>& figures
     std::filesystem::remove(base + ".svg", error);  // never a picture of other numbers
     const Drawn drawn = run_gnuplot(folder, figure.name + ".gp");
     if (drawn == Drawn::no_gnuplot) {
-      std::fprintf(stderr, "diopter: SVG left out, gnuplot is not installed (Debian package gnuplot-nox); scripts: %s\n",
+      std::fprintf(stderr,
+                   "diopter: SVG left out, gnuplot is not installed (Debian package gnuplot-nox); scripts: %s\n",
                    folder.c_str());
       return;
     }

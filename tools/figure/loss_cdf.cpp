@@ -4,17 +4,17 @@
 #include <memory>
 
 #include "data/readers/read_dataset.h"
-#include "kernels/base/csv_text.h"
 #include "engine/device.h"
-#include "kernels/base/files.h"
 #include "kernels/base/check.h"
-#include "retinanet/doctor/anchor_coverage.h"
+#include "kernels/base/csv_text.h"
+#include "kernels/base/files.h"
 #include "retinanet/config/loss_text.h"
+#include "retinanet/doctor/anchor_coverage.h"
 #include "retinanet/training/loss_distribution.h"
 #include "retinanet/weights/weights.h"
 #include "tools/command/command.h"
-#include "tools/figure/gnuplot.h"
 #include "tools/command/progress.h"
+#include "tools/figure/gnuplot.h"
 
 namespace diopter {
 
@@ -146,7 +146,8 @@ void add_loss_cdf_figure(Command& figure) {
   command.text("--images", request->images, "Folder of the pictures").type("DIR");
   add_format_option(command, request->format);
   command.text("--out", request->out, "Folder to write into").required().type("DIR");
-  add_losses_option(command, request->losses, "Loss to share out, may be repeated; focal with gamma 0, 0.5, 1 and 2 if not given");
+  add_losses_option(command, request->losses,
+                    "Loss to share out, may be repeated; focal with gamma 0, 0.5, 1 and 2 if not given");
   command.number("--pictures", request->pictures, "Only so many, spread over the set; 0: all")
       .not_negative()
       .limits_in_words()

@@ -85,8 +85,8 @@ CaseSize parse_size(const std::string& kernel, const std::string& text) {
   for (std::size_t begin = 0; begin < text.size();) {
     const std::size_t end = std::min(text.find(',', begin), text.size()), equals = std::min(text.find('=', begin), end);
     const std::string name = text.substr(begin, equals - begin);
-    DIOPTER_CHECK(std::find(known.begin(), known.end(), name) != known.end(), "--size: ", kernel, " has no size '", name,
-                  "'", hint_with_list(name, known));
+    DIOPTER_CHECK(std::find(known.begin(), known.end(), name) != known.end(), "--size: ", kernel, " has no size '",
+                  name, "'", hint_with_list(name, known));
     int value = 0;
     const char* last = text.data() + end;
     const auto read = std::from_chars(text.data() + std::min(equals + 1, end), last, value);
@@ -118,8 +118,8 @@ Cases cases_of(const std::string& kernel, Device device, const BenchOptions& opt
   DIOPTER_CHECK(detection || nn_cases().count(kernel) > 0, "there is no benchmark of ", kernel);
   const std::vector<CaseMaker>& makers = detection ? detection_cases().at(kernel) : nn_cases().at(kernel);
   Cases cases;
-  const std::vector<CaseSize> sizes = options.size.empty() ? usual_sizes(kernel, device, options.quick)
-                                                           : std::vector{parse_size(kernel, options.size)};
+  const std::vector<CaseSize> sizes =
+      options.size.empty() ? usual_sizes(kernel, device, options.quick) : std::vector{parse_size(kernel, options.size)};
   for (const CaseSize& size : sizes) {
     for (const CaseMaker& maker : makers) {
       if (options.type.empty() || options.type == name_of(maker.type)) maker.add(cases, device, size);
@@ -149,7 +149,8 @@ Roof measured_roof(Device device) {
                y = x.clone();
   const Conv2dForwardArgs<float> args{.shape = shape, .x = x.data<float>(), .w = w.data<float>(), .y = y.data<float>()};
   const KernelCase product{"product of matrices", [=] { DIOPTER_DISPATCH(device, conv2d_forward, args); }, {x, w, y}};
-  const std::vector<KernelTime> times = timed({copy_case(device, device == Device::cpu ? 64 : 256), product}, device, {});
+  const std::vector<KernelTime> times =
+      timed({copy_case(device, device == Device::cpu ? 64 : 256), product}, device, {});
   return {times[0].least.bytes / times[0].microseconds, times[1].least.operations / times[1].microseconds};
 }
 
@@ -157,7 +158,8 @@ std::vector<KernelTime> kernel_times(const KernelEntry& kernel, Device device, c
   const Cases cases = cases_of(kernel.name, device, options);
   const std::vector<KernelTime> times = timed(cases, device, options);
   if (!options.save.empty()) {
-    DIOPTER_CHECK(cases.size() == 1, "--save is for one case, not ", cases.size(), ": choose with --size, --type, --case");
+    DIOPTER_CHECK(cases.size() == 1, "--save is for one case, not ", cases.size(),
+                  ": choose with --size, --type, --case");
     Checkpoint file;
     file.tensors = cases.front().tensors;
     for (const auto& [name, tensor] : file.tensors) tensor.move_to(Device::cpu);

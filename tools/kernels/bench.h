@@ -4,15 +4,15 @@
 #include <string>
 #include <vector>
 
-#include "kernels/toolkit/dispatch.h"
 #include "engine/profile/profile_report.h"
+#include "kernels/toolkit/dispatch.h"
 #include "tools/kernels/list.h"
 
 namespace diopter {
 
 struct KernelTime {
   std::string name;         // of the case: storage type and sizes
-  LeastWork least;              // of a launch
+  LeastWork least;          // of a launch
   double microseconds = 0;  // a launch, median
 
   double gb_per_s() const { return least.bytes / microseconds * 1e-3; }
@@ -21,12 +21,12 @@ struct KernelTime {
 
 /// Which cases, and how often.
 struct BenchOptions {
-  bool quick = false;     // one tiny size each
-  int repetitions = 11;   // of a launch series of about 20 ms; 1 launch when quick
-  std::string size;       // "images=2,side=512,...": this size instead of the usual ones; empty: the usual ones
-  std::string type;       // f32 or bf16: only cases that read this; empty: both
-  std::string part;       // only cases with this in their name
-  std::string save;       // file for inputs and results of the case, which then has to be one; empty: none
+  bool quick = false;    // one tiny size each
+  int repetitions = 11;  // of a launch series of about 20 ms; 1 launch when quick
+  std::string size;      // "images=2,side=512,...": this size instead of the usual ones; empty: the usual ones
+  std::string type;      // f32 or bf16: only cases that read this; empty: both
+  std::string part;      // only cases with this in their name
+  std::string save;      // file for inputs and results of the case, which then has to be one; empty: none
 };
 
 /// Throws Error when options.size names what the kernel does not have.

@@ -41,7 +41,10 @@ void add_classification_loss(Cases& cases, Device device, const CaseSize& batch)
                      DIOPTER_DISPATCH(device, classification_loss, args, FocalLoss{});
                    },
                    {},
-                   {{"logits", head.values}, {"labels", scene.labels}, {"scale", scale}, {"losses", losses},
+                   {{"logits", head.values},
+                    {"labels", scene.labels},
+                    {"scale", scale},
+                    {"losses", losses},
                     {"gradient", head.gradient}}});
 }
 
@@ -50,8 +53,7 @@ void add_anchor_scores(Cases& cases, Device device, const CaseSize& batch) {
   const Scene scene(batch.images, batch.side, 12, device);
   const HeadOutput<T> head(scene.levels, scene.grid.cells, kClasses, -5, 0.8f, device);
   const Tensor scores = Tensor::empty(scene.labels.shape(), DType::f32, device);
-  cases.push_back({name_of(head.values.dtype()) + (", scores, " + batch.text()),
-                   [=] {
+  cases.push_back({name_of(head.values.dtype()) + (", scores, " + batch.text()), [=] {
                      const AnchorScoreArgs<T> args{.logits = head.levels,
                                                    .labels = scene.labels.data<std::int32_t>(),
                                                    .scores = scores.data<float>()};
@@ -80,20 +82,20 @@ void add_select_hard_examples(Cases& cases, Device device, const CaseSize& batch
   const Tensor index = tensor(indices), count = tensor(counts), keeps = tensor(keep), keepers = tensor(kept);
   const Tensor labels = scene.labels.clone(), selected = keepers.clone(), positives = keepers.clone();
   cases.push_back({"selection, " + batch.text(), [=] {
-                     const HardExampleArgs args{.grid = scene.grid,
-                                                .images = batch.images,
-                                                .rule = {.batch = 128, .nms_iou = 0.5f, .candidates = k,
-                                                         .negatives_per_positive = 3},
-                                                .labels = scene.labels.data<std::int32_t>(),
-                                                .k = k,
-                                                .indices = index.data<std::int32_t>(),
-                                                .counts = count.data<std::int32_t>(),
-                                                .max_kept = levels * k,
-                                                .keep = keeps.data<std::int32_t>(),
-                                                .kept = keepers.data<std::int32_t>(),
-                                                .selected_labels = labels.data<std::int32_t>(),
-                                                .selected = selected.data<std::int32_t>(),
-                                                .positives = positives.data<std::int32_t>()};
+                     const HardExampleArgs args{
+                         .grid = scene.grid,
+                         .images = batch.images,
+                         .rule = {.batch = 128, .nms_iou = 0.5f, .candidates = k, .negatives_per_positive = 3},
+                         .labels = scene.labels.data<std::int32_t>(),
+                         .k = k,
+                         .indices = index.data<std::int32_t>(),
+                         .counts = count.data<std::int32_t>(),
+                         .max_kept = levels * k,
+                         .keep = keeps.data<std::int32_t>(),
+                         .kept = keepers.data<std::int32_t>(),
+                         .selected_labels = labels.data<std::int32_t>(),
+                         .selected = selected.data<std::int32_t>(),
+                         .positives = positives.data<std::int32_t>()};
                      DIOPTER_DISPATCH(device, select_hard_examples, args);
                    }});
 }
@@ -107,8 +109,7 @@ void add_top_k(Cases& cases, Device device, const CaseSize& batch) {
   const Shape shape{batch.images, scene.levels.count, k};
   const Tensor indices = Tensor::empty(shape, DType::i32, device), values = Tensor::empty(shape, DType::f32, device);
   const Tensor counts = Tensor::empty({batch.images, scene.levels.count}, DType::i32, device);
-  cases.push_back({name_of(head.values.dtype()) + (", " + batch.text()) + text_of_classes(classes),
-                   [=] {
+  cases.push_back({name_of(head.values.dtype()) + (", " + batch.text()) + text_of_classes(classes), [=] {
                      const TopKArgs<T> args{.logits = head.levels,
                                             .min_logit = -2.944439f,
                                             .k = k,
@@ -126,8 +127,7 @@ void add_box_loss(Cases& cases, Device device, const CaseSize& batch) {
   const Tensor scale = Tensor::full({batch.images}, 0.01f, device), losses = scale.clone();
   for (const BoxLoss kind : {BoxLoss::l1, BoxLoss::ciou}) {
     const std::string name = kind == BoxLoss::l1 ? "l1" : "ciou";
-    cases.push_back({name_of(head.values.dtype()) + (", " + name + ", " + batch.text()),
-                     [=] {
+    cases.push_back({name_of(head.values.dtype()) + (", " + name + ", " + batch.text()), [=] {
                        const BoxLossArgs<T> args{.kind = kind,
                                                  .grid = scene.grid,
                                                  .truth = scene.truth(),
@@ -150,8 +150,11 @@ void add_match(Cases& cases, Device device, const CaseSize& batch) {
     cases.push_back({batch.text() + ", " + std::to_string(boxes) + " boxes each",
                      [=] { scene.match(); },
                      {},
-                     {{"anchors", anchors}, {"boxes", scene.boxes}, {"classes", scene.classes},
-                      {"labels", scene.labels}, {"matches", scene.matches}}});
+                     {{"anchors", anchors},
+                      {"boxes", scene.boxes},
+                      {"classes", scene.classes},
+                      {"labels", scene.labels},
+                      {"matches", scene.matches}}});
   }
 }
 
@@ -173,23 +176,23 @@ void add_nms(Cases& cases, Device device, const CaseSize& size) {
   const Tensor label = Tensor::from({count}, labels, device);
   const Tensor counts = Tensor::from({images}, std::vector<std::int32_t>(images, capacity), device);
   const Tensor keep = Tensor::empty({images, max_kept}, DType::i32, device), kept = counts.clone();
-  cases.push_back({std::to_string(images) + " x " + std::to_string(capacity) + " boxes, " + std::to_string(classes) +
-                       " classes",
-                   [=] {
-                     const NmsArgs args{.images = images,
-                                        .capacity = capacity,
-                                        .boxes = box.data<float>(),
-                                        .scores = score.data<float>(),
-                                        .labels = label.data<std::int32_t>(),
-                                        .counts = counts.data<std::int32_t>(),
-                                        .iou_threshold = 0.5f,
-                                        .max_kept = max_kept,
-                                        .keep = keep.data<std::int32_t>(),
-                                        .kept = kept.data<std::int32_t>()};
-                     DIOPTER_DISPATCH(device, batched_nms, args);
-                   },
-                   {},
-                   {{"boxes", box}, {"scores", score}, {"labels", label}, {"keep", keep}, {"kept", kept}}});
+  cases.push_back(
+      {std::to_string(images) + " x " + std::to_string(capacity) + " boxes, " + std::to_string(classes) + " classes",
+       [=] {
+         const NmsArgs args{.images = images,
+                            .capacity = capacity,
+                            .boxes = box.data<float>(),
+                            .scores = score.data<float>(),
+                            .labels = label.data<std::int32_t>(),
+                            .counts = counts.data<std::int32_t>(),
+                            .iou_threshold = 0.5f,
+                            .max_kept = max_kept,
+                            .keep = keep.data<std::int32_t>(),
+                            .kept = kept.data<std::int32_t>()};
+         DIOPTER_DISPATCH(device, batched_nms, args);
+       },
+       {},
+       {{"boxes", box}, {"scores", score}, {"labels", label}, {"keep", keep}, {"kept", kept}}});
 }
 
 void add_loss_scale(Cases& cases, Device device, const CaseSize& batch) {

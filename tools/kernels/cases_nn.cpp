@@ -40,19 +40,18 @@ void add_sgd(Cases& cases, Device device, const CaseSize& size) {
   const Tensor table = Tensor::empty({tensors * static_cast<std::int64_t>(sizeof(SgdSegment))}, DType::u8, device);
   table.copy_from_host(segments.data());
   const Tensor lr = Tensor::full({1}, 0.01f, device), one = Tensor::full({1}, 1, device);
-  cases.push_back(
-      {std::to_string(thousand) + " thousand parameters",
-       [=] {
-         const SgdArgs args{.segments = reinterpret_cast<const SgdSegment*>(table.data<std::uint8_t>()),
-                            .segment_count = tensors,
-                            .chunks = chunks,
-                            .values = parameters,
-                            .lr = lr.data<float>(),
-                            .gradient_scale = one.data<float>(),
-                            .skip = nullptr};
-         DIOPTER_DISPATCH(device, sgd_step, args);
-       },
-       {w, gradient, velocity}});
+  cases.push_back({std::to_string(thousand) + " thousand parameters",
+                   [=] {
+                     const SgdArgs args{.segments = reinterpret_cast<const SgdSegment*>(table.data<std::uint8_t>()),
+                                        .segment_count = tensors,
+                                        .chunks = chunks,
+                                        .values = parameters,
+                                        .lr = lr.data<float>(),
+                                        .gradient_scale = one.data<float>(),
+                                        .skip = nullptr};
+                     DIOPTER_DISPATCH(device, sgd_step, args);
+                   },
+                   {w, gradient, velocity}});
 }
 
 template <class T>
@@ -132,20 +131,21 @@ void add_conv2d(Cases& cases, Device device, const CaseSize& size) {
     tensors["levels"] = levels;
     cases.push_back({pass + what, launch, {}, std::move(tensors)});
   };
-  add("forward", [=] {
-    const Conv2dForwardArgs<T> args{.shape = shape,
-                                    .x = x.data<T>(),
-                                    .w = w.data<T>(),
-                                    .y = y.data<T>(),
-                                    .epilogue = {.bias = bias.data<float>(), .relu = true}};
-    DIOPTER_DISPATCH(device, conv2d_forward, args);
-  }, {{"x", x}, {"w", w}, {"bias", bias}, {"y", y}});
-  add("data", [=] {
-    DIOPTER_DISPATCH(device, conv2d_backward_data, shape, dy.data<T>(), w.data<T>(), dx.data<T>());
-  }, {{"x", x}, {"w", w}, {"dy", dy}, {"dx", dx}});
-  add("weight", [=] {
-    DIOPTER_DISPATCH(device, conv2d_backward_weight, shape, dy.data<T>(), x.data<T>(), dw.data<float>());
-  }, {{"x", x}, {"w", w}, {"dy", dy}, {"dw", dw}});
+  add("forward",
+      [=] {
+        const Conv2dForwardArgs<T> args{.shape = shape,
+                                        .x = x.data<T>(),
+                                        .w = w.data<T>(),
+                                        .y = y.data<T>(),
+                                        .epilogue = {.bias = bias.data<float>(), .relu = true}};
+        DIOPTER_DISPATCH(device, conv2d_forward, args);
+      },
+      {{"x", x}, {"w", w}, {"bias", bias}, {"y", y}});
+  add("data", [=] { DIOPTER_DISPATCH(device, conv2d_backward_data, shape, dy.data<T>(), w.data<T>(), dx.data<T>()); },
+      {{"x", x}, {"w", w}, {"dy", dy}, {"dx", dx}});
+  add("weight",
+      [=] { DIOPTER_DISPATCH(device, conv2d_backward_weight, shape, dy.data<T>(), x.data<T>(), dw.data<float>()); },
+      {{"x", x}, {"w", w}, {"dy", dy}, {"dw", dw}});
 }
 
 /// A feature map of C2 of a ResNet-50: a quarter of the picture's side, 256 channels.
@@ -205,12 +205,14 @@ void add_elementwise(Cases& cases, Device device, const CaseSize& batch) {
   const Map map(batch);
   const Tensor a = normal_tensor<T>(map.matrix(), 0, 1, device), b = a.clone(), y = a.clone();
   const std::string what = map.text<T>(batch);
-  cases.push_back({"add " + what,
-                   [=] { DIOPTER_DISPATCH(device, add, a.size(), a.data<T>(), b.data<T>(), y.data<T>()); }});
-  cases.push_back({"relu " + what,
-                   [=] { DIOPTER_DISPATCH(device, activation_forward, Activation::relu, a.size(), a.data<T>(), y.data<T>()); }});
+  cases.push_back(
+      {"add " + what, [=] { DIOPTER_DISPATCH(device, add, a.size(), a.data<T>(), b.data<T>(), y.data<T>()); }});
+  cases.push_back({"relu " + what, [=] {
+                     DIOPTER_DISPATCH(device, activation_forward, Activation::relu, a.size(), a.data<T>(), y.data<T>());
+                   }});
   cases.push_back({"relu backward " + what, [=] {
-                     DIOPTER_DISPATCH(device, activation_backward, Activation::relu, a.size(), a.data<T>(), b.data<T>(), y.data<T>());
+                     DIOPTER_DISPATCH(device, activation_backward, Activation::relu, a.size(), a.data<T>(), b.data<T>(),
+                                      y.data<T>());
                    }});
 }
 
@@ -220,8 +222,7 @@ void add_reduce(Cases& cases, Device device, const CaseSize& batch) {
   const Tensor x = normal_tensor<T>(map.matrix(), 0, 1, device);
   const Tensor sums = Tensor::empty({map.channels}, DType::f32, device);
   const std::string what = map.text<T>(batch);
-  cases.push_back({"sum " + what,
-                   [=] { DIOPTER_DISPATCH(device, sum, x.size(), x.data<T>(), sums.data<float>()); }});
+  cases.push_back({"sum " + what, [=] { DIOPTER_DISPATCH(device, sum, x.size(), x.data<T>(), sums.data<float>()); }});
   cases.push_back({"column sum " + what, [=] {
                      DIOPTER_DISPATCH(device, column_sum, x.shape()[0], map.channels, x.data<T>(), sums.data<float>());
                    }});
@@ -230,8 +231,8 @@ void add_reduce(Cases& cases, Device device, const CaseSize& batch) {
 /// The pool behind a ResNet's stem.
 template <class T>
 void add_max_pool(Cases& cases, Device device, const CaseSize& batch) {
-  const MaxPoolShape shape{.in = {batch.images, batch.side / 2, batch.side / 2}, .channels = 64, .kernel = 3, .stride = 2,
-                           .padding = 1};
+  const MaxPoolShape shape{
+      .in = {batch.images, batch.side / 2, batch.side / 2}, .channels = 64, .kernel = 3, .stride = 2, .padding = 1};
   const Tensor x = normal_tensor<T>({shape.in.rows(), shape.channels}, 0, 1, device);
   const Tensor y = Tensor::empty({shape.out().rows(), shape.channels}, x.dtype(), device);
   const Tensor tap = Tensor::empty(y.shape(), DType::u8, device);

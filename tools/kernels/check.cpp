@@ -78,8 +78,8 @@ TestRun run(const std::string& command) {
   return result;
 }
 
-/// A source that is newer than the folder's test program, which then says nothing about it; "" where there is none. What the
-/// program was made from is in ninja's log; a folder without one is taken as it is.
+/// A source that is newer than the folder's test program, which then says nothing about it; "" where there is none.
+/// What the program was made from is in ninja's log; a folder without one is taken as it is.
 std::string newer_source(const fs::path& folder) {
   std::error_code none;
   if (!fs::exists(folder / ".ninja_deps", none)) return "";
@@ -89,7 +89,8 @@ std::string newer_source(const fs::path& folder) {
   std::istringstream lines(run("ninja -C " + shell_word(folder.string()) + " -t deps").output);
   for (std::string line; std::getline(lines, line);) {
     if (!line.starts_with("    ")) {
-      of_tests = line.find("diopter_kernels.dir/") != std::string::npos || line.find("kernels_tests.dir/") != std::string::npos;
+      of_tests = line.find("diopter_kernels.dir/") != std::string::npos ||
+                 line.find("kernels_tests.dir/") != std::string::npos;
     } else if (of_tests) {
       const fs::path source = (folder / line.substr(4)).lexically_normal();
       if (!seen.insert(source).second) continue;

@@ -4,11 +4,11 @@
 #include <cstdint>
 #include <vector>
 
-#include "kernels/toolkit/dispatch.h"
 #include "kernels/base/parallel.h"
 #include "kernels/base/philox.h"
 #include "kernels/detection/head.h"
 #include "kernels/detection/match.h"
+#include "kernels/toolkit/dispatch.h"
 #include "retinanet/config/presets.h"
 #include "retinanet/detection/anchors_for_levels.h"
 
@@ -48,7 +48,8 @@ struct Scene {
                     h = largest * random.uniform(0.05f, 0.5f);
         const float x = random.uniform(0, largest - w), y = random.uniform(0, largest - h);
         corners.insert(corners.end(), {x, y, x + w, y + h});
-        labels_of_boxes.push_back(static_cast<std::int32_t>(random.below(static_cast<std::uint32_t>(number_of_classes))));
+        labels_of_boxes.push_back(
+            static_cast<std::int32_t>(random.below(static_cast<std::uint32_t>(number_of_classes))));
       }
       begins.push_back(static_cast<std::int32_t>(labels_of_boxes.size()));
     }

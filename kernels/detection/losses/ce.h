@@ -1,4 +1,5 @@
-// Binary cross-entropy of every class (Lin et al. 2017, equation 1; derivative: appendix B, equation 9), in logit space.
+// Binary cross-entropy of every class (Lin et al. 2017, equation 1; derivative: appendix B, equation 9), in logit
+// space.
 //
 //   z = positive ? -x : x      logit of being wrong
 //   L     = softplus(z) = -log p_t

@@ -1,4 +1,5 @@
-// Focal loss star (Lin et al. 2017, appendix A, equations 7 and 8; derivative: appendix B, equation 11), in logit space.
+// Focal loss star (Lin et al. 2017, appendix A, equations 7 and 8; derivative: appendix B, equation 11), in logit
+// space.
 //
 //   p*_t = sigmoid(gamma x_t + beta),  x_t = positive ? x : -x
 //   L    = -a log(p*_t) / gamma,       a = positive ? alpha : 1 - alpha

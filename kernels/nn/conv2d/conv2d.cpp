@@ -5,19 +5,19 @@
 #include <vector>
 
 #include "kernels/base/check.h"
-#include "kernels/toolkit/widest_vectors.h"
 #include "kernels/base/parallel.h"
 #include "kernels/nn/conv2d/conv2d_epilogue.h"
+#include "kernels/nn/conv2d/gemm.h"
+#include "kernels/nn/conv2d/winograd.h"
 #include "kernels/nn/elementwise.h"
 #include "kernels/nn/feature_maps.h"
-#include "kernels/nn/conv2d/gemm.h"
 #include "kernels/nn/row_sums.h"
-#include "kernels/nn/conv2d/winograd.h"
+#include "kernels/toolkit/widest_vectors.h"
 
 // Large enough 3x3 convolutions go to winograd.cpp. Every other pass is matrix products over blocks of pixels. The
 // pixels of all levels and images are one list of rows; a block of rows is gathered into a matrix [pixels, taps *
-// channels] (im2col) that stays in the cache while sgemm reads it. The backward pass to the data is the same correlation
-// with rotated weights. How rows are cut into blocks depends on shapes only.
+// channels] (im2col) that stays in the cache while sgemm reads it. The backward pass to the data is the same
+// correlation with rotated weights. How rows are cut into blocks depends on shapes only.
 namespace diopter {
 
 void validate(const Conv2dShape& s) {

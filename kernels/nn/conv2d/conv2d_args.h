@@ -67,7 +67,7 @@ struct Conv2dEpilogueBackwardArgs {
   const T* y = nullptr;  // null: no relu
   const float* scale = nullptr;
   const T* dy;
-  T* dz = nullptr;         // the outputs are optional; dz and dresidual may be dy itself
+  T* dz = nullptr;  // the outputs are optional; dz and dresidual may be dy itself
   T* dresidual = nullptr;
   float* dbias = nullptr;  // [channels]
 };

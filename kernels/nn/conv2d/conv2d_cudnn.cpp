@@ -3,8 +3,8 @@
 // A plan is what cuDNN compiles for one shape of one level, one pass and one set of epilogue parts. It is made at its
 // first use, from cuDNN's own ranking without measuring, and kept by the host thread. Engines that may give other bits
 // the next time are left out; so are tensor cores for float (TF32), unless allow_tf32. Where cuDNN has no engine for
-// the convolution with its epilogue, the convolution is run alone and the epilogue is a kernel of ours; where it has none
-// for bf16 (odd numbers of channels, on some GPUs), the convolution runs in float between casts.
+// the convolution with its epilogue, the convolution is run alone and the epilogue is a kernel of ours; where it has
+// none for bf16 (odd numbers of channels, on some GPUs), the convolution runs in float between casts.
 #include "kernels/nn/conv2d/conv2d.h"
 
 #define CUDNN_FRONTEND_SKIP_JSON_LIB

@@ -4,8 +4,8 @@
 #include <cstdint>
 #include <vector>
 
-#include "kernels/toolkit/widest_vectors.h"
 #include "kernels/nn/conv2d/conv2d_args.h"
+#include "kernels/toolkit/widest_vectors.h"
 
 namespace diopter::cpu {
 

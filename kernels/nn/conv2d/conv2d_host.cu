@@ -1,7 +1,7 @@
 // The convolutions of a build where the host executor stands in for a GPU: one "kernel" of one thread that calls the
 // CPU implementation. Launched like the others, it takes its place in the order of the stream, and in captured graphs.
-#include "kernels/toolkit/launch.cuh"
 #include "kernels/nn/conv2d/conv2d.h"
+#include "kernels/toolkit/launch.cuh"
 
 namespace diopter::cuda {
 

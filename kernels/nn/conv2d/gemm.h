@@ -37,10 +37,10 @@ class Buffer {
 
 enum class Transposed { no, yes };
 
-/// c [m, n] = a b + beta c, row-major, on the calling thread. Transposed: a is stored [k, m], b is stored [n, k]. beta is
-/// 0 or 1, and with 0 whatever c held is not read. gemm_onednn.cpp or gemm_openblas.cpp, as CMake found.
-void gemm(Transposed at, Transposed bt, std::int64_t m, std::int64_t n, std::int64_t k, const float* a, std::int64_t lda,
-          const float* b, std::int64_t ldb, float beta, float* c, std::int64_t ldc);
+/// c [m, n] = a b + beta c, row-major, on the calling thread. Transposed: a is stored [k, m], b is stored [n, k]. beta
+/// is 0 or 1, and with 0 whatever c held is not read. gemm_onednn.cpp or gemm_openblas.cpp, as CMake found.
+void gemm(Transposed at, Transposed bt, std::int64_t m, std::int64_t n, std::int64_t k, const float* a,
+          std::int64_t lda, const float* b, std::int64_t ldb, float beta, float* c, std::int64_t ldc);
 
 template <class T>
 void convert(std::int64_t n, const T* from, float* to) {

@@ -4,11 +4,11 @@
 #include <atomic>
 #include <vector>
 
-#include "kernels/toolkit/widest_vectors.h"
 #include "kernels/base/parallel.h"
 #include "kernels/nn/conv2d/conv2d_epilogue.h"
-#include "kernels/nn/feature_maps.h"
 #include "kernels/nn/conv2d/gemm.h"
+#include "kernels/nn/feature_maps.h"
+#include "kernels/toolkit/widest_vectors.h"
 
 // Work goes over chunks of tiles, three loops each: transform the inputs, multiply, transform the outputs. Transformed
 // values lie as 36 matrices [tiles, channels]. How tiles are cut into chunks depends on shapes only.
@@ -21,8 +21,8 @@ std::atomic<bool> allowed{true};
 constexpr int kOut = 4, kIn = 6, kPoints = kIn * kIn;
 constexpr int kLanes = 16;  // channels that a transform works on at once
 
-// One-dimensional transforms of vectors of kLanes channels, `step` floats apart. The interpolation points are 0, 1, -1, 2,
-// -2 and infinity.
+// One-dimensional transforms of vectors of kLanes channels, `step` floats apart. The interpolation points are 0, 1, -1,
+// 2, -2 and infinity.
 
 /// B^T: 6 inputs to 6 points.
 struct InputTransform {
@@ -134,7 +134,8 @@ void transform_square(const T* const* x, int channels, float* y, std::int64_t y_
     }
     if (c == channels) return;
     for (int i = 0; i < kFrom; ++i) {
-      for (int lane = 0; lane < kLanes; ++lane) in[i * kLanes + lane] = c + lane < channels ? float(x[i][c + lane]) : 0.0f;
+      for (int lane = 0; lane < kLanes; ++lane)
+        in[i * kLanes + lane] = c + lane < channels ? float(x[i][c + lane]) : 0.0f;
     }
     both_axes<F>(in, out);
     for (int i = 0; i < kTo; ++i) std::copy_n(out + i * kLanes, channels - c, y + i * y_step + c);
@@ -184,10 +185,11 @@ struct Square {
 /// Tiles or filters that a thread works on at a time.
 std::int64_t grain_of(int channels) { return std::max(1, 1024 / channels); }
 
-/// points[tile - begin] = F x F^T for the tiles [begin, end), x the square of pixels at 4 times the tile's place + shift.
+/// points[tile - begin] = F x F^T for the tiles [begin, end), x the square of pixels at 4 times the tile's place +
+/// shift.
 template <class F, class T>
-void transform_tiles(const Levels& tiles, std::int64_t begin, std::int64_t end, const Levels& maps, int shift, const T* x,
-                     const Points& points) {
+void transform_tiles(const Levels& tiles, std::int64_t begin, std::int64_t end, const Levels& maps, int shift,
+                     const T* x, const Points& points) {
   constexpr int kSide = F::from;
   const std::vector<T> outside(points.channels, T(0.0f));
   parallel_for(end - begin, grain_of(points.channels), [&](std::int64_t first, std::int64_t last) {
@@ -205,8 +207,8 @@ void transform_tiles(const Levels& tiles, std::int64_t begin, std::int64_t end, 
 
 /// Calls finish(row, 1, 0, channels, values, 0) for the pixels of the tiles' outputs.
 template <class Finish>
-void transform_outputs(const Levels& tiles, std::int64_t begin, std::int64_t end, const Levels& maps, const Points& points,
-                       const Finish& finish) {
+void transform_outputs(const Levels& tiles, std::int64_t begin, std::int64_t end, const Levels& maps,
+                       const Points& points, const Finish& finish) {
   parallel_for(end - begin, grain_of(points.channels), [&](std::int64_t first, std::int64_t last) {
     const Buffer out(kOut * kOut * points.channels);
     for_each_pixel(tiles, begin + first, begin + last, [&](std::int64_t tile, int l, int n, int ty, int tx) {
@@ -257,8 +259,8 @@ void correlate(const Levels& source, int padding, int channels, const T* x, cons
     transform_tiles<InputTransform>(tiles, begin, begin + count, source, -padding, x, inputs);
     parallel_for(kPoints, 1, [&](std::int64_t p, std::int64_t) {
       const int point = static_cast<int>(p);
-      gemm(Transposed::no, transposed ? Transposed::yes : Transposed::no, count, width, channels, inputs.matrix(point), channels,
-           weights.matrix(point), weights.channels, 0.0f, outputs.matrix(point), width);
+      gemm(Transposed::no, transposed ? Transposed::yes : Transposed::no, count, width, channels, inputs.matrix(point),
+           channels, weights.matrix(point), weights.channels, 0.0f, outputs.matrix(point), width);
     });
     transform_outputs(tiles, begin, begin + count, grid, outputs, finish);
   }
@@ -274,8 +276,8 @@ bool winograd_pays(const Conv2dShape& s) {
   const auto [fewer, more] = std::minmax(s.in_channels, s.out_channels);
   if (s.kernel != 3 || s.stride != 1 || fewer < kFewestChannels) return false;
   const std::int64_t tiles = tiles_of(s.out()).rows();
-  // The transform of the weights has to be worth it. 36 products per tile against 9 per pixel: small maps waste the rest of
-  // their tiles.
+  // The transform of the weights has to be worth it. 36 products per tile against 9 per pixel: small maps waste the
+  // rest of their tiles.
   return tiles >= std::max(kFewestTiles, more / 8) && 9 * s.out().rows() >= 2 * kPoints * tiles;
 }
 

@@ -9,7 +9,10 @@ class TinyBackbone : public ResNet {
  public:
   static ResNetSpec spec(const Config::Model& model) {
     const int w = model.width;
-    return {.bottleneck = false, .blocks = {1, 1, 1, 1}, .widths = {2 * w, 4 * w, 4 * w, 8 * w}, .stem_width = w,
+    return {.bottleneck = false,
+            .blocks = {1, 1, 1, 1},
+            .widths = {2 * w, 4 * w, 4 * w, 8 * w},
+            .stem_width = w,
             .small_stem = true};
   }
 

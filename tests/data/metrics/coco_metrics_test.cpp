@@ -9,8 +9,8 @@
 #include "data/readers/coco.h"
 #include "kernels/base/check.h"
 #include "kernels/base/parallel.h"
-#include "tests/data/metrics/golden_case.h"
 #include "tests/data/make_dataset.h"
+#include "tests/data/metrics/golden_case.h"
 #include "tests/support/catch.h"
 
 namespace diopter {

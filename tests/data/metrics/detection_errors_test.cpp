@@ -5,8 +5,8 @@
 #include <nlohmann/json.hpp>
 
 #include "kernels/base/parallel.h"
-#include "tests/data/metrics/golden_case.h"
 #include "tests/data/make_dataset.h"
+#include "tests/data/metrics/golden_case.h"
 #include "tests/support/catch.h"
 
 using namespace diopter;

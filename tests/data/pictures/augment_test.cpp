@@ -36,7 +36,11 @@ Annotation annotation(int category, Rect rect) {
 }
 
 ImageRecord record_of(const Image& image, std::vector<Annotation> annotations) {
-  return {.id = 7, .file = "", .name = "", .width = image.width, .height = image.height,
+  return {.id = 7,
+          .file = "",
+          .name = "",
+          .width = image.width,
+          .height = image.height,
           .annotations = std::move(annotations)};
 }
 
@@ -186,8 +190,8 @@ TEST_CASE("boxes follow the picture through flips, crops and scale jitter") {
     const int x1 = static_cast<int>(i * 7 % 40), y1 = static_cast<int>(i * 5 % 25);
     const int x2 = x1 + 12 + static_cast<int>(i % 20), y2 = y1 + 10 + static_cast<int>(i % 13);
     const Image image = with_rectangle(80, 50, x1, y1, x2, y2);
-    const ImageRecord record = record_of(
-        image, {annotation(5, {double(x1), double(y1), double(x2 - x1), double(y2 - y1)})});
+    const ImageRecord record =
+        record_of(image, {annotation(5, {double(x1), double(y1), double(x2 - x1), double(y2 - y1)})});
     Philox random(11, i);
     const Sample sample = augment(image, record, exact(96), options, kRaw, random);
     REQUIRE(sample.width <= 96);

@@ -6,9 +6,9 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
-#include "tests/support/files.h"
 #include "tests/support/catch.h"
 #include "tests/support/compare.h"
+#include "tests/support/files.h"
 #include "tests/support/random.h"
 
 using namespace diopter;

@@ -76,7 +76,8 @@ TEST_CASE("An instances file: order, defaults, unused keys and ids with gaps", "
 TEST_CASE("Oddities of annotations are counted in one warning each", "[coco]") {
   const test::TemporaryFolder folder;
   const std::string box = R"("image_id": 5, "category_id": 1, "bbox": [0, 0, 2, 3])";
-  const std::string file = folder.write("a.json", 
+  const std::string file = folder.write(
+      "a.json",
       instances(kImage, "{" + box + "}, {\"id\": 1, " + box + "}, {\"id\": null, " + box + ", \"area\": -6}"));
   const Dataset dataset = read_coco(file, "");
   const std::vector<Annotation>& annotations = dataset.images[0].annotations;

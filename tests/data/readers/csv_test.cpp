@@ -1,7 +1,7 @@
 #include "data/readers/csv.h"
 
-#include "tests/support/files.h"
 #include "tests/support/catch.h"
+#include "tests/support/files.h"
 
 using namespace diopter;
 using namespace diopter::test;
@@ -94,14 +94,16 @@ TEST_CASE("the trees' CSV file is read") {
 
 TEST_CASE("class names that are not UTF-8 are refused where they stand") {
   const auto error = [](const std::string& name) { return error_with("a.jpg,1,2,3,4," + name + "\n"); };
-  CHECK(error("K\xC3\xA4" "fer") == "");
+  CHECK(error("K\xC3\xA4"
+              "fer") == "");
   CHECK(error("\xE7\x94\xB2\xE8\x99\xAB \xF0\x9F\x90\x9E") == "");
   const std::string refused = "boxes.csv: line 1: the name of the class is not UTF-8 text; save the file as UTF-8";
-  CHECK(error("K\xE4" "fer") == refused);          // Latin-1
-  CHECK(error("abc\xC3") == refused);             // cut off
-  CHECK(error("\xC0\xAF") == refused);            // longer than need be
+  CHECK(error("K\xE4"
+              "fer") == refused);       // Latin-1
+  CHECK(error("abc\xC3") == refused);   // cut off
+  CHECK(error("\xC0\xAF") == refused);  // longer than need be
   CHECK(error("\xE0\x80\xAF") == refused);
-  CHECK(error("\xED\xA0\x80") == refused);        // a surrogate
-  CHECK(error("\xF5\x80\x80\x80") == refused);    // beyond Unicode
+  CHECK(error("\xED\xA0\x80") == refused);      // a surrogate
+  CHECK(error("\xF5\x80\x80\x80") == refused);  // beyond Unicode
   CHECK(error("\xF0\x9F\x90x") == refused);
 }

@@ -1,7 +1,7 @@
 #include "data/readers/read_dataset.h"
 
-#include "tests/support/files.h"
 #include "tests/support/catch.h"
+#include "tests/support/files.h"
 
 using namespace diopter;
 using namespace diopter::test;
@@ -34,7 +34,8 @@ TEST_CASE("formats are recognised from the files") {
 
   const auto error = [](const std::string& path) { return error_of([&] { recognise_format(path); }); };
   CHECK(error(folder.path("none")) == folder.path("none") + ": no such file or folder");
-  CHECK(contains(error(folder.write("a.doc", "")), "a.doc: no format of data sets has such files; coco has a .json file; voc has "));
+  CHECK(contains(error(folder.write("a.doc", "")),
+                 "a.doc: no format of data sets has such files; coco has a .json file; voc has "));
   folder.write("pictures/a.png", "");
   CHECK(contains(error(folder.path("pictures")), "pictures: no format of data sets has such files"));
 }

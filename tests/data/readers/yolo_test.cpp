@@ -5,8 +5,8 @@
 #include <nlohmann/json.hpp>
 
 #include "data/pictures/image.h"
-#include "tests/support/files.h"
 #include "tests/support/catch.h"
+#include "tests/support/files.h"
 
 using namespace diopter;
 using namespace diopter::test;

@@ -8,8 +8,8 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
-#include "tests/support/files.h"
 #include "tests/support/devices.h"
+#include "tests/support/files.h"
 
 namespace diopter {
 namespace {
@@ -149,13 +149,10 @@ TEST_CASE("Checkpoint: types of other writers are converted") {
   const std::string data =
       bytes_of(std::vector<std::uint16_t>{0x3c00, 0xc000, 0x0001, 0x7bff, 0x7c00, 0x8000, 0x3555}) +
       bytes_of(std::vector<double>{0.1}) + bytes_of(std::vector<std::int64_t>{-5, 1 << 20});
-  const std::string file = folder.write(
-      "x",
-      file_of(
-          R"({"f16":{"dtype":"F16","shape":[7],"data_offsets":[0,14]},)"
-          R"("f64":{"dtype":"F64","shape":[1],"data_offsets":[14,22]},)"
-          R"("i64":{"dtype":"I64","shape":[2],"data_offsets":[22,38]}})",
-          data));
+  const std::string file = folder.write("x", file_of(R"({"f16":{"dtype":"F16","shape":[7],"data_offsets":[0,14]},)"
+                                                     R"("f64":{"dtype":"F64","shape":[1],"data_offsets":[14,22]},)"
+                                                     R"("i64":{"dtype":"I64","shape":[2],"data_offsets":[22,38]}})",
+                                                     data));
   const Checkpoint checkpoint = load_checkpoint(file);
   CHECK(checkpoint.tensors.at("f16").to_vector<float>() ==
         std::vector<float>{1, -2, 0x1p-24f, 65504, INFINITY, -0.0f, 0.333251953125f});
@@ -253,7 +250,8 @@ TEST_CASE("Checkpoint: missing, surplus and differing tensors are named, and not
     CHECK(same_bits(model, zeros_like(model)));
     return error;
   };
-  CHECK(error_with([](Checkpoint& c) { c.tensors.erase("scalar"); }) == "old.safetensors: tensor scalar is missing (f32 [])");
+  CHECK(error_with([](Checkpoint& c) { c.tensors.erase("scalar"); }) ==
+        "old.safetensors: tensor scalar is missing (f32 [])");
   CHECK(error_with([](Checkpoint& c) { c.tensors["zz"] = Tensor::zeros({1}); }) ==
         "old.safetensors: tensor zz has no place in the model (f32 [1])");
   CHECK(error_with([](Checkpoint& c) {
@@ -265,8 +263,9 @@ TEST_CASE("Checkpoint: missing, surplus and differing tensors are named, and not
           c.tensors.erase("mask");
           c.tensors["conv.bias"] = Tensor::zeros({3});
           c.tensors["zz"] = Tensor::zeros({1});
-        }) == "old.safetensors: tensor conv.bias is f32 [3], the model has f32 [2]; tensor mask is missing (u8 [3]); tensor "
-              "zz has no place in the model (f32 [1]) (2 missing, 1 different, 1 surplus)");
+        }) ==
+        "old.safetensors: tensor conv.bias is f32 [3], the model has f32 [2]; tensor mask is missing (u8 [3]); tensor "
+        "zz has no place in the model (f32 [1]) (2 missing, 1 different, 1 surplus)");
   CHECK(error_with([](Checkpoint& c) {
           c.tensors["conv.num_batches_tracked"] = Tensor::zeros({}, DType::i32);  // PyTorch's, read and left alone
           c.tensors.erase("none");

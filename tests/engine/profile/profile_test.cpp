@@ -5,11 +5,11 @@
 #include <sstream>
 #include <tuple>
 
-#include "kernels/toolkit/dispatch.h"
 #include "engine/module.h"
 #include "engine/profile/profile_report.h"
 #include "kernels/nn/conv2d/conv2d.h"
 #include "kernels/nn/sgd.h"
+#include "kernels/toolkit/dispatch.h"
 #include "tests/support/catch.h"
 #include "tests/support/devices.h"
 #include "tests/support/files.h"
@@ -157,8 +157,8 @@ TEST_CASE("profile: ranges lie in their parents, on each stream and for the host
   }
   const bool cpu = device == Device::cpu;
   CHECK(complete == profile.ranges.size() * (cpu ? 1 : 2));
-  CHECK(rows == (cpu ? std::map<int, std::string>{{1, "cpu"}}
-                     : std::map<int, std::string>{{0, "host"}, {1, "stream 0"}}));
+  CHECK(rows ==
+        (cpu ? std::map<int, std::string>{{1, "cpu"}} : std::map<int, std::string>{{0, "host"}, {1, "stream 0"}}));
 }
 
 TEST_CASE("profile: changes no bit, and nothing is measured without a profiler") {
@@ -221,7 +221,8 @@ TEST_CASE("profile: the roof is whatever takes longer, bytes or operations") {
 
 TEST_CASE("profile: floors of convolutions and of the optimizer") {
   const Conv2dShape same{Levels({2, 6, 5}), 3, 7, 3, 1, 1}, strided{Levels({1, 8, 8}), 3, 7, 1, 2, 0};
-  const LeastWork forward = least_work::conv2d_forward(Conv2dForwardArgs<float>{.shape = same, .x = nullptr, .w = nullptr, .y = nullptr});
+  const LeastWork forward =
+      least_work::conv2d_forward(Conv2dForwardArgs<float>{.shape = same, .x = nullptr, .w = nullptr, .y = nullptr});
   CHECK(forward.bytes == 4 * (60 * 3 + 60 * 7 + 7 * 9 * 3));
   CHECK(forward.operations == 2 * 60 * 7 * 9 * 3);
   const bf16* none = nullptr;

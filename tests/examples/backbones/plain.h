@@ -1,5 +1,5 @@
-// Plain backbone: per level one 3x3 convolution of stride 2 with its norm and ReLU. Width channels after the first, twice
-// as many after each further one.
+// Plain backbone: per level one 3x3 convolution of stride 2 with its norm and ReLU. Width channels after the first,
+// twice as many after each further one.
 #pragma once
 
 #include "retinanet/network/backbone.h"
@@ -13,7 +13,8 @@ class PlainBackbone : public Backbone {
       const int in = level == 1 ? 3 : width_at(level - 1), out = width_at(level);
       const Conv2d::Options options{.kernel = 3, .stride = 2, .bias = false, .init = Init::kaiming_normal_fan_out()};
       convs_.push_back(std::make_unique<Conv2d>(in, out, options, random));
-      norms_.push_back(std::make_unique<Norm>(model.norm, out, model.groups, false, static_cast<float>(model.norm_eps)));
+      norms_.push_back(
+          std::make_unique<Norm>(model.norm, out, model.groups, false, static_cast<float>(model.norm_eps)));
       add_module("conv" + std::to_string(level), *convs_.back());
       add_module("bn" + std::to_string(level), *norms_.back());
       if (level > model.freeze_stages) continue;

@@ -48,7 +48,8 @@ TEST_CASE("files: lines have neither line ends nor a byte order mark") {
   CHECK(lines("") == Lines{});
   CHECK(lines("\n") == Lines{""});
   CHECK(lines("a\r\n\nb") == Lines{"a", "", "b"});
-  CHECK(lines("\xEF\xBB\xBF" "a\n") == Lines{"a"});
+  CHECK(lines("\xEF\xBB\xBF"
+              "a\n") == Lines{"a"});
 }
 
 TEST_CASE("files: what there is") {

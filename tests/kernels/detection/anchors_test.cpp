@@ -38,11 +38,11 @@ TEST_CASE("anchors: level, then y, then x, then cell") {
   REQUIRE(grid.level_offset(1) == 54);
   const std::vector<Box> boxes = generate(device, grid);
   for (int i = 0; i < 9; ++i) CHECK(boxes[i] == kCells[i]);
-  CHECK(boxes[9] == Box{-15, -11, 31, 11});                // x = 1
-  CHECK(boxes[2 * 9 + 8] == Box{-2, -35, 34, 35});         // x = 2, last cell
-  CHECK(boxes[3 * 9] == Box{-23, -3, 23, 19});             // y = 1
-  CHECK(boxes[54] == kCells[0]);                           // second level
-  CHECK(boxes[54 + 9 + 3] == Box{45, -16, 77, 16});        // its x = 1
+  CHECK(boxes[9] == Box{-15, -11, 31, 11});          // x = 1
+  CHECK(boxes[2 * 9 + 8] == Box{-2, -35, 34, 35});   // x = 2, last cell
+  CHECK(boxes[3 * 9] == Box{-23, -3, 23, 19});       // y = 1
+  CHECK(boxes[54] == kCells[0]);                     // second level
+  CHECK(boxes[54 + 9 + 3] == Box{45, -16, 77, 16});  // its x = 1
 }
 
 TEST_CASE("anchors: offset of half a stride") {

@@ -52,7 +52,8 @@ TEST_CASE("box loss: value and derivative against central differences in double"
 
         const double value = box_loss_value(kind, beta, coder, anchor, target, deltas, found);
         double aspect_weight = -1;
-        REQUIRE(value == Approx(plain::box_loss_value(kind, beta, coder, anchor, target, deltas, aspect_weight)).epsilon(1e-12));
+        REQUIRE(value ==
+                Approx(plain::box_loss_value(kind, beta, coder, anchor, target, deltas, aspect_weight)).epsilon(1e-12));
         for (int j = 0; j < 4; ++j) {
           const double measured = test::derivative(
               [&](double x) {
@@ -110,8 +111,8 @@ TEST_CASE("box loss: no gradient through sizes beyond the clamp, finite for wild
         const float wild[4] = {3, -3, size, other};
         float d[4];
         INFO("kind " << static_cast<int>(kind) << " dw " << size << " dh " << other);
-        REQUIRE(std::isfinite(
-            box_loss_value(kind, 0.0f, BoxCoder{}, {500, 500, 532, 532}, {510, 490, 540, 520}, wild, d)));
+        REQUIRE(
+            std::isfinite(box_loss_value(kind, 0.0f, BoxCoder{}, {500, 500, 532, 532}, {510, 490, 540, 520}, wild, d)));
         for (float v : d) REQUIRE(std::isfinite(v));
       }
     }
@@ -136,8 +137,12 @@ struct Scene {
   std::vector<float> scale = {0.5f, 1.0f, 2.0f};
 
   Scene() : labels(3 * grid.size()), matches(3 * grid.size()), positives(3) {
-    cpu::match_anchors({grid, {3, 4, boxes.data(), classes.data(), offsets.data()}, {0.5f, 0.4f, true, 0.5f},
-                        labels.data(), matches.data(), positives.data()});
+    cpu::match_anchors({grid,
+                        {3, 4, boxes.data(), classes.data(), offsets.data()},
+                        {0.5f, 0.4f, true, 0.5f},
+                        labels.data(),
+                        matches.data(),
+                        positives.data()});
   }
 
   template <class T>

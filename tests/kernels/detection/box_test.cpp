@@ -11,8 +11,8 @@ namespace {
 TEST_CASE("box: area, intersection and IoU") {
   CHECK(box_area({1, 2, 4, 7}) == 15);
   CHECK(box_intersection({0, 0, 4, 4}, {2, 1, 6, 3}) == 4);
-  CHECK(box_intersection({0, 0, 4, 4}, {4, 0, 8, 4}) == 0);    // half-open: touching is not meeting
-  CHECK(box_intersection({0, 0, 4, 4}, {5, 5, 8, 8}) == 0);    // two negative extents
+  CHECK(box_intersection({0, 0, 4, 4}, {4, 0, 8, 4}) == 0);  // half-open: touching is not meeting
+  CHECK(box_intersection({0, 0, 4, 4}, {5, 5, 8, 8}) == 0);  // two negative extents
   CHECK(box_iou({0, 0, 4, 4}, {0, 0, 4, 4}) == 1);
   CHECK(box_iou({0, 0, 4, 4}, {0, 0, 4, 8}) == 0.5f);
   CHECK(box_iou({3, 3, 3, 3}, {3, 3, 3, 3}) == 0);

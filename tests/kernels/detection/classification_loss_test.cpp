@@ -36,8 +36,8 @@ struct Case {
 /// Sums over the images, and the gradient in `head` when there is a scale. `shift`: elements by which arrays are off
 /// the addresses that allow wide accesses.
 template <class T>
-std::vector<float> losses_of(Device device, Head<T>& head, const std::vector<std::int32_t>& labels,
-                             const AnyLoss& loss, const std::vector<float>& scale, std::size_t shift = 0) {
+std::vector<float> losses_of(Device device, Head<T>& head, const std::vector<std::int32_t>& labels, const AnyLoss& loss,
+                             const std::vector<float>& scale, std::size_t shift = 0) {
   std::vector<float> losses(head.images(), NAN);
   test::DeviceArrays at(device, shift);
   const bool with_gradient = !scale.empty();
@@ -69,12 +69,15 @@ void require_plain_sum(Device device, const Case& c, const AnyLoss& loss, double
 
   std::vector<double> expected, gradients;
   test::DeviceArrays host(Device::cpu);
-  plain::classification_loss<T>({head.levels(host, false), host(labels), host(scale), nullptr}, loss, expected, gradients);
+  plain::classification_loss<T>({head.levels(host, false), host(labels), host(scale), nullptr}, loss, expected,
+                                gradients);
   double largest_error = 0;  // of the gradients, relative
   for (std::int64_t i = 0; i < c.images * anchors * c.classes; ++i) {
     const std::int64_t anchor = i / c.classes;
-    const float gradient = head.gradient(static_cast<int>(anchor / anchors), anchor % anchors, static_cast<int>(i % c.classes));
-    largest_error = std::fmax(largest_error, std::fabs(gradient - gradients[i]) / std::fmax(least, std::fabs(gradients[i])));
+    const float gradient =
+        head.gradient(static_cast<int>(anchor / anchors), anchor % anchors, static_cast<int>(i % c.classes));
+    largest_error =
+        std::fmax(largest_error, std::fabs(gradient - gradients[i]) / std::fmax(least, std::fabs(gradients[i])));
   }
   CHECK(largest_error <= tolerance);
   test::require_close(losses, expected, test::Tolerance::elementwise);
@@ -84,12 +87,19 @@ void require_plain_sum(Device device, const Case& c, const AnyLoss& loss, double
 
 TEST_CASE("classification loss: equals a plain sum in double") {
   const Device device = GENERATE(from_range(test::devices()));
-  const std::vector<Case> cases = {
-      {2, 9, 7, {37, 12, 4, 1}, 0}, {2, 9, 7, {37, 12, 4, 1}, 5}, {1, 1, 1, {1}, 0},
-      {3, 1, 1, {0, 1, 31, 32, 33, 255, 256, 257}, 0},
-      {1, 3, 1, {257, 16}, 1},      {2, 1, 80, {255, 256}, 0},    {1, 9, 3, {3000, 1}, 0}, {1, 2, 80, {33}, 8},
-      {2, 1, 10000, {3}, 0},        {0, 9, 3, {5}, 0},            {2, 9, 3, {}, 0},
-      {1, 2, 4, {31, 32}, 4},       {1, 3, 91, {257}, 7}};
+  const std::vector<Case> cases = {{2, 9, 7, {37, 12, 4, 1}, 0},
+                                   {2, 9, 7, {37, 12, 4, 1}, 5},
+                                   {1, 1, 1, {1}, 0},
+                                   {3, 1, 1, {0, 1, 31, 32, 33, 255, 256, 257}, 0},
+                                   {1, 3, 1, {257, 16}, 1},
+                                   {2, 1, 80, {255, 256}, 0},
+                                   {1, 9, 3, {3000, 1}, 0},
+                                   {1, 2, 80, {33}, 8},
+                                   {2, 1, 10000, {3}, 0},
+                                   {0, 9, 3, {5}, 0},
+                                   {2, 9, 3, {}, 0},
+                                   {1, 2, 4, {31, 32}, 4},
+                                   {1, 3, 91, {257}, 7}};
   for (const Case& c : cases) {
     INFO("images " << c.images << " cells " << c.cells << " classes " << c.classes << " padding " << c.padding);
     require_plain_sum<float>(device, c, FocalLoss{}, 1e-5);

@@ -22,9 +22,13 @@ template <class T>
 std::vector<float> scores_of(Device device, Head<T>& head, const Labels& labels, const AnyLoss& loss,
                              std::size_t shift = 0) {
   std::vector<float> scores(static_cast<std::size_t>(head.images() * head.anchors()), 77);
-  test::on(device, [&](auto& at) {
-    DIOPTER_DISPATCH(device, anchor_scores, AnchorScoreArgs<T>{head.levels(at, false), at(labels), at(scores)}, loss);
-  }, shift);
+  test::on(
+      device,
+      [&](auto& at) {
+        DIOPTER_DISPATCH(device, anchor_scores, AnchorScoreArgs<T>{head.levels(at, false), at(labels), at(scores)},
+                         loss);
+      },
+      shift);
   return scores;
 }
 
@@ -83,8 +87,8 @@ struct Selection {
   bool operator==(const Selection&) const = default;
 };
 
-/// What top_k, decode_candidates and batched_nms leave behind: per image and level the anchors of the candidates, and the
-/// survivors as places among the image's candidates.
+/// What top_k, decode_candidates and batched_nms leave behind: per image and level the anchors of the candidates, and
+/// the survivors as places among the image's candidates.
 struct Survivors {
   int images;
   AnchorGrid grid;
@@ -97,9 +101,18 @@ template <class Run>
 Selection selection(test::DeviceArrays& at, const Survivors& s, const HardExampleRule& rule, const Run& run) {
   Selection result{Labels(s.labels.size(), -77), Labels(static_cast<std::size_t>(s.images), -77), {}};
   result.positives = result.selected;
-  run(HardExampleArgs{.grid = s.grid, .images = s.images, .rule = rule, .labels = at(s.labels), .k = s.k,
-                      .indices = at(s.indices), .counts = at(s.counts), .max_kept = s.max_kept, .keep = at(s.keep),
-                      .kept = at(s.kept), .selected_labels = at(result.labels), .selected = at(result.selected),
+  run(HardExampleArgs{.grid = s.grid,
+                      .images = s.images,
+                      .rule = rule,
+                      .labels = at(s.labels),
+                      .k = s.k,
+                      .indices = at(s.indices),
+                      .counts = at(s.counts),
+                      .max_kept = s.max_kept,
+                      .keep = at(s.keep),
+                      .kept = at(s.kept),
+                      .selected_labels = at(result.labels),
+                      .selected = at(result.selected),
                       .positives = at(result.positives)});
   at.download();
   return result;
@@ -107,9 +120,8 @@ Selection selection(test::DeviceArrays& at, const Survivors& s, const HardExampl
 
 Selection select(Device device, const Survivors& s, const HardExampleRule& rule) {
   test::DeviceArrays at(device);
-  return selection(at, s, rule, [&](const HardExampleArgs& args) {
-    DIOPTER_DISPATCH(device, select_hard_examples, args);
-  });
+  return selection(at, s, rule,
+                   [&](const HardExampleArgs& args) { DIOPTER_DISPATCH(device, select_hard_examples, args); });
 }
 
 Selection select_plainly(const Survivors& s, const HardExampleRule& rule) {
@@ -131,7 +143,10 @@ AnchorGrid two_levels(int h) {
 TEST_CASE("hard examples: selection by hand") {
   const Device device = GENERATE(from_range(test::devices()));
   const int bg = kBackground, ig = kIgnore;
-  Survivors s{.images = 1, .grid = two_levels(2), .k = 4, .max_kept = 6,
+  Survivors s{.images = 1,
+              .grid = two_levels(2),
+              .k = 4,
+              .max_kept = 6,
               .indices = {5, 2, 7, -99, 1, 0, -99, -99},  // candidates: anchors 5, 2, 7 of level 0; 9, 8 of level 1
               .counts = {3, 2},
               .keep = {3, 0, 4, 2, -99, -99},  // in order of their losses: anchors 9, 5, 8, 7
@@ -148,15 +163,23 @@ TEST_CASE("hard examples: selection by hand") {
   rule.batch = 2;
   CHECK(select(device, s, rule) == Selection{{ig, ig, ig, ig, ig, ig, ig, ig, bg, 0}, {2}, {1}});
   s.labels = Labels(10, bg);
-  CHECK(select(device, s, rule) == Selection{{ig, ig, ig, ig, ig, ig, ig, ig, ig, bg}, {1}, {0}});  // as for one positive
+  CHECK(select(device, s, rule) ==
+        Selection{{ig, ig, ig, ig, ig, ig, ig, ig, ig, bg}, {1}, {0}});  // as for one positive
   s.kept = {0};
   CHECK(select(device, s, rule) == Selection{Labels(10, ig), {0}, {0}});
 }
 
 /// Random survivors: `kept` of all anchors of each image.
 Survivors random_survivors(int images, int h, int kept, std::uint64_t seed) {
-  Survivors s{.images = images, .grid = two_levels(h), .k = 4 * h, .max_kept = std::max(kept, 1), .indices = {},
-              .counts = {}, .keep = {}, .kept = Labels(static_cast<std::size_t>(images), kept), .labels = {}};
+  Survivors s{.images = images,
+              .grid = two_levels(h),
+              .k = 4 * h,
+              .max_kept = std::max(kept, 1),
+              .indices = {},
+              .counts = {},
+              .keep = {},
+              .kept = Labels(static_cast<std::size_t>(images), kept),
+              .labels = {}};
   Philox random(seed, 0);
   const auto shuffled = [&](int n) {
     Labels v(static_cast<std::size_t>(n));

@@ -20,8 +20,13 @@ Scaled scaled(Device device, LossNormaliser normaliser, const std::vector<std::i
               const LossScale& loss_scale) {
   std::vector<float> scale(positives.size(), -1), averages{average}, total{-1};
   on(device, [&](auto& at) {
-    const LossScaleArgs args{.normaliser = normaliser, .momentum = 0.9f, .images = static_cast<int>(positives.size()),
-                             .positives = at(positives), .average = at(averages), .scale = at(scale), .total = at(total)};
+    const LossScaleArgs args{.normaliser = normaliser,
+                             .momentum = 0.9f,
+                             .images = static_cast<int>(positives.size()),
+                             .positives = at(positives),
+                             .average = at(averages),
+                             .scale = at(scale),
+                             .total = at(total)};
     loss_scale(args);
   });
   return {scale, averages[0], total[0]};

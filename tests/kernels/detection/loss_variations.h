@@ -12,14 +12,13 @@ namespace diopter::test {
 
 inline std::string described(const AnyLoss& loss) {
   std::string text = loss_name(loss);
-  for_each_parameter(loss, [&](const auto& p, float value) {
-    text += std::string(" ") + p.name + " " + std::to_string(value);
-  });
+  for_each_parameter(
+      loss, [&](const auto& p, float value) { text += std::string(" ") + p.name + " " + std::to_string(value); });
   return text;
 }
 
-/// The values to try of each parameter: its default, first; the ends of its range; and, as is asked for, 0, 1 and 2, for
-/// which losses have fast versions, or what lies halfway to the ends.
+/// The values to try of each parameter: its default, first; the ends of its range; and, as is asked for, 0, 1 and 2,
+/// for which losses have fast versions, or what lies halfway to the ends.
 enum class Values { of_fast_versions, between };
 
 inline std::vector<std::vector<float>> values_to_try(const AnyLoss& loss, Values which) {

@@ -26,11 +26,13 @@ struct Versions {
 
 Versions versions_of(const AnyLoss& loss) {
   const auto forget = [](const auto& f) { return Version{f, f}; };
-  return std::visit([&](const auto& l) {
-    Versions versions{forget(l), {}};
-    with_fast_version(l, [&](const auto& fast) { versions.fast = forget(fast); });
-    return versions;
-  }, loss);
+  return std::visit(
+      [&](const auto& l) {
+        Versions versions{forget(l), {}};
+        with_fast_version(l, [&](const auto& fast) { versions.fast = forget(fast); });
+        return versions;
+      },
+      loss);
 }
 
 /// Calls check(version, positive) for every variation, as it is and in its fast version.
@@ -102,9 +104,8 @@ TEST_CASE("losses: the fast version is the same loss") {
     REQUIRE(first_difference<double>(versions.fast.in_double, versions.general.in_double, 1e-300,
                                      [](double) { return 1e-12; }) == "");
     const float ulp = 1.2e-7f;
-    REQUIRE(first_difference<float>(versions.fast.in_float, versions.general.in_float, 1e-36f, [&](float x) {
-      return ulp * (8 + 2 * std::fmin(std::fabs(x), 100.0f));
-    }) == "");
+    REQUIRE(first_difference<float>(versions.fast.in_float, versions.general.in_float, 1e-36f,
+                                    [&](float x) { return ulp * (8 + 2 * std::fmin(std::fabs(x), 100.0f)); }) == "");
   }
 }
 

@@ -45,7 +45,8 @@ Matched matched(Device device, const AnchorGrid& grid, const Scene& scene, const
 }
 
 Matched match(Device device, const AnchorGrid& grid, const Scene& scene, const MatchRule& rule) {
-  return matched(device, grid, scene, rule, [&](const MatchArgs& args) { DIOPTER_DISPATCH(device, match_anchors, args); });
+  return matched(device, grid, scene, rule,
+                 [&](const MatchArgs& args) { DIOPTER_DISPATCH(device, match_anchors, args); });
 }
 
 Matched match_plainly(const AnchorGrid& grid, const Scene& scene, const MatchRule& rule) {
@@ -150,9 +151,9 @@ AnchorGrid four_anchors() {
 TEST_CASE("match: thresholds are inclusive below") {
   const Device device = GENERATE(from_range(test::devices()));
   Scene scene;
-  scene.add({0, 0, 10, 5}, 3);    // IoU 0.5
-  scene.add({10, 0, 20, 4}, 4);   // IoU 0.4
-  scene.add({20, 0, 30, 3}, 5);   // IoU 0.3
+  scene.add({0, 0, 10, 5}, 3);   // IoU 0.5
+  scene.add({10, 0, 20, 4}, 4);  // IoU 0.4
+  scene.add({20, 0, 30, 3}, 5);  // IoU 0.3
   scene.end_image();
   const Matched m = match(device, four_anchors(), scene, {});
   CHECK(m.labels == std::vector<std::int32_t>{3, kIgnore, kBackground, kBackground});
@@ -163,8 +164,8 @@ TEST_CASE("match: thresholds are inclusive below") {
 TEST_CASE("match: a low-quality box takes all anchors that tie, each of which keeps its own best box") {
   const Device device = GENERATE(from_range(test::devices()));
   Scene scene;
-  scene.add({5, 0, 15, 1}, 7);    // IoU 5 / 105 with anchors 0 and 1
-  scene.add({10, 0, 20, 2}, 8);   // IoU 0.2 with anchor 1, which is its largest
+  scene.add({5, 0, 15, 1}, 7);     // IoU 5 / 105 with anchors 0 and 1
+  scene.add({10, 0, 20, 2}, 8);    // IoU 0.2 with anchor 1, which is its largest
   scene.add({50, 50, 60, 60}, 9);  // meets no anchor: claims nothing
   scene.end_image();
   const Matched m = match(device, four_anchors(), scene, {0.5f, 0.4f, true, 0.5f});

@@ -122,7 +122,8 @@ Candidates of_all_sizes(int n, float extent, std::uint64_t seed) {
     Box box{x, y, x + w, y + h};
     if (i > 0 && i % 3 == 0) {
       box = boxes[random.below(static_cast<std::uint32_t>(i))];
-      const float move = random.uniform(-0.5f, 0.5f) * (box.x2 - box.x1), grow = random.uniform(0, 2) * (box.y2 - box.y1);
+      const float move = random.uniform(-0.5f, 0.5f) * (box.x2 - box.x1),
+                  grow = random.uniform(0, 2) * (box.y2 - box.y1);
       box = {box.x1 + move, box.y1, box.x2 + move, box.y2 + grow};
     }
     boxes.push_back(box);
@@ -146,8 +147,13 @@ TEST_CASE("nms: many kept boxes of all sizes") {
 
 TEST_CASE("nms: many kept boxes among some that are no boxes") {
   const Device device = GENERATE(from_range(test::devices()));
-  const std::vector<Box> strange = {{5, 5, 5, 5},    {50, 50, 20, 80},         {60, 80, 50, 20},       {0, 0, INFINITY, 9},
-                                    {-1e30f, -1e30f, 1e30f, 1e30f}, {1, 1, 1 + 1e-6f, 1 + 1e-6f}, {0, 0, 1e-30f, 1e-30f}};
+  const std::vector<Box> strange = {{5, 5, 5, 5},
+                                    {50, 50, 20, 80},
+                                    {60, 80, 50, 20},
+                                    {0, 0, INFINITY, 9},
+                                    {-1e30f, -1e30f, 1e30f, 1e30f},
+                                    {1, 1, 1 + 1e-6f, 1 + 1e-6f},
+                                    {0, 0, 1e-30f, 1e-30f}};
   for (std::size_t i = 0; i < strange.size(); ++i) {
     Candidates c = of_all_sizes(500, 3000, 6);
     for (std::size_t j = 100; j < 500; j += 150) c.boxes[j] = strange[i];

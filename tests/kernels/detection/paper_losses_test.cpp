@@ -60,7 +60,8 @@ TEST_CASE("balanced_ce: equation 3") {
 }
 
 TEST_CASE("focal_star: equations 8 and 11") {
-  for (const FocalStarLoss loss : {FocalStarLoss{2, 1, 0.25f}, FocalStarLoss{4, 0, 0.25f}, FocalStarLoss{0.5f, -3, 0.9f}}) {
+  for (const FocalStarLoss loss :
+       {FocalStarLoss{2, 1, 0.25f}, FocalStarLoss{4, 0, 0.25f}, FocalStarLoss{0.5f, -3, 0.9f}}) {
     for_logits([&](double x, bool positive) {
       const double y = positive ? 1 : -1, p = sigmoid(loss.gamma * y * x + loss.beta);
       const double alpha = static_cast<double>(loss.alpha), a = positive ? alpha : 1 - alpha;
@@ -87,7 +88,8 @@ TEST_CASE("focal_star: convex, and balanced cross-entropy at gamma 1 and beta 0"
   });
 }
 
-// Where a positive is classified well, both shapes are far below cross-entropy (figure 5); FL, unlike FL*, is not convex.
+// Where a positive is classified well, both shapes are far below cross-entropy (figure 5); FL, unlike FL*, is not
+// convex.
 TEST_CASE("focal_star: figure 5 at x_t = 2, and what the focal loss is not") {
   const double entropy = CeLoss{}(2.0, true).value;
   CHECK(entropy == Approx(0.126928).epsilon(1e-5));

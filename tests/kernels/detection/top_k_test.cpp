@@ -34,8 +34,7 @@ Selected selected(Device device, Head<T>& head, float min_logit, int k, const To
 
 template <class T>
 Selected select(Device device, Head<T>& head, float min_logit, int k) {
-  return selected(device, head, min_logit, k,
-                  [&](const TopKArgs<T>& args) { DIOPTER_DISPATCH(device, top_k, args); });
+  return selected(device, head, min_logit, k, [&](const TopKArgs<T>& args) { DIOPTER_DISPATCH(device, top_k, args); });
 }
 
 template <class T>
@@ -109,8 +108,8 @@ TEST_CASE("top-k: the order is that of numbers, over their whole range") {
   const Device device = GENERATE(from_range(test::devices()));
   const float largest = std::numeric_limits<float>::max(), smallest = std::numeric_limits<float>::denorm_min();
   Head<float> head(1, 1, 1, {11});
-  head.fill({-smallest, -largest, -0.0f, smallest, 1, 0.0f, -1, largest, INFINITY, std::nextafter(1.0f, 2.0f),
-             -INFINITY});
+  head.fill(
+      {-smallest, -largest, -0.0f, smallest, 1, 0.0f, -1, largest, INFINITY, std::nextafter(1.0f, 2.0f), -INFINITY});
   const Selected s = select(device, head, -INFINITY, 11);
   CHECK(s.counts[0] == 10);
   CHECK(s.indices == std::vector<std::int32_t>{8, 7, 9, 4, 3, 2, 5, 0, 6, 1, -7});
@@ -169,9 +168,8 @@ void require_decoded(Device device, const std::vector<float>& image_sizes) {
     });
     return d;
   };
-  const Decoded found = decoded(device, [&](const DecodeArgs<T>& args) {
-    DIOPTER_DISPATCH(device, decode_candidates, args);
-  });
+  const Decoded found =
+      decoded(device, [&](const DecodeArgs<T>& args) { DIOPTER_DISPATCH(device, decode_candidates, args); });
   const Decoded expected = decoded(Device::cpu, plain::decode_candidates<T>);
   CHECK(found.labels == expected.labels);
   CHECK(found.candidates == expected.candidates);

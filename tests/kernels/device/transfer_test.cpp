@@ -45,7 +45,7 @@ TEST_CASE("transfer: work beside the computation is waited for by join") {
   constexpr std::int64_t kCount = 100000;
   const auto side = DIOPTER_DISPATCH(device, make_side_stream);
   DeviceBuffer<float> x(device, std::vector<float>(kCount));
-  side.join();  // nothing was queued yet
+  side.join();                                        // nothing was queued yet
   CHECK(x.download() == std::vector<float>(kCount));  // side work does not wait for what was queued before: this does
   for (float value : {1.0f, 2.0f}) {
     side.run([&] { DIOPTER_DISPATCH(device, fill, kCount, value, x.data()); });

@@ -192,7 +192,8 @@ std::vector<T> doubled_on_device(const std::vector<T>& values) {
 
 std::vector<int> thread_indices(Size3 grid, Size3 block) {
   return collect<int>(std::size_t{grid.count()} * block.count(), [&](int* out) {
-    launch(thread_indices_kernel, {.grid = dim3(grid.x, grid.y, grid.z), .block = dim3(block.x, block.y, block.z)}, out);
+    launch(thread_indices_kernel, {.grid = dim3(grid.x, grid.y, grid.z), .block = dim3(block.x, block.y, block.z)},
+           out);
   });
 }
 
@@ -211,11 +212,13 @@ std::vector<int> rotated_through_shared(unsigned threads, int rounds) {
 }
 
 std::vector<int> shuffled(Shuffle kind, int argument, int width) {
-  return collect<int>(64, [&](int* out) { launch(shuffle_kernel, {.grid = 1, .block = 64}, kind, argument, width, out); });
+  return collect<int>(64,
+                      [&](int* out) { launch(shuffle_kernel, {.grid = 1, .block = 64}, kind, argument, width, out); });
 }
 
 std::vector<double> shuffled_double(int distance) {
-  return collect<double>(32, [&](double* out) { launch(shuffle_double_kernel, {.grid = 1, .block = 32}, distance, out); });
+  return collect<double>(32,
+                         [&](double* out) { launch(shuffle_double_kernel, {.grid = 1, .block = 32}, distance, out); });
 }
 
 std::vector<unsigned> votes(unsigned set) {
@@ -238,8 +241,8 @@ std::vector<int> atomics() {
       })[0];
     })[0];
   });
-  return {result[0], static_cast<int>(sum), result[2],                 result[3], result[4],
-          result[5], result[6],             static_cast<int>(counter), result[9]};
+  return {result[0], static_cast<int>(sum),     result[2], result[3], result[4], result[5],
+          result[6], static_cast<int>(counter), result[9]};
 }
 
 std::vector<int> block_reductions(unsigned threads, const std::vector<int>& values) {
@@ -264,7 +267,8 @@ float block_sum_of(const std::vector<float>& values) {
 
 double warp_sum_of(const std::vector<double>& values) {
   const Upload<double> input(values);
-  return collect<double>(32, [&](double* out) { launch(warp_sum_kernel, {.grid = 1, .block = 32}, input.data, out); })[31];
+  return collect<double>(32,
+                         [&](double* out) { launch(warp_sum_kernel, {.grid = 1, .block = 32}, input.data, out); })[31];
 }
 
 std::vector<float> doubled(const std::vector<float>& values) { return doubled_on_device(values); }

@@ -1,7 +1,7 @@
 // A zoo of small CUDA programs, most of them wrong in one way each:   planted_bugs NAME
-// Exit codes: 0 nothing noticed and the result is right, 2 the result is wrong, 3 an exception. Whatever the executor or
-// a sanitizer finds ends the program before. ThreadSanitizer remembers the last four accesses of 8 bytes only, so races
-// are planted in memory with little history. planted_bugs_test.cpp says who has to find what.
+// Exit codes: 0 nothing noticed and the result is right, 2 the result is wrong, 3 an exception. Whatever the executor
+// or a sanitizer finds ends the program before. ThreadSanitizer remembers the last four accesses of 8 bytes only, so
+// races are planted in memory with little history. planted_bugs_test.cpp says who has to find what.
 #include <cstdio>
 #include <cstring>
 #include <functional>
@@ -9,8 +9,8 @@
 #include <string>
 #include <vector>
 
-#include "kernels/toolkit/launch.cuh"
 #include "kernels/device/memory.h"
+#include "kernels/toolkit/launch.cuh"
 #include "kernels/toolkit/reduce.cuh"
 #include "kernels/toolkit/vector.cuh"
 
@@ -45,7 +45,8 @@ __global__ void past_shared_of_template(float* y) {  // with external linkage, w
 
 namespace {
 
-// ---- Barriers and shared memory ---------------------------------------------------------------------------------------
+// ---- Barriers and shared memory
+// ---------------------------------------------------------------------------------------
 
 __global__ void missing_barrier(float* y) {  // reads the mirrored element before it is there
   __shared__ float tile[kN];
@@ -134,7 +135,8 @@ __global__ void past_dynamic_shared(float* y) {
   y[threadIdx.x] = tile[threadIdx.x];
 }
 
-// ---- Warps -------------------------------------------------------------------------------------------------------------
+// ---- Warps
+// -------------------------------------------------------------------------------------------------------------
 
 __global__ void shuffle_in_a_branch(float* y) {
   float v = threadIdx.x;
@@ -153,9 +155,7 @@ __global__ void shuffle_from_absent_lane(float* y) {
   y[threadIdx.x] = v;
 }
 
-__global__ void not_in_own_mask(float* y) {
-  y[threadIdx.x] = static_cast<float>(__ballot_sync(0x7fffffffu, 1) != 0);
-}
+__global__ void not_in_own_mask(float* y) { y[threadIdx.x] = static_cast<float>(__ballot_sync(0x7fffffffu, 1) != 0); }
 
 __global__ void masks_differ(float* y) {
   y[threadIdx.x] = static_cast<float>(__popc(__ballot_sync(threadIdx.x < 16 ? kAllLanes : 0xffffffffu << 16, 1)));
@@ -176,7 +176,8 @@ __global__ void half_warps(float* y) {  // right: each half is a group of its ow
   }
 }
 
-// ---- Global memory -----------------------------------------------------------------------------------------------------
+// ---- Global memory
+// -----------------------------------------------------------------------------------------------------
 
 __global__ void write_past_end(float* y, int n) {
   const int i = static_cast<int>(thread_index());
@@ -216,7 +217,8 @@ __global__ void deep_stack(float* y) {
   y[threadIdx.x] = local[threadIdx.x];
 }
 
-// ---- Races in global memory --------------------------------------------------------------------------------------------
+// ---- Races in global memory
+// --------------------------------------------------------------------------------------------
 
 __global__ void race_between_blocks(float* y) { y[0] += 1.0f; }
 
@@ -261,7 +263,8 @@ __global__ void sums(const float* x, float* y) {  // right
   y[threadIdx.x] = total + most + static_cast<float>(scan.before + scan.total);
 }
 
-// ---- The programs ------------------------------------------------------------------------------------------------------
+// ---- The programs
+// ------------------------------------------------------------------------------------------------------
 
 std::vector<float> download(const float* p, int n = kN) {
   std::vector<float> values(static_cast<std::size_t>(n));
@@ -303,8 +306,9 @@ const auto in_one_warp = [](float value) { return [value](int i) { return i < 32
 
 /// One block of kN threads, or of a warp, with y as its only argument.
 Program plain(void (*kernel)(float*), std::function<float(int)> expected, int threads = kN, std::size_t shared = 0) {
-  return {[=](Arrays& a) { launch(kernel, {.grid = 1, .block = static_cast<unsigned>(threads), .shared = shared}, a.y); },
-          std::move(expected)};
+  return {
+      [=](Arrays& a) { launch(kernel, {.grid = 1, .block = static_cast<unsigned>(threads), .shared = shared}, a.y); },
+      std::move(expected)};
 }
 
 void last_block_program(Arrays& a, bool fences) {
@@ -425,10 +429,12 @@ const std::map<std::string, Program>& programs() {
         ones}},
       {"misaligned_vector", {[](Arrays& a) { launch(misaligned_vector, {.grid = 1, .block = 32}, a.x, a.y); }, any}},
       {"misaligned_pack", {[](Arrays& a) { launch(misaligned_pack, {.grid = 1, .block = 32}, a.x, a.y); }, any}},
-      {"overflowing_index", {[](Arrays& a) { launch(overflowing_index, {.grid = 1, .block = kN}, a.y, 100000000); }, any}},
+      {"overflowing_index",
+       {[](Arrays& a) { launch(overflowing_index, {.grid = 1, .block = kN}, a.y, 100000000); }, any}},
       {"shift_too_far", plain(shift_too_far, any)},
       {"null_pointer",
-       {[](Arrays& a) { launch(null_pointer, {.grid = 1, .block = kN}, a.y, static_cast<const float*>(nullptr)); }, any}},
+       {[](Arrays& a) { launch(null_pointer, {.grid = 1, .block = kN}, a.y, static_cast<const float*>(nullptr)); },
+        any}},
       {"deep_stack", plain(deep_stack, index)},
       {"race_between_blocks",
        {[](Arrays& a) { launch(race_between_blocks, {.grid = 8, .block = 1}, a.y); },

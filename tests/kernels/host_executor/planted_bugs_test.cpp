@@ -130,8 +130,8 @@ char letter(const Outcome& outcome) {
 }
 
 Outcome run_program(const std::string& environment, const std::string& program) {
-  return run("env ASAN_OPTIONS=detect_leaks=0 TSAN_OPTIONS=exitcode=66:atexit_sleep_ms=0 " + environment + " " DIOPTER_PLANTED_BUGS " " +
-             program);
+  return run("env ASAN_OPTIONS=detect_leaks=0 TSAN_OPTIONS=exitcode=66:atexit_sleep_ms=0 " + environment +
+             " " DIOPTER_PLANTED_BUGS " " + program);
 }
 
 /// Runs all programs and compares with one column of the table.

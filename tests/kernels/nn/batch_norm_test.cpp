@@ -83,7 +83,8 @@ TEMPLATE_TEST_CASE("batch norm: forward equals the formula in double", "", float
       const Forward<TestType> actual(device, x, channels, gamma, beta);
       // One row of each channel is all beta; rounding of the mean is magnified by rstd = 316.
       const double close = tolerance<TestType>(Tolerance::matrix);
-      require_close(to_float(actual.y), plain_norm(doubles(to_float(x)), channels, doubles(gamma), doubles(beta)), close);
+      require_close(to_float(actual.y), plain_norm(doubles(to_float(x)), channels, doubles(gamma), doubles(beta)),
+                    close);
     }
   }
 }
@@ -116,7 +117,8 @@ TEMPLATE_TEST_CASE("batch norm: backward equals central differences of the formu
   const auto x64 = doubles(to_float(x)), gamma64 = doubles(gamma), beta64 = doubles(beta);
   const Forward<TestType> forward(device, x, channels, gamma, beta);
   const Backward<TestType> actual(device, x, dy, channels, gamma, forward);
-  const auto of_x = central_differences(x64, [&](const auto& v) { return loss(plain_norm(v, channels, gamma64, beta64)); });
+  const auto of_x =
+      central_differences(x64, [&](const auto& v) { return loss(plain_norm(v, channels, gamma64, beta64)); });
   const auto of_gamma =
       central_differences(gamma64, [&](const auto& v) { return loss(plain_norm(x64, channels, v, beta64)); });
   const auto of_beta =

@@ -32,18 +32,24 @@ TEMPLATE_TEST_CASE("elementwise: every operation at many sizes", "", float, bf16
     const auto x = [&](int i) { return static_cast<double>(float(a[i])); };
     const auto g = [&](int i) { return static_cast<double>(float(b[i])); };
     require_elements<TestType>(
-        device, n, Tolerance::copy, [&](auto& at, TestType* y) { DIOPTER_DISPATCH(device, activation_forward, Activation::relu, n, at(a), y); },
+        device, n, Tolerance::copy,
+        [&](auto& at, TestType* y) { DIOPTER_DISPATCH(device, activation_forward, Activation::relu, n, at(a), y); },
         [&](int i) { return plain::relu(x(i)); });
     require_elements<TestType>(
         device, n, Tolerance::copy,
-        [&](auto& at, TestType* y) { DIOPTER_DISPATCH(device, activation_backward, Activation::relu, n, at(a), at(b), y); },
+        [&](auto& at, TestType* y) {
+          DIOPTER_DISPATCH(device, activation_backward, Activation::relu, n, at(a), at(b), y);
+        },
         [&](int i) { return plain::relu_backward(x(i), g(i)); });
     require_elements<TestType>(
-        device, n, close, [&](auto& at, TestType* y) { DIOPTER_DISPATCH(device, activation_forward, Activation::sigmoid, n, at(a), y); },
+        device, n, close,
+        [&](auto& at, TestType* y) { DIOPTER_DISPATCH(device, activation_forward, Activation::sigmoid, n, at(a), y); },
         [&](int i) { return plain::sigmoid(x(i)); });
     require_elements<TestType>(
         device, n, close,
-        [&](auto& at, TestType* y) { DIOPTER_DISPATCH(device, activation_backward, Activation::sigmoid, n, at(a), at(b), y); },
+        [&](auto& at, TestType* y) {
+          DIOPTER_DISPATCH(device, activation_backward, Activation::sigmoid, n, at(a), at(b), y);
+        },
         [&](int i) { return plain::sigmoid_backward(x(i), g(i)); });
     require_elements<TestType>(
         device, n, close, [&](auto& at, TestType* y) { DIOPTER_DISPATCH(device, add, n, at(a), at(b), y); },
@@ -70,7 +76,8 @@ TEMPLATE_TEST_CASE("elementwise: in place gives the same bits", "", float, bf16)
   const auto a = random_array<TestType>(n, 1), b = random_array<TestType>(n, 2);
   auto apart = garbage<TestType>(n), in_place = a;
   on(device, [&](auto& at) { DIOPTER_DISPATCH(device, activation_forward, Activation::relu, n, at(a), at(apart)); });
-  on(device, [&](auto& at) { DIOPTER_DISPATCH(device, activation_forward, Activation::relu, n, at(in_place), at(in_place)); });
+  on(device,
+     [&](auto& at) { DIOPTER_DISPATCH(device, activation_forward, Activation::relu, n, at(in_place), at(in_place)); });
   CHECK(same_bits(in_place, apart));
   on(device, [&](auto& at) { DIOPTER_DISPATCH(device, add, n, at(a), at(b), at(apart)); });
   in_place = a;
@@ -80,8 +87,11 @@ TEMPLATE_TEST_CASE("elementwise: in place gives the same bits", "", float, bf16)
   on(device, [&](auto& at) { DIOPTER_DISPATCH(device, add, n, at(a), at(in_place), at(in_place)); });
   CHECK(same_bits(in_place, apart));
   in_place = b;
-  on(device, [&](auto& at) { DIOPTER_DISPATCH(device, activation_backward, Activation::relu, n, at(a), at(b), at(apart)); });
-  on(device, [&](auto& at) { DIOPTER_DISPATCH(device, activation_backward, Activation::relu, n, at(a), at(in_place), at(in_place)); });
+  on(device,
+     [&](auto& at) { DIOPTER_DISPATCH(device, activation_backward, Activation::relu, n, at(a), at(b), at(apart)); });
+  on(device, [&](auto& at) {
+    DIOPTER_DISPATCH(device, activation_backward, Activation::relu, n, at(a), at(in_place), at(in_place));
+  });
   CHECK(same_bits(in_place, apart));
 }
 

@@ -62,16 +62,16 @@ TEST_CASE("sgd: three steps by hand") {
   }
   SECTION("weight decay") {
     // g = 0.6, -0.156, 1.09016;  v = 0.6, 0.384, 1.43576
-    require_close(three_steps(device, {}, 0.1f), std::vector<double>{0.94, 0.9016, 0.758024},
-                  Tolerance::elementwise);
+    require_close(three_steps(device, {}, 0.1f), std::vector<double>{0.94, 0.9016, 0.758024}, Tolerance::elementwise);
   }
   SECTION("learning rate") {
-    require_close(three_steps(device, {.lr = 0.05f}, 0), std::vector<double>{0.975, 0.965, 0.906}, Tolerance::elementwise);
+    require_close(three_steps(device, {.lr = 0.05f}, 0), std::vector<double>{0.975, 0.965, 0.906},
+                  Tolerance::elementwise);
   }
   SECTION("gradient scale, which does not touch the weight decay") {
     // g = 0.35, -0.0285, 0.593635;  v = 0.35, 0.2865, 0.851485
-    require_close(three_steps(device, {.gradient_scale = 0.5f}, 0.1f),
-                  std::vector<double>{0.965, 0.93635, 0.8512015}, Tolerance::elementwise);
+    require_close(three_steps(device, {.gradient_scale = 0.5f}, 0.1f), std::vector<double>{0.965, 0.93635, 0.8512015},
+                  Tolerance::elementwise);
   }
   SECTION("no momentum") {
     require_close(three_steps(device, {.momentum = 0.0f}, 0), std::vector<double>{0.95, 0.975, 0.875},
@@ -104,14 +104,20 @@ TEST_CASE("sgd: control clips, and skips from the first number that is not finit
     float norm, scale;
     std::int32_t skip;
   };
-  const auto control = [&](float squared, float factor, float clip, std::vector<float> losses = {}, std::int32_t skip = 0) {
+  const auto control = [&](float squared, float factor, float clip, std::vector<float> losses = {},
+                           std::int32_t skip = 0) {
     const std::vector<float> squares{squared};
     std::vector<float> norm{-1}, scale{-1};
     std::vector<std::int32_t> flag{skip};
     on(device, [&](auto& at) {
-      const SgdControlArgs args{.squared_norm = at(squares), .losses = at(std::as_const(losses)),
-                                .loss_count = static_cast<int>(losses.size()), .factor = factor, .clip_norm = clip,
-                                .norm = at(norm), .gradient_scale = at(scale), .skip = at(flag)};
+      const SgdControlArgs args{.squared_norm = at(squares),
+                                .losses = at(std::as_const(losses)),
+                                .loss_count = static_cast<int>(losses.size()),
+                                .factor = factor,
+                                .clip_norm = clip,
+                                .norm = at(norm),
+                                .gradient_scale = at(scale),
+                                .skip = at(flag)};
       DIOPTER_DISPATCH(device, sgd_control, args);
     });
     return Control{norm[0], scale[0], flag[0]};

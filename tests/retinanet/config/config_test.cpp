@@ -87,17 +87,20 @@ TEST_CASE("presets differ from torchvision's in these keys and no others") {
     }
     return keys;
   };
-  CHECK(different("torchvision_v2") == std::set<std::string>{"model.norm", "model.freeze_stages", "model.p6_from", "model.head_norm",
-                                                             "loss.box", "input.min_sizes", "train.norm_decay"});
-  CHECK(different("detectron2") ==
-        std::set<std::string>{"model.stride_in_1x1", "model.p6_from", "anchors.round", "anchors.order", "anchors.stride",
-                              "loss.normaliser", "input.min_sizes", "input.filter", "input.round", "input.mean", "input.std",
-                              "input.divisor", "input.bgr", "train.iterations", "train.norm_decay", "train.milestones",
-                              "train.evaluate_every", "detect.max_detections", "detect.clip_before_nms"});
+  CHECK(different("torchvision_v2") == std::set<std::string>{"model.norm", "model.freeze_stages", "model.p6_from",
+                                                             "model.head_norm", "loss.box", "input.min_sizes",
+                                                             "train.norm_decay"});
+  CHECK(different("detectron2") == std::set<std::string>{"model.stride_in_1x1", "model.p6_from", "anchors.round",
+                                                         "anchors.order", "anchors.stride", "loss.normaliser",
+                                                         "input.min_sizes", "input.filter", "input.round", "input.mean",
+                                                         "input.std", "input.divisor", "input.bgr", "train.iterations",
+                                                         "train.norm_decay", "train.milestones", "train.evaluate_every",
+                                                         "detect.max_detections", "detect.clip_before_nms"});
   CHECK(different("paper") ==
-        std::set<std::string>{"model.p6_from", "anchors.round", "anchors.stride", "match.low_quality", "loss.normaliser",
-                              "loss.box", "loss.smooth_l1_beta", "input.min_sizes", "input.max_size", "input.round", "train.iterations",
-                              "train.milestones", "train.warmup_iterations", "train.evaluate_every", "detect.max_detections"});
+        std::set<std::string>{"model.p6_from", "anchors.round", "anchors.stride", "match.low_quality",
+                              "loss.normaliser", "loss.box", "loss.smooth_l1_beta", "input.min_sizes", "input.max_size",
+                              "input.round", "train.iterations", "train.milestones", "train.warmup_iterations",
+                              "train.evaluate_every", "detect.max_detections"});
 }
 
 TEST_CASE("presets differ where their models differ") {
@@ -299,7 +302,8 @@ TEST_CASE("differences name key and values") {
   b.input.mean = {1, 2, 3};
   b.train.lr = 7;
   CHECK(differences(a, b, {"model.norm_eps", "input.mean", "loss.box"}) ==
-        std::vector<std::string>{"model.norm_eps is 1e-05, not 0.0", "input.mean is [0.485, 0.456, 0.406], not [1.0, 2.0, 3.0]"});
+        std::vector<std::string>{"model.norm_eps is 1e-05, not 0.0",
+                                 "input.mean is [0.485, 0.456, 0.406], not [1.0, 2.0, 3.0]"});
 }
 
 TEST_CASE("a file overrides the keys that it has") {
@@ -319,9 +323,8 @@ TEST_CASE("every loss's configuration survives being written, no parameter has t
     INFO(loss_name(loss));
     Config config = preset("small");
     config.loss.kind = loss;
-    for_each_parameter(config.loss.kind, [](const auto& p, float& value) {
-      value = p.whole ? p.highest : (p.lowest + value) / 2;
-    });
+    for_each_parameter(config.loss.kind,
+                       [](const auto& p, float& value) { value = p.whole ? p.highest : (p.lowest + value) / 2; });
     const std::string text = format_config(config);
     CHECK_NOTHROW(check_config(config));
     CHECK(format_config(parse_config(text, "text")) == text);

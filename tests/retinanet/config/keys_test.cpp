@@ -195,7 +195,8 @@ TEST_CASE("a value is checked against the key's range, list by element") {
   const std::vector<Key> keys = keys_with(preset("small").loss.kind);
   for (const Key& key : keys) {
     const Value now = key.get(preset("small"));
-    const bool list = std::holds_alternative<Value::List>(now.of), whole = key.type.find("integer") != std::string::npos;
+    const bool list = std::holds_alternative<Value::List>(now.of),
+               whole = key.type.find("integer") != std::string::npos;
     if (key.range.text().empty()) continue;
     INFO(key.name << ": " << key.values());
     const auto error_with = [&](double number) {

@@ -24,9 +24,8 @@ TEST_CASE("loss choice: every loss and every parameter survive being written") {
   for (const std::string& name : loss_names()) {
     AnyLoss loss = parse_loss(name, "test");
     CHECK(loss_name(loss) == name);
-    for_each_parameter(loss, [&](const auto& p, float& value) {
-      value = p.whole ? p.lowest : p.lowest + (p.highest - p.lowest) / 3;
-    });
+    for_each_parameter(
+        loss, [&](const auto& p, float& value) { value = p.whole ? p.lowest : p.lowest + (p.highest - p.lowest) / 3; });
     const AnyLoss read = parse_loss(format_loss(loss), "test");
     CHECK(read.index() == loss.index());
     CHECK(format_loss(read) == format_loss(loss));

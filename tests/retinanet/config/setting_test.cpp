@@ -26,7 +26,8 @@ TEST_CASE("a setting's value is TOML, or else a bare word") {
 }
 
 TEST_CASE("a setting's text is what was written, else what reads back as the same value") {
-  for (const char* text : {"a.b=1", "a.b=0.1", "a.b=true", "a.b=word", "a.b=[1, 2.5]", "a.b=[]", "a.b=0.10", "a.b='word'", "a.b=focal:gamma=3,alpha=0.5"}) {
+  for (const char* text : {"a.b=1", "a.b=0.1", "a.b=true", "a.b=word", "a.b=[1, 2.5]", "a.b=[]", "a.b=0.10",
+                           "a.b='word'", "a.b=focal:gamma=3,alpha=0.5"}) {
     CHECK(Setting(text).text() == text);
   }
   CHECK(Setting("a", Value(0.1f)).text() == "a=0.1");

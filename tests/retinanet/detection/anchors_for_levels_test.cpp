@@ -1,5 +1,5 @@
-#include "retinanet/config/presets.h"
 #include "retinanet/detection/anchors_for_levels.h"
+#include "retinanet/config/presets.h"
 
 #include <vector>
 

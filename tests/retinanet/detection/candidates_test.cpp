@@ -54,11 +54,15 @@ TEST_CASE("candidates: the best of each level above the threshold, with their bo
   const AnchorGrid grid = grid_of_squares();
   const Pyramid values = head({0, 2, 1, -1, 0.5f}, 1, device), still = head(std::vector<float>(20, 0), 4, device);
   const Box first{-5, -5, 5, 5}, second{3, -5, 13, 5}, third{11, -5, 21, 5}, large{-20, -20, 20, 20};
-  CandidateRule rule{.min_value = -1, .top_k = 3, .sigmoid = false, .nms_iou = 0.5f, .class_aware = true, .max_kept = 6};
-  const auto find = [&](const Tensor& clip = {}) { return survivors(find_candidates(rule, grid, 1, values, still, clip)); };
+  CandidateRule rule{
+      .min_value = -1, .top_k = 3, .sigmoid = false, .nms_iou = 0.5f, .class_aware = true, .max_kept = 6};
+  const auto find = [&](const Tensor& clip = {}) {
+    return survivors(find_candidates(rule, grid, 1, values, still, clip));
+  };
   CHECK(find() == std::vector<Survivor>{{0, 2, second}, {0, 1, third}, {0, 0.5f, large}, {0, 0, first}});
   CHECK(find(Tensor::from({1, 2}, std::vector<float>{40, 40}, device)) ==
-        std::vector<Survivor>{{0, 2, {3, 0, 13, 5}}, {0, 1, {11, 0, 21, 5}}, {0, 0.5f, {0, 0, 20, 20}}, {0, 0, {0, 0, 5, 5}}});
+        std::vector<Survivor>{
+            {0, 2, {3, 0, 13, 5}}, {0, 1, {11, 0, 21, 5}}, {0, 0.5f, {0, 0, 20, 20}}, {0, 0, {0, 0, 5, 5}}});
 
   rule.max_kept = 2;
   CHECK(find() == std::vector<Survivor>{{0, 2, second}, {0, 1, third}});

@@ -70,7 +70,8 @@ TEST_CASE("golden: labels of anchors are torchvision's") {
   const Device device = GENERATE(from_range(test::devices()));
   const int classes = 100;  // more than boxes, so that the class tells the box
   for (const std::string rule : {"low_quality", "paper"}) {
-    const Config config = test::configured("torchvision", {rule == "paper" ? "match.low_quality=false" : "match.low_quality=true"});
+    const Config config =
+        test::configured("torchvision", {rule == "paper" ? "match.low_quality=false" : "match.low_quality=true"});
     for (const std::string scene : {"scattered", "duplicates", "ties", "tiny", "long", "crowded", "empty"}) {
       INFO(scene << " " << rule << " " << test::device_name(device));
       const AnchorTargets targets = match_scenes(fixture, config, {scene}, classes, device);
@@ -96,8 +97,10 @@ TEST_CASE("golden: encoded targets") {
   const std::vector<float> anchors = anchors_of(preset("torchvision"), kHeight, kWidth);
   for (const std::string scene : {"scattered", "duplicates", "ties", "tiny", "long", "crowded"}) {
     INFO(scene);
-    const auto named = fixture.integers(scene + ".encoded.anchors"), of_box = fixture.integers(scene + ".encoded.boxes");
-    const std::vector<float> boxes = fixture.floats(scene + ".boxes"), wanted = fixture.floats(scene + ".encoded.targets");
+    const auto named = fixture.integers(scene + ".encoded.anchors"),
+               of_box = fixture.integers(scene + ".encoded.boxes");
+    const std::vector<float> boxes = fixture.floats(scene + ".boxes"),
+                             wanted = fixture.floats(scene + ".encoded.targets");
     std::vector<float> encoded(wanted.size());
     for (std::size_t i = 0; i < named.size(); ++i) {
       encode_box({}, box_at(anchors.data(), named[i]), box_at(boxes.data(), of_box[i]), &encoded[4 * i]);
@@ -112,12 +115,11 @@ TEST_CASE("golden: losses and their gradients") {
     std::vector<std::string> settings;
     bool classification;
   };
-  const Case c = GENERATE(
-      Case{"focal", {}, true}, Case{"cross_entropy", {"loss.gamma=0", "loss.alpha=-1"}, true},
-      Case{"focal_half", {"loss.gamma=0.5", "loss.alpha=0.5"}, true}, Case{"l1", {}, false},
-      Case{"smooth_l1", {"loss.box=smooth_l1", "loss.smooth_l1_beta=0.1111111111111111"}, false},
-      Case{"giou", {"loss.box=giou"}, false}, Case{"diou", {"loss.box=diou"}, false},
-      Case{"ciou", {"loss.box=ciou"}, false});
+  const Case c = GENERATE(Case{"focal", {}, true}, Case{"cross_entropy", {"loss.gamma=0", "loss.alpha=-1"}, true},
+                          Case{"focal_half", {"loss.gamma=0.5", "loss.alpha=0.5"}, true}, Case{"l1", {}, false},
+                          Case{"smooth_l1", {"loss.box=smooth_l1", "loss.smooth_l1_beta=0.1111111111111111"}, false},
+                          Case{"giou", {"loss.box=giou"}, false}, Case{"diou", {"loss.box=diou"}, false},
+                          Case{"ciou", {"loss.box=ciou"}, false});
   const Device device = GENERATE(from_range(test::devices()));
   INFO(c.name << " " << test::device_name(device));
   const int classes = 7;
@@ -141,11 +143,12 @@ TEST_CASE("golden: losses and their gradients") {
 TEST_CASE("golden: the paper's and Detectron2's normalisers") {
   const int classes = 7;
   const Fixture scenes("matching"), fixture("losses");
-  const AnchorTargets targets = match_scenes(scenes, preset("torchvision"), {"scattered", "empty", "crowded"}, classes,
-                                             Device::cpu);
+  const AnchorTargets targets =
+      match_scenes(scenes, preset("torchvision"), {"scattered", "empty", "crowded"}, classes, Device::cpu);
   const Pyramid logits = head_output("logits", classes, -2, 6, Device::cpu);
   const Pyramid deltas = head_output("deltas", 4, 0, 1, Device::cpu);
-  CHECK((targets.positives.to_vector<std::int32_t>() == fixture.scalars().at("positives").get<std::vector<std::int32_t>>()));
+  CHECK((targets.positives.to_vector<std::int32_t>() ==
+         fixture.scalars().at("positives").get<std::vector<std::int32_t>>()));
   const auto require_losses = [&](const Config& config, Normaliser& normaliser, const nlohmann::json& expected) {
     const Losses losses = detection_losses(config, classes, logits, deltas, targets, normaliser.scale(targets));
     CHECK(losses.classification.value().item() == Approx(expected.at("classification").get<double>()).epsilon(1e-6));

@@ -5,8 +5,8 @@
 
 #include "kernels/detection/loss_list.h"
 #include "tests/kernels/detection/support.h"
-#include "tests/support/devices.h"
 #include "tests/support/catch.h"
+#include "tests/support/devices.h"
 
 namespace diopter {
 namespace {
@@ -22,7 +22,8 @@ AnchorGrid row_of_squares(int w) {
   return grid;
 }
 
-AnchorTargets targets_of(const AnchorGrid& grid, const std::vector<std::int32_t>& labels, Device device, int images = 1) {
+AnchorTargets targets_of(const AnchorGrid& grid, const std::vector<std::int32_t>& labels, Device device,
+                         int images = 1) {
   AnchorTargets targets;
   targets.grid = grid;
   targets.labels = Tensor::from({images, grid.size()}, labels, device);
@@ -41,7 +42,8 @@ struct Hard {
   bool operator==(const Hard&) const = default;
 };
 
-Hard select(const AnchorTargets& targets, const Pyramid& logits, const Pyramid& deltas, int classes, const AnyLoss& loss) {
+Hard select(const AnchorTargets& targets, const Pyramid& logits, const Pyramid& deltas, int classes,
+            const AnyLoss& loss) {
   const HardExamples hard = hard_examples(logits, deltas, classes, targets, loss, *hard_example_rule(loss));
   return {hard.targets.labels.to_vector<std::int32_t>(), hard.selected.to_vector<std::int32_t>(),
           hard.targets.positives.to_vector<std::int32_t>()};

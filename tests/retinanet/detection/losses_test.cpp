@@ -4,8 +4,8 @@
 #include <cmath>
 
 #include "kernels/detection/loss_list.h"
-#include "tests/support/files.h"
 #include "tests/kernels/detection/support.h"
+#include "tests/support/files.h"
 #include "tests/support/gradcheck.h"
 
 namespace diopter {

@@ -1,6 +1,6 @@
+#include "retinanet/doctor/anchor_coverage.h"
 #include "retinanet/config/configure.h"
 #include "retinanet/config/presets.h"
-#include "retinanet/doctor/anchor_coverage.h"
 
 #include <algorithm>
 #include <cmath>

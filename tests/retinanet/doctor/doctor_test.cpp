@@ -1,5 +1,5 @@
-#include "retinanet/config/presets.h"
 #include "retinanet/doctor/doctor.h"
+#include "retinanet/config/presets.h"
 
 #include "kernels/base/check.h"
 #include "tests/retinanet/annotated.h"

@@ -1,17 +1,17 @@
+#include "retinanet/doctor/dry_run.h"
 #include "retinanet/config/configure.h"
 #include "retinanet/config/presets.h"
-#include "retinanet/doctor/dry_run.h"
 
 #include <cmath>
 #include <future>
 #include <utility>
 
 #include "engine/optimizer.h"
-#include "kernels/device/memory.h"
 #include "kernels/base/parallel.h"
+#include "kernels/device/memory.h"
+#include "retinanet/detection/targets.h"
 #include "retinanet/doctor/anchor_coverage.h"
 #include "retinanet/network/retinanet.h"
-#include "retinanet/detection/targets.h"
 #include "tests/retinanet/annotated.h"
 #include "tests/support/catch.h"
 
@@ -82,10 +82,10 @@ TEST_CASE("the expected loss follows from the prior and the loss") {
 
 TEST_CASE("the untrained network starts at the expected loss") {
   const Dataset dataset = boxes_of(64, 64);
-  for (const std::string setting : {"loss.gamma=2", "loss.gamma=0.5", "loss.normaliser=image", "loss.normaliser=ema",
-                                    "model.prior=0.1", "loss.alpha=0.75", "loss.kind=ce", "loss.kind=balanced_ce",
-                                    "loss.kind=focal_star:beta=-1", "loss.kind=hinge:margin=0.9", "loss.kind=ohem",
-                                    "loss.kind=ohem13"}) {
+  for (const std::string setting :
+       {"loss.gamma=2", "loss.gamma=0.5", "loss.normaliser=image", "loss.normaliser=ema", "model.prior=0.1",
+        "loss.alpha=0.75", "loss.kind=ce", "loss.kind=balanced_ce", "loss.kind=focal_star:beta=-1",
+        "loss.kind=hinge:margin=0.9", "loss.kind=ohem", "loss.kind=ohem13"}) {
     Config config = preset("small");
     set_config(config, setting);
     const InitialLoss loss = initial_loss(config, dataset, false);

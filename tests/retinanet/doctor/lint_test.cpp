@@ -1,5 +1,5 @@
-#include "retinanet/config/presets.h"
 #include "retinanet/doctor/lint.h"
+#include "retinanet/config/presets.h"
 
 #include <filesystem>
 #include <fstream>

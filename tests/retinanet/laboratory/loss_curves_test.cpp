@@ -22,7 +22,8 @@ bool near(double a, double b, double relative) { return std::fabs(a - b) <= rela
 }  // namespace
 
 TEST_CASE("loss curves: focal loss over p_t is -(1 - p_t)^gamma log p_t") {
-  const LossCurves curves = value_over_probability({FocalLoss{0, 1}, FocalLoss{0.5f, 1}, FocalLoss{2, 1}, FocalLoss{5, 1}}, true);
+  const LossCurves curves =
+      value_over_probability({FocalLoss{0, 1}, FocalLoss{0.5f, 1}, FocalLoss{2, 1}, FocalLoss{5, 1}}, true);
   const double gammas[] = {0, 0.5, 2, 5};
   REQUIRE(curves.y.size() == 4);
   CHECK(curves.x.front() > 0);

@@ -1,6 +1,6 @@
+#include "retinanet/laboratory/protocol.h"
 #include "retinanet/config/config_text.h"
 #include "retinanet/config/presets.h"
-#include "retinanet/laboratory/protocol.h"
 
 #include <map>
 #include <set>
@@ -70,10 +70,10 @@ TEST_CASE("a run's configuration is the preset, what all share, the contestant's
 }
 
 TEST_CASE("the built-in protocols are those that studies on disk were made by") {
-  const std::map<std::string, std::string> hashes{
-      {"quick", "e82b74c369816241"},   {"table1a", "ea95a57d614701a7"}, {"table1b", "c270d6bb4b6cade9"},
-      {"table1c", "b34dba56bedb7a77"}, {"table1d", "3219cc167f6a330c"}, {"table3", "49573ecbc856fe06"},
-      {"prior", "dd5768f70b207dcd"}};
+  const std::map<std::string, std::string> hashes{{"quick", "e82b74c369816241"},   {"table1a", "ea95a57d614701a7"},
+                                                  {"table1b", "c270d6bb4b6cade9"}, {"table1c", "b34dba56bedb7a77"},
+                                                  {"table1d", "3219cc167f6a330c"}, {"table3", "49573ecbc856fe06"},
+                                                  {"prior", "dd5768f70b207dcd"}};
   for (const std::string& name : protocol_names()) {
     INFO(name);
     REQUIRE(protocol_hash(parse(protocol_text(name))) == hashes.at(name));
@@ -123,8 +123,7 @@ TEST_CASE("what is wrong with a protocol is said with its line") {
   require_error("[data.shapes]", "[data.pictures]", "p.toml:4: unknown key [data].pictures");
   require_error("\"small\"", "\"smal\"", "p.toml:13: [training].preset is no preset: unknown preset smal");
   require_error("iterations = 6", "iterations = 0", "p.toml:14: [training].iterations must be an integer from 1");
-  require_error("model.groups=4", "model.grups=4",
-                "p.toml:15: unknown key model.grups; the nearest is model.groups");
+  require_error("model.groups=4", "model.grups=4", "p.toml:15: unknown key model.grups; the nearest is model.groups");
   require_error("model.groups=4", "model.groups=3", "p.toml:15: model.groups must divide");
   require_error("train.workers=1", "train.lr=1", "p.toml:16: train.lr is the protocol's own to set");
   require_error("[0.02, 0.1]", "[]", "p.toml:19: [tuning].learning_rates must be a list of numbers that is not empty");
@@ -140,7 +139,8 @@ TEST_CASE("what is wrong with a protocol is said with its line") {
                 "p.toml:31: loss.gamma must lie between 0 and 10");
   require_error("settings = [\"loss.gamma=2\"]", "grid.loss.gamma = []",
                 "p.toml:31: grid of loss.gamma must be a list");
-  require_error("settings = [\"loss.gamma=2\"]", "grid.loss.gama = [1]", "p.toml:31: unknown key loss.gama; the nearest is loss.gamma");
+  require_error("settings = [\"loss.gamma=2\"]", "grid.loss.gama = [1]",
+                "p.toml:31: unknown key loss.gama; the nearest is loss.gamma");
   require_error("settings = [\"loss.gamma=2\"]", "grid.loss.gamma = [-1]",
                 "p.toml:31: loss.gamma must lie between 0 and 10");
   require_error("iterations = 6", "iterations = ", "p.toml:14: ");

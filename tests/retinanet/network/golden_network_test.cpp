@@ -8,8 +8,8 @@
 #include "retinanet/config/presets.h"
 #include "retinanet/network/backbone.h"
 #include "retinanet/network/detect.h"
-#include "retinanet/network/input.h"
 #include "retinanet/network/fpn.h"
+#include "retinanet/network/input.h"
 #include "tests/retinanet/golden.h"
 #include "tests/retinanet/support.h"
 
@@ -23,7 +23,8 @@ Batch prepared(const Config& config, const std::string& name, const std::vector<
   const LoaderOptions options = loader_options(config);
   std::vector<Sample> samples;
   for (const auto& [height, width] : sizes) {
-    const Image image = test::formula_picture(name + "." + std::to_string(height) + "x" + std::to_string(width), width, height);
+    const Image image =
+        test::formula_picture(name + "." + std::to_string(height) + "x" + std::to_string(width), width, height);
     samples.push_back(prepare(image, {}, options.resize, options.normalisation));
   }
   return collate(samples, options.divisor);
@@ -38,8 +39,8 @@ Config with_sizes(const std::string& preset_name, int min_size, int max_size) {
 struct WorstDetection {
   double score = 0, box = 0;
 
-  /// Requires the same number and labels as the fixture's PREFIXboxes, PREFIXscores and PREFIXlabels. Detections come in
-  /// the order of their scores; those whose scores the tolerance cannot tell apart may have changed places.
+  /// Requires the same number and labels as the fixture's PREFIXboxes, PREFIXscores and PREFIXlabels. Detections come
+  /// in the order of their scores; those whose scores the tolerance cannot tell apart may have changed places.
   void require_same(const Fixture& fixture, const std::string& prefix, const std::vector<DetectedBox>& found,
                     const test::Convolutions& convolutions) {
     INFO("picture " << prefix);
@@ -140,7 +141,8 @@ TEST_CASE("golden: feature maps of each backbone and the pyramid") {
   const test::Convolutions convolutions(device == Device::cpu && GENERATE(true, false));
   INFO(backbone << " " << test::device_name(device) << " " << convolutions.name());
   const Fixture fixture("backbones");
-  const Variable images(Tensor::from({2, 96, 136, 3}, test::formula("backbones.images", 2 * 96 * 136 * 3, 0, 2), device));
+  const Variable images(
+      Tensor::from({2, 96, 136, 3}, test::formula("backbones.images", 2 * 96 * 136 * 3, 0, 2), device));
   InitRandom random(0);
   const auto require_close = [&](const std::string& name, const Variable& map) {
     fixture.require_close(backbone + "." + name, map.value().to_vector<float>(), convolutions.map());
@@ -173,7 +175,8 @@ TEST_CASE("golden: head outputs and detections") {
   INFO(name << " " << test::device_name(device) << " " << convolutions.name());
   const Fixture fixture("detection_" + name);
   const nlohmann::json& about = fixture.scalars();
-  Config config = with_sizes(name.ends_with("v1") ? "torchvision" : "torchvision_v2", about.at("min_size"), about.at("max_size"));
+  Config config =
+      with_sizes(name.ends_with("v1") ? "torchvision" : "torchvision_v2", about.at("min_size"), about.at("max_size"));
   config.model.backbone = name.substr(0, 8);
   RetinaNet model(config, 91);
   test::fill_weights(model, {about.at("gain"), about.at("bias"), about.at("seed")});
@@ -187,8 +190,10 @@ TEST_CASE("golden: head outputs and detections") {
     const RetinaNet::Output output = model(input_of(batch, device));
     const std::string prefix = std::to_string(b) + ".";
     for (int l = 0; l < 5; ++l) {
-      fixture.require_close(prefix + "logits." + std::to_string(l), output.logits.level(l).to_vector<float>(), convolutions.map());
-      fixture.require_close(prefix + "deltas." + std::to_string(l), output.deltas.level(l).to_vector<float>(), convolutions.map());
+      fixture.require_close(prefix + "logits." + std::to_string(l), output.logits.level(l).to_vector<float>(),
+                            convolutions.map());
+      fixture.require_close(prefix + "deltas." + std::to_string(l), output.deltas.level(l).to_vector<float>(),
+                            convolutions.map());
     }
     const auto found = detect(model, batch);
     for (int n = 0; n < batch.images; ++n) {

@@ -1,5 +1,5 @@
-#include "retinanet/config/presets.h"
 #include "retinanet/network/input.h"
+#include "retinanet/config/presets.h"
 
 #include "retinanet/network/detect.h"
 #include "tests/retinanet/annotated.h"

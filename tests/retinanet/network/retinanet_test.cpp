@@ -4,8 +4,8 @@
 
 #include "engine/files/checkpoint.h"
 #include "retinanet/config/presets.h"
-#include "retinanet/network/retinanet.h"
 #include "retinanet/detection/targets.h"
+#include "retinanet/network/retinanet.h"
 #include "tests/retinanet/support.h"
 #include "tests/support/catch.h"
 #include "tests/support/compare.h"

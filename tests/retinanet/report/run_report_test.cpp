@@ -1,12 +1,12 @@
-#include "retinanet/config/config_text.h"
 #include "retinanet/report/run_report.h"
+#include "retinanet/config/config_text.h"
 
 #include <cstdio>
 #include <filesystem>
 
-#include "retinanet/training/provenance.h"
 #include "retinanet/training/evaluation_file.h"
 #include "retinanet/training/metrics_file.h"
+#include "retinanet/training/provenance.h"
 #include "retinanet/training/run_folder.h"
 #include "retinanet/training/trainer.h"
 #include "tests/retinanet/support.h"

@@ -4,9 +4,9 @@
 
 #include "retinanet/laboratory/comparison.h"
 #include "retinanet/laboratory/comparison_tables.h"
-#include "retinanet/training/provenance.h"
 #include "retinanet/report/html.h"
 #include "retinanet/training/metrics_file.h"
+#include "retinanet/training/provenance.h"
 #include "retinanet/training/run_folder.h"
 #include "tests/support/files.h"
 #include "tests/support/protocols.h"

@@ -39,11 +39,12 @@ TEST_CASE("device: the same training run on both devices, and the same bits twic
     test::skip("the build has no cuda device");
     return;
   }
-  const std::vector<std::string> settings = GENERATE(
-      std::vector<std::string>{}, std::vector<std::string>{"loss.normaliser=ema", "train.accumulate=2", "train.average=0.9",
-                                                           "train.clip_norm=1", "loss.box_weight=2"},
-      std::vector<std::string>{"loss.kind=ohem:batch=8", "train.iterations=4"},
-      std::vector<std::string>{"loss.kind=ohem13:batch=16", "loss.normaliser=image", "train.iterations=4"});
+  const std::vector<std::string> settings =
+      GENERATE(std::vector<std::string>{},
+               std::vector<std::string>{"loss.normaliser=ema", "train.accumulate=2", "train.average=0.9",
+                                        "train.clip_norm=1", "loss.box_weight=2"},
+               std::vector<std::string>{"loss.kind=ohem:batch=8", "train.iterations=4"},
+               std::vector<std::string>{"loss.kind=ohem13:batch=16", "loss.normaliser=image", "train.iterations=4"});
   std::vector<std::string> all{"train.iterations=8", "model.max_level=6"};
   all.insert(all.end(), settings.begin(), settings.end());
   const test::ShapesOnDisk shapes;
@@ -63,7 +64,8 @@ TEST_CASE("device: the same training run on both devices, and the same bits twic
   CHECK(cuda.metrics.stats == again.metrics.stats);
 
   // A checkpoint moves between the devices: what one wrote, the other goes on with.
-  const auto resumed = Trainer::resume(shapes.folder / "cuda", {"train.iterations=10"}, shapes.train, shapes.validation);
+  const auto resumed =
+      Trainer::resume(shapes.folder / "cuda", {"train.iterations=10"}, shapes.train, shapes.validation);
   CHECK(resumed->run({}).iteration == 10);
 }
 

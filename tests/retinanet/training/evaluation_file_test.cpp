@@ -42,12 +42,12 @@ TEST_CASE("evaluation.json: every number comes back") {
 
 TEST_CASE("evaluation.json: of 0.1, whose classes have fewer numbers") {
   const TemporaryFolder folder;
-  folder.write("evaluation.json",
-               "{\"iteration\":20,\"stats\":[1,2,3,4,5,6,7,8,9,10,11,12],\"objects\":[4,3,2,1],\"precision\":" +
-                   curves_json() +
-                   ",\"categories\":[{\"name\":\"cat\",\"objects\":4,\"AP\":0.5,\"AP50\":0.75,\"AP75\":0.25,"
-                   "\"APs\":0.1,\"APm\":0.2,\"APl\":0.3,\"AR100\":0.6,\"precision\":" +
-                   curves_json() + "}]}\n");
+  folder.write(
+      "evaluation.json",
+      "{\"iteration\":20,\"stats\":[1,2,3,4,5,6,7,8,9,10,11,12],\"objects\":[4,3,2,1],\"precision\":" + curves_json() +
+          ",\"categories\":[{\"name\":\"cat\",\"objects\":4,\"AP\":0.5,\"AP50\":0.75,\"AP75\":0.25,"
+          "\"APs\":0.1,\"APm\":0.2,\"APl\":0.3,\"AR100\":0.6,\"precision\":" +
+          curves_json() + "}]}\n");
   const RunEvaluation read = read_evaluation(folder.path()).value();
   CHECK(list_of(read.stats) == std::vector<double>{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12});
   REQUIRE(read.categories.size() == 1);

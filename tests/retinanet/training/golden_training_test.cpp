@@ -5,9 +5,9 @@
 
 #include "engine/optimizer.h"
 #include "retinanet/config/presets.h"
-#include "retinanet/network/retinanet.h"
 #include "retinanet/detection/targets.h"
 #include "retinanet/network/input.h"
+#include "retinanet/network/retinanet.h"
 #include "tests/retinanet/golden.h"
 #include "tests/retinanet/support.h"
 

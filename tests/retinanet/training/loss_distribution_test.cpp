@@ -5,8 +5,8 @@
 #include <cmath>
 #include <limits>
 
-#include "retinanet/network/input.h"
 #include "retinanet/detection/targets.h"
+#include "retinanet/network/input.h"
 #include "tests/retinanet/support.h"
 #include "tests/support/catch.h"
 
@@ -26,7 +26,8 @@ bool near(double a, double b, double tolerance) { return std::fabs(a - b) <= tol
 }  // namespace
 
 TEST_CASE("loss distribution: four logits by hand") {
-  const double losses[] = {std::log1p(std::exp(-4)), std::log1p(std::exp(-1)), std::log1p(std::exp(0.5)), std::log1p(std::exp(3))};
+  const double losses[] = {std::log1p(std::exp(-4)), std::log1p(std::exp(-1)), std::log1p(std::exp(0.5)),
+                           std::log1p(std::exp(3))};
   const double total = losses[0] + losses[1] + losses[2] + losses[3];
   for (const bool positive : {false, true}) {
     const float sign = positive ? -1.0f : 1.0f;
@@ -93,7 +94,9 @@ TEST_CASE("loss distribution: of a model, sums to its classification loss") {
     const RetinaNet::Output output = model(input_of(batch));
     const AnchorTargets targets = make_targets(config, output.grid, batch);
     const double loss = static_cast<double>(
-        classification_loss(output.logits, classes, targets, Tensor::full({batch.images}, 1), config.loss.kind).value().item());
+        classification_loss(output.logits, classes, targets, Tensor::full({batch.images}, 1), config.loss.kind)
+            .value()
+            .item());
     const double total = LossDistribution(logits.positives, config.loss.kind, true).total() +
                          LossDistribution(logits.negatives, config.loss.kind, false).total();
     CHECK(near(total / loss, 1, 1e-5));

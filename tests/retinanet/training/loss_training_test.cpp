@@ -28,8 +28,8 @@ TEST_CASE("steps with any loss lower it") {
 TEST_CASE("a run remembers its loss when it is resumed") {
   const test::ShapesOnDisk shapes;
   const std::string folder = shapes.folder / "run";
-  Trainer(test::tiny_config({"loss.kind=focal_star:beta=-1", "train.iterations=4", "train.stop_at=2"}), shapes.train, {},
-          folder)
+  Trainer(test::tiny_config({"loss.kind=focal_star:beta=-1", "train.iterations=4", "train.stop_at=2"}), shapes.train,
+          {}, folder)
       .run({});
   const auto resumed = Trainer::resume(folder, {}, shapes.train, {});
   CHECK(format_loss(resumed->config().loss.kind) == "focal_star:gamma=2,beta=-1,alpha=0.25");

@@ -35,8 +35,8 @@ StepValues one_step(const Config& config, const Batch& batch, DType precision, D
   const Tensor scale = normaliser.scale(targets);
   const Losses losses = detection_losses(config, 3, output.logits, output.deltas, targets, scale);
   tape.backward({losses.classification, losses.box});
-  StepValues values{static_cast<double>(losses.classification.value().item()),
-                    static_cast<double>(losses.box.value().item()), {}};
+  StepValues values{
+      static_cast<double>(losses.classification.value().item()), static_cast<double>(losses.box.value().item()), {}};
   for (const NamedParameter& p : model.parameters()) {
     if (!p.variable.requires_gradient()) continue;
     for (float g : p.variable.gradient()->tensor().to_vector<float>()) values.gradients.push_back(g);
@@ -73,10 +73,10 @@ TEST_CASE("precision: losses and gradients of a step in bf16 are near those in f
   const test::ShapesOnDisk shapes;
   const Device device = GENERATE(from_range(test::devices()));
   const char* norm_kind = GENERATE("group", "batch", "frozen_batch");
-  // Eight pictures, since batch statistics of a few values would make more of a rounding than the network does, and a box
-  // loss without kinks.
-  const Config config = test::tiny_config({std::string("model.norm=") + norm_kind, "train.workers=0", "train.batch_size=8",
-                                           "loss.box=smooth_l1", "loss.smooth_l1_beta=1"});
+  // Eight pictures, since batch statistics of a few values would make more of a rounding than the network does, and a
+  // box loss without kinks.
+  const Config config = test::tiny_config({std::string("model.norm=") + norm_kind, "train.workers=0",
+                                           "train.batch_size=8", "loss.box=smooth_l1", "loss.smooth_l1_beta=1"});
   Loader loader(shapes.train, loader_options(config));
   const Batch batch = loader.next();
   const StepValues rounded = one_step(config, batch, DType::bf16, device);
@@ -110,8 +110,8 @@ TEST_CASE("precision: checkpoints hold floats and move between float and bf16") 
   const test::ShapesOnDisk shapes;
   const Device device = test::devices().back();
   const auto config = [](const std::string& precision, const std::string& stop) {
-    return test::tiny_config({"train.iterations=8", "train.average=0.9", "train.precision=" + precision,
-                              "train.stop_at=" + stop});
+    return test::tiny_config(
+        {"train.iterations=8", "train.average=0.9", "train.precision=" + precision, "train.stop_at=" + stop});
   };
   const auto start = [&](const std::string& precision, const std::string& stop, const std::string& name) {
     Trainer trainer(config(precision, stop), shapes.train, shapes.validation, shapes.folder / name, device);

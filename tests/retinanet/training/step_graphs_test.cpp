@@ -1,7 +1,7 @@
 #include "retinanet/training/step_graphs.h"
 
-#include "kernels/toolkit/dispatch.h"
 #include "kernels/nn/elementwise.h"
+#include "kernels/toolkit/dispatch.h"
 #include "retinanet/training/run_folder.h"
 #include "retinanet/training/trainer.h"
 #include "tests/retinanet/support.h"
@@ -110,12 +110,13 @@ TEST_CASE("step graphs: a run gives the bits of the one without them") {
     test::skip("the build has no cuda device");
     return;
   }
-  const std::vector<std::string> settings = GENERATE(
-      std::vector<std::string>{"train.average=0.9", "loss.normaliser=ema", "train.evaluate_every=4"},
-      std::vector<std::string>{"train.precision=bf16", "model.norm=batch", "train.clip_norm=1"},
-      std::vector<std::string>{"model.norm=frozen_batch", "model.max_level=6", "loss.normaliser=image", "match.low_quality=false"},
-      std::vector<std::string>{"loss.kind=ohem:batch=8"},
-      std::vector<std::string>{"input.resize=shorter_side", "input.min_sizes=[16, 32]", "loss.box=l1"});
+  const std::vector<std::string> settings =
+      GENERATE(std::vector<std::string>{"train.average=0.9", "loss.normaliser=ema", "train.evaluate_every=4"},
+               std::vector<std::string>{"train.precision=bf16", "model.norm=batch", "train.clip_norm=1"},
+               std::vector<std::string>{"model.norm=frozen_batch", "model.max_level=6", "loss.normaliser=image",
+                                        "match.low_quality=false"},
+               std::vector<std::string>{"loss.kind=ohem:batch=8"},
+               std::vector<std::string>{"input.resize=shorter_side", "input.min_sizes=[16, 32]", "loss.box=l1"});
   std::vector<std::string> all{"train.iterations=10", "train.save_every=3"};
   all.insert(all.end(), settings.begin(), settings.end());
   INFO(settings[0]);
@@ -156,7 +157,7 @@ TEST_CASE("step graphs: a loss that is not finite stops the run") {
   }
   const test::ShapesOnDisk shapes;
   const Config config = test::tiny_config({"train.cuda_graph=true", "train.lr=1e30", "train.clip_norm=0"});
-  const std::string message = test::error_of(
-      [&] { Trainer(config, shapes.train, {}, shapes.folder / "run", Device::cuda).run({}); });
+  const std::string message =
+      test::error_of([&] { Trainer(config, shapes.train, {}, shapes.folder / "run", Device::cuda).run({}); });
   CHECK(test::contains(message, "is not finite at iteration 2"));
 }

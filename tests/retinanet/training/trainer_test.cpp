@@ -1,6 +1,6 @@
+#include "retinanet/training/trainer.h"
 #include "retinanet/config/config_text.h"
 #include "retinanet/config/configure.h"
-#include "retinanet/training/trainer.h"
 #include "retinanet/weights/weights.h"
 
 #include <algorithm>
@@ -9,8 +9,8 @@
 #include <iterator>
 
 #include "engine/files/checkpoint.h"
-#include "kernels/device/memory.h"
 #include "kernels/base/parallel.h"
+#include "kernels/device/memory.h"
 #include "retinanet/network/detect.h"
 #include "retinanet/training/run_folder.h"
 #include "tests/retinanet/support.h"
@@ -237,7 +237,8 @@ TEST_CASE("what the hardest negatives carry is told every log_every steps") {
         CHECK(shares[2] <= 1);
       }
     };
-    Trainer(tiny_config({"loss.kind=" + loss, "train.iterations=12"}), shapes.train, {}, shapes.folder / loss).run(callbacks);
+    Trainer(tiny_config({"loss.kind=" + loss, "train.iterations=12"}), shapes.train, {}, shapes.folder / loss)
+        .run(callbacks);
     return iterations;
   };
   CHECK(told("focal") == "5 10 ");
@@ -372,7 +373,8 @@ TEST_CASE("a run may start from the weights of another") {
   for (const auto& [name, tensor] : source.tensors) {
     if (!name.starts_with(kAveragePrefix)) continue;  // they are what was evaluated
     INFO(name);
-    CHECK((copy.tensors.at(name.substr(std::string(kAveragePrefix).size())).to_vector<float>() == tensor.to_vector<float>()));
+    CHECK((copy.tensors.at(name.substr(std::string(kAveragePrefix).size())).to_vector<float>() ==
+           tensor.to_vector<float>()));
     CHECK((copy.tensors.at(name).to_vector<float>() == tensor.to_vector<float>()));
   }
 

@@ -1,5 +1,5 @@
-#include "retinanet/config/configure.h"
 #include "retinanet/weights/convert.h"
+#include "retinanet/config/configure.h"
 
 #include <algorithm>
 
@@ -194,8 +194,7 @@ TEST_CASE("convert: what cannot be converted") {
   CHECK(contains(other, in.file +
                             ": read as torchvision RetinaNet with resnet18: tensor backbone.body.layer1.2.conv1.weight "
                             "is missing (f32 [64, 64, 3, 3]) ("));
-  CHECK(contains(error({"anchors.ratios=[1]"}, false),
-                 "(0 missing, 4 different, 0 surplus)"));
+  CHECK(contains(error({"anchors.ratios=[1]"}, false), "(0 missing, 4 different, 0 surplus)"));
   CHECK(contains(error({"model.bacbone=resnet34"}, false), "nearest is model.backbone"));
   CHECK(contains(error({"model.groups=0"}, false), "model.groups"));
 }

@@ -1,5 +1,5 @@
-#include "retinanet/config/presets.h"
 #include "retinanet/weights/foreign_weights.h"
+#include "retinanet/config/presets.h"
 
 #include <algorithm>
 #include <functional>

@@ -1,8 +1,8 @@
 #include <fstream>
 #include <functional>
 
-#include "kernels/base/files.h"
 #include "engine/files/checkpoint.h"
+#include "kernels/base/files.h"
 #include "retinanet/training/run_folder.h"
 #include "retinanet/training/trainer.h"
 #include "retinanet/weights/weights.h"
@@ -38,12 +38,14 @@ TEST_CASE("a checkpoint that cannot be used is refused") {
     save_checkpoint(shapes.folder / "changed.safetensors", checkpoint);
     return error_of([&] { load_model(shapes.folder / "changed.safetensors"); });
   };
-  CHECK(contains(changed([](Checkpoint& c) { c.metadata.clear(); }), "read as torchvision RetinaNet with resnet18: tensor "));
+  CHECK(contains(changed([](Checkpoint& c) { c.metadata.clear(); }),
+                 "read as torchvision RetinaNet with resnet18: tensor "));
   CHECK(contains(changed([](Checkpoint& c) { c.metadata.erase("config"); }), "not a checkpoint of diopter train"));
   CHECK(contains(changed([](Checkpoint& c) { c.metadata["classes"] = "[\"circle\"]"; }), "names 1 classes"));
   CHECK(contains(changed([](Checkpoint& c) { c.metadata["classes"] = "circle"; }), "classes"));
   CHECK(contains(changed([](Checkpoint& c) { c.metadata["iteration"] = "many"; }), "not a number"));
-  CHECK(contains(changed([](Checkpoint& c) { c.metadata["config"] = "[model]\nbackbone = 1\n"; }), "model.backbone must be"));
+  CHECK(contains(changed([](Checkpoint& c) { c.metadata["config"] = "[model]\nbackbone = 1\n"; }),
+                 "model.backbone must be"));
   CHECK(contains(changed([](Checkpoint& c) { c.tensors.erase("backbone.body.conv1.weight"); }),
                  "tensor backbone.body.conv1.weight is missing"));
   CHECK(contains(changed([](Checkpoint& c) { c.tensors["backbone.extra"] = Tensor::zeros({1}); }),

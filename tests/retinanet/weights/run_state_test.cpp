@@ -61,9 +61,11 @@ TEST_CASE("a checkpoint of a later format is refused, one of a later program wit
   CHECK(is_diopter_checkpoint(with("format", "diopter 2")));
   CHECK(!is_diopter_checkpoint(with("format", "pt")));
   CHECK(!is_diopter_checkpoint(Checkpoint{}));
-  CHECK(error_with("format", "diopter 2").starts_with("x.safetensors: has the format 'diopter 2' of a newer Diopter; this one ("));
+  CHECK(error_with("format", "diopter 2")
+            .starts_with("x.safetensors: has the format 'diopter 2' of a newer Diopter; this one ("));
   for (const std::string format : {"diopter", "diopter x", "diopter 0", "diopter 1x", "pt"}) {
-    CHECK(error_with("format", format) == "x.safetensors: its metadata name the format '" + format + "', which is none of Diopter's");
+    CHECK(error_with("format", format) ==
+          "x.safetensors: its metadata name the format '" + format + "', which is none of Diopter's");
   }
   CHECK(error_with("version", "99.0.0") == "");
   CHECK(error_with("more", "metadata") == "");

@@ -1,5 +1,5 @@
-#include "generated/source_dir.h"
 #include "retinanet/weights/weights.h"
+#include "generated/source_dir.h"
 
 #include <algorithm>
 #include <set>

@@ -38,14 +38,16 @@ struct Fixture {
     command.number("--natural", natural, "Not negative").not_negative().limits_in_words().default_in_words();
     command.number("--real", real, "A real number");
     command.number("--share", share, "A share").range(0.0, 1.0).limits_in_words();
-    command.number("--use", [this](int n) { used = n; }, "Used at once");
+    command.number(
+        "--use", [this](int n) { used = n; }, "Used at once");
     command.pair("--objects", objects, "A pair").type("MIN MAX");
     command.pair("--sizes", sizes, "Another").type("MIN MAX");
     command.list("--gammas", gammas, "A list");
     command.repeated("--set", settings, "May be repeated").type("KEY=VALUE");
     command.list("inputs", inputs, "What to read").type("IN");
     command.flag("--resume", resume, "A flag");
-    command.flag("--exact", [this] { exact = true; }, "A flag that acts");
+    command.flag(
+        "--exact", [this] { exact = true; }, "A flag that acts");
     command.action([this] { return ++calls, 0; });
   }
 

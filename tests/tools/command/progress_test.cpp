@@ -57,8 +57,7 @@ TEST_CASE("a progress line fits its width") {
           "train  420/1500 [======>                 ] loss 0.513 (cls .31 box .20)  132 images/s  0:48 left");
   REQUIRE(progress_line(kState, 90).size() == 90);
   REQUIRE(progress_line(kState, 40) == "train  420/1500 loss 0.513 (cls .31 box ");
-  REQUIRE(progress_line(kState, 0) ==
-          "train  420/1500 loss 0.513 (cls .31 box .20)  132 images/s  0:48 left");
+  REQUIRE(progress_line(kState, 0) == "train  420/1500 loss 0.513 (cls .31 box .20)  132 images/s  0:48 left");
   ProgressState finished = kState;
   finished.done = 1500;
   REQUIRE(progress_line(finished, 0) == "train 1500/1500 loss 0.513 (cls .31 box .20)  132 images/s");

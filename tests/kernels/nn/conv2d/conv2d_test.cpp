@@ -72,8 +72,7 @@ TEMPLATE_TEST_CASE("conv2d: forward equals a plain loop", "", float, bf16) {
   for (const Conv2dShape& s : shapes()) {
     INFO(name(s) << " on " << device_name(device));
     const auto x = random_array<TestType>(Data(s).x, 1), w = random_array<TestType>(Data(s).w, 2);
-    require_close(to_float(forward(device, s, x, w)), plain_forward(s, x, w),
-                  tolerance<TestType>(Tolerance::matrix));
+    require_close(to_float(forward(device, s, x, w)), plain_forward(s, x, w), tolerance<TestType>(Tolerance::matrix));
   }
 }
 
@@ -87,8 +86,8 @@ TEST_CASE("conv2d: float results of bf16 inputs are not rounded") {
     for (std::size_t i = 0; i < expected.size(); ++i) expected[i] += bias[i % s.out_channels] + residual[i];
     auto y = garbage(Data(s).y);
     on(device, [&](auto& at) {
-      const Conv2dForwardArgs<bf16, float> args{.shape = s, .x = at(x), .w = at(w), .y = at(y),
-                                                .epilogue = {.bias = at(bias), .residual = at(residual)}};
+      const Conv2dForwardArgs<bf16, float> args{
+          .shape = s, .x = at(x), .w = at(w), .y = at(y), .epilogue = {.bias = at(bias), .residual = at(residual)}};
       DIOPTER_DISPATCH(device, conv2d_forward, args);
     });
     require_close(y, expected, Tolerance::matrix);

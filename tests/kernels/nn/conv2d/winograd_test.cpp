@@ -65,7 +65,8 @@ TEMPLATE_TEST_CASE("winograd: all passes equal plain loops", "", float, bf16) {
 // Positive inputs and weights, as behind a ReLU: the terms of the transforms cancel, the sums do not.
 TEST_CASE("winograd: the stated error also holds for long sums of one sign") {
   const Conv2dShape s = shape({{1, 16, 16}}, 256, 32);
-  const auto x = uniform(Data(s).x, 0.0f, 1.0f, 1), w = uniform(Data(s).w, 0.0f, 1.0f, 2), dz = uniform(Data(s).y, 0.0f, 1.0f, 3);
+  const auto x = uniform(Data(s).x, 0.0f, 1.0f, 1), w = uniform(Data(s).w, 0.0f, 1.0f, 2),
+             dz = uniform(Data(s).y, 0.0f, 1.0f, 3);
   std::vector<float> y(Data(s).y), dx(Data(s).x), dw(Data(s).w);
   cpu::winograd_forward(Conv2dForwardArgs<float>{.shape = s, .x = x.data(), .w = w.data(), .y = y.data()});
   require_error_below(y, plain_forward(s, x, w), kError);
@@ -88,7 +89,10 @@ TEST_CASE("winograd: the epilogue, also in place of the residual") {
   auto y = garbage(size.y), in_place = residual;
   const auto run = [&](const float* from, float* to) {
     cpu::winograd_forward(Conv2dForwardArgs<float>{
-        .shape = s, .x = x.data(), .w = w.data(), .y = to,
+        .shape = s,
+        .x = x.data(),
+        .w = w.data(),
+        .y = to,
         .epilogue = {.scale = scale.data(), .bias = bias.data(), .residual = from, .relu = true}});
   };
   run(residual.data(), y.data());
