@@ -119,7 +119,8 @@ TEST_CASE("precision: checkpoints hold floats and move between float and bf16") 
     return losses_of(trainer);
   };
   const auto resume = [&](const std::string& name, const std::vector<std::string>& settings) {
-    const auto trainer = Trainer::resume(shapes.folder / name, parse_settings(settings), shapes.train, shapes.validation, device);
+    const auto trainer =
+        Trainer::resume(shapes.folder / name, parse_settings(settings), shapes.train, shapes.validation, device);
     trainer->run({});
     return losses_of(*trainer);
   };
