@@ -1,9 +1,9 @@
 include(${CMAKE_CURRENT_LIST_DIR}/HeaderNames.cmake)
 
-# write_backbone_list(FOLDER BACKBONES...): writes into FOLDER/generated what the build knows of the backbones in the folders
+# write_backbone_list(FOLDER BACKBONES...): writes into FOLDER what the build knows of the backbones in the folders
 # BACKBONES, BACKBONES/NAME.h with class diopter::NameBackbone:
-#   backbone_names.h  kBackboneNames, for the configuration
-#   backbone_list.h   includes all of them and defines AllBackbones, the types in the same order
+#   generated/backbone_names.h  kBackboneNames, for the configuration
+#   generated/backbone_list.h   includes all of them and defines AllBackbones, the types in the same order
 # A header more is noticed at the next build.
 function(write_backbone_list folder)
   set(names "")
