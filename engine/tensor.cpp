@@ -32,6 +32,7 @@ struct Tensor::Storage {
 
   Storage(Device where, std::size_t size)
       : device(where), bytes(size), memory(DIOPTER_DISPATCH(where, allocate, size)) {}
+  // NOLINTNEXTLINE(bugprone-exception-escape): the device of an allocation is there
   ~Storage() { DIOPTER_DISPATCH(device, deallocate, memory); }
   Storage(const Storage&) = delete;
 };

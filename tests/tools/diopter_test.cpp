@@ -17,6 +17,24 @@ TEST_CASE("help is there for the command and every subcommand, with an example")
   }
 }
 
+TEST_CASE("help shows types, limits and defaults, unless the description does") {
+  const auto require_line = [](const std::string& command, const std::string& line) {
+    const Outcome help = run_diopter(command + " --help");
+    INFO(help.out);
+    REQUIRE(contains(help.out, "\n  " + line));
+  };
+  require_line("shapes", "--out DIR REQUIRED                Folder");
+  require_line("shapes", "--train INT=1000                  Number");
+  require_line("shapes", "--seed UINT=0                     Another");
+  require_line("shapes", "--objects MIN MAX=1 2             Least");
+  require_line("bench step", "--size N:INT in [16 - 8192]=256   Width");
+  require_line("compare", "--jobs N                          Runs");
+  require_line("evaluate", "--metric NAME:{coco,voc,voc07}=coco\n");
+  require_line("evaluate", "--iou FLOAT=0.5                   voc");
+  require_line("detect", "--precision NAME                  float, or bf16");
+  require_line("detect", "--profile N:POSITIVE              Measure");
+}
+
 TEST_CASE("requests that cannot be understood are refused in one line") {
   require_refused(run_diopter(""), "diopter --help");
   require_refused(run_diopter("evalute"), "unknown command 'evalute'; the nearest is evaluate (there are ");
