@@ -50,13 +50,13 @@ namespace {
 
 __global__ void missing_barrier(float* y) {  // reads the mirrored element before it is there
   __shared__ float tile[kN];
-  tile[threadIdx.x] = threadIdx.x;
+  tile[threadIdx.x] = static_cast<float>(threadIdx.x);
   y[threadIdx.x] = tile[kN - 1 - threadIdx.x];
 }
 
 __global__ void missing_barrier_neighbour(float* y) {  // threads in forward order hide it
   __shared__ float tile[kN];
-  tile[threadIdx.x] = threadIdx.x;
+  tile[threadIdx.x] = static_cast<float>(threadIdx.x);
   y[threadIdx.x] = threadIdx.x > 0 ? tile[threadIdx.x - 1] : 0.0f;
 }
 
@@ -64,7 +64,7 @@ __global__ void tile(float* y, bool second_barrier) {  // without it the tile is
   __shared__ float tile[kN];
   float sum = 0.0f;
   for (int k = 0; k < 3; ++k) {
-    tile[threadIdx.x] = threadIdx.x + k;
+    tile[threadIdx.x] = static_cast<float>(threadIdx.x + k);
     __syncthreads();
     sum += tile[(threadIdx.x + 1) % kN] + tile[(threadIdx.x + kN - 1) % kN];
     if (second_barrier) __syncthreads();
@@ -139,7 +139,7 @@ __global__ void past_dynamic_shared(float* y) {
 // -------------------------------------------------------------------------------------------------------------
 
 __global__ void shuffle_in_a_branch(float* y) {
-  float v = threadIdx.x;
+  float v = static_cast<float>(threadIdx.x);
   if (threadIdx.x < 16) {
     v += __shfl_down_sync(kAllLanes, v, 1);
   } else {
