@@ -105,8 +105,7 @@ elseif(DIOPTER_CUDA_KIND STREQUAL "host")
 endif()
 
 # How .cu files are compiled for the host executor: as C++, which casts between float* and float4*, and adds floats up in
-# double on purpose. In check flavours
-# clang asks the executor where each __shared__ variable of a block lies.
+# double on purpose. In check flavours clang asks the executor where each __shared__ variable of a block lies.
 function(executor_sources)
   set(options -xc++ -fno-strict-aliasing -Wno-unknown-pragmas -Wno-double-promotion)
   if(DIOPTER_EXECUTOR_CHECK AND CMAKE_CXX_COMPILER_ID MATCHES "Clang")

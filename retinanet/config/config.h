@@ -14,7 +14,7 @@ namespace diopter {
 
 struct Config {
   struct Model {
-    std::string backbone;      // tiny, resnet18, resnet34, resnet50, resnet101
+    std::string backbone;      // name of one of the backbones
     int width;                 // of tiny: channels of the stem
     NormKind norm;             // of the backbone: batch, frozen_batch or group
     int groups;                // of group norms, in backbone and head
