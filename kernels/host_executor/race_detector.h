@@ -7,6 +7,8 @@
 // -fsanitize=thread. In other builds everything here is empty.
 #pragma once
 
+#include <pthread.h>
+
 #include <cstddef>
 #include <memory>
 #include <string>
@@ -75,6 +77,21 @@ inline void stack_is_reused(const void* stack, std::size_t bytes) {
   AnnotateBenignRaceSized(__FILE__, __LINE__, const_cast<void*>(stack), bytes, "stacks are reused by CUDA threads");
 }
 
+/// The same for what the calling host thread has on its stack below the frame, where the work of one stream follows
+/// that of another.
+inline void stack_below_is_reused(const char* frame) {
+  static thread_local const char* known = nullptr;
+  if (known >= frame) return;
+  known = frame;
+  pthread_attr_t attributes;
+  void* lowest = nullptr;
+  std::size_t bytes = 0;
+  pthread_getattr_np(pthread_self(), &attributes);
+  pthread_attr_getstack(&attributes, &lowest, &bytes);
+  pthread_attr_destroy(&attributes);
+  stack_is_reused(lowest, static_cast<std::size_t>(frame - static_cast<const char*>(lowest)));
+}
+
 /// The actors of a worker's CUDA threads, and the orders within the block that it runs.
 class BlockActors {
  public:
@@ -110,6 +127,7 @@ struct Clock {
   void release() const {}
 };
 inline void stack_is_reused(const void*, std::size_t) {}
+inline void stack_below_is_reused(const char*) {}
 struct BlockActors {
   void block_begins(unsigned) {}
   void run_as(unsigned) const {}

@@ -350,6 +350,22 @@ void staging_program(Arrays& a, bool wait) {
   for (int i = 0; i < kN; ++i) host[i] = 2.0f;
 }
 
+/// Right: two streams that nothing orders take the time and run host functions, each with variables of its own.
+void host_work_program() {
+  const auto count = [](void*) {
+    volatile int counts[16];
+    for (int i = 0; i < 16; ++i) counts[i] = i;
+  };
+  Stream streams[2];
+  Event events[2];
+  for (int i : {0, 1, 0, 1}) {
+    StreamScope scope(streams[i]);
+    check(cudaLaunchHostFunc(stream(), count, nullptr), "cudaLaunchHostFunc");
+    events[i].record();
+  }
+  for (const Event& event : events) event.synchronize();
+}
+
 void freed_on_another_stream_program(Arrays& a) {
   launch(fill, {.grid = 1, .block = kN}, a.y, 1.0f);
   launch(add_one, {.grid = 1, .block = kN}, a.x, a.y);
@@ -487,6 +503,7 @@ const std::map<std::string, Program>& programs() {
       {"staging_overwritten", {[](Arrays& a) { staging_program(a, false); }, ones}},
       {"right_staging", {[](Arrays& a) { staging_program(a, true); }, ones}},
       {"missing_event", {[](Arrays& a) { two_streams_program(a, false); }, [](int) { return 3.0f; }}},
+      {"right_host_work", {[](Arrays&) { host_work_program(); }, zeros}},
       {"right_event", {[](Arrays& a) { two_streams_program(a, true); }, [](int) { return 3.0f; }}},
       {"copy_in_wrong_direction",
        {[](Arrays& a) {

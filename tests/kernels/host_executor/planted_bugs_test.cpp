@@ -85,6 +85,7 @@ const std::vector<Expectation> kExpectations = {
     {"right_stream_wait", "----", "----", "----", "----"},
     {"right_staging", "----", "----", "----", "----"},
     {"right_event", "----", "----", "----", "----"},
+    {"right_host_work", "----", "----", "----", "----"},
     {"right_replay", "----", "----", "----", "----"},
 };
 
