@@ -350,11 +350,11 @@ void staging_program(Arrays& a, bool wait) {
   for (int i = 0; i < kN; ++i) host[i] = 2.0f;
 }
 
-/// Right: two streams that nothing orders take the time and run host functions, each with variables of its own.
+/// Right: two streams that nothing orders take the time and run host functions, each with a variable of its own.
 void host_work_program() {
   const auto count = [](void*) {
-    volatile int counts[16];
-    for (int i = 0; i < 16; ++i) counts[i] = i;
+    volatile int counted = 0;
+    for (int i = 0; i < 16; ++i) counted = counted + 1;
   };
   Stream streams[2];
   Event events[2];
