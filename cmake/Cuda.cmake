@@ -2,10 +2,10 @@
 #   on    nvcc compiles the .cu files; cuDNN must be there
 #   host  the host executor runs them on the CPU; needs nothing of CUDA but its headers
 #   off   no CUDA
-#   auto  on where nvcc and cuDNN are found, otherwise off
+#   auto  on where a GPU, nvcc and cuDNN are found, for that GPU; otherwise off; says which and why
 # Headers and libraries come from a toolkit or from NVIDIA's wheels (pip: nvidia-cuda-runtime, nvidia-cudnn-cu13, ...),
-# whose folders nvidia/*/{include,lib} and include/ are searched below DIOPTER_CUDA_WHEELS. tools/setup.sh --cuda-headers
-# puts headers where that points at first.
+# whose folders nvidia/*/{include,lib} and include/ are searched below DIOPTER_CUDA_WHEELS. tools/setup.sh --cuda and
+# --cuda-headers put them where that points at first.
 # Sets DIOPTER_CUDA_KIND to on, host or off, and makes the target diopter_cuda, which carries what .cu files and
 # *_cuda.cpp need.
 set(DIOPTER_CUDA auto CACHE STRING "CUDA side: on, host (executor on the CPU), off, or auto")
@@ -20,6 +20,7 @@ endif()
 
 file(GLOB wheel_includes ${DIOPTER_CUDA_WHEELS}/nvidia/*/include)
 file(GLOB wheel_libraries ${DIOPTER_CUDA_WHEELS}/nvidia/*/lib)
+include(cmake/Gpu.cmake)
 set(cuda_places $ENV{CUDA_HOME} $ENV{CUDA_PATH} /usr/local/cuda)
 add_library(diopter_cuda INTERFACE)
 
@@ -37,39 +38,51 @@ function(find_cuda_parts missing)
   find_library(CUDNN_LIBRARY NAMES cudnn libcudnn.so.9 HINTS ${wheel_libraries} ${toolkit}/.. ${cuda_places}
                PATH_SUFFIXES lib64 lib lib/x86_64-linux-gnu)
   if(NOT CUDNN_INCLUDE_DIR OR NOT CUDNN_LIBRARY)
-    set(${missing} "cuDNN 9 is not found: install it beside the toolkit, or pip install nvidia-cudnn-cu13 and name the\
- folder that holds nvidia/ with -DDIOPTER_CUDA_WHEELS" PARENT_SCOPE)
+    set(${missing} "cuDNN 9 is not found: install it beside the toolkit, or tools/setup.sh --cuda fetches it" PARENT_SCOPE)
     return()
   endif()
   find_library(NVRTC_LIBRARY NAMES nvrtc libnvrtc.so.13 libnvrtc.so.12 HINTS ${wheel_libraries} ${toolkit}/..
                ${cuda_places} PATH_SUFFIXES lib64 lib)
   if(NOT NVRTC_LIBRARY)
-    set(${missing} "NVRTC, which cudnn-frontend refers to, is not found: it is part of the toolkit, or pip install\
- nvidia-cuda-nvrtc and name the folder that holds nvidia/ with -DDIOPTER_CUDA_WHEELS" PARENT_SCOPE)
+    set(${missing} "NVRTC, which cudnn-frontend refers to, is not found: it is part of the toolkit, or tools/setup.sh --cuda\
+ fetches it" PARENT_SCOPE)
     return()
   endif()
   find_path(CUDNN_FRONTEND_INCLUDE_DIR cudnn_frontend.h HINTS ${DIOPTER_CUDA_WHEELS}/include ${toolkit}/.. ${cuda_places}
             PATH_SUFFIXES include)
   if(NOT CUDNN_FRONTEND_INCLUDE_DIR)
-    set(${missing} "the headers of cudnn-frontend are not found: tools/setup.sh --cuda-headers fetches them, or name their\
+    set(${missing} "the headers of cudnn-frontend are not found: tools/setup.sh --cuda fetches them, or name their\
  folder with -DCUDNN_FRONTEND_INCLUDE_DIR" PARENT_SCOPE)
   endif()
 endfunction()
 
-set(DIOPTER_CUDA_KIND ${DIOPTER_CUDA})
-if(DIOPTER_CUDA MATCHES "^(on|auto)$")
+set(kind ${DIOPTER_CUDA})
+if(DIOPTER_CUDA STREQUAL "on")
   find_cuda_parts(missing)
-  if(missing AND DIOPTER_CUDA STREQUAL "on")
+  if(missing)
     message(FATAL_ERROR "DIOPTER_CUDA=on, but ${missing}")
-  elseif(missing)
-    set(DIOPTER_CUDA_KIND off)
-    message(STATUS "CUDA: off (${missing})")
+  endif()
+elseif(DIOPTER_CUDA STREQUAL "auto")
+  find_gpu(missing gpu_architectures)
+  if(NOT missing)
+    find_cuda_parts(missing)
+    string(REGEX REPLACE "^(.+)$" "a GPU is here, but \\1" missing "${missing}")
+  endif()
+  if(missing)
+    set(kind off)
+    message(NOTICE "${missing}; building for the CPU")
   else()
-    set(DIOPTER_CUDA_KIND on)
+    set(kind on)
+    message(NOTICE "a GPU and nvcc are here; building for the GPU (${gpu_architectures})")
   endif()
 endif()
+set(DIOPTER_CUDA_KIND ${kind} CACHE INTERNAL "CUDA side of this build: on, host or off")
 
+set(CUDA_BUILD_TEXT "not in this build")  # for `diopter info`
 if(DIOPTER_CUDA_KIND STREQUAL "on")
+  if(NOT CMAKE_CUDA_ARCHITECTURES)
+    set(CMAKE_CUDA_ARCHITECTURES ${gpu_architectures})
+  endif()
   if(NOT CMAKE_CUDA_ARCHITECTURES)
     set(CMAKE_CUDA_ARCHITECTURES 80-real 86-real 89-real 90-real 100-real 120)
   endif()
@@ -88,6 +101,9 @@ if(DIOPTER_CUDA_KIND STREQUAL "on")
   find_package(CUDAToolkit 12.8 REQUIRED)
   target_include_directories(diopter_cuda SYSTEM INTERFACE ${CUDNN_INCLUDE_DIR} ${CUDNN_FRONTEND_INCLUDE_DIR})
   target_link_libraries(diopter_cuda INTERFACE CUDA::cudart_static ${CUDNN_LIBRARY} ${NVRTC_LIBRARY})
+  string(REPLACE ";" ", " text "${CMAKE_CUDA_ARCHITECTURES}")
+  string(REPLACE "-real" "" text "${text}")
+  set(CUDA_BUILD_TEXT "compiled by nvcc ${CMAKE_CUDA_COMPILER_VERSION} for sm_${text}")
   message(STATUS "CUDA: nvcc ${CMAKE_CUDA_COMPILER_VERSION}, architectures ${CMAKE_CUDA_ARCHITECTURES}, ${CUDNN_LIBRARY}")
 elseif(DIOPTER_CUDA_KIND STREQUAL "host")
   find_path(CUDA_HEADERS cuda_runtime.h HINTS ${wheel_includes} ${cuda_places} PATH_SUFFIXES include)
@@ -101,6 +117,7 @@ elseif(DIOPTER_CUDA_KIND STREQUAL "host")
   if(DIOPTER_SANITIZE STREQUAL "thread")
     target_compile_definitions(diopter_cuda INTERFACE DIOPTER_EXECUTOR_TSAN)
   endif()
+  set(CUDA_BUILD_TEXT "on the CPU: the host executor")
   message(STATUS "CUDA: host executor, headers in ${CUDA_HEADERS}")
 endif()
 

@@ -31,6 +31,7 @@ void print_info(const Request& request) {
   }
   print(version_facts());
   print(machine_facts({}));
+  print(gpu_facts());
   std::printf("\nlosses\n%s", describe_losses().c_str());
 }
 
@@ -38,7 +39,7 @@ void print_info(const Request& request) {
 
 void add_info_command(Command& program) {
   Command command = program.subcommand(
-      "info", "Shows version, build, processor and libraries; keys and presets of configurations",
+      "info", "Shows version, build, libraries, processor and GPU; keys and presets of configurations",
       "info\n"
       "  diopter info --keys                                  # every key: values, default, meaning\n"
       "  diopter info --preset small > mine.toml              # a file for --config to start one's own from");

@@ -4,23 +4,37 @@
 #   tools/setup.sh --dev            also clang with its formatter and clang-tidy, ccache and gnuplot
 #   tools/setup.sh --cuda-headers   also NVIDIA's headers for the host executor, where there is no toolkit, and those of
 #                                   cudnn-frontend, from their Python wheels (14 MB) into build/wheels
-# Nothing is contacted when everything is there.
+#   tools/setup.sh --cuda           also what a build for a GPU needs and the installed CUDA Toolkit
+#                                   lacks: cuDNN (some 400 MB), cudnn-frontend and NVRTC, from their wheels into build/wheels
+#   tools/setup.sh --cuda-if-gpu    --cuda where nvidia-smi shows a GPU and there is nvcc; nothing elsewhere
+# Nothing is contacted when everything is there. DIOPTER_CUDA_WHEELS in the environment names another folder for wheels.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 packages=(g++ cmake ninja-build libopenblas-dev libtbb-dev libstb-dev nlohmann-json3-dev libpugixml-dev
           libtomlplusplus-dev libcli11-dev libboost-dev libzip-dev libexpat1-dev catch2)
 if [[ $HOSTTYPE == x86_64 ]]; then packages+=(libdnnl-dev); fi  # faster than OpenBLAS; not everywhere else in Debian
-cuda_headers=false
+toolkit=${CUDA_HOME:-/usr/local/cuda}
+nvcc=$(command -v nvcc || command -v "$toolkit/bin/nvcc" || true)
+
+cuda_headers=false cuda=false
 for argument in "$@"; do
   case $argument in
     --dev) packages+=(clang clang-format clang-tidy ccache gnuplot-nox) ;;
-    --cuda-headers)
-      cuda_headers=true
-      if ! python3 -m pip --version >/dev/null 2>&1; then packages+=(python3-pip); fi ;;
-    *) echo "setup.sh: unknown argument '$argument' (known are --dev and --cuda-headers)" >&2; exit 2 ;;
+    --cuda-headers) cuda_headers=true ;;
+    --cuda) cuda=true ;;
+    --cuda-if-gpu) if [[ -n $nvcc ]] && nvidia-smi -L 2>/dev/null | grep -q '^GPU '; then cuda=true; fi ;;
+    *) echo "setup.sh: unknown argument '$argument' (known are --dev, --cuda, --cuda-if-gpu and --cuda-headers)" >&2
+       exit 2 ;;
   esac
 done
+if $cuda && [[ -z $nvcc ]]; then
+  echo "setup.sh: --cuda needs nvcc: install the CUDA Toolkit 12.8 or newer first" >&2
+  exit 1
+fi
+if $cuda || $cuda_headers; then
+  if ! python3 -m pip --version >/dev/null 2>&1; then packages+=(python3-pip); fi
+fi
 
 if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
   echo "setup.sh: this system has no apt; install by other means what these Debian packages hold: ${packages[*]}" >&2
@@ -48,9 +62,10 @@ install_missing() {
   "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q install -y --no-install-recommends "${missing[@]}"
 }
 
-# Unpacks Python wheels into build/wheels, where cmake/Cuda.cmake looks, unless FILE is there already.
+# Unpacks Python wheels where cmake/Cuda.cmake looks, unless FILE is there already.
 fetch_wheels() {  # FILE WHEEL...
-  local file=build/wheels/$1 folder=build/wheels wheel
+  local folder=${DIOPTER_CUDA_WHEELS:-build/wheels} wheel
+  local file=$folder/$1
   shift
   if compgen -G "$file" >/dev/null; then return; fi
   echo "setup: fetching $* with pip into $folder"
@@ -68,10 +83,26 @@ else
   install_missing
   echo "setup: done"
 fi
+# Versions of the wheels: those that the project was built with.
+frontend=nvidia-cudnn-frontend==1.32.0
 if $cuda_headers; then
-  fetch_wheels include/cudnn_frontend.h nvidia-cudnn-frontend
-  if [[ ! -f ${CUDA_HOME:-/usr/local/cuda}/include/cuda_runtime.h ]]; then
+  fetch_wheels include/cudnn_frontend.h "$frontend"
+  if [[ ! -f $toolkit/include/cuda_runtime.h ]]; then
     fetch_wheels 'nvidia/*/include/cuda_runtime.h' nvidia-cuda-runtime nvidia-cuda-crt
   fi
   echo "setup: the CUDA headers are in place"
+fi
+
+installed() { compgen -G "$toolkit/$1" || compgen -G "${nvcc%/bin/nvcc}/$1" || compgen -G "/usr/$1"; } >/dev/null
+if $cuda; then
+  major=$("$nvcc" --version | sed -n 's/.*release \([0-9]*\)\..*/\1/p')
+  case $major in
+    12) cudnn=nvidia-cudnn-cu12==9.19.0.56 nvrtc=nvidia-cuda-nvrtc-cu12==12.8.93 ;;
+    13) cudnn=nvidia-cudnn-cu13==9.19.0.56 nvrtc=nvidia-cuda-nvrtc==13.0.88 ;;
+    *) echo "setup.sh: --cuda knows the CUDA Toolkits 12 and 13, $nvcc is of '$major'" >&2; exit 1 ;;
+  esac
+  installed include/cudnn_frontend.h || fetch_wheels include/cudnn_frontend.h "$frontend"
+  installed include/cudnn.h || fetch_wheels 'nvidia/*/include/cudnn.h' "$cudnn"
+  installed 'lib*/libnvrtc.so*' || fetch_wheels 'nvidia/*/lib/libnvrtc.so*' "$nvrtc"
+  echo "setup: what a build for the GPU needs is in place"
 fi

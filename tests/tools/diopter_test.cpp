@@ -46,14 +46,14 @@ TEST_CASE("requests that cannot be understood are refused in one line") {
   require_refused(run_diopter("info extra"), "extra");
 }
 
-TEST_CASE("info shows build, processor and libraries") {
+TEST_CASE("info shows build, processor, libraries, driver and GPU, one line each") {
   const Outcome info = run_diopter("info");
   REQUIRE(info.exit_code == 0);
   REQUIRE(info.err.empty());
-  for (const std::string key :
-       {"diopter ", "build ", "compiled for ", "vectors ", "processor ", "BLAS ", "oneTBB ", "CUDA "}) {
+  for (const std::string key : {"diopter ", "build ", "compiled for ", "vectors ", "processor ", "BLAS ", "threads ",
+                                "CUDA ", "CUDA side ", "cuDNN ", "driver ", "GPU "}) {
     INFO(key << "in\n" << info.out);
-    REQUIRE(contains(info.out, key));
+    REQUIRE(contains("\n" + info.out, "\n" + key));
   }
   REQUIRE(run_diopter("--version").out == info.out.substr(0, 7) + info.out.substr(12, info.out.find('\n') - 11));
 }

@@ -1,4 +1,4 @@
-// tools/setup.sh with stand-ins for the system's package programs, and the syntax of all scripts.
+// tools/setup.sh with stand-ins for the system's package programs, what CMake finds of GPUs, the syntax of all scripts.
 #include <filesystem>
 #include <string>
 
@@ -18,17 +18,29 @@ class FakeSystem {
         "for package in $INSTALLED; do [ \"$4\" = \"$package\" ] && echo installed && exit 0; done; exit 1");
     add("apt-get", "echo \"apt-get $*\"");
     add("id", "echo " + user_id);
-    fs::create_symlink("/usr/bin/env", folder_ / "env");
+    for (const std::string program : {"env", "grep", "mkdir", "rm", "sed", "touch"}) {
+      fs::create_symlink("/usr/bin/" + program, folder_ / program);
+    }
+    add("python3",  // called as python3 -m pip ..., and as python3 -m zipfile -e FILE FOLDER
+        "echo \"python3 $*\"; [ \"$3\" != download ] || touch \"$DIOPTER_CUDA_WHEELS/a.whl\"");
   }
+
+  /// nvcc of a version of the toolkit, and whether nvidia-smi shows a GPU.
+  void add_toolkit(const std::string& version) {
+    add("nvcc", "echo 'Cuda compilation tools, release " + version + "'");
+  }
+  void add_gpu() { add("nvidia-smi", "echo 'GPU 0: NVIDIA H200 (UUID: GPU-1)'"); }
 
   void add(const std::string& name, const std::string& script) {
     write_bytes(folder_ / name, "#!/bin/sh\n" + script + "\n");
     fs::permissions(folder_ / name, fs::perms::owner_all);
   }
 
+  void add_wheel_file(const std::string& name) { folder_.write("wheels/" + name, ""); }
+
   Outcome setup(const std::string& installed, const std::string& arguments = "") const {
-    return run_shell("INSTALLED='" + installed + "' PATH='" + (folder_ / "") +
-                     "' /bin/bash '" DIOPTER_SOURCE_DIR "/tools/setup.sh' " + arguments);
+    return run_shell("INSTALLED='" + installed + "' CUDA_HOME=/none DIOPTER_CUDA_WHEELS='" + (folder_ / "wheels") +
+                     "' PATH='" + (folder_ / "") + "' /bin/bash '" DIOPTER_SOURCE_DIR "/tools/setup.sh' " + arguments);
   }
 
  private:
@@ -80,6 +92,68 @@ TEST_CASE("setup prints the command when it may not install") {
   const Outcome outcome = FakeSystem("1000").setup("");
   REQUIRE(outcome.exit_code == 1);
   REQUIRE(contains(outcome.err, "apt-get update && apt-get install -y --no-install-recommends " + kAll));
+}
+
+TEST_CASE("setup --cuda fetches the wheels that fit the toolkit, once") {
+  FakeSystem system("0");
+  system.add_toolkit("13.0, V13.0.88");
+  const Outcome outcome = system.setup(kAll, "--cuda");
+  INFO(outcome.out << outcome.err);
+  REQUIRE(outcome.exit_code == 0);
+  REQUIRE(contains(outcome.out, " nvidia-cudnn-cu13=="));
+  REQUIRE(contains(outcome.out, " nvidia-cuda-nvrtc=="));
+  REQUIRE(contains(outcome.out, " nvidia-cudnn-frontend=="));
+  system.add_toolkit("12.8, V12.8.93");
+  REQUIRE(contains(system.setup(kAll, "--cuda").out, " nvidia-cudnn-cu12=="));
+  system.add_wheel_file("nvidia/cudnn/include/cudnn.h");
+  REQUIRE_FALSE(contains(system.setup(kAll, "--cuda").out, "nvidia-cudnn-cu12"));
+}
+
+TEST_CASE("setup --cuda says what it cannot do") {
+  FakeSystem system("0");
+  const Outcome none = system.setup(kAll, "--cuda");
+  REQUIRE(none.exit_code == 1);
+  REQUIRE(contains(none.err, "--cuda needs nvcc"));
+  system.add_toolkit("11.8, V11.8.89");
+  const Outcome old = system.setup(kAll, "--cuda");
+  REQUIRE(old.exit_code == 1);
+  REQUIRE(contains(old.err, "12 and 13"));
+  REQUIRE(system.setup(kAll, "--cudda").exit_code == 2);
+}
+
+TEST_CASE("setup --cuda-if-gpu fetches nothing unless there are a GPU and nvcc") {
+  FakeSystem system("0");
+  REQUIRE_FALSE(contains(system.setup(kAll, "--cuda-if-gpu").out, "python3"));
+  system.add_toolkit("13.0, V13.0.88");
+  REQUIRE_FALSE(contains(system.setup(kAll, "--cuda-if-gpu").out, "python3"));
+  system.add("nvidia-smi", "echo 'No devices found'; exit 6");
+  const Outcome failing = system.setup(kAll, "--cuda-if-gpu");
+  REQUIRE(failing.exit_code == 0);
+  REQUIRE_FALSE(contains(failing.out, "python3"));
+  system.add_gpu();
+  REQUIRE(contains(system.setup(kAll, "--cuda-if-gpu").out, "nvidia-cudnn-cu13"));
+}
+
+TEST_CASE("CMake finds GPUs and their architectures through nvidia-smi, or says why not") {
+  const TemporaryFolder folder;
+  folder.write("test.cmake", "include(" DIOPTER_SOURCE_DIR
+                             "/cmake/Gpu.cmake)\nfind_gpu(problem architectures)\n"
+                             "message(\"[${problem}] [${architectures}]\")\n");
+  const auto find = [&] {
+    return run_shell("PATH='" + (folder / "bin") + ":'\"$PATH\" cmake -P '" + (folder / "test.cmake") + "'").err;
+  };
+  const auto add_nvidia_smi = [&](const std::string& script) {
+    fs::permissions(folder.write("bin/nvidia-smi", "#!/bin/sh\n" + script + "\n"), fs::perms::owner_all);
+  };
+  if (run_shell("command -v nvidia-smi").exit_code != 0) {
+    REQUIRE(find() == "[no GPU: nvidia-smi is not found] []\n");
+  }
+  add_nvidia_smi("printf '9.0\\n9.0\\n12.0\\n'");
+  REQUIRE(find() == "[] [90-real;120-real]\n");
+  add_nvidia_smi("echo 'NVIDIA-SMI has failed.'; echo 'Second line.'; exit 9");
+  REQUIRE(find() == "[no GPU: nvidia-smi answers \"NVIDIA-SMI has failed.\"] []\n");
+  add_nvidia_smi("echo 'No devices were found'");
+  REQUIRE(find() == "[no GPU: nvidia-smi answers \"No devices were found\"] []\n");
 }
 
 TEST_CASE("the scripts are well-formed and executable") {

@@ -3,6 +3,7 @@
 #include <sys/sysinfo.h>
 
 #include <array>
+#include <cctype>
 #include <ctime>
 #include <filesystem>
 #include <fstream>
@@ -58,14 +59,33 @@ std::string instruction_sets() {
 
 #if defined(DIOPTER_HOST_EXECUTOR)
 std::string cuda_library() { return cuda::version_description() + "; run by the host executor, without a GPU"; }
+std::string convolution_libraries() { return "not in this build: the CPU's convolutions take its place"; }
 std::string device_name() { return "cuda: the host executor"; }
+std::string gpu_description() { return "none: the host executor takes its place"; }
 #elif defined(DIOPTER_WITH_CUDA)
 std::string cuda_library() { return cuda::version_description(); }
+std::string convolution_libraries() { return cuda::convolution_libraries(); }
 std::string device_name() { return "cuda: " + cuda::device_description(); }
+std::string gpu_description() {
+  const std::string problem = cuda::device_problem();
+  return problem.empty() ? cuda::device_description() : "none: " + problem;
+}
 #else
 std::string cuda_library() { return "not in this build"; }
+std::string convolution_libraries() { return "not in this build"; }
 std::string device_name() { return "cuda"; }
+std::string gpu_description() { return "not used: this build has no CUDA"; }
 #endif
+
+/// Version of NVIDIA's kernel module, as Linux knows it: "580.159.03".
+std::string driver_version() {
+  std::ifstream file(
+      "/proc/driver/nvidia/version");  // "NVRM version: NVIDIA UNIX x86_64 Kernel Module  580.159.03  ..."
+  for (std::string word; file >> word;) {
+    if (std::isdigit(static_cast<unsigned char>(word[0])) && word.find('.') != std::string::npos) return word;
+  }
+  return "none";
+}
 
 std::string memory_size() {
   struct sysinfo system {};
@@ -93,10 +113,12 @@ std::string now() {
 }  // namespace
 
 Facts version_facts() {
-  return {{"diopter", DIOPTER_VERSION},  {"build", DIOPTER_BUILD}, {"compiled for", instruction_sets()},
-          {"vectors", vectors_in_use()}, {"BLAS", blas_library()}, {"threads", threads_library()},
-          {"CUDA", cuda_library()}};
+  return {{"diopter", DIOPTER_VERSION},  {"build", DIOPTER_BUILD},          {"compiled for", instruction_sets()},
+          {"vectors", vectors_in_use()}, {"BLAS", blas_library()},          {"threads", threads_library()},
+          {"CUDA", cuda_library()},      {"CUDA side", DIOPTER_CUDA_BUILD}, {"cuDNN", convolution_libraries()}};
 }
+
+Facts gpu_facts() { return {{"driver", driver_version()}, {"GPU", gpu_description()}}; }
 
 Facts machine_facts(std::optional<Device> device) {
   Facts facts{{"processor", processor_name()},

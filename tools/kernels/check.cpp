@@ -29,14 +29,16 @@ struct Flavour {
   std::vector<std::string> orders;  // thread orders to run it in; one empty name where there is no executor
 };
 
-/// DIOPTER_CUDA of a build folder, from CMake's cache.
+/// The CUDA side of a build folder, from CMake's cache: what was chosen, or else what was asked for.
 std::string cuda_side(const fs::path& folder) {
-  constexpr const char* kKey = "DIOPTER_CUDA:STRING=";
   std::ifstream cache(folder / "CMakeCache.txt");
+  std::string side = "off";
   for (std::string line; std::getline(cache, line);) {
-    if (line.starts_with(kKey)) return line.substr(std::string(kKey).size());
+    for (const std::string key : {"DIOPTER_CUDA:STRING=", "DIOPTER_CUDA_KIND:INTERNAL="}) {  // sorted as in the cache
+      if (line.starts_with(key)) side = line.substr(key.size());
+    }
   }
-  return "off";
+  return side;
 }
 
 std::vector<Flavour> flavours(const fs::path& builds) {
@@ -49,7 +51,7 @@ std::vector<Flavour> flavours(const fs::path& builds) {
     if (side == "host") {
       flavour.devices = "cpu and executor";
       flavour.orders = {"forward", "reverse", "shuffle"};
-    } else if (side == "on" || side == "auto") {
+    } else if (side == "on") {
       flavour.devices = "cpu and cuda";
     }
     result.push_back(flavour);
