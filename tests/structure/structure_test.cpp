@@ -59,7 +59,7 @@ const std::vector<FolderRule>& folder_rules() {
     add({"tools/kernels"});
     add({"tools/command"});
     add({"tools/bench", "tools/compare", "tools/detect", "tools/doctor", "tools/evaluate", "tools/figure",
-         "tools/peers"});
+         "tools/gpu_check", "tools/peers"});
     add({"tools"});
     return table;
   }();
