@@ -10,4 +10,8 @@ namespace diopter::cuda {
 void check(cudaError_t status, const char* call = nullptr, const char* file = __builtin_FILE(),
            int line = __builtin_LINE());
 
+/// For destructors, which have nobody to tell: a failed call leaves nothing that cudaGetLastError would give to others,
+/// cuDNN among them.
+void ignore(cudaError_t status) noexcept;
+
 }  // namespace diopter::cuda

@@ -24,8 +24,8 @@ class Capture {
   ~Capture() {
     if (!stream_) return;
     cudaGraph_t graph = nullptr;
-    if (cudaStreamEndCapture(stream_.get(), &graph) == cudaSuccess) cudaGraphDestroy(graph);
-    cudaGetLastError();  // the exception on its way says what went wrong
+    ignore(cudaStreamEndCapture(stream_.get(), &graph));  // the exception on its way says what went wrong
+    if (graph) ignore(cudaGraphDestroy(graph));
   }
   Capture(const Capture&) = delete;
 
@@ -42,20 +42,25 @@ class Capture {
 class Graph {
  public:
   explicit Graph(const std::function<void()>& queue) {
+    check(cudaGetDevice(&device_), "cudaGetDevice");
     trim();  // the graph gets memory of its own: what the same work has used so far goes back to the driver
     const std::size_t before = allocated_bytes();
+    const int frees_before = frees_of_other_streams_while_recording();
     Capture capture;
     queue();
+    DIOPTER_CHECK(frees_of_other_streams_while_recording() == frees_before,
+                  "recorded work freed memory that was allocated on another stream");
     DIOPTER_CHECK(allocated_bytes() == before, "recorded work allocated ", before, " bytes before and ",
                   allocated_bytes(), " after: it must free what it allocates, and nothing else");
     const cudaGraph_t graph = capture.end();
     const cudaError_t status = cudaGraphInstantiate(&executable_, graph, 0);
-    cudaGraphDestroy(graph);
+    ignore(cudaGraphDestroy(graph));
     check(status, "cudaGraphInstantiate");
   }
   ~Graph() {
-    if (last_stream_) cudaStreamSynchronize(last_stream_.get());
-    cudaGraphExecDestroy(executable_);
+    if (last_stream_) ignore(cudaStreamSynchronize(last_stream_.get()));
+    ignore(cudaGraphExecDestroy(executable_));
+    ignore(cudaDeviceGraphMemTrim(device_));  // its memory goes back to the driver
   }
   Graph(const Graph&) = delete;
 
@@ -65,6 +70,7 @@ class Graph {
   }
 
  private:
+  int device_ = 0;
   cudaGraphExec_t executable_ = nullptr;
   StreamReference last_stream_;
 };

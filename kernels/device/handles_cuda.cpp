@@ -44,8 +44,8 @@ struct Versions {
 
 Versions read_versions() {
   Versions versions;
-  cudaRuntimeGetVersion(&versions.runtime);
-  cudaDriverGetVersion(&versions.driver);
+  ignore(cudaRuntimeGetVersion(&versions.runtime));
+  ignore(cudaDriverGetVersion(&versions.driver));
   return versions;
 }
 
@@ -63,11 +63,21 @@ void check(cudaError_t status, const char* call, const char* file, int line) {
        cudaGetErrorName(status), ")");
 }
 
+void ignore(cudaError_t status) noexcept {
+  if (status != cudaSuccess) cudaGetLastError();
+}
+
 std::string device_problem() {
   int count = 0;
-  const cudaError_t status = cudaGetDeviceCount(&count);
-  cudaGetLastError();
-  if (status == cudaSuccess && count > 0) return "";
+  cudaError_t status = cudaGetDeviceCount(&count);
+  ignore(status);
+  if (status == cudaSuccess && count > 0) {
+    int pools = 0;
+    status = cudaDeviceGetAttribute(&pools, cudaDevAttrMemoryPoolsSupported, kDevice);
+    ignore(status);
+    if (status == cudaSuccess) return pools ? "" : "the CUDA device has no memory pools, which allocations come from";
+    return std::string("CUDA cannot be used: ") + cudaGetErrorString(status);
+  }
   const Versions versions = read_versions();
   if (versions.driver == 0) return "no NVIDIA driver is installed";
   if (status == cudaErrorInsufficientDriver) {
@@ -96,7 +106,7 @@ StreamReference make_stream() {
   cudaStream_t made = nullptr;
   check(cudaStreamCreateWithFlags(&made, cudaStreamNonBlocking), "cudaStreamCreateWithFlags");
   // Not destroyed after the driver has gone; then the call fails, which is as good.
-  return StreamReference(made, [](cudaStream_t stream) { cudaStreamDestroy(stream); });
+  return StreamReference(made, [](cudaStream_t stream) { ignore(cudaStreamDestroy(stream)); });
 }
 
 StreamReference stream_reference() {
@@ -117,13 +127,18 @@ bool capturing() {
   return status != cudaStreamCaptureStatusNone;
 }
 
-void wait_for_current(cudaStream_t other) noexcept {
-  if (!current || current.get() == other) return;
-  cudaEvent_t event;
-  if (cudaEventCreateWithFlags(&event, cudaEventDisableTiming) != cudaSuccess) return;
-  cudaEventRecord(event, current.get());
-  cudaStreamWaitEvent(other, event, 0);
-  cudaEventDestroy(event);
+bool wait_for_current(cudaStream_t other) noexcept {
+  if (!current || current.get() == other) return true;
+  cudaStreamCaptureStatus recording = cudaStreamCaptureStatusNone;
+  ignore(cudaStreamIsCapturing(current.get(), &recording));
+  if (recording != cudaStreamCaptureStatusNone) return false;
+  cudaEvent_t event = nullptr;
+  ignore(cudaEventCreateWithFlags(&event, cudaEventDisableTiming));
+  if (!event) return true;
+  ignore(cudaEventRecord(event, current.get()));
+  ignore(cudaStreamWaitEvent(other, event, 0));
+  ignore(cudaEventDestroy(event));
+  return true;
 }
 
 StreamScope::StreamScope(const Stream& stream) : before_(std::exchange(current, stream.reference())) {}
@@ -133,7 +148,7 @@ Event::Event() {
   use_device();
   check(cudaEventCreate(&event_), "cudaEventCreate");
 }
-Event::~Event() { cudaEventDestroy(event_); }
+Event::~Event() { ignore(cudaEventDestroy(event_)); }
 void Event::record() { check(cudaEventRecord(event_, stream()), "cudaEventRecord"); }
 void Event::wait() const { check(cudaStreamWaitEvent(stream(), event_, 0), "cudaStreamWaitEvent"); }
 void Event::synchronize() const { check(cudaEventSynchronize(event_), "cudaEventSynchronize"); }

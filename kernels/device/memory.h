@@ -13,7 +13,7 @@ enum class Device { cpu, cuda };
 
 }  // namespace diopter
 
-// On the GPU all of these are ordered by cuda::stream(), and only copy_to_host waits.
+// On the GPU all of these are ordered by cuda::stream(), and only the copies from and to the host wait.
 DIOPTER_KERNEL(
     /// Uninitialised, at least 64-byte aligned; bytes may be 0 (nullptr). Throws Error naming the size when there is
     /// none left.
@@ -24,7 +24,7 @@ DIOPTER_KERNEL(
     void zero(void* memory, std::size_t bytes);
     /// Copies within the device; the two do not overlap.
     void copy(void* to, const void* from, std::size_t bytes);
-    /// The host memory may be changed as soon as this returns, unless it is from cuda::allocate_pinned.
+    /// Waits for the copy: the host memory may be changed afterwards. PinnedBuffer's copies wait for nothing.
     void copy_from_host(void* to, const void* from, std::size_t bytes);
     /// Waits for the copy.
     void copy_to_host(void* to, const void* from, std::size_t bytes);
@@ -37,8 +37,14 @@ namespace diopter::cuda {
 void* allocate_pinned(std::size_t bytes);
 void deallocate_pinned(void* memory) noexcept;
 
-/// Gives unused memory of the device back to the driver.
+/// Queues a copy from page-locked memory, which must keep its content until the copy is done.
+void queue_copy_from_host(void* to, const void* from, std::size_t bytes);
+
+/// Waits for stream(), then gives unused memory of the device back to the driver, that of graphs, too.
 void trim();
+
+/// How often this thread has freed memory of another stream than stream() while that was recording.
+int frees_of_other_streams_while_recording() noexcept;
 
 }  // namespace diopter::cuda
 

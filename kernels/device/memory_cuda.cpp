@@ -33,17 +33,25 @@ Register& allocated() {
 
 std::size_t mebibytes(std::size_t bytes) { return bytes >> 20; }
 
+thread_local int frees_of_other_streams = 0;
+
 }  // namespace
 
 void* allocate(std::size_t bytes) {
   if (bytes == 0) return nullptr;
   void* memory = nullptr;
   StreamReference stream = stream_reference();
-  const cudaError_t status = cudaMallocAsync(&memory, bytes, stream.get());
+  cudaError_t status = cudaMallocAsync(&memory, bytes, stream.get());
+  if (status == cudaErrorMemoryAllocation && !capturing()) {
+    // Memory that was freed in other sizes, or belonged to graphs, is still this process's: with it, once more.
+    ignore(status);
+    trim();
+    status = cudaMallocAsync(&memory, bytes, stream.get());
+  }
   if (status == cudaErrorMemoryAllocation) {
-    cudaGetLastError();
+    ignore(status);
     std::size_t free = 0, total = 0;
-    cudaMemGetInfo(&free, &total);
+    ignore(cudaMemGetInfo(&free, &total));
     fail("out of GPU memory: ", mebibytes(bytes), " MiB wanted, ", mebibytes(free), " of ", mebibytes(total),
          " MiB free, ", mebibytes(allocated_bytes()), " MiB held by this process");
   }
@@ -64,8 +72,8 @@ void deallocate(void* memory) noexcept {
   const auto found = all.allocations.find(memory);
   if (found == all.allocations.end()) return;
   const cudaStream_t owner = found->second.stream.get();
-  wait_for_current(owner);
-  cudaFreeAsync(memory, owner);
+  if (!wait_for_current(owner)) ++frees_of_other_streams;  // capture_graph refuses such work
+  ignore(cudaFreeAsync(memory, owner));
   all.bytes -= found->second.bytes;
   all.allocations.erase(found);
 }
@@ -79,6 +87,12 @@ void copy(void* to, const void* from, std::size_t bytes) {
 }
 
 void copy_from_host(void* to, const void* from, std::size_t bytes) {
+  queue_copy_from_host(to, from, bytes);
+  // CUDA may read memory that is not page-locked as late as it reads other memory.
+  synchronize();
+}
+
+void queue_copy_from_host(void* to, const void* from, std::size_t bytes) {
   // The graph would keep the host's address, and read there at every launch.
   DIOPTER_CHECK(!capturing(), "a copy of ", bytes, " bytes from the host cannot be part of recorded work");
   if (bytes > 0) check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, stream()), "cudaMemcpyAsync");
@@ -111,7 +125,7 @@ void* allocate_pinned(std::size_t bytes) {
   return memory;
 }
 
-void deallocate_pinned(void* memory) noexcept { cudaFreeHost(memory); }
+void deallocate_pinned(void* memory) noexcept { ignore(cudaFreeHost(memory)); }
 
 void trim() {
   synchronize();
@@ -120,6 +134,9 @@ void trim() {
   check(cudaGetDevice(&device), "cudaGetDevice");
   check(cudaDeviceGetDefaultMemPool(&pool, device), "cudaDeviceGetDefaultMemPool");
   check(cudaMemPoolTrimTo(pool, 0), "cudaMemPoolTrimTo");
+  check(cudaDeviceGraphMemTrim(device), "cudaDeviceGraphMemTrim");
 }
+
+int frees_of_other_streams_while_recording() noexcept { return frees_of_other_streams; }
 
 }  // namespace diopter::cuda

@@ -39,8 +39,9 @@ StreamReference stream_reference();
 /// A new non-blocking stream.
 StreamReference make_stream();
 
-/// What is given to `other` from now on comes after what was given to stream(). Does nothing where CUDA fails.
-void wait_for_current(cudaStream_t other) noexcept;
+/// What is given to `other` from now on comes after what was given to stream(). Does nothing where CUDA fails, and
+/// where stream() is recording, which `other` would be drawn into: then it returns false.
+bool wait_for_current(cudaStream_t other) noexcept;
 
 /// A non-blocking stream of one's own, e.g. for copies beside the computation.
 class Stream {

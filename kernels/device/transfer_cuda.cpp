@@ -25,7 +25,7 @@ class PageLockedMemory : public PinnedBuffer {
   }
   std::size_t bytes() const override { return bytes_; }
   void upload(void* to, std::size_t offset, std::size_t bytes) override {
-    copy_from_host(to, static_cast<const char*>(memory_) + offset, bytes);
+    queue_copy_from_host(to, static_cast<const char*>(memory_) + offset, bytes);
     last_copy_.record();
   }
   void download(const void* from, std::size_t bytes) override {

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <utility>
 
 #include "kernels/host_executor/address_sanitizer.h"
 #include "kernels/host_executor/options.h"
@@ -31,7 +32,13 @@ void* allocate_aligned(std::size_t bytes) {
 
 }  // namespace
 
-void* DeviceMemory::allocate(std::size_t bytes) {
+void* DeviceMemory::allocate(std::size_t bytes, Kept from) {
+  std::multiset<std::size_t>& kept = kept_[from];
+  if (const auto large_enough = kept.lower_bound(bytes); large_enough != kept.end()) {
+    if (*large_enough > bytes) kept.insert(*large_enough - bytes);
+    kept.erase(large_enough);
+    kept_bytes_ -= bytes;
+  }
   if (bytes > free()) return nullptr;
   void* memory = allocate_aligned(bytes);
   if (!memory) return nullptr;
@@ -42,15 +49,23 @@ void* DeviceMemory::allocate(std::size_t bytes) {
   return memory;
 }
 
-bool DeviceMemory::release(void* memory) {
+bool DeviceMemory::release(void* memory, Kept kept) {
   const auto piece = pieces_.find(static_cast<const char*>(memory));
   if (piece == pieces_.end()) return false;
   address_sanitizer::allow(memory, piece->second);
   if (options().lazy) fill_fresh(memory, piece->second);  // for work on another stream that comes too late
   used_ -= piece->second;
+  if (kept != Kept::no) {
+    kept_[kept].insert(piece->second);
+    kept_bytes_ += piece->second;
+  }
   pieces_.erase(piece);
   std::free(memory);
   return true;
+}
+
+void DeviceMemory::trim(Kept kept) {
+  for (const std::size_t bytes : std::exchange(kept_[kept], {})) kept_bytes_ -= bytes;
 }
 
 bool DeviceMemory::holds(const void* p, std::size_t bytes) const {
@@ -61,10 +76,14 @@ bool DeviceMemory::holds(const void* p, std::size_t bytes) const {
 bool DeviceMemory::contains(const void* p) const { return piece_of(pieces_, p) != pieces_.end(); }
 
 std::size_t DeviceMemory::total() const {
+  if (options().memory > 0) return options().memory << 20;
   return static_cast<std::size_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
 }
 
-std::size_t DeviceMemory::free() const { return total() > used_ ? total() - used_ : 0; }
+std::size_t DeviceMemory::free() const {
+  const std::size_t taken = used_ + kept_bytes_;
+  return total() > taken ? total() - taken : 0;
+}
 
 void DeviceMemory::set_accessible(bool accessible) {
   for (const auto& [start, bytes] : pieces_) {

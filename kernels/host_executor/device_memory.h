@@ -4,15 +4,22 @@
 
 #include <cstddef>
 #include <map>
+#include <set>
 
 namespace diopter::host_executor {
 
 class DeviceMemory {
  public:
+  /// Released memory goes back to the driver at once, or stays with the process: with its pool, or for graphs. What is
+  /// allocated in the same way uses it again, in pieces that are large enough; nothing else does until trim().
+  enum class Kept { no, in_pool, for_graphs };
+
   /// Null when there is none left. Filled as the options say.
-  void* allocate(std::size_t bytes);
+  void* allocate(std::size_t bytes, Kept from = Kept::no);
   /// False when `memory` is not the start of a piece.
-  bool release(void* memory);
+  bool release(void* memory, Kept kept = Kept::no);
+  /// Gives what is kept back to the driver.
+  void trim(Kept kept);
   /// Whether [p, p + bytes) lies in one piece.
   bool holds(const void* p, std::size_t bytes) const;
   /// Whether p lies in any piece.
@@ -38,8 +45,9 @@ class DeviceMemory {
  private:
   void set_accessible(bool accessible);
 
-  std::map<const char*, std::size_t> pieces_;  // start, bytes
-  std::size_t used_ = 0;
+  std::map<const char*, std::size_t> pieces_;        // start, bytes
+  std::map<Kept, std::multiset<std::size_t>> kept_;  // bytes of released pieces
+  std::size_t used_ = 0, kept_bytes_ = 0;
   int accesses_ = 0;
 };
 

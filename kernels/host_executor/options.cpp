@@ -32,7 +32,7 @@ Options read() {
   Options result;
   const std::string order = variable("DIOPTER_EXECUTOR_ORDER"), seed = variable("DIOPTER_EXECUTOR_SEED");
   const std::string fill = variable("DIOPTER_EXECUTOR_FILL"), lazy = variable("DIOPTER_EXECUTOR_LAZY");
-  const std::string fault = variable("DIOPTER_EXECUTOR_FAULT");
+  const std::string memory = variable("DIOPTER_EXECUTOR_MEMORY"), fault = variable("DIOPTER_EXECUTOR_FAULT");
   if (order == "reverse") {
     result.order = Order::reverse;
   } else if (order == "shuffle") {
@@ -47,15 +47,20 @@ Options read() {
     result.fill = static_cast<int>(number("DIOPTER_EXECUTOR_FILL", fill, "a byte or none") & 0xff);
   }
   if (!lazy.empty()) result.lazy = number("DIOPTER_EXECUTOR_LAZY", lazy, "0 or 1") != 0;
+  result.launches = std::getenv("DIOPTER_EXECUTOR_LAUNCHES");
+  if (!memory.empty()) {
+    result.memory = static_cast<unsigned long>(number("DIOPTER_EXECUTOR_MEMORY", memory, "a number of MiB"));
+  }
   static constexpr std::pair<const char*, Fault> kFaults[] = {{"", Fault::no},
                                                               {"no_driver", Fault::no_driver},
                                                               {"old_driver", Fault::old_driver},
                                                               {"no_device", Fault::no_device},
+                                                              {"no_memory_pools", Fault::no_memory_pools},
                                                               {"no_kernel_image", Fault::no_kernel_image}};
   const auto* found =
       std::find_if(std::begin(kFaults), std::end(kFaults), [&](const auto& f) { return fault == f.first; });
   if (found == std::end(kFaults)) {
-    reject("DIOPTER_EXECUTOR_FAULT", fault, "no_driver, old_driver, no_device or no_kernel_image");
+    reject("DIOPTER_EXECUTOR_FAULT", fault, "no_driver, old_driver, no_device, no_memory_pools or no_kernel_image");
   }
   result.fault = found->second;
   return result;

@@ -4,15 +4,17 @@
 namespace diopter::host_executor {
 
 enum class Order { forward, reverse, shuffle };
-enum class Fault { no, no_driver, old_driver, no_device, no_kernel_image };
+enum class Fault { no, no_driver, old_driver, no_device, no_memory_pools, no_kernel_image };
 
 struct Options {
   Order order = Order::forward;  // DIOPTER_EXECUTOR_ORDER=forward|reverse|shuffle: of threads and blocks
   unsigned seed = 1;             // DIOPTER_EXECUTOR_SEED: of the shuffle
   int fill = 0xff;               // DIOPTER_EXECUTOR_FILL: byte of fresh memory (0xff: NaN, -1), or "none": as it comes
   bool lazy = false;             // DIOPTER_EXECUTOR_LAZY=1: a stream works only when something waits for it
-  Fault fault = Fault::no;  // DIOPTER_EXECUTOR_FAULT=no_driver|old_driver|no_device|no_kernel_image: what a machine
-                            // may lack; the last is a build for another GPU
+  unsigned long memory = 0;      // DIOPTER_EXECUTOR_MEMORY: MiB that the device has; 0 is as much as the machine
+  const char* launches = nullptr;  // DIOPTER_EXECUTOR_LAUNCHES: file that tells which kernels were launched, how often
+  Fault fault = Fault::no;         // DIOPTER_EXECUTOR_FAULT=no_driver|old_driver|no_device|no_memory_pools|
+                                   // no_kernel_image: what a machine may lack; the last is a build for another GPU
 };
 
 /// Read once; exits with a message for a value that means nothing.

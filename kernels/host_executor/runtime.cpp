@@ -12,7 +12,7 @@ namespace diopter::host_executor {
 static thread_local cudaError_t last_error = cudaSuccess;
 
 Graph::~Graph() {
-  for (void* piece : memory) Runtime::get().device.release(piece);
+  for (void* piece : memory) Runtime::get().device.release(piece, DeviceMemory::Kept::for_graphs);
 }
 
 Runtime& Runtime::get() {

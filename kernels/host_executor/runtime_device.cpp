@@ -60,6 +60,7 @@ cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int dev
     case cudaDevAttrMaxSharedMemoryPerBlock: *value = static_cast<int>(properties.sharedMemPerBlock); break;
     case cudaDevAttrMaxSharedMemoryPerBlockOptin: *value = static_cast<int>(properties.sharedMemPerBlockOptin); break;
     case cudaDevAttrWarpSize: *value = properties.warpSize; break;
+    case cudaDevAttrMemoryPoolsSupported: *value = options().fault != Fault::no_memory_pools; break;
     case cudaDevAttrComputeCapabilityMajor: *value = properties.major; break;
     case cudaDevAttrComputeCapabilityMinor: *value = properties.minor; break;
     default: return result(cudaErrorNotSupported);

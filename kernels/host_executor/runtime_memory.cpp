@@ -1,6 +1,6 @@
 // CUDA runtime calls for memory.
+#include <algorithm>
 #include <cstring>
-#include <functional>
 
 #include "kernels/host_executor/runtime.h"
 
@@ -24,17 +24,10 @@ cudaError_t copy(Call& call, void* to, const void* from, std::size_t bytes, cuda
   const bool to_gpu = kind == cudaMemcpyDefault ? runtime.device.contains(to) : to_device(kind);
   const bool from_gpu = kind == cudaMemcpyDefault ? runtime.device.contains(from) : from_device(kind);
   if (!is_side(runtime, to, bytes, to_gpu) || !is_side(runtime, from, bytes, from_gpu)) return cudaErrorInvalidValue;
-  // Host memory that is not page-locked is read, or written, before the call returns.
-  const bool captured = stream->capture != nullptr;
-  if (!captured && !from_gpu && !runtime.pinned.contains(from)) {
-    const auto* begin = static_cast<const char*>(from);
-    runtime.give(*stream, [to, staged = std::vector<char>(begin, begin + bytes)] {
-      std::memcpy(to, staged.data(), staged.size());
-    });
-    return cudaSuccess;
-  }
+  // Host memory is read when the stream comes to it: for memory that is not page-locked CUDA promises no more. Such
+  // memory is written before the call returns.
   runtime.give(*stream, [to, from, bytes] { std::memmove(to, from, bytes); });
-  if (!captured && !to_gpu && !runtime.pinned.contains(to)) call.wait_for(*stream);
+  if (!stream->capture && !to_gpu && !runtime.pinned.contains(to)) call.wait_for(*stream);
   return cudaSuccess;
 }
 
@@ -60,7 +53,8 @@ cudaError_t cudaMallocAsync(void** p, std::size_t bytes, cudaStream_t handle) {
   Call call;
   const auto stream = call.runtime.find(handle);
   if (!stream) return result(cudaErrorInvalidResourceHandle);
-  *p = call.runtime.device.allocate(bytes);
+  using Kept = DeviceMemory::Kept;
+  *p = call.runtime.device.allocate(bytes, stream->capture ? Kept::for_graphs : Kept::in_pool);
   if (!*p) return result(cudaErrorMemoryAllocation);
   if (stream->capture) stream->capture->graph->memory.push_back(*p);
   return cudaSuccess;
@@ -72,9 +66,13 @@ cudaError_t cudaFreeAsync(void* p, cudaStream_t handle) {
   if (!stream) return result(cudaErrorInvalidResourceHandle);
   if (!p) return cudaSuccess;
   if (!call.runtime.device.holds(p, 0)) return result(cudaErrorInvalidValue);
-  // What a graph allocates stays until the graph is destroyed: each launch uses the same addresses again.
-  if (stream->capture) return cudaSuccess;
-  call.runtime.give(*stream, [&device = call.runtime.device, p] { device.release(p); });
+  // What a graph allocates stays until the graph is destroyed: each launch uses the same addresses again. It cannot
+  // free anything else.
+  if (stream->capture) {
+    const std::vector<void*>& own = stream->capture->graph->memory;
+    return result(std::find(own.begin(), own.end(), p) != own.end() ? cudaSuccess : cudaErrorInvalidValue);
+  }
+  call.runtime.give(*stream, [&device = call.runtime.device, p] { device.release(p, DeviceMemory::Kept::in_pool); });
   return cudaSuccess;
 }
 
@@ -126,12 +124,21 @@ cudaError_t cudaMemGetInfo(std::size_t* free, std::size_t* total) {
   return cudaSuccess;
 }
 
-// Memory pools: allocations go straight to the host's allocator, so there is nothing to set.
+// One memory pool, which keeps what is freed until it is trimmed: as with the highest release threshold.
 cudaError_t cudaDeviceGetDefaultMemPool(cudaMemPool_t* pool, int) {
   *pool = reinterpret_cast<cudaMemPool_t>(&Runtime::get().device);
   return cudaSuccess;
 }
 cudaError_t cudaMemPoolSetAttribute(cudaMemPool_t, cudaMemPoolAttr, void*) { return cudaSuccess; }
-cudaError_t cudaMemPoolTrimTo(cudaMemPool_t, std::size_t) { return cudaSuccess; }
+cudaError_t cudaMemPoolTrimTo(cudaMemPool_t, std::size_t) {
+  Call call;
+  call.runtime.device.trim(DeviceMemory::Kept::in_pool);
+  return cudaSuccess;
+}
+cudaError_t cudaDeviceGraphMemTrim(int) {
+  Call call;
+  call.runtime.device.trim(DeviceMemory::Kept::for_graphs);
+  return cudaSuccess;
+}
 
 }  // extern "C"

@@ -32,6 +32,7 @@ TEST_CASE("a machine without driver or GPU, or another GPU than the build's, say
   require_refused(with_fault("old_driver", "cuda"),
                   "the NVIDIA driver is too old: it supports CUDA 12.2, this build needs");
   require_refused(with_fault("no_device", "cuda"), "there is no CUDA device");
+  require_refused(with_fault("no_memory_pools", "cuda"), "the CUDA device has no memory pools");
   require_refused(with_fault("no_kernel_image", "cuda"), "this build has no code for host executor");
   REQUIRE(with_fault("no_driver", "auto").exit_code == 0);
   const Outcome nonsense = with_fault("fire", "cuda");

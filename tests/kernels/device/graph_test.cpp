@@ -6,6 +6,8 @@
 #include "tests/support/files.h"
 
 #ifdef DIOPTER_WITH_CUDA
+#include <cuda_runtime_api.h>
+
 #include "kernels/device/scratch.h"
 #endif
 
@@ -71,7 +73,35 @@ TEST_CASE("recorded work: what cannot be recorded is an error, and the device wo
   void* kept = nullptr;
   CHECK(contains(refused([&] { kept = cuda::allocate(100); }), "it must free what it allocates"));
   cuda::deallocate(kept);
+  CHECK(cudaGetLastError() == cudaSuccess);  // the graph that it belonged to is gone: it could not be freed
   CHECK(x.download() == std::vector<float>(kCount, 4));
+}
+
+TEST_CASE("recorded work: frees nothing that is not its own") {
+  if (!has_cuda()) return;
+  DeviceBuffer<float> x(Device::cuda, std::vector<float>(kCount));
+  const cuda::Stream side;
+  const std::size_t before = cuda::allocated_bytes();
+  void *here = cuda::allocate(100), *beside = nullptr;
+  {
+    const cuda::StreamScope scope(side);
+    beside = cuda::allocate(100);
+  }
+  CHECK(contains(error_of([&] { cuda::capture_graph([&] { cuda::deallocate(here); }); }), "and nothing else"));
+  // The side stream stays out of the recording: it works at once.
+  const std::string message = error_of([&] {
+    cuda::capture_graph([&] {
+      cuda::deallocate(beside);
+      const cuda::StreamScope scope(side);
+      CHECK(!cuda::capturing());
+      cuda::synchronize();
+    });
+  });
+  CHECK(contains(message, "recorded work freed memory that was allocated on another stream"));
+  CHECK(cuda::allocated_bytes() == before);
+  CHECK(cudaGetLastError() == cudaSuccess);
+  cuda::capture_graph([&] { add_one(x.data()); })();
+  CHECK(x.download() == std::vector<float>(kCount, 1));
 }
 
 #endif

@@ -6,8 +6,10 @@
 
 #include "kernels/base/check.h"
 #include "kernels/device/cuda_check.h"
+#include "kernels/device/graph.h"
 #include "kernels/device/memory.h"
 #include "kernels/device/stream.h"
+#include "kernels/toolkit/dispatch.h"
 #include "tests/kernels/host_executor/language_kernels.h"
 #include "tests/support/catch.h"
 
@@ -137,7 +139,7 @@ TEST_CASE("cuda streams: page-locked memory") {
   auto* staging = static_cast<int*>(cuda::allocate_pinned(kN * sizeof(int)));
   Numbers a;
   for (int i = 0; i < kN; ++i) staging[i] = 3;
-  cuda::copy_from_host(a.data, staging, kN * sizeof(int));
+  cuda::queue_copy_from_host(a.data, staging, kN * sizeof(int));
   cuda::synchronize();
   for (int i = 0; i < kN; ++i) staging[i] = 4;
   CHECK(a.download() == all(3));
@@ -251,6 +253,43 @@ TEST_CASE("cuda memory: what is allocated is counted") {
   CHECK(cuda::allocate(0) == nullptr);
   cuda::deallocate(nullptr);
   CHECK(cuda::allocated_bytes() == before);
+}
+
+TEST_CASE("cuda memory: what was copied from the host may be changed at once") {
+  if (no_device()) return;
+  Numbers a;
+  std::vector<int> host = all(3);
+  cuda::copy_from_host(a.data, host.data(), kN * sizeof(int));
+  host = all(4);
+  CHECK(a.download() == all(3));
+}
+
+TEST_CASE("cuda memory: what the process has freed, in any size, is found again before there is none left") {
+  if (no_device()) return;
+  const auto free_bytes = [] {
+    std::size_t free = 0, total = 0;
+    REQUIRE(cudaMemGetInfo(&free, &total) == cudaSuccess);
+    return free;
+  };
+  cuda::trim();
+  const std::size_t eighth = free_bytes() / 8;
+  if (!kHasGpu && eighth > 1 << 27) return skip("the executor's device is large: DIOPTER_EXECUTOR_MEMORY=256");
+  for (const std::size_t eighths : {5, 6, 7}) cuda::deallocate(cuda::allocate(eighths * eighth));
+  const auto use = [&] {
+    void* memory = cuda::allocate(6 * eighth);
+    cuda::zero(memory, 6 * eighth);
+    cuda::deallocate(memory);
+  };
+  auto work = cuda::capture_graph(use);
+  work();
+  work = nullptr;
+  CHECK(free_bytes() > 7 * eighth);  // of the graph nothing is left
+  use();
+  cuda::capture_graph(use)();
+  if (kHasGpu) return;  // there recording takes no memory yet
+  CHECK(message_of([] {
+          cuda::capture_graph([] { cuda::allocate(std::size_t{1} << 50); });
+        }).find("out of GPU memory") != std::string::npos);
 }
 
 TEST_CASE("cuda device: described in one line") {

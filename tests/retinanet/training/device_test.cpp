@@ -3,6 +3,7 @@
 
 #include "engine/files/checkpoint.h"
 #include "engine/profile/profile.h"
+#include "kernels/toolkit/dispatch.h"
 #include "retinanet/training/run_folder.h"
 #include "retinanet/training/trainer.h"
 #include "tests/retinanet/support.h"
@@ -39,12 +40,19 @@ TEST_CASE("device: the same training run on both devices, and the same bits twic
     test::skip("the build has no cuda device");
     return;
   }
-  const std::vector<std::string> settings =
-      GENERATE(std::vector<std::string>{},
-               std::vector<std::string>{"loss.normaliser=ema", "train.accumulate=2", "train.average=0.9",
-                                        "train.clip_norm=1", "loss.box_weight=2"},
-               std::vector<std::string>{"loss.kind=ohem:batch=8", "train.iterations=4"},
-               std::vector<std::string>{"loss.kind=ohem13:batch=16", "loss.normaliser=image", "train.iterations=4"});
+  using Settings = std::vector<std::string>;
+  const Settings settings =
+      GENERATE(Settings{},
+               Settings{"loss.normaliser=ema", "train.accumulate=2", "train.average=0.9", "train.clip_norm=1",
+                        "loss.box_weight=2"},
+               Settings{"loss.kind=ohem:batch=8", "train.iterations=4"},
+               Settings{"loss.kind=ohem13:batch=16", "loss.normaliser=image", "train.iterations=4"},
+               Settings{"loss.kind=ohem:batch=65536,candidates=65536,nms=1", "train.iterations=4"});
+  // Which anchors are the hardest may hang on the last bits of their losses, which a GPU rounds in its own way. The
+  // last of the settings selects them all. Selections by losses that are far apart: tests of hard_examples.
+  const bool selects =
+      !settings.empty() && (test::contains(settings[0], "batch=8") || test::contains(settings[0], "batch=16"));
+  const bool same_on_cpu = !(kHasGpu && selects);
   std::vector<std::string> all{"train.iterations=8", "model.max_level=6"};
   all.insert(all.end(), settings.begin(), settings.end());
   const test::ShapesOnDisk shapes;
@@ -55,11 +63,11 @@ TEST_CASE("device: the same training run on both devices, and the same bits twic
   for (std::size_t i = 0; i < cpu.losses.size(); ++i) {
     INFO("step " << i + 1);
     for (int l = 0; l < 2; ++l) {
-      CHECK(std::fabs(cuda.losses[i][l] - cpu.losses[i][l]) <= 1e-3 * std::fabs(cpu.losses[i][l]));
+      if (same_on_cpu) CHECK(std::fabs(cuda.losses[i][l] - cpu.losses[i][l]) <= 1e-3 * std::fabs(cpu.losses[i][l]));
       CHECK(cuda.losses[i][l] == again.losses[i][l]);
     }
   }
-  test::require_close(cuda.weights, cpu.weights, 1e-3);
+  if (same_on_cpu) test::require_close(cuda.weights, cpu.weights, 1e-3);
   CHECK(cuda.weights == again.weights);
   CHECK(cuda.metrics.stats == again.metrics.stats);
 
