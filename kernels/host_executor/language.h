@@ -115,6 +115,9 @@ cudaError_t enqueue_grid(const LaunchShape& shape, cudaStream_t stream, void (*r
 /// Reports a pointer that a kernel cannot use. Null is fine, and so is page-locked host memory.
 void require_device_pointer(const void* p, int argument, const LaunchShape& shape);
 
+/// With DIOPTER_EXECUTOR_LAUNCHES: one more launch of that kernel.
+void count_launch(const void* kernel);
+
 template <class T>
 void check_argument([[maybe_unused]] const T& value, [[maybe_unused]] int argument,
                     [[maybe_unused]] const LaunchShape& shape) {
@@ -128,6 +131,7 @@ cudaError_t enqueue(cudaStream_t stream, std::function<void()> function);
 template <class... Parameters>
 cudaError_t launch(void (*kernel)(Parameters...), const LaunchShape& shape, cudaStream_t stream,
                    const std::type_identity_t<Parameters>&... values) {
+  count_launch(reinterpret_cast<const void*>(kernel));
   int argument = 0;
   (check_argument(values, ++argument, shape), ...);
   using KernelCall = std::pair<void (*)(Parameters...), std::tuple<Parameters...>>;

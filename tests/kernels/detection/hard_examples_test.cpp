@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "kernels/plain/hard_examples.h"
+#include "tests/kernels/detection/loss_variations.h"
 #include "tests/kernels/detection/support.h"
 #include "tests/support/catch.h"
 #include "tests/support/compare.h"
@@ -69,6 +70,16 @@ TEST_CASE("hard examples: scores are logarithms of plain sums in double") {
   for (const AnyLoss& loss : all_losses()) {
     INFO(loss_name(loss));
     require_plain_scores<float>(device, 2, 3, 7, {20, 5}, 0, loss);
+  }
+}
+
+// The kernels run fast versions of losses; the plain loop runs the losses themselves.
+TEST_CASE("hard examples: scores by every loss, every combination of its parameters") {
+  const Device device = GENERATE(from_range(test::devices()));
+  for (const AnyLoss& loss : test::combinations()) {
+    INFO(test::described(loss) << " on " << test::device_name(device));
+    require_plain_scores<float>(device, 1, 2, 20, {9, 2}, 0, loss);
+    require_plain_scores<bf16>(device, 1, 2, 20, {9, 2}, 0, loss);
   }
 }
 

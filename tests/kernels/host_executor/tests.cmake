@@ -34,3 +34,16 @@ if(DIOPTER_CUDA_KIND STREQUAL "host")
                          TIMEOUT 1200)
   endforeach()
 endif()
+
+# The device's memory, when there is little of it. And a list of what one of the runs above has launched.
+if(DIOPTER_CUDA_KIND STREQUAL "host" AND flavour STREQUAL "fast")
+  add_test(NAME "kernels on the executor: MEMORY=256" COMMAND kernels_tests "cuda memory*,cuda graphs*,recorded work*")
+  set_tests_properties("kernels on the executor: MEMORY=256" PROPERTIES ENVIRONMENT "DIOPTER_EXECUTOR_MEMORY=256")
+  set(launches ${PROJECT_BINARY_DIR}/launches.txt)
+  set_property(TEST "kernels on the executor: ORDER=reverse" APPEND PROPERTY ENVIRONMENT
+               "DIOPTER_EXECUTOR_LAUNCHES=${launches}")
+  set_tests_properties("kernels on the executor: ORDER=reverse" PROPERTIES FIXTURES_SETUP launches)
+  add_test(NAME "kernels on the executor: every instantiation is launched"
+           COMMAND ${here}/unlaunched.sh $<TARGET_FILE:kernels_tests> $<TARGET_FILE:diopter_kernels> ${launches})
+  set_tests_properties("kernels on the executor: every instantiation is launched" PROPERTIES FIXTURES_REQUIRED launches)
+endif()
