@@ -10,7 +10,7 @@ namespace {
 
 // Three launches for the whole batch: sort each image by score and then by class, suppress within each class, collect
 // the survivors. O(boxes) memory: what a class has kept so far is compared with its next 32 boxes, and no matrix of
-// overlaps is made. A rank is a box's place in the image's order.
+// overlaps is made. A rank is a box's place in the image's order, a place without further words one by class and rank.
 
 constexpr int kThreads = 256;
 constexpr int kWarps = kThreads / 32;
@@ -18,14 +18,15 @@ constexpr int kImageThreads = 1024;
 
 /// Scratch memory, [images, capacity] each.
 struct Workspace {
-  std::uint64_t* keys;     // by class, then rank: class << 32 | rank
+  std::uint64_t* keys;     // by place: class << 32 | rank
+  Box* boxes;              // by place
   std::int32_t* order;     // index of the box of a rank
   std::int32_t* survives;  // by rank
   Box* kept;               // boxes that each class has kept, in order, from the class's first place in `keys` on
 };
 
-/// One block per image. Sorts by (score descending, index), which gives the ranks, then by (class, rank). Keys are
-/// unique, so that the order is total. Shared memory: block_sort's.
+/// One block per image. Sorts by (score descending, index), which gives the ranks, then by (class, rank), and lays the
+/// boxes in that order. Keys are unique, so that the order is total. Shared memory: block_sort's.
 __global__ void __launch_bounds__(kImageThreads) order_kernel(const __grid_constant__ NmsArgs args, Workspace work) {
   const int image = blockIdx.x, count = args.counts[image];
   const std::int64_t start = std::int64_t{image} * args.capacity;
@@ -51,13 +52,19 @@ __global__ void __launch_bounds__(kImageThreads) order_kernel(const __grid_const
 
   // Sort by class; within a class, ranks stay in order because they are part of the key.
   if (args.class_aware) block_sort(keys, count);
+
+  // The boxes beside their keys: whoever goes through them need not look up where they are.
+  for (int place = threadIdx.x; place < count; place += kImageThreads) {
+    work.boxes[start + place] = box_at(args.boxes, start + work.order[start + lower_half(keys[place])]);
+  }
 }
 
 /// One block per 32 places of an image's keys (image blockIdx.y): it handles, one after another, the classes that begin
-/// there. It goes through a class 32 boxes at a time. Every warp holds the same 32, a box per lane, and tests them
-/// against every kWarps-th box kept so far and every kWarps-th of the 32; the results meet in 1 KB of shared memory,
-/// and every warp then settles the 32 for itself. No order of threads can change the result. Control flow depends on
-/// what all warps have in common, so that all threads come to every barrier.
+/// there. It goes through a class 32 boxes at a time, a tile. Every warp holds the same 32, a box per lane, and tests
+/// them against every kWarps-th box kept so far and every kWarps-th of the 32; the results meet in 1 KB of shared
+/// memory, and every warp then settles the 32 for itself. The next tile is on its way from memory meanwhile. No order
+/// of threads can change the result. Control flow depends on what all warps have in common, so that all threads come to
+/// every barrier.
 __global__ void __launch_bounds__(kThreads) suppress_kernel(const __grid_constant__ NmsArgs args, Workspace work) {
   __shared__ unsigned blockers_of_warp[kWarps][32];
   const int image = blockIdx.y, lane = threadIdx.x % 32, warp = threadIdx.x / 32;
@@ -65,21 +72,33 @@ __global__ void __launch_bounds__(kThreads) suppress_kernel(const __grid_constan
   const std::int64_t start = std::int64_t{image} * args.capacity;
   const std::uint64_t* keys = work.keys + start;
   const auto group = [&](int place) { return upper_half(keys[place]); };
+  struct Entry {
+    std::uint64_t key;
+    Box box;
+  };
+  // Neither load needs the other's result. Behind the last place, the last again.
+  const auto entry = [&](int place) {
+    const int existing = min(place, count - 1);
+    return Entry{keys[existing], work.boxes[start + existing]};
+  };
 
   // Which of this block's 32 places begin a class: one bit per place, in every warp.
   const int candidate = blockIdx.x * 32 + lane;
   const bool begins = candidate < count && (candidate == 0 || group(candidate) != group(candidate - 1));
   for (unsigned left = __ballot_sync(kAllLanes, begins); left != 0; left &= left - 1) {
     const int begin = blockIdx.x * 32 + __ffs(left) - 1;
+    const std::uint32_t members = group(begin);
     Box* kept = work.kept + start + begin;
     int kept_count = 0;
+    Entry next = entry(begin + lane);
     for (int tile = begin; kept_count < args.max_kept; tile += 32) {
-      // Load the class's next 32 boxes, one per lane; the last tile may have fewer members.
-      const int place = tile + lane;
-      const bool member = place < count && group(place) == group(begin);
+      // The class's next 32 boxes, one per lane; the last tile may have fewer members. Those after them are asked for
+      // now, long before they are needed.
+      const Box box = next.box;
+      const std::uint32_t rank = lower_half(next.key);
+      const bool member = tile + lane < count && upper_half(next.key) == members;
       if (!__any_sync(kAllLanes, member)) break;
-      const std::int32_t rank = member ? static_cast<std::int32_t>(lower_half(keys[place])) : 0;
-      const Box box = box_at(args.boxes, start + work.order[start + rank]);
+      next = entry(tile + 32 + lane);
       const float area = box_area(box);
       const auto meets = [&](const Box& other) {
         return overlaps_more(other, box_area(other), box, area, args.iou_threshold);
@@ -146,8 +165,8 @@ void batched_nms(const NmsArgs& args) {
   const unsigned images = args.images;
   const Scratch<std::uint64_t> keys(places);
   const Scratch<std::int32_t> order(places), survives(places);
-  const Scratch<Box> kept(places);
-  const Workspace work{keys.data(), order.data(), survives.data(), kept.data()};
+  const Scratch<Box> boxes(places), kept(places);
+  const Workspace work{keys.data(), boxes.data(), order.data(), survives.data(), kept.data()};
   launch(order_kernel, {.grid = images, .block = kImageThreads, .shared = block_sort_bytes(args.capacity)}, args, work);
   launch(suppress_kernel, {.grid = {blocks_for(args.capacity, 32), images}, .block = kThreads}, args, work);
   launch(collect_kernel, {.grid = images, .block = kImageThreads}, args, work);

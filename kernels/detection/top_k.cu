@@ -147,7 +147,8 @@ __device__ void for_each_candidate(const TopKArgs<T>& args, const HeadTiles& til
 }
 
 /// A bound that exactly `wanted` candidates do not exceed: found digit by digit of 8 bits, from the highest, until all
-/// candidates with the digits found so far are wanted. visit(f) calls f for all candidates.
+/// candidates with the digits found so far are wanted. visit(f) calls f for all candidates. For blocks of
+/// kSelectThreads.
 template <class Visit>
 __device__ std::uint64_t kth_smallest(unsigned wanted, const Visit& visit) {
   constexpr int kDigits = 256;
@@ -162,14 +163,13 @@ __device__ std::uint64_t kth_smallest(unsigned wanted, const Visit& visit) {
       if (shift == 56 || key >> (shift + 8) == prefix) atomicAdd(&histogram[key >> shift & 255], 1u);
     });
     __syncthreads();
-    // The digit where the running count reaches `wanted`: true for exactly one thread, which tells the others.
-    if (thread < kDigits) {
-      unsigned smaller = 0;
-      for (unsigned d = 0; d < thread; ++d) smaller += histogram[d];
-      if (smaller < wanted && wanted <= smaller + histogram[thread]) {
-        digit = thread;
-        before = smaller;
-      }
+    // The digit where the running count reaches `wanted`: true for exactly one thread, which tells the others. Threads
+    // beyond the digits have none to count.
+    const unsigned mine = thread < kDigits ? histogram[thread] : 0;
+    const unsigned smaller = block_exclusive_sum<kSelectThreads>(mine).before;
+    if (smaller < wanted && wanted <= smaller + mine) {
+      digit = thread;
+      before = smaller;
     }
     __syncthreads();
     // Go on among those with that digit. The barrier lets all read before the next round clears the histogram.
@@ -182,7 +182,7 @@ __device__ std::uint64_t kth_smallest(unsigned wanted, const Visit& visit) {
 }
 
 /// One block per segment: the k-th best key, then all that are not worse, gathered with an atomic counter and sorted.
-/// best: [segments, k]. Shared memory: block_sort's, 1 KB of histogram.
+/// best: [segments, k]. Shared memory: block_sort's, 1 KB of histogram, that of the prefix sum.
 template <class T>
 __global__ void __launch_bounds__(kSelectThreads)
     select_kernel(const __grid_constant__ TopKArgs<T> args, const __grid_constant__ HeadTiles tiles,
