@@ -3,7 +3,7 @@
 #   run.sh, stages.sh, part1.sh, part2.sh   the scripts beside this one
 #   bin/, lib/      programs, and every library that they need but those of the C and C++ run-time and NVIDIA's
 #   about           preset, commit and architectures
-#   tests/golden, retinanet/config/presets, docs/settings.md   what the tests read, at its place in the source tree
+#   tests/golden    what the tests read, at its place in the source tree
 #   tools/peers     the comparison with PyTorch
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
@@ -31,7 +31,7 @@ fi
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 top=$work/gpu_check
-mkdir -p "$top"/{bin,lib,docs,tests/golden,retinanet/config,tools}
+mkdir -p "$top"/{bin,lib,tests/golden,tools/peers}
 for program in diopter tests/kernels_tests tests/engine_tests tests/retinanet_tests; do
   strip -o "$top/bin/$(basename "$program")" "$build/$program"
 done
@@ -46,10 +46,7 @@ ldd "$top"/bin/* | sed -n 's/^\t\(lib[^ ]*\) => \(.*\) (0x.*/\1 \2/p; s/^\t\(lib
     esac
   done
 cp tools/gpu_check/{run,stages,part1,part2}.sh "$top"
-cp -r tests/golden/fixtures tests/golden/torch_files "$top/tests/golden"
-cp -r retinanet/config/presets "$top/retinanet/config"
-cp docs/settings.md "$top/docs"
-mkdir "$top/tools/peers"
+cp -r tests/golden/fixtures "$top/tests/golden"
 cp tools/peers/*.py "$top/tools/peers"
 commit=$(git describe --always --dirty --abbrev=12 2>/dev/null || echo unknown)
 printf 'preset=%s\ncommit=%s\narchitectures="%s"\n' "$preset" "$commit" "$architectures" >"$top/about"
