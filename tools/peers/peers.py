@@ -12,6 +12,7 @@ import argparse
 import contextlib
 import datetime
 import json
+import math
 import os
 import pathlib
 import platform
@@ -23,7 +24,7 @@ import time
 import venv
 
 import report
-from sections import SECTIONS, Case
+from sections import LAYOUTS, SECTIONS, Case
 
 HERE = pathlib.Path(__file__).resolve().parent
 REPOSITORY = HERE.parents[1]
@@ -80,7 +81,8 @@ class Bench:
     def __init__(self, options, folder, python):
         self.options, self.folder, self.python = options, folder, python
         self.program, self.here = options.program, HERE
-        self.device, self.quick = options.device, options.quick
+        self.device, self.quick, self.short = options.device, options.quick, options.short
+        self.variants = options.variants or options.device == "cuda"
         self.threads, self.sides, self.batches = options.threads, options.sizes, options.batches
         self.round = 1
         self.workers = {}
@@ -89,8 +91,9 @@ class Bench:
         # A GPU's driver reserves more addresses than there is memory.
         self.memory_limit = resource.RLIM_INFINITY if options.device == "cuda" else available
 
-    def pick(self, usual, quick):
-        return quick if self.quick else usual
+    def pick(self, usual, quick, short=None):
+        """By the options --quick and --short; without a value for it, short is as usual."""
+        return quick if self.quick else short if self.short and short is not None else usual
 
     def limit_memory(self):
         """A case that needs more memory than there is fails, instead of making the machine swap or kill others."""
@@ -141,16 +144,16 @@ class Bench:
 
     def kernel_case(self, section, name, kernel, sizes, part, task, arguments, contenders, tolerance, series="", size=0,
                     types=("f32",)):
-        """A kernel of ours against an operation of theirs on the same input, which ours writes in the first round.
-        contenders: name -> further arguments."""
+        """A kernel of ours against an operation of theirs on the same input, which ours, in the first of the types,
+        writes in the first round. contenders: name -> further arguments."""
         size_text = ",".join(f"{n}={v}" for n, v in sizes.items())
-        file = self.folder / f"{kernel}_{part}_{size_text}.safetensors"
+        file = self.folder / f"{kernel}_{part}_{size_text}_{types[0]}.safetensors"
         threads, repetitions = self.threads[-1], self.pick(5, quick=2)
 
         def ours(storage):
             def run():
                 out = self.folder / "times.json"
-                save = self.save_once(file) if storage == "f32" else []
+                save = self.save_once(file) if storage == types[0] else []
                 self.process([self.program, "kernels", "bench", kernel, "--type", storage, "--case", part, "--size",
                               size_text, "--repetitions", repetitions, "--json", out, "--device", self.device, "--threads",
                               threads, *save])
@@ -167,16 +170,26 @@ class Bench:
     def save_once(self, file):
         return ["--save", file] if self.python and not file.exists() else []
 
-    def our_networks(self, ours):
-        if self.device == "cpu":
-            return {"float": ours()}
-        return {"float": ours(), "bf16": ours("--set", "train.precision=bf16", "--set", "detect.precision=bf16")}
+    def operation_variants(self):
+        """Type of ours -> contenders of theirs: name -> further arguments of an operation in torch_kernels.py."""
+        if not self.variants:
+            return {"f32": {"torchvision": {}}}
+        return {"f32": {"eager": {}, "compile": {"compiled": True}},
+                "bf16": {"autocast": {"amp": True}, "compile, autocast": {"amp": True, "compiled": True}}}
 
-    def their_networks(self, theirs):
-        if self.device == "cpu":
-            return {"contiguous": theirs(), "channels_last": theirs(layout="channels_last")}
-        return {"eager": theirs(), "eager, amp": theirs(layout="channels_last", amp=True),
-                "compile, amp": theirs(layout="channels_last", amp=True, compiled=True)}
+    def network_variants(self, what):
+        """Precision -> contenders of ours: name -> further options; and of theirs: name -> further arguments."""
+        if not self.variants:
+            return {"": ({"float": []}, {name: dict(layout) for name, layout in LAYOUTS.items()})}
+        amp = {"layout": "channels_last", "amp": True}
+        theirs = {"autocast": amp, "compile, autocast": {**amp, "compiled": True}}
+        if self.device == "cpu":  # bf16 of ours is for GPUs
+            return {"float": ({"float": []}, {"eager": {}}), "bf16": ({"float": []}, theirs)}
+        bf16 = ["--set", "train.precision=bf16", "--set", "detect.precision=bf16"]
+        ours = {"bf16": bf16}
+        if what == "step":
+            ours["bf16, graph"] = [*bf16, "--set", "train.cuda_graph=true"]
+        return {"float": ({"float": []}, {"eager": {"tf32": False}}), "bf16": (ours, theirs)}
 
     # Data, made when first asked for.
 
@@ -241,7 +254,9 @@ def python_with_peers(options):
 
 def machine(options):
     def first_line(*command):
-        return subprocess.run(command, capture_output=True, text=True, cwd=REPOSITORY).stdout.split("\n")[0]
+        with contextlib.suppress(FileNotFoundError):  # git, where only the program was brought
+            return subprocess.run(command, capture_output=True, text=True, cwd=REPOSITORY).stdout.split("\n")[0]
+        return "unknown"
 
     names = [line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")]
     return {"processor": names[0] if names else platform.machine(), "processors": os.cpu_count(),
@@ -260,9 +275,10 @@ def hopeless(contenders, name):
 
 
 def measure(bench, cases, options, write):
-    """Runs all rounds; `write` is called after each with what there is."""
-    results = [{"case": case, "ours": {n: [] for n in case.ours}, "theirs": {n: [] for n in case.theirs}, "failures": {}}
-               for case in cases]
+    """Runs all rounds; `write` is called after each case with what there is."""
+    results = [{"case": case, "ours": {n: [] for n in case.ours}, "theirs": {n: [] for n in case.theirs}, "failures": {},
+                "left_out": []} for case in cases]
+    end = time.monotonic() + (options.seconds or math.inf)
     for bench.round in range(1, options.rounds + 1):
         for result in results:
             case = result["case"]
@@ -277,6 +293,9 @@ def measure(bench, cases, options, write):
             for side, name, run in contenders:
                 if name in result["failures"] or bench.round > 2 and hopeless(result[side], name):
                     continue
+                if time.monotonic() > end:
+                    result["left_out"] += [name] if not result[side][name] else []
+                    continue
                 try:
                     answer = run()
                     result[side][name].append({"round": bench.round, **answer})
@@ -285,8 +304,8 @@ def measure(bench, cases, options, write):
                     result["failures"][name] = str(failure)
                     text.append(f"{name} FAILED: {failure}")
             print(f"{datetime.datetime.now():%H:%M:%S} round {bench.round}/{options.rounds} {case.section}: {case.name}: "
-                  f"{', '.join(text)}", file=sys.stderr)
-        write(results)
+                  f"{', '.join(text) or 'no time left'}", file=sys.stderr)
+            write(results)
     for worker in bench.workers.values():
         worker.end()
     return results
@@ -297,6 +316,10 @@ def arguments():
     parser.add_argument("--only", default=",".join(SECTIONS), help="sections, separated by commas: " + ", ".join(SECTIONS))
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--quick", action="store_true", help="few and small cases, 1 round: to see that everything runs")
+    parser.add_argument("--short", action="store_true", help="one case a section, of a size as in training; 1 round")
+    parser.add_argument("--seconds", type=float, help="nothing is begun after this time")
+    parser.add_argument("--variants", action="store_true", help="PyTorch eagerly, with autocast to bf16 and compiled, as "
+                        "always with --device cuda; in the sections focal, match, step and inference")
     parser.add_argument("--sizes", default="256,512,800", help="pictures' sides in the sections step and inference")
     parser.add_argument("--batches", default="2,8", help="pictures a batch there; with fewer threads only the first")
     parser.add_argument("--threads", default="1,2", help="of step and inference; the last is for all other sections")
@@ -319,7 +342,7 @@ def arguments():
     options.program = options.program.resolve()
     if not options.program.exists():
         parser.error(f"{options.program}: not built yet (cmake --preset release && cmake --build --preset release)")
-    if options.quick:
+    if options.quick or options.short:
         options.rounds = 1
     return options
 

@@ -56,8 +56,9 @@ def row(result):
     difference = largest_difference(result)
     if difference is not None:
         figures["difference"], figures["agrees"] = difference, difference <= case.tolerance
-    if result["failures"]:
-        figures["failures"] = result["failures"]
+    for key in ("failures", "left_out"):
+        if result[key]:
+            figures[key] = result[key]
     figures["measurements"] = {who: result[who] for who in ("ours", "theirs")}
     return figures
 
@@ -76,7 +77,7 @@ def add_growth(rows):
 
 def summarise(about, results):
     rows = [row(result) for result in results if any(runs for w in ("ours", "theirs") for runs in result[w].values())
-            or result["failures"]]
+            or result["failures"] or result["left_out"]]
     add_growth(rows)
     return {**about, "rows": rows}
 
@@ -114,6 +115,8 @@ def markdown(summary):
             f"{r['difference']:.1e}" + ("" if r["agrees"] else " **too large**") if "difference" in r else ""]) + " |")
         for name, text in r.get("failures", {}).items():
             lines.append(f"| | {name}: failed: {text.replace('|', '/')} | | | | | | | | |")
+        for name in r.get("left_out", []):
+            lines.append(f"| | {name}: left out, no time | | | | | | | | |")
     lines.append("")
     sections = dict.fromkeys(r["section"] for r in summary["rows"])
     for section in sections:

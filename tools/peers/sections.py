@@ -66,21 +66,24 @@ def convolutions(bench):
 
 def networks(bench, what):
     text = {"step": "training step", "inference": "inference"}[what]
-    for backbone in bench.pick(["resnet18", "resnet50"], quick=["resnet18"]):
+    for backbone in bench.pick(["resnet18", "resnet50"], quick=["resnet18"], short=["resnet50"]):
         if bench.python and bench.device == "cpu":
             yield agreement_case(bench, what, backbone)
         for threads in bench.pick(bench.threads, quick=bench.threads[-1:]):
             for batch in bench.pick(bench.batches if threads == bench.threads[-1] else bench.batches[:1], quick=[2]):
                 for side in bench.pick(bench.sides, quick=[128]):
-                    yield network_case(bench, what, text, backbone, threads, batch, side)
+                    for precision, contenders in bench.network_variants(what).items():
+                        yield network_case(bench, what, text, backbone, threads, batch, side, precision, *contenders)
 
 
-def network_case(bench, what, text, backbone, threads, batch, side):
+def network_case(bench, what, text, backbone, threads, batch, side, precision, ours_further, theirs_further):
     data = bench.data(side, batch)
     # Rounds repeat them anyway: few where a single one takes a minute.
     work = batch * side * side / 2 / 256**2 / threads * (2 if what == "step" else 1)
     repetitions = bench.pick(1 if work > 8 and bench.device == "cpu" else 3, quick=1)
     warm_up = 1 if bench.device == "cpu" else 3  # the second step of a compiled network may compile again
+    # Of a GPU the worker that stays tells the memory itself; starting another takes as long as much of the rest.
+    ask = bench.torch_alone if bench.device == "cpu" else bench.torch
     sizes = ["--size", side, "--batch", batch, "--classes", CLASSES, "--warm-up", warm_up, "--repetitions", repetitions,
              "--threads", threads]
     # The threads that are allowed do all of the work; beside a GPU others prepare batches.
@@ -88,18 +91,21 @@ def network_case(bench, what, text, backbone, threads, batch, side):
                f"train.workers={0 if bench.device == 'cpu' else 8}",
                "--set", f"model.prior={PRIOR if what == 'inference' else 0.01}"]
 
-    def ours(*settings):
+    def ours(settings):
         return lambda: bench.bench(what, *network, *settings, *sizes, *data.options)
 
-    def theirs(**options):
+    def theirs(options):
         request = {"task": what, "data": data.folder, "backbone": backbone, "size": side, "classes": CLASSES,
                    "warm_up": warm_up, "repetitions": repetitions, "threads": threads, **options}
         if what == "inference":
             request["prior"] = PRIOR
-        return lambda: bench.torch_alone(request)
+        return lambda: ask(request)
 
-    return Case(what, f"{backbone}, {batch} x {side}^2, {threads} threads: {text}", bench.our_networks(ours),
-                bench.their_networks(theirs), f"{what} {backbone} {batch} {threads}", side * side)
+    about = f"{text}, {precision}" if precision else text
+    return Case(what, f"{backbone}, {batch} x {side}^2, {threads} threads: {about}",
+                {name: ours(further) for name, further in ours_further.items()},
+                {name: theirs(further) for name, further in theirs_further.items()},
+                f"{what} {backbone} {batch} {threads} {precision}", side * side)
 
 
 def agreement_case(bench, what, backbone):
@@ -216,24 +222,27 @@ def anchors_of(side):
 
 
 def match(bench):
-    for boxes in bench.pick([10, 100, 1000], quick=[10]):
-        for side in bench.pick([256, 512, 1024], quick=[256]):
+    for boxes in bench.pick([10, 100, 1000], quick=[10], short=[100]):
+        for side in bench.pick([256, 512, 1024], quick=[256], short=[1024]):
             yield bench.kernel_case("match", f"{boxes} boxes, {anchors_of(side):,} anchors", "match",
-                                    {"side": side, "boxes": boxes}, "", "match", {}, {"torchvision": {}}, 1e-3,
-                                    f"{boxes} boxes", anchors_of(side))
+                                    {"side": side, "boxes": boxes}, "", "match", {}, bench.operation_variants()["f32"],
+                                    1e-3, f"{boxes} boxes", anchors_of(side))
 
 
 def focal_loss(bench):
     cases = [(classes, side) for classes in (1, 20, 80) for side in (256, 512, 1024)] + [(1200, 256), (1200, 512)]
-    for classes, side in bench.pick(cases, quick=[(20, 256)]):
-        yield bench.kernel_case("focal", f"{anchors_of(side):,} anchors, {classes} classes", "classification_loss",
-                                {"side": side, "classes": classes}, "", "focal_loss", {"classes": classes},
-                                {"torchvision": {}}, 1e-3, f"{classes} classes", anchors_of(side))
+    for classes, side in bench.pick(cases, quick=[(20, 256)], short=[(80, 1024)]):
+        for storage, contenders in bench.operation_variants().items():
+            name = f"{anchors_of(side):,} anchors, {classes} classes" + (f", {storage}" if bench.variants else "")
+            # Theirs in bf16 rounds the probability, too.
+            yield bench.kernel_case("focal", name, "classification_loss", {"side": side, "classes": classes}, "",
+                                    "focal_loss", {"classes": classes}, contenders, 1e-3 if storage == "f32" else 0.05,
+                                    f"{classes} classes, {storage}", anchors_of(side), types=(storage,))
 
 
 def nms(bench):
-    for classes in bench.pick([1, 80, 1200], quick=[80]):
-        for boxes in bench.pick([10, 100, 1000, 10_000, 100_000, 200_000], quick=[10, 1000]):
+    for classes in bench.pick([1, 80, 1200], quick=[80], short=[80]):
+        for boxes in bench.pick([10, 100, 1000, 10_000, 100_000, 200_000], quick=[10, 1000], short=[1000, 10_000]):
             sizes = {"boxes": boxes, "classes": classes, "kept": boxes}
             yield bench.kernel_case("nms", f"{boxes:,} boxes, {classes} classes", "nms", sizes, "", "nms", {},
                                     {"torchvision": {}}, 1e-2, f"{classes} classes", boxes)

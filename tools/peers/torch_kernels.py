@@ -64,13 +64,18 @@ def convolution(device, file, part, stride, layout, repetitions, amp=False):
         return {"seconds": launches_of(body, device, repetitions), "difference": difference}
 
 
-def match(device, file, repetitions):
+def maybe_compiled(function, compiled):
+    return torch.compile(function) if compiled else function
+
+
+def match(device, file, repetitions, compiled=False):
     """IoU matrix and Matcher, as torchvision's RetinaNet.compute_loss assigns anchors; anchors are there already."""
     saved = {name: t.to(device) for name, t in read_safetensors(file).items()}
     matcher = Matcher(0.5, 0.4, allow_low_quality_matches=True)
+    assign = maybe_compiled(lambda boxes, anchors: matcher(box_iou(boxes, anchors)), compiled)
 
     def body():
-        return matcher(box_iou(saved["boxes"], saved["anchors"]))
+        return assign(saved["boxes"], saved["anchors"])
 
     labels = saved["labels"][0]
     expected = torch.where(labels >= 0, saved["matches"][0], labels)
@@ -78,17 +83,21 @@ def match(device, file, repetitions):
         return {"seconds": launches_of(body, device, repetitions), "difference": share_different(body(), expected)}
 
 
-def focal_loss(device, file, classes, repetitions):
-    """RetinaNetClassificationHead.compute_loss of one picture, and its gradient."""
+def focal_loss(device, file, classes, repetitions, compiled=False, amp=False):
+    """RetinaNetClassificationHead.compute_loss of one picture, and its gradient; amp: under autocast, as for logits in
+    bf16."""
     saved = {name: t.to(device) for name, t in read_safetensors(file).items()}
     logits = saved["logits"].reshape(1, -1, classes).requires_grad_()
     matched = saved["labels"][0].long()  # as if box k were the one of class k
     head = SimpleNamespace(BETWEEN_THRESHOLDS=Matcher.BETWEEN_THRESHOLDS)
     targets = [{"labels": torch.arange(classes, device=device)}]
+    loss_of = maybe_compiled(
+        lambda x: RetinaNetClassificationHead.compute_loss(head, targets, {"cls_logits": x}, [matched]), compiled)
 
     def body():
         logits.grad = None
-        loss = RetinaNetClassificationHead.compute_loss(head, targets, {"cls_logits": logits}, [matched])
+        with torch.autocast(device, torch.bfloat16, enabled=amp):
+            loss = loss_of(logits)
         loss.backward()
         return loss
 

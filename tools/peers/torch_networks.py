@@ -42,7 +42,10 @@ def read_data(data, device):
     return pictures, targets
 
 
-def prepared(device, backbone, size, classes, prior, layout, amp, compiled, weights):
+def prepared(device, backbone, size, classes, prior, layout, amp, compiled, tf32, weights):
+    torch.backends.cudnn.allow_tf32 = tf32
+    if device == "cuda":
+        torch.cuda.reset_peak_memory_stats()
     model = retinanet(backbone, classes, size, prior)
     if weights:
         model.load_state_dict(torch.load(weights))
@@ -54,9 +57,9 @@ def prepared(device, backbone, size, classes, prior, layout, amp, compiled, weig
 
 
 def step(device, data, backbone, size, classes, warm_up, repetitions, layout="contiguous_format", amp=False,
-         compiled=False, weights=None):
+         compiled=False, tf32=True, weights=None):
     pictures, targets = read_data(data, device)
-    model, autocast = prepared(device, backbone, size, classes, 0.01, layout, amp, compiled, weights)
+    model, autocast = prepared(device, backbone, size, classes, 0.01, layout, amp, compiled, tf32, weights)
     model.train()
     parameters = [p for p in model.parameters() if p.requires_grad]
     optimizer = torch.optim.SGD(parameters, lr=1e-5, momentum=0.9, weight_decay=1e-4)
@@ -77,9 +80,9 @@ def step(device, data, backbone, size, classes, warm_up, repetitions, layout="co
 
 
 def inference(device, data, backbone, size, classes, prior, warm_up, repetitions, layout="contiguous_format", amp=False,
-              compiled=False, weights=None):
+              compiled=False, tf32=True, weights=None):
     pictures, _ = read_data(data, device)
-    model, autocast = prepared(device, backbone, size, classes, prior, layout, amp, compiled, weights)
+    model, autocast = prepared(device, backbone, size, classes, prior, layout, amp, compiled, tf32, weights)
     model.eval()
     found = []
 

@@ -1,0 +1,68 @@
+// tools/peers/peers.py at its smallest sizes: our side alone, and beside PyTorch where there is one.
+#include <cstdlib>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "generated/source_dir.h"
+#include "tests/tools/program.h"
+
+using namespace diopter::test;
+using nlohmann::json;
+
+namespace {
+
+/// Runs peers.py; the rows of its results.
+struct Comparison {
+  explicit Comparison(const std::string& arguments) {
+    const TemporaryFolder folder;
+    outcome = run_shell("python3 -B '" DIOPTER_SOURCE_DIR "/tools/peers/peers.py' --quick --program '" DIOPTER_PROGRAM
+                        "' --out '" +
+                        (folder / "results") + "' " + arguments);
+    INFO(outcome.out << outcome.err);
+    REQUIRE(outcome.exit_code == 0);
+    rows = json::parse(read_bytes(folder / "results.json"))["rows"];
+  }
+
+  Outcome outcome;
+  json rows;
+};
+
+}  // namespace
+
+TEST_CASE("peers: our side alone, a case for each type") {
+  const Comparison comparison("--ours-only --variants --only focal,nms");
+  REQUIRE(comparison.rows.size() == 4);
+  REQUIRE(contains(comparison.rows[0]["case"].get<std::string>(), ", f32"));
+  REQUIRE(contains(comparison.rows[1]["case"].get<std::string>(), ", bf16"));
+  for (const json& row : comparison.rows) {
+    REQUIRE(row["ours"]["seconds"] > 0);
+    REQUIRE_FALSE(row.contains("times_faster"));
+  }
+}
+
+TEST_CASE("peers: what there is no time for is named, and is no failure") {
+  const Comparison comparison("--ours-only --only nms --seconds 0.000001");
+  REQUIRE(comparison.rows.size() == 2);
+  REQUIRE(comparison.rows[0]["left_out"] == json{"f32"});
+  REQUIRE(contains(comparison.outcome.out, "f32: left out, no time"));
+}
+
+TEST_CASE("peers: every case has the ratio of both sides, measured in the same run") {
+  const char* named = std::getenv("DIOPTER_TEST_PYTHON");
+  const std::string python = named ? named : "python3";
+  if (run_shell("'" + python + "' -c 'import torch, torchvision'").exit_code != 0) {
+    skip(python + " has no torch and torchvision (DIOPTER_TEST_PYTHON names another)");
+    return;
+  }
+  // Compiling takes minutes on a small machine: what has not begun by then is left out.
+  const Comparison comparison("--variants --only nms,match,focal,step,inference --seconds 120 --python '" + python +
+                              "'");
+  int compared = 0;
+  for (const json& row : comparison.rows) {
+    if (row.contains("left_out") || row["once"] == true) continue;
+    INFO(row.dump());
+    REQUIRE(row["times_faster"]["median"] > 0);
+    ++compared;
+  }
+  REQUIRE(compared >= 2);
+}
