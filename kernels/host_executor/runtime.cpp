@@ -92,8 +92,13 @@ cudaError_t Runtime::end_capture(Capture& capture) {
     if (stream->capture.get() == &capture) stream->capture = nullptr;
   }
   if (!capture.valid) return cudaErrorStreamCaptureInvalidated;
+  const auto operations_of = [](const Stream* stream, const Covered& covered) {
+    const auto found = covered.find(stream);
+    return found == covered.end() ? 0 : found->second;
+  };
+  const Covered& joined = capture.covered[capture.origin];
   for (const auto& [stream, covered] : capture.covered) {
-    if (covered.at(stream) > capture.covered[capture.origin][stream]) return cudaErrorStreamCaptureUnjoined;
+    if (operations_of(stream, covered) > operations_of(stream, joined)) return cudaErrorStreamCaptureUnjoined;
   }
   return cudaSuccess;
 }
@@ -150,7 +155,6 @@ cudaError_t enqueue(cudaStream_t handle, Operation operation) {
 
 cudaError_t enqueue_grid(const LaunchShape& shape, cudaStream_t stream, void (*run)(const void*),
                          std::shared_ptr<const void> arguments) {
-  constexpr std::size_t kMostShared = 227 << 10;
   Grid grid{shape, run, std::move(arguments)};
   const bool valid = grid.blocks() > 0 && shape.grid.x <= 0x7fffffffu && shape.grid.y <= 65535 &&
                      shape.grid.z <= 65535 && shape.block.x > 0 && shape.block.y > 0 && shape.block.z > 0 &&

@@ -2,6 +2,7 @@
 // the grid go around.
 #include <cstring>
 
+#include "kernels/host_executor/limits.h"
 #include "kernels/host_executor/options.h"
 #include "kernels/host_executor/runtime.h"
 
@@ -43,10 +44,10 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
   std::strcpy(properties->name, "host executor");
   properties->major = 9;
   properties->totalGlobalMem = Runtime::get().device.total();
-  properties->sharedMemPerBlock = 48 << 10;
-  properties->sharedMemPerBlockOptin = 227 << 10;
-  properties->warpSize = 32;
-  properties->maxThreadsPerBlock = 1024;
+  properties->sharedMemPerBlock = kUsualShared;
+  properties->sharedMemPerBlockOptin = kMostShared;
+  properties->warpSize = kWarp;
+  properties->maxThreadsPerBlock = kMaxThreads;
   properties->multiProcessorCount = 4;
   return cudaSuccess;
 }

@@ -83,8 +83,9 @@ cudaError_t cudaStreamWaitEvent(cudaStream_t handle, cudaEvent_t event_handle, u
   const Event& event = event_of(event_handle);
   if (const auto capture = event.capture.lock()) {
     if (stream->capture && stream->capture != capture) return result(cudaErrorStreamCaptureMerge);
-    stream->capture = capture;  // from here on the stream takes part in the capture
     Covered& covered = capture->covered[stream.get()];
+    if (!stream->capture) ++covered[stream.get()];  // a fork, to be joined even where nothing follows it
+    stream->capture = capture;
     for (const auto& [other, operations] : event.covered) covered[other] = std::max(covered[other], operations);
     return cudaSuccess;
   }

@@ -14,6 +14,11 @@ void* Worker::fresh_shared(const void* key, std::size_t bytes, std::size_t align
   if (posix_memalign(&memory, std::max<std::size_t>(alignment, 16), bytes) != 0) std::abort();
   fill_fresh(memory, bytes);
   shared_.push_back({key, memory});
+  shared_bytes_ += bytes;
+  if (shared_bytes_ > kMostShared) {
+    fail(text("shared memory of ", shared_bytes_, " bytes, where a block has ", kMostShared),
+         {grid_->shape.file, grid_->shape.line});
+  }
   return memory;
 }
 
@@ -28,6 +33,7 @@ void* Worker::shared_variable(const void* key, std::size_t bytes, std::size_t al
 void Worker::free_shared() {
   for (const SharedVariable& variable : shared_) std::free(variable.memory);
   shared_.clear();
+  shared_bytes_ = 0;
 }
 
 }  // namespace diopter::host_executor

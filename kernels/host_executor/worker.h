@@ -11,11 +11,10 @@
 
 #include "kernels/host_executor/fibre.h"
 #include "kernels/host_executor/language.h"
+#include "kernels/host_executor/limits.h"
 #include "kernels/host_executor/race_detector.h"
 
 namespace diopter::host_executor {
-
-inline constexpr unsigned kMaxThreads = 1024, kWarp = 32;
 
 inline std::ostream& operator<<(std::ostream& out, Site site) { return out << site.file << ':' << site.line; }
 inline bool same(Site a, Site b) { return a.line == b.line && std::strcmp(a.file, b.file) == 0; }
@@ -121,6 +120,7 @@ class Worker {
 
   void* dynamic_shared_ = nullptr;
   std::vector<SharedVariable> shared_;
+  std::size_t shared_bytes_ = 0;
   race_detector::BlockActors actors_;
 };
 

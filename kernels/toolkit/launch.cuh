@@ -1,10 +1,9 @@
 // Launches of kernels from .cu files. The same source is compiled by nvcc, and by a host compiler for the
 // host executor (kernels/host_executor), which runs it without a GPU:
 //
-//   launch(kernel, {.grid = blocks_for(n, 256), .block = 256}, args...);    instead of  kernel<<<grid,
-//   block>>>(args...) float* tile = dynamic_shared<float>();                                  instead of  extern
-//   __shared__ float tile[]; for (std::int64_t i : grid_stride(n)) ...                               every index of [0,
-//   n) in exactly one thread
+//   launch(kernel, {.grid = blocks_for(n, 256), .block = 256}, args...);   for  kernel<<<grid, block>>>(args...)
+//   float* tile = dynamic_shared<float>();                                 for  extern __shared__ float tile[];
+//   for (std::int64_t i : grid_stride(n)) ...                              every index of [0, n) in exactly one thread
 //
 // Work goes to cuda::stream(). Both a launch and its arguments are checked: Error names file and line of the launch.
 // DIOPTER_SYNC=1 in the environment waits for each kernel, so that an error surfaces at the launch that caused it.
@@ -57,10 +56,15 @@ template <class... Parameters>
 void launch(void (*kernel)(Parameters...), const LaunchConfig& config, std::type_identity_t<Parameters>... args) {
   if (config.grid.x == 0 || config.grid.y == 0 || config.grid.z == 0) return;
 #ifdef __CUDACC__
-  constexpr std::size_t kUsual = 48 << 10;
-  if (config.shared > kUsual) {
-    check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(config.shared)),
-          "shared memory of a kernel", config.file, config.line);
+  if (config.shared > 0) {
+    // A block has this for its __shared__ variables and dynamic memory together; more is to be asked for.
+    constexpr std::size_t kUsual = 48 << 10;
+    cudaFuncAttributes attributes{};
+    check(cudaFuncGetAttributes(&attributes, kernel), "attributes of a kernel", config.file, config.line);
+    if (attributes.sharedSizeBytes + config.shared > kUsual) {
+      check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(config.shared)),
+            "shared memory of a kernel", config.file, config.line);
+    }
   }
   cudaLaunchConfig_t native{};
   native.gridDim = config.grid;

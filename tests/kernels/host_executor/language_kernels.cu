@@ -158,12 +158,19 @@ __global__ void rounded_kernel(const float* values, bf16* out, int n) {
   if (i < n) out[i] = to<bf16>(values[i]);
 }
 
-__global__ void dynamic_shared_kernel(int n, int* out) {
+__global__ void shared_memory_kernel(int n, int* out) {
+  __shared__ int sums[2048];
   int* numbers = dynamic_shared<int>();
-  for (int i = static_cast<int>(threadIdx.x); i < n; i += 128) numbers[i] = i;
+  const int thread = static_cast<int>(threadIdx.x);
+  for (int i = thread; i < n; i += 128) numbers[i] = i;
   __syncthreads();
-  if (threadIdx.x > 0) return;
-  for (int i = 0; i < n; ++i) *out += numbers[i];
+  for (int k = thread; k < 2048; k += 128) {
+    sums[k] = 0;
+    for (int i = k; i < n; i += 2048) sums[k] += numbers[i];
+  }
+  __syncthreads();
+  if (thread > 0) return;
+  for (int k = 0; k < 2048; ++k) *out += sums[k];
 }
 
 __global__ void bit_intrinsics_kernel(unsigned x, unsigned* out) {
@@ -282,10 +289,10 @@ std::vector<bf16> rounded(const std::vector<float>& values) {
   });
 }
 
-int sum_through_dynamic_shared(int n) {
+int sum_through_shared(int n) {
   return collect<int>(1, [&](int* out) {
     const std::size_t bytes = static_cast<std::size_t>(n) * sizeof(int);
-    launch(dynamic_shared_kernel, {.grid = 1, .block = 128, .shared = bytes}, n, out);
+    launch(shared_memory_kernel, {.grid = 1, .block = 128, .shared = bytes}, n, out);
   })[0];
 }
 

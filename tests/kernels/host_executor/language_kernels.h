@@ -53,8 +53,8 @@ std::vector<bf16> doubled(const std::vector<bf16>& values);
 /// to<bf16> on the device.
 std::vector<bf16> rounded(const std::vector<float>& values);
 
-/// Sum of 0 .. n-1 through n ints of dynamic shared memory.
-int sum_through_dynamic_shared(int n);
+/// Sum of 0 .. n-1 through n ints of dynamic shared memory and a __shared__ variable of 8 KiB.
+int sum_through_shared(int n);
 
 /// popc, clz, ffs, brev, umulhi with 0x10000.
 std::vector<unsigned> bit_intrinsics(unsigned x);

@@ -183,9 +183,9 @@ TEST_CASE("cuda language: 16-byte loads and stores, and rounding to bf16") {
   }
 }
 
-TEST_CASE("cuda language: dynamic shared memory, also above 48 KiB") {
+TEST_CASE("cuda language: dynamic shared memory, also above 48 KiB, by itself or with __shared__ variables") {
   if (no_device()) return;
-  for (const int n : {1, 100, 12 << 10, 20 << 10}) CHECK(sum_through_dynamic_shared(n) == n * (n - 1) / 2);
+  for (const int n : {1, 100, 11 << 10, 12 << 10, 20 << 10}) CHECK(sum_through_shared(n) == n * (n - 1) / 2);
 }
 
 TEST_CASE("cuda language: bit operations") {

@@ -21,7 +21,12 @@ constexpr int kN = 64;
 
 /// Hides from the compiler where a pointer comes from.
 template <class T>
-[[gnu::noinline]] __device__ T* opaque(T* p) {
+__device__ T* opaque(T* p) {
+#ifdef __CUDACC__
+  asm("" : "+l"(p));
+#else
+  asm("" : "+r"(p));
+#endif
   return p;
 }
 
@@ -45,8 +50,7 @@ __global__ void past_shared_of_template(float* y) {  // with external linkage, w
 
 namespace {
 
-// ---- Barriers and shared memory
-// ---------------------------------------------------------------------------------------
+// ---- Barriers and shared memory -------------------------------------------------------------------------------------
 
 __global__ void missing_barrier(float* y) {  // reads the mirrored element before it is there
   __shared__ float tile[kN];
@@ -135,8 +139,14 @@ __global__ void past_dynamic_shared(float* y) {
   y[threadIdx.x] = tile[threadIdx.x];
 }
 
-// ---- Warps
-// -------------------------------------------------------------------------------------------------------------
+__global__ void static_and_dynamic_shared(float* y) {  // 20 KiB and what the launch asks for
+  __shared__ float tile[5120];
+  tile[threadIdx.x] = dynamic_shared<float>()[threadIdx.x] = 1.0f;
+  __syncthreads();
+  y[threadIdx.x] = *opaque(tile + kN - 1 - threadIdx.x);
+}
+
+// ---- Warps ----------------------------------------------------------------------------------------------------------
 
 __global__ void shuffle_in_a_branch(float* y) {
   float v = static_cast<float>(threadIdx.x);
@@ -176,8 +186,7 @@ __global__ void half_warps(float* y) {  // right: each half is a group of its ow
   }
 }
 
-// ---- Global memory
-// -----------------------------------------------------------------------------------------------------
+// ---- Global memory --------------------------------------------------------------------------------------------------
 
 __global__ void write_past_end(float* y, int n) {
   const int i = static_cast<int>(thread_index());
@@ -194,10 +203,14 @@ __global__ void add_one(const float* x, float* y) { y[threadIdx.x] = x[threadIdx
 __global__ void fill(float* y, float v) { y[threadIdx.x] = v; }
 
 __global__ void misaligned_vector(const float* x, float* y) {
-  y[threadIdx.x] = reinterpret_cast<const float4*>(x + threadIdx.x)->w;
+  const auto* v = reinterpret_cast<const float4*>(x + threadIdx.x);
+  y[threadIdx.x] = v->x + v->y + v->z + v->w;
 }
 
-__global__ void misaligned_pack(const float* x, float* y) { y[threadIdx.x] = load(x + threadIdx.x)[0]; }
+__global__ void misaligned_pack(const float* x, float* y) {
+  const Pack<float> v = load(x + threadIdx.x);
+  y[threadIdx.x] = v[0] + v[1] + v[2] + v[3];
+}
 
 __global__ void overflowing_index(float* y, int n) {
   const int i = static_cast<int>(threadIdx.x + 1) * n;
@@ -217,8 +230,7 @@ __global__ void deep_stack(float* y) {
   y[threadIdx.x] = local[threadIdx.x];
 }
 
-// ---- Races in global memory
-// --------------------------------------------------------------------------------------------
+// ---- Races in global memory -----------------------------------------------------------------------------------------
 
 __global__ void race_between_blocks(float* y) { y[0] += 1.0f; }
 
@@ -263,8 +275,7 @@ __global__ void sums(const float* x, float* y) {  // right
   y[threadIdx.x] = total + most + static_cast<float>(scan.before + scan.total);
 }
 
-// ---- The programs
-// ------------------------------------------------------------------------------------------------------
+// ---- The programs ---------------------------------------------------------------------------------------------------
 
 std::vector<float> download(const float* p, int n = kN) {
   std::vector<float> values(static_cast<std::size_t>(n));
@@ -520,6 +531,7 @@ const std::map<std::string, Program>& programs() {
       {"block_of_1025", {[](Arrays& a) { launch(fill, {.grid = 1, .block = 1025}, a.y, 1.0f); }, any}},
       {"too_much_shared",
        {[](Arrays& a) { launch(fill, {.grid = 1, .block = kN, .shared = 228 << 10}, a.y, 1.0f); }, any}},
+      {"too_much_shared_together", plain(static_and_dynamic_shared, ones, kN, 220 << 10)},
       {"wait_in_capture", {[](Arrays&) { captured([] { synchronize(); }); }, zeros}},
       {"unjoined_capture",
        {[](Arrays& a) {
@@ -530,6 +542,17 @@ const std::map<std::string, Program>& programs() {
             StreamScope scope(second);
             fork.wait();
             launch(fill, {.grid = 1, .block = kN}, a.y, 1.0f);
+          });
+        },
+        any}},
+      {"unjoined_fork",
+       {[](Arrays&) {
+          Stream second;
+          captured([&] {
+            Event fork;
+            fork.record();
+            StreamScope scope(second);
+            fork.wait();
           });
         },
         any}},

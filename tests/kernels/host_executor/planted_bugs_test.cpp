@@ -71,8 +71,10 @@ const std::vector<Expectation> kExpectations = {
     {"copy_past_end", "XXXX", "XXXX", "XXXX", "XXXX"},
     {"block_of_1025", "XXXX", "XXXX", "XXXX", "XXXX"},
     {"too_much_shared", "XXXX", "XXXX", "XXXX", "XXXX"},
+    {"too_much_shared_together", "----", "EEEE", "----", "EEEE"},
     {"wait_in_capture", "XXXX", "XXXX", "XXXX", "XXXX"},
     {"unjoined_capture", "XXXX", "XXXX", "XXXX", "XXXX"},
+    {"unjoined_fork", "XXXX", "XXXX", "XXXX", "XXXX"},
     // Right programs.
     {"right_tile", "----", "----", "----", "----"},
     {"right_syncwarp", "----", "----", "----", "----"},
@@ -178,6 +180,14 @@ TEST_CASE("planted bugs: reports name the launch, the block, the thread and both
   const std::size_t first = report.find("planted_bugs.cu:"), second = report.find("planted_bugs.cu:", first + 1);
   REQUIRE(second != std::string::npos);
   CHECK(report.find("planted_bugs.cu:", second + 1) != std::string::npos);
+}
+
+TEST_CASE("planted bugs: a capture with a fork that was not joined is refused by its name") {
+  for (const char* program : {"unjoined_capture", "unjoined_fork"}) {
+    const Outcome outcome = run_program("DIOPTER_EXECUTOR_ORDER=forward", program);
+    INFO(outcome.output);
+    CHECK(outcome.output.find("cudaErrorStreamCaptureUnjoined") != std::string::npos);
+  }
 }
 
 TEST_CASE("host executor: a setting that means nothing is refused") {

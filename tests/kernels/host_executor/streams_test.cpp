@@ -194,6 +194,33 @@ TEST_CASE("cuda graphs: what is captured runs at each launch, and only then") {
   CHECK(cudaGraphDestroy(graph) == cudaSuccess);
 }
 
+TEST_CASE("cuda graphs: a capture may begin with a fork") {
+  if (no_device()) return;
+  Numbers a, b;
+  cuda::Stream side;
+  cudaGraph_t graph = nullptr;
+  cudaGraphExec_t executable = nullptr;
+  cuda::synchronize();
+  REQUIRE(cudaStreamBeginCapture(cuda::stream(), cudaStreamCaptureModeThreadLocal) == cudaSuccess);
+  cuda::Event fork, join;
+  fork.record();
+  {
+    cuda::StreamScope scope(side);
+    fork.wait();
+    add_to(a.data, kN, 1);
+    join.record();
+  }
+  add_to(b.data, kN, 2);
+  join.wait();
+  REQUIRE(cudaStreamEndCapture(cuda::stream(), &graph) == cudaSuccess);
+  REQUIRE(cudaGraphInstantiate(&executable, graph, 0) == cudaSuccess);
+  REQUIRE(cudaGraphLaunch(executable, cuda::stream()) == cudaSuccess);
+  CHECK(a.download() == all(1));
+  CHECK(b.download() == all(2));
+  CHECK(cudaGraphExecDestroy(executable) == cudaSuccess);
+  CHECK(cudaGraphDestroy(graph) == cudaSuccess);
+}
+
 TEST_CASE("cuda graphs: a call that waits spoils a capture") {
   if (no_device()) return;
   cudaGraph_t graph = nullptr;
