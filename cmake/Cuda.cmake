@@ -1,21 +1,22 @@
 # The CUDA side, by DIOPTER_CUDA:
 #   on    nvcc compiles the .cu files; cuDNN must be there
 #   host  the host executor runs them on the CPU; needs nothing of CUDA but its headers
+#   ptx   nvcc compiles them, and the host executor runs the PTX that it made; kernels and their tests only
 #   off   no CUDA
 #   auto  on where a GPU, nvcc and cuDNN are found, for that GPU; otherwise off; says which and why
 # Headers and libraries come from a toolkit or from NVIDIA's wheels (pip: nvidia-cuda-runtime, nvidia-cudnn-cu13, ...),
 # whose folders nvidia/*/{include,lib} and include/ are searched below DIOPTER_CUDA_WHEELS. tools/setup.sh --cuda and
 # --cuda-headers put them where that points at first.
-# Sets DIOPTER_CUDA_KIND to on, host or off, and makes the target diopter_cuda, which carries what .cu files and
+# Sets DIOPTER_CUDA_KIND to on, host, ptx or off, and makes the target diopter_cuda, which carries what .cu files and
 # *_cuda.cpp need.
-set(DIOPTER_CUDA auto CACHE STRING "CUDA side: on, host (executor on the CPU), off, or auto")
-set_property(CACHE DIOPTER_CUDA PROPERTY STRINGS auto on host off)
+set(DIOPTER_CUDA auto CACHE STRING "CUDA side: on, host or ptx (executor on the CPU), off, or auto")
+set_property(CACHE DIOPTER_CUDA PROPERTY STRINGS auto on host ptx off)
 set(DIOPTER_CUDA_WHEELS ${PROJECT_SOURCE_DIR}/build/wheels CACHE PATH
     "Folder with NVIDIA's Python wheels, unpacked (nvidia/, include/)")
-option(DIOPTER_EXECUTOR_CHECK "With DIOPTER_CUDA=host: one block at a time, shared memory that sanitizers see; kernels only"
+option(DIOPTER_EXECUTOR_CHECK "With DIOPTER_CUDA=host or ptx: one block at a time, shared memory that sanitizers see; kernels only"
        OFF)
-if(NOT DIOPTER_CUDA MATCHES "^(auto|on|host|off)$")
-  message(FATAL_ERROR "DIOPTER_CUDA is '${DIOPTER_CUDA}', must be auto, on, host or off")
+if(NOT DIOPTER_CUDA MATCHES "^(auto|on|host|ptx|off)$")
+  message(FATAL_ERROR "DIOPTER_CUDA is '${DIOPTER_CUDA}', must be auto, on, host, ptx or off")
 endif()
 
 file(GLOB wheel_includes ${DIOPTER_CUDA_WHEELS}/nvidia/*/include)
@@ -24,13 +25,21 @@ include(cmake/Gpu.cmake)
 set(cuda_places $ENV{CUDA_HOME} $ENV{CUDA_PATH} /usr/local/cuda)
 add_library(diopter_cuda INTERFACE)
 
-# Sets `missing` to a sentence about the first part that a build with nvcc lacks, or to nothing.
-function(find_cuda_parts missing)
+# Sets `missing` to a sentence when there is no nvcc, or to nothing.
+function(find_nvcc missing)
   set(${missing} "" PARENT_SCOPE)
   find_program(CMAKE_CUDA_COMPILER nvcc HINTS ENV CUDACXX PATHS ${cuda_places} PATH_SUFFIXES bin)
   if(NOT CMAKE_CUDA_COMPILER)
     set(${missing} "nvcc is not found: install the CUDA Toolkit 12.8 or newer, or name it with -DCMAKE_CUDA_COMPILER"
         PARENT_SCOPE)
+  endif()
+endfunction()
+
+# The same for the first part that a build for a GPU lacks.
+function(find_cuda_parts missing)
+  find_nvcc(no_nvcc)
+  set(${missing} "${no_nvcc}" PARENT_SCOPE)
+  if(no_nvcc)
     return()
   endif()
   get_filename_component(toolkit ${CMAKE_CUDA_COMPILER} DIRECTORY)
@@ -76,15 +85,15 @@ elseif(DIOPTER_CUDA STREQUAL "auto")
     message(NOTICE "a GPU and nvcc are here; building for the GPU (${gpu_architectures})")
   endif()
 endif()
-set(DIOPTER_CUDA_KIND ${kind} CACHE INTERNAL "CUDA side of this build: on, host or off")
+set(DIOPTER_CUDA_KIND ${kind} CACHE INTERNAL "CUDA side of this build: on, host, ptx or off")
 
 set(CUDA_BUILD_TEXT "not in this build")  # for `diopter info`
-if(DIOPTER_CUDA_KIND STREQUAL "on")
+
+# For nvcc as a compiler of CMake's, with these architectures where the user named none. Not a function, because languages
+# are enabled at file scope.
+macro(enable_nvcc)
   if(NOT CMAKE_CUDA_ARCHITECTURES)
-    set(CMAKE_CUDA_ARCHITECTURES ${gpu_architectures})
-  endif()
-  if(NOT CMAKE_CUDA_ARCHITECTURES)
-    set(CMAKE_CUDA_ARCHITECTURES 80-real 86-real 89-real 90-real 100-real 120)
+    set(CMAKE_CUDA_ARCHITECTURES ${ARGN})
   endif()
   set(CMAKE_CUDA_ARCHITECTURES "${CMAKE_CUDA_ARCHITECTURES}" CACHE STRING "Architectures to compile kernels for")
   set(CMAKE_CUDA_HOST_COMPILER ${CMAKE_CXX_COMPILER} CACHE FILEPATH "Host compiler of nvcc")
@@ -98,6 +107,13 @@ if(DIOPTER_CUDA_KIND STREQUAL "on")
   set(CMAKE_CUDA_STANDARD 20)
   set(CMAKE_CUDA_STANDARD_REQUIRED ON)
   set(CMAKE_CUDA_EXTENSIONS OFF)
+endmacro()
+
+if(DIOPTER_CUDA_KIND STREQUAL "on")
+  if(NOT gpu_architectures)
+    set(gpu_architectures 80-real 86-real 89-real 90-real 100-real 120)
+  endif()
+  enable_nvcc(${gpu_architectures})
   find_package(CUDAToolkit 12.8 REQUIRED)
   target_include_directories(diopter_cuda SYSTEM INTERFACE ${CUDNN_INCLUDE_DIR} ${CUDNN_FRONTEND_INCLUDE_DIR})
   target_link_libraries(diopter_cuda INTERFACE CUDA::cudart_static ${CUDNN_LIBRARY} ${NVRTC_LIBRARY})
@@ -105,10 +121,18 @@ if(DIOPTER_CUDA_KIND STREQUAL "on")
   string(REPLACE "-real" "" text "${text}")
   set(CUDA_BUILD_TEXT "compiled by nvcc ${CMAKE_CUDA_COMPILER_VERSION} for sm_${text}")
   message(STATUS "CUDA: nvcc ${CMAKE_CUDA_COMPILER_VERSION}, architectures ${CMAKE_CUDA_ARCHITECTURES}, ${CUDNN_LIBRARY}")
-elseif(DIOPTER_CUDA_KIND STREQUAL "host")
+elseif(DIOPTER_CUDA_KIND MATCHES "^(host|ptx)$")
+  if(DIOPTER_CUDA_KIND STREQUAL "ptx")
+    find_nvcc(missing)
+    if(missing)
+      message(FATAL_ERROR "DIOPTER_CUDA=ptx, but ${missing}")
+    endif()
+    enable_nvcc(90-virtual)
+    set(CMAKE_CUDA_RUNTIME_LIBRARY None)  # the executor is it
+  endif()
   find_path(CUDA_HEADERS cuda_runtime.h HINTS ${wheel_includes} ${cuda_places} PATH_SUFFIXES include)
   if(NOT CUDA_HEADERS)
-    message(FATAL_ERROR "DIOPTER_CUDA=host needs CUDA's headers: install a toolkit, or run tools/setup.sh --cuda-headers")
+    message(FATAL_ERROR "DIOPTER_CUDA=${DIOPTER_CUDA} needs CUDA's headers: install a toolkit, or run tools/setup.sh --cuda-headers")
   endif()
   target_include_directories(diopter_cuda SYSTEM INTERFACE ${CUDA_HEADERS} ${wheel_includes})
   if(DIOPTER_EXECUTOR_CHECK)
@@ -118,7 +142,7 @@ elseif(DIOPTER_CUDA_KIND STREQUAL "host")
     target_compile_definitions(diopter_cuda INTERFACE DIOPTER_EXECUTOR_TSAN)
   endif()
   set(CUDA_BUILD_TEXT "on the CPU: the host executor")
-  message(STATUS "CUDA: host executor, headers in ${CUDA_HEADERS}")
+  message(STATUS "CUDA: host executor, headers in ${CUDA_HEADERS}, kernels from ${DIOPTER_CUDA_KIND}")
 endif()
 
 # How .cu files are compiled for the host executor: as C++, which casts between float* and float4*, and adds floats up in
@@ -129,4 +153,33 @@ function(executor_sources)
     list(APPEND options -femulated-tls)
   endif()
   set_source_files_properties(${ARGN} PROPERTIES LANGUAGE CXX COMPILE_OPTIONS "${options}" SKIP_PRECOMPILE_HEADERS ON)
+endfunction()
+
+# Links a target of the kind ptx with .cu files; `scope` is INTERFACE for a library whose programs shall be linked with them.
+# nvcc compiles host and device code, as for a GPU; then its PTX becomes C++ on the lines of the .cu files, which has little
+# optimisation because there is as much of it as there are instructions. Objects, not members of an archive: kernels are
+# registered by constructors that nothing refers to.
+function(link_translated target scope)
+  set(compiled ${target}_nvcc)
+  add_library(${compiled} OBJECT ${ARGN})
+  target_link_libraries(${compiled} PRIVATE diopter_flags diopter_cuda)
+  target_compile_definitions(${compiled} PRIVATE DIOPTER_WITH_CUDA DIOPTER_HOST_EXECUTOR)
+  target_compile_options(${compiled} PRIVATE --no-compress)  # ptx_to_cpp finds the PTX in the objects
+  set(translated ${target}_translated)
+  add_library(${translated} OBJECT)
+  target_link_libraries(${translated} PRIVATE diopter_flags diopter_cuda)
+  target_compile_options(${translated} PRIVATE -O1 -w -fno-strict-aliasing -fwrapv -fstack-clash-protection)
+  foreach(source ${ARGN})
+    file(RELATIVE_PATH name ${PROJECT_SOURCE_DIR} ${source})
+    file(RELATIVE_PATH name_here ${CMAKE_CURRENT_SOURCE_DIR} ${source})
+    set(object $<FILTER:$<TARGET_OBJECTS:${compiled}>,INCLUDE,/${name_here}.o$>)
+    set(output ${PROJECT_BINARY_DIR}/generated/${name}.cpp)
+    get_filename_component(folder ${output} DIRECTORY)
+    file(MAKE_DIRECTORY ${folder})
+    add_custom_command(OUTPUT ${output} COMMAND ptx_to_cpp ${object} ${output} ${PROJECT_SOURCE_DIR}
+                       DEPENDS ptx_to_cpp ${object}
+                       COMMENT "Translating the PTX of ${name}" VERBATIM)
+    target_sources(${translated} PRIVATE ${output})
+  endforeach()
+  target_sources(${target} ${scope} $<TARGET_OBJECTS:${compiled}> $<TARGET_OBJECTS:${translated}>)
 endfunction()

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <iterator>
 #include <utility>
 
 #include "kernels/host_executor/address_sanitizer.h"
@@ -14,12 +15,22 @@ namespace {
 
 using Pieces = std::map<const char*, std::size_t>;
 
+/// The last piece that begins at p or before, or the end.
+Pieces::const_iterator piece_before(const Pieces& pieces, const void* p) {
+  const auto next = pieces.upper_bound(static_cast<const char*>(p));
+  return next == pieces.begin() ? pieces.end() : std::prev(next);
+}
+
 /// The piece that p lies in, or the end.
 Pieces::const_iterator piece_of(const Pieces& pieces, const void* p) {
-  auto next = pieces.upper_bound(static_cast<const char*>(p));
-  if (next == pieces.begin()) return pieces.end();
-  --next;
-  return static_cast<const char*>(p) < next->first + next->second ? next : pieces.end();
+  const auto piece = piece_before(pieces, p);
+  if (piece == pieces.end()) return piece;
+  return static_cast<const char*>(p) < piece->first + piece->second ? piece : pieces.end();
+}
+
+Allocation allocation(const Pieces& pieces, const void* p) {
+  const auto piece = piece_before(pieces, p);
+  return piece == pieces.end() ? Allocation{} : Allocation{piece->first, piece->second};
 }
 
 void* allocate_aligned(std::size_t bytes) {
@@ -44,6 +55,7 @@ void* DeviceMemory::allocate(std::size_t bytes, Kept from) {
   if (!memory) return nullptr;
   fill_fresh(memory, bytes);
   pieces_[static_cast<const char*>(memory)] = bytes;
+  ++changes_;
   used_ += bytes;
   if (accesses_ == 0) address_sanitizer::forbid(memory, bytes);
   return memory;
@@ -60,6 +72,7 @@ bool DeviceMemory::release(void* memory, Kept kept) {
     kept_bytes_ += piece->second;
   }
   pieces_.erase(piece);
+  ++changes_;
   std::free(memory);
   return true;
 }
@@ -74,6 +87,8 @@ bool DeviceMemory::holds(const void* p, std::size_t bytes) const {
 }
 
 bool DeviceMemory::contains(const void* p) const { return piece_of(pieces_, p) != pieces_.end(); }
+
+Allocation DeviceMemory::allocation_before(const void* p) const { return allocation(pieces_, p); }
 
 std::size_t DeviceMemory::total() const {
   if (options().memory > 0) return options().memory << 20;
@@ -94,15 +109,19 @@ void DeviceMemory::set_accessible(bool accessible) {
 void* PinnedMemory::allocate(std::size_t bytes) {
   void* memory = allocate_aligned(bytes);
   if (memory) pieces_[static_cast<const char*>(memory)] = bytes;
+  ++changes_;
   return memory;
 }
 
 bool PinnedMemory::release(void* memory) {
   if (pieces_.erase(static_cast<const char*>(memory)) == 0) return false;
+  ++changes_;
   std::free(memory);
   return true;
 }
 
 bool PinnedMemory::contains(const void* p) const { return piece_of(pieces_, p) != pieces_.end(); }
+
+Allocation PinnedMemory::allocation_before(const void* p) const { return allocation(pieces_, p); }
 
 }  // namespace diopter::host_executor

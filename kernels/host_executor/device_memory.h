@@ -3,10 +3,16 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <map>
 #include <set>
 
 namespace diopter::host_executor {
+
+struct Allocation {
+  const void* begin = nullptr;
+  std::size_t bytes = 0;
+};
 
 class DeviceMemory {
  public:
@@ -24,6 +30,10 @@ class DeviceMemory {
   bool holds(const void* p, std::size_t bytes) const;
   /// Whether p lies in any piece.
   bool contains(const void* p) const;
+  /// The one that p lies in or, where there is none, the last that begins before it; empty where none does.
+  Allocation allocation_before(const void* p) const;
+  /// Number of allocations and releases so far.
+  std::uint64_t changes() const { return changes_; }
   std::size_t total() const;
   std::size_t free() const;
 
@@ -48,6 +58,7 @@ class DeviceMemory {
   std::map<const char*, std::size_t> pieces_;        // start, bytes
   std::map<Kept, std::multiset<std::size_t>> kept_;  // bytes of released pieces
   std::size_t used_ = 0, kept_bytes_ = 0;
+  std::uint64_t changes_ = 0;
   int accesses_ = 0;
 };
 
@@ -57,9 +68,12 @@ class PinnedMemory {
   void* allocate(std::size_t bytes);
   bool release(void* memory);
   bool contains(const void* p) const;
+  Allocation allocation_before(const void* p) const;
+  std::uint64_t changes() const { return changes_; }
 
  private:
   std::map<const char*, std::size_t> pieces_;
+  std::uint64_t changes_ = 0;
 };
 
 }  // namespace diopter::host_executor

@@ -106,6 +106,7 @@ struct LaunchShape {
   std::size_t shared;
   const char* file;
   int line;
+  const char* verb = "launched";  // at file and line
 };
 
 /// Gives a grid to the stream; `run` is called with `arguments` once for each CUDA thread.

@@ -33,6 +33,7 @@ Options read() {
   const std::string order = variable("DIOPTER_EXECUTOR_ORDER"), seed = variable("DIOPTER_EXECUTOR_SEED");
   const std::string fill = variable("DIOPTER_EXECUTOR_FILL"), lazy = variable("DIOPTER_EXECUTOR_LAZY");
   const std::string memory = variable("DIOPTER_EXECUTOR_MEMORY"), fault = variable("DIOPTER_EXECUTOR_FAULT");
+  const std::string approximation = variable("DIOPTER_EXECUTOR_APPROX");
   if (order == "reverse") {
     result.order = Order::reverse;
   } else if (order == "shuffle") {
@@ -50,6 +51,14 @@ Options read() {
   result.launches = std::getenv("DIOPTER_EXECUTOR_LAUNCHES");
   if (!memory.empty()) {
     result.memory = static_cast<unsigned long>(number("DIOPTER_EXECUTOR_MEMORY", memory, "a number of MiB"));
+  }
+  result.random_approximation = approximation == "random";
+  if (!approximation.empty() && !result.random_approximation) {
+    constexpr const char* kAllowed = "-2, -1, 0, 1, 2 or random";
+    const bool negative = approximation[0] == '-';
+    const long ulps = number("DIOPTER_EXECUTOR_APPROX", approximation.substr(negative ? 1 : 0), kAllowed);
+    if (ulps > 2) reject("DIOPTER_EXECUTOR_APPROX", approximation, kAllowed);
+    result.approximation = static_cast<int>(negative ? -ulps : ulps);
   }
   static constexpr std::pair<const char*, Fault> kFaults[] = {{"", Fault::no},
                                                               {"no_driver", Fault::no_driver},

@@ -181,9 +181,9 @@ std::string Worker::name(unsigned thread) const {
 
 void Worker::fail(const std::string& what, Site site) const {
   std::fflush(stdout);
-  std::fprintf(stderr, "host executor: kernel launched at %s:%d, block (%u,%u,%u): %s, at %s:%d\n", grid_->shape.file,
-               grid_->shape.line, current_block.x, current_block.y, current_block.z, what.c_str(), site.file,
-               site.line);
+  std::fprintf(stderr, "host executor: kernel %s at %s:%d, block (%u,%u,%u): %s, at %s:%d\n", grid_->shape.verb,
+               grid_->shape.file, grid_->shape.line, current_block.x, current_block.y, current_block.z, what.c_str(),
+               site.file, site.line);
   std::abort();
 }
 

@@ -22,6 +22,8 @@ const std::vector<FolderRule>& folder_rules() {
         {"kernels/base", {}},
         {"kernels/device", {"kernels/base"}},
         {"kernels/host_executor", {"kernels/base"}},
+        {"kernels/host_executor/ptx/translator", {"kernels/base"}},
+        {"kernels/host_executor/ptx/runtime", {"kernels/base", "kernels/host_executor"}},
         {"kernels/toolkit", {"kernels/base", "kernels/device", "kernels/host_executor"}},
         {"kernels/nn", toolkit},
         {"kernels/nn/conv2d", with(toolkit, {"kernels/nn"})},

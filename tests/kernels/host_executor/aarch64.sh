@@ -20,7 +20,7 @@ compile() {  # SOURCE...
   printf '%s\0' "$@" | xargs -0 -P "$(nproc)" -I{} bash -c \
     'aarch64-linux-gnu-g++ "${@:3}" -xc++ -c "$1" -o "$2/${1//\//_}.o"' _ {} "$out" "${flags[@]}"
 }
-sources() { find "$@" -name '*.cpp' -o -name '*.cu' | grep -vE '/(parallel|libraries|gemm_[a-z]*)\.cpp|_cudnn\.cpp|planted_bugs\.cu'; }
+sources() { find "$@" -name '*.cpp' -o -name '*.cu' | grep -vE '/(parallel|libraries|gemm_[a-z]*)\.cpp|_cudnn\.cpp|planted_bugs\.cu|kernel_outputs|host_executor/ptx/'; }
 
 mapfile -t kernels < <(sources kernels)
 mapfile -t tests < <(sources tests/kernels tests/support)
