@@ -356,7 +356,7 @@ void pinned_copy_program(Arrays& a, bool wait) {
 void staging_program(Arrays& a, bool wait) {
   auto* host = static_cast<float*>(allocate_pinned(kN * sizeof(float)));
   for (int i = 0; i < kN; ++i) host[i] = 1.0f;
-  copy_from_host(a.y, host, kN * sizeof(float));
+  queue_copy_from_host(a.y, host, kN * sizeof(float));
   if (wait) synchronize();
   for (int i = 0; i < kN; ++i) host[i] = 2.0f;
 }
