@@ -62,6 +62,12 @@ function(find_cuda_parts missing)
   if(NOT CUDNN_FRONTEND_INCLUDE_DIR)
     set(${missing} "the headers of cudnn-frontend are not found: tools/setup.sh --cuda fetches them, or name their\
  folder with -DCUDNN_FRONTEND_INCLUDE_DIR" PARENT_SCOPE)
+    return()
+  endif()
+  find_path(CUBLASLT_INCLUDE_DIR cublasLt.h HINTS ${wheel_includes} ${toolkit}/.. ${cuda_places} PATH_SUFFIXES include)
+  if(NOT CUBLASLT_INCLUDE_DIR)
+    set(${missing} "cuBLAS's header cublasLt.h is not found: it is part of the toolkit, or pip install nvidia-cublas and name\
+ the folder that holds nvidia/ with -DDIOPTER_CUDA_WHEELS" PARENT_SCOPE)
   endif()
 endfunction()
 
@@ -115,12 +121,30 @@ if(DIOPTER_CUDA_KIND STREQUAL "on")
   endif()
   enable_nvcc(${gpu_architectures})
   find_package(CUDAToolkit 12.8 REQUIRED)
-  target_include_directories(diopter_cuda SYSTEM INTERFACE ${CUDNN_INCLUDE_DIR} ${CUDNN_FRONTEND_INCLUDE_DIR})
-  target_link_libraries(diopter_cuda INTERFACE CUDA::cudart_static ${CUDNN_LIBRARY} ${NVRTC_LIBRARY})
+  target_include_directories(diopter_cuda SYSTEM INTERFACE ${CUDNN_INCLUDE_DIR} ${CUDNN_FRONTEND_INCLUDE_DIR}
+    ${CUBLASLT_INCLUDE_DIR})
+  target_link_libraries(diopter_cuda INTERFACE CUDA::cudart_static ${CUDNN_LIBRARY} ${NVRTC_LIBRARY} ${CMAKE_DL_LIBS})
+  # cuBLASLt is opened at its first use (kernels/nn/conv2d/conv2d_products.h): programs know where it lay when they were
+  # linked, and run without it.
+  find_library(CUBLASLT_LIBRARY NAMES cublasLt libcublasLt.so.13 libcublasLt.so.12 HINTS ${wheel_libraries}
+               ${CUDAToolkit_LIBRARY_DIR} ${cuda_places} PATH_SUFFIXES lib64 lib)
+  if(CUBLASLT_LIBRARY)
+    get_filename_component(cublaslt_folder ${CUBLASLT_LIBRARY} DIRECTORY)
+    target_link_options(diopter_cuda INTERFACE -Wl,-rpath,${cublaslt_folder})
+  endif()
+  file(STRINGS ${CUDNN_FRONTEND_INCLUDE_DIR}/cudnn_frontend_version.h frontend_lines
+       REGEX "define CUDNN_FRONTEND_(MAJOR|MINOR|PATCH)_VERSION [0-9]+")
+  string(REGEX REPLACE "[^;]*_VERSION ([0-9]+)[^;]*" "\\1" frontend_version "${frontend_lines}")
+  string(REPLACE ";" "." frontend_version "${frontend_version}")
+  if(frontend_version VERSION_LESS 1.32)
+    message(FATAL_ERROR "cudnn-frontend ${frontend_version} in ${CUDNN_FRONTEND_INCLUDE_DIR} is too old, 1.32.0 is what was\
+ tried: tools/setup.sh --cuda fetches it, or name its folder with -DCUDNN_FRONTEND_INCLUDE_DIR")
+  endif()
   string(REPLACE ";" ", " text "${CMAKE_CUDA_ARCHITECTURES}")
   string(REPLACE "-real" "" text "${text}")
   set(CUDA_BUILD_TEXT "compiled by nvcc ${CMAKE_CUDA_COMPILER_VERSION} for sm_${text}")
-  message(STATUS "CUDA: nvcc ${CMAKE_CUDA_COMPILER_VERSION}, architectures ${CMAKE_CUDA_ARCHITECTURES}, ${CUDNN_LIBRARY}")
+  message(STATUS "CUDA: nvcc ${CMAKE_CUDA_COMPILER_VERSION}, architectures ${CMAKE_CUDA_ARCHITECTURES}, ${CUDNN_LIBRARY}, "
+                 "cudnn-frontend ${frontend_version}, cuBLASLt ${CUBLASLT_LIBRARY}")
 elseif(DIOPTER_CUDA_KIND MATCHES "^(host|ptx)$")
   if(DIOPTER_CUDA_KIND STREQUAL "ptx")
     find_nvcc(missing)

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "engine/shapes_only.h"
 #include "kernels/nn/batch_norm.h"
 #include "kernels/nn/conv2d/conv2d.h"
 #include "kernels/nn/elementwise.h"
@@ -70,6 +71,18 @@ Variable conv2d_rows(const Variable& x, const Levels& levels, const Variable& w,
     with_dtype(y.dtype(), [&](auto t) { forward(t, t); });
   } else {
     forward(bf16{}, float{});
+  }
+  if (ShapesOnly* shapes = ShapesOnly::current()) {
+    const bool recorded = is_recorded({w, x, p.bias, p.residual});
+    shapes->add({.shape = shape,
+                 .input = xv.dtype(),
+                 .output = y.dtype(),
+                 .scale = p.scale.defined(),
+                 .bias = bias.defined(),
+                 .residual = residual.defined(),
+                 .relu = p.relu,
+                 .data_gradient = recorded && x.requires_gradient(),
+                 .weight_gradient = recorded && w.requires_gradient()});
   }
 
   const Tensor kept = p.relu ? y : Tensor();

@@ -1,15 +1,22 @@
-// diopter kernels: the hand-written kernels; their tests on every device and executor flavour; their times.
+// diopter kernels: the hand-written kernels; their tests on every device and executor flavour; their times; how the
+// convolutions are computed on GPUs.
 #include <cstdio>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <string>
+#include <vector>
 
 #include "engine/device.h"
 #include "kernels/base/files.h"
+#include "retinanet/config/backbone_names.h"
+#include "retinanet/config/presets.h"
 #include "tools/command/command.h"
 #include "tools/kernels/bench.h"
 #include "tools/kernels/check.h"
 #include "tools/kernels/list.h"
+#include "tools/kernels/plan_tables.h"
+#include "tools/kernels/plans.h"
 
 namespace diopter {
 
@@ -66,6 +73,46 @@ void bench(const Request& request) {
   if (!request.json.empty()) write_file_atomically(request.json, rows.dump(1) + "\n");
 }
 
+struct PlansRequest {
+  std::vector<std::string> gpus, presets;
+  std::string backbone, csv, json;
+  int classes = 80, images = 0;
+};
+
+/// The configurations that are asked for: presets with their own backbone, with one that is named, or with all.
+std::vector<Config> configurations(const PlansRequest& request) {
+  std::vector<Config> configs;
+  for (const std::string& name : request.presets.empty() ? preset_names() : request.presets) {
+    const Config config = preset(name);
+    std::vector<std::string> backbones{request.backbone.empty() ? config.model.backbone : request.backbone};
+    if (request.backbone == "all") backbones = backbone_names();
+    for (const std::string& backbone : backbones) {
+      configs.push_back(config);
+      configs.back().model.backbone = backbone;
+    }
+  }
+  return configs;
+}
+
+void plans(const PlansRequest& request) {
+  std::set<cuda::Conv2dProblem> problems;
+  for (const Config& config : configurations(request)) {
+    std::vector<int> images{config.detect.batch_size, config.train.batch_size};
+    if (request.images > 0) images = {request.images};
+    for (const auto& problem : convolution_problems(config, request.classes, images)) problems.insert(problem);
+  }
+  const std::vector<cuda::Conv2dProblem> list(problems.begin(), problems.end());
+  std::vector<PlanRow> all;
+  for (const std::string& gpu : request.gpus.empty() ? gpu_names() : request.gpus) {
+    const std::vector<PlanRow> rows = gpu == "here" ? plan_rows_here(list) : plan_rows(gpu, gpu_description(gpu), list);
+    std::printf("%s%s\n%s", all.empty() ? "" : "\n", gpu.c_str(), plan_summary(rows).c_str());
+    std::fflush(stdout);
+    all.insert(all.end(), rows.begin(), rows.end());
+  }
+  if (!request.csv.empty()) write_file_atomically(request.csv, plan_csv(all));
+  if (!request.json.empty()) write_file_atomically(request.json, plan_json(all));
+}
+
 }  // namespace
 
 void add_kernels_command(Command& program) {
@@ -109,6 +156,26 @@ void add_kernels_command(Command& program) {
   add_device_option(times, request->device);
   add_thread_option(times);
   times.action([request] { bench(*request); });
+
+  Command ask = command.subcommand(
+      "plans", "Asks cuDNN how it computes every convolution on a GPU, which need not be here",
+      "kernels plans --gpu h200 --preset paper\n"
+      "  diopter kernels plans --backbone all --csv plans.csv\n\n"
+      "Forward passes with their epilogues and both gradients, in float and bf16, for pictures of 4:3 at the sizes of\n"
+      "the configurations. In a build with cuDNN (preset cuda).");
+  const auto wanted = std::make_shared<PlansRequest>();
+  std::string names = "here";
+  for (const std::string& name : gpu_names()) names += ", " + name;
+  ask.repeated("--gpu", wanted->gpus,
+               "Name of a described GPU, a file of cuDNN's JSON, or here: " + names + "; all described ones by default")
+      .type("NAME");
+  ask.repeated("--preset", wanted->presets, "Convolutions of these presets; of all by default").type("NAME");
+  ask.text("--backbone", wanted->backbone, "This backbone instead of the presets' own, or all").type("NAME");
+  ask.number("--classes", wanted->classes, "Number of classes").positive();
+  ask.number("--images", wanted->images, "Batch size; by default those of training and of detection").not_negative();
+  ask.text("--csv", wanted->csv, "Write every plan to this file").type("OUT");
+  ask.text("--json", wanted->json, "The same as JSON").type("OUT");
+  ask.action([wanted] { plans(*wanted); });
 }
 
 }  // namespace diopter

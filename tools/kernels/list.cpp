@@ -63,9 +63,9 @@ const std::vector<KernelEntry>& kernel_list() {
        .tests = "sgd:*"},
       {.name = "conv2d",
        .files = "kernels/nn/conv2d",
-       .more = "kernels/nn/conv2d/conv2d_cudnn.cpp (convolutions on a GPU) kernels/nn/conv2d/conv2d_host.cu (on the "
-               "host executor)",
-       .formula = "cross-correlation; hand-written on CUDA: epilogue and its gradient",
+       .more = "kernels/nn/conv2d/conv2d_cudnn.cpp, conv2d_route.h (convolutions on a GPU) "
+               "kernels/nn/conv2d/conv2d_host.cu (on the host executor)",
+       .formula = "cross-correlation; hand-written on CUDA: epilogue and its gradient, scaled weights",
        .floor = "epilogue 2 s per value, 3 s with a residual; convolutions are bound by arithmetic",
        .tests = "conv2d:*"},
       {.name = "group_norm",

@@ -1,4 +1,4 @@
-// Epilogue of the convolutions on the GPU, and its gradient. The convolutions themselves are in conv2d_cudnn.cpp, or in
+// Epilogue of the convolutions on the GPU, its gradient, and weights with a scale. The convolutions themselves are in conv2d_cudnn.cpp, or in
 // conv2d_host.cu where the host executor stands in for a GPU.
 #include "kernels/nn/conv2d/conv2d.h"
 
@@ -41,6 +41,21 @@ __global__ void __launch_bounds__(kRowThreads)
   });
 }
 
+/// result[o, i] = scale[o] w[o, i], i below `row`. Mapping: rows.cuh, one row for each thread.
+template <class T>
+__global__ void __launch_bounds__(kRowThreads)
+    scale_weights_kernel(int out_channels, int row, const T* w, const float* scale, T* result) {
+  constexpr int N = kPack<T>;
+  const std::int64_t o = pixel_index();
+  const int first = first_channel<N>();
+  if (o >= out_channels || first >= row) return;
+  const std::int64_t i = o * row + first;
+  auto values = read<N>(w + i, row - first);
+#pragma unroll
+  for (int j = 0; j < N; ++j) values[j] = to<T>(float(values[j]) * scale[o]);
+  write(result + i, row - first, values);
+}
+
 /// dz, dresidual and, where partial is not null, partial[chunk, channel] = sum of dy [y > 0] over the rows of a chunk,
 /// all in one pass over dy and y. Mapping and order of sums: rows.cuh. dz and dresidual may be dy: a thread reads
 /// first.
@@ -81,6 +96,13 @@ void conv2d_epilogue(std::int64_t rows, int channels, const T* z, const Conv2dEp
 }
 
 template <class T>
+void conv2d_scaled_weights(int out_channels, int row, const T* w, const float* scale, T* result) {
+  const RowCut cut = row_block<kPack<T>>(row);
+  launch(scale_weights_kernel<T>, {.grid = in_chunks(cut, out_channels, cut.block.y).grid, .block = cut.block},
+         out_channels, row, w, scale, result);
+}
+
+template <class T>
 void conv2d_epilogue_backward(const Conv2dEpilogueBackwardArgs<T>& args) {
   const RowCut cut = cut_for_sums<kPack<T>>(args.rows, args.channels);
   const std::int64_t chunks = cut.grid.x;
@@ -91,6 +113,8 @@ void conv2d_epilogue_backward(const Conv2dEpilogueBackwardArgs<T>& args) {
 
 template void conv2d_epilogue(std::int64_t, int, const float*, const Conv2dEpilogue<float>&, float*);
 template void conv2d_epilogue(std::int64_t, int, const bf16*, const Conv2dEpilogue<bf16>&, bf16*);
+template void conv2d_scaled_weights(int, int, const float*, const float*, float*);
+template void conv2d_scaled_weights(int, int, const bf16*, const float*, bf16*);
 template void conv2d_epilogue_backward(const Conv2dEpilogueBackwardArgs<float>&);
 template void conv2d_epilogue_backward(const Conv2dEpilogueBackwardArgs<bf16>&);
 

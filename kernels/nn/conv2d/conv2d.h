@@ -3,6 +3,10 @@
 //   z[n, oy, ox, o] = sum over ky, kx, i of x[n, oy s - p + ky, ox s - p + kx, i] w[o, ky, kx, i]     (x = 0 outside)
 //   y = relu(z * scale[o] + bias[o] + residual[n, oy, ox, o])                     each part of the epilogue optional
 //
+// Rounding. The CPU, and conv2d_epilogue, compute in float as written. On a GPU the scale is folded into the weights
+// first (rounded to T), and where cuDNN or cuBLASLt fuse the epilogue, the order is z + residual + bias, the bias
+// rounded to T: the order that they have compiled engines for.
+//
 //   dx = correlation of dz with the rotated weights,   dw[o, ky, kx, i] = sum over n, oy, ox of dz[...] x[...]
 //
 // Shapes: x [rows of in(), in_channels], w [out_channels, kernel, kernel, in_channels], y [rows of out(),
@@ -42,6 +46,10 @@ void allow_tf32(bool allowed);
 /// The epilogue by itself, for where cuDNN cannot fuse it: y from z [rows, channels]. z may be y.
 template <class T>
 void conv2d_epilogue(std::int64_t rows, int channels, const T* z, const Conv2dEpilogue<T>& epilogue, T* y);
+
+/// Weights [out_channels, row] with a scale folded into them: result[o, i] = scale[o] w[o, i]. result may be w.
+template <class T>
+void conv2d_scaled_weights(int out_channels, int row, const T* w, const float* scale, T* result);
 
 }  // namespace diopter::cuda
 

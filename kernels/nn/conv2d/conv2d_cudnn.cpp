@@ -1,247 +1,117 @@
-// The convolutions on a GPU: cuDNN's graph API, through NVIDIA's header library cudnn-frontend. This is its only user.
+// The convolutions on a GPU: each level of each pass takes the route that conv2d_route.h chooses, through cuDNN
+// (conv2d_plans.h) or cuBLASLt (conv2d_products.h), with casts and an epilogue of ours where the route says so.
 //
-// A plan is what cuDNN compiles for one shape of one level, one pass and one set of epilogue parts. It is made at its
-// first use, from cuDNN's own ranking without measuring, and kept by the host thread. Engines that may give other bits
-// the next time are left out; so are tensor cores for float (TF32), unless allow_tf32. Where cuDNN has no engine for
-// the convolution with its epilogue, the convolution is run alone and the epilogue is a kernel of ours; where it has
-// none for bf16 (odd numbers of channels, on some GPUs), the convolution runs in float between casts.
+// Plans are made at their first use and kept by the host thread. A scale is folded into the weights first, w'[o] =
+// scale[o] w[o]: one pass over the weights instead of a step of the epilogue for which cuDNN would have to compile a
+// kernel. In bf16 w' and the bias are rounded to bf16.
 #include "kernels/nn/conv2d/conv2d.h"
 
-#define CUDNN_FRONTEND_SKIP_JSON_LIB
-#include <cudnn_frontend.h>
-
 #include <atomic>
-#include <compare>
-#include <map>
-#include <memory>
-#include <string>
 #include <type_traits>
-#include <unordered_map>
-#include <vector>
 
 #include "kernels/base/check.h"
 #include "kernels/device/scratch.h"
 #include "kernels/device/stream.h"
+#include "kernels/nn/conv2d/conv2d_plans.h"
+#include "kernels/nn/conv2d/conv2d_products.h"
+#include "kernels/nn/conv2d/conv2d_route.h"
 #include "kernels/nn/elementwise.h"
 
 namespace diopter::cuda {
 
 namespace {
 
-namespace fe = cudnn_frontend;
-
 std::atomic<bool> tf32_allowed{false};
 
-void require(cudnnStatus_t status, const char* call) {
-  DIOPTER_CHECK(status == CUDNN_STATUS_SUCCESS, call, " failed: ", cudnnGetErrorString(status));
-}
+/// What the libraries offer to this host thread.
+struct Libraries {
+  Conv2dPlans plans;
+  Conv2dProducts products;
 
-/// cuDNN's state of this host thread, working on stream(). It lives as long as the process: others may still need it
-/// when the thread ends.
-cudnnHandle_t handle() {
-  thread_local const cudnnHandle_t mine = [] {
-    stream();  // chooses the device
-    cudnnHandle_t made = nullptr;
-    require(cudnnCreate(&made), "cudnnCreate");
-    return made;
-  }();
-  require(cudnnSetStream(mine, stream()), "cudnnSetStream");
+  Conv2dOffers offers() {
+    return {.plan = [this](const Conv2dProblem& problem, bool may_compile) -> const Conv2dPlan& {
+              return plans.find(problem, may_compile);
+            },
+            .product = [this](const Conv2dProblem& problem) { return products.has(problem); }};
+  }
+};
+
+Libraries& libraries() {
+  thread_local Libraries mine;
   return mine;
 }
 
-enum class Pass : int { forward, data, weight };
-
-/// Names of the tensors in a graph. x is also dx, w also dw, y also dz.
-enum Name : std::int64_t { kX = 1, kW, kY, kScale, kBias, kResidual };
-using Pointers = std::unordered_map<std::int64_t, void*>;
-
-/// All that a plan depends on.
-struct Problem {
-  Pass pass;
-  bool is_bf16;
-  LevelShape in, out;
-  int in_channels, out_channels, kernel, stride, padding;
-  int alignment;  // of activations and weights, in bytes
-  bool tf32;
-  bool scale = false, bias = false, residual = false, relu = false;  // parts of the epilogue
-  int channel_alignment = 16;                                        // of scale and bias
-  bool float_result = false;                                         // of bf16 inputs
-
-  auto operator<=>(const Problem&) const = default;
-};
-
-struct Plan {
-  fe::graph::Graph graph;
-  std::int64_t workspace = 0;
-  std::string problem;  // why there is none; "" when there is
-};
-
-using TensorPointer = std::shared_ptr<fe::graph::Tensor_attributes>;
-
-/// Describes the problem to cuDNN.
-void describe(const Problem& p, fe::graph::Graph& graph) {
-  const auto type = p.is_bf16 ? fe::DataType_t::BFLOAT16 : fe::DataType_t::FLOAT;
-  const auto result = p.float_result ? fe::DataType_t::FLOAT : type;
-  graph.set_io_data_type(type)
-      .set_intermediate_data_type(fe::DataType_t::FLOAT)
-      .set_compute_data_type(fe::DataType_t::FLOAT);
-  // cuDNN names sizes in the order N, C, H, W; the strides say that channels come last.
-  struct Size {
-    std::int64_t n, c, h, w;
-    std::vector<std::int64_t> dim() const { return {n, c, h, w}; }
-    std::vector<std::int64_t> stride() const { return {h * w * c, 1, w * c, c}; }
-  };
-  const Size x{p.in.n, p.in_channels, p.in.h, p.in.w}, w{p.out_channels, p.in_channels, p.kernel, p.kernel};
-  const Size y{p.out.n, p.out_channels, p.out.h, p.out.w}, channel{1, p.out_channels, 1, 1};
-  const auto input = [&](Name name, const Size& size, fe::DataType_t stored) {
-    return graph.tensor(fe::graph::Tensor_attributes()
-                            .set_uid(name)
-                            .set_dim(size.dim())
-                            .set_stride(size.stride())
-                            .set_alignment(name == kScale || name == kBias ? p.channel_alignment : p.alignment)
-                            .set_data_type(stored));
-  };
-  const auto geometry = [&](auto attributes) {
-    return attributes.set_padding({p.padding, p.padding}).set_stride({p.stride, p.stride}).set_dilation({1, 1});
-  };
-  const auto output = [&](const TensorPointer& tensor, Name name, const Size& size, fe::DataType_t stored) {
-    tensor->set_output(true)
-        .set_uid(name)
-        .set_dim(size.dim())
-        .set_stride(size.stride())
-        .set_alignment(p.alignment)
-        .set_data_type(stored);
-  };
-
-  if (p.pass == Pass::data) {
-    output(graph.conv_dgrad(input(kY, y, type), input(kW, w, type), geometry(fe::graph::Conv_dgrad_attributes())), kX,
-           x, result);
-  } else if (p.pass == Pass::weight) {
-    output(graph.conv_wgrad(input(kY, y, type), input(kX, x, type), geometry(fe::graph::Conv_wgrad_attributes())), kW,
-           w, result);
-  } else {
-    auto z = graph.conv_fprop(input(kX, x, type), input(kW, w, type), geometry(fe::graph::Conv_fprop_attributes()));
-    const auto apply = [&](fe::PointwiseMode_t mode, const TensorPointer& operand) {
-      z = graph.pointwise(z, operand, fe::graph::Pointwise_attributes().set_mode(mode));
-    };
-    if (p.scale) apply(fe::PointwiseMode_t::MUL, input(kScale, channel, fe::DataType_t::FLOAT));
-    if (p.bias) apply(fe::PointwiseMode_t::ADD, input(kBias, channel, fe::DataType_t::FLOAT));
-    if (p.residual) apply(fe::PointwiseMode_t::ADD, input(kResidual, y, result));
-    if (p.relu) z = graph.pointwise(z, fe::graph::Pointwise_attributes().set_mode(fe::PointwiseMode_t::RELU_FWD));
-    output(z, kY, y, result);
-  }
+Conv2dRoute route_of(const Conv2dProblem& problem, bool in_place = false) {
+  const Conv2dRoute route = conv2d_route(problem, in_place, libraries().offers());
+  DIOPTER_CHECK(!route.plan || route.plan->kind != Conv2dPlan::Kind::none, "cuDNN has no engine for a convolution (",
+                text_of(problem), "): ", route.plan->reason);
+  return route;
 }
 
-/// The first engine of cuDNN's ranking that is deterministic and exact enough.
-std::unique_ptr<Plan> make_plan(const Problem& p) {
-  auto plan = std::make_unique<Plan>();
-  fe::graph::Graph& graph = plan->graph;
-  describe(p, graph);
-  std::vector<fe::NumericalNote_t> unwanted{fe::NumericalNote_t::NONDETERMINISTIC,
-                                            fe::NumericalNote_t::DOWN_CONVERT_INPUTS,
-                                            fe::NumericalNote_t::REDUCED_PRECISION_REDUCTION};
-  if (!p.is_bf16 && !p.tf32) unwanted.push_back(fe::NumericalNote_t::TENSOR_CORE);
-  const auto failed = [&](fe::error_t status) {
-    if (status.is_bad()) plan->problem = "cuDNN says: " + status.get_message();
-    return status.is_bad();
-  };
-  if (failed(graph.validate()) || failed(graph.build_operation_graph(handle())) ||
-      failed(graph.create_execution_plans({fe::HeurMode_t::A, fe::HeurMode_t::FALLBACK}))) {
-    return plan;
-  }
-  graph.deselect_numeric_notes(unwanted);
-  if (failed(graph.check_support()) || failed(graph.build_plans())) return plan;
-  failed(graph.get_workspace_size(plan->workspace));
-  return plan;
+/// Of an address, in bytes: at most 16, what the widest access needs.
+int alignment_of(const void* p) {
+  const std::uintptr_t address = reinterpret_cast<std::uintptr_t>(p) | 16;
+  return static_cast<int>(address & (~address + 1));
 }
 
-const Plan& plan_for(const Problem& problem) {
-  thread_local std::map<Problem, std::unique_ptr<Plan>> plans;
-  std::unique_ptr<Plan>& plan = plans[problem];
-  if (!plan) plan = make_plan(problem);
-  return *plan;
-}
-
-bool can_run(const Problem& problem) { return plan_for(problem).problem.empty(); }
-
-void run(const Problem& problem, Pointers pointers) {
-  const Plan& plan = plan_for(problem);
-  DIOPTER_CHECK(plan.problem.empty(), "cuDNN has no engine for a convolution of ", problem.in.n, "x", problem.in.h, "x",
-                problem.in.w, "x", problem.in_channels, " to ", problem.out_channels, " channels, kernel ",
-                problem.kernel, ", stride ", problem.stride, ": ", plan.problem);
-  std::erase_if(pointers, [](const auto& entry) { return !entry.second; });
-  const Scratch<char> workspace(plan.workspace);
-  fe::error_t status = plan.graph.execute(handle(), pointers, workspace.data());
-  DIOPTER_CHECK(status.is_good(), "cuDNN failed: ", status.get_message());
-}
-
-/// Of all the addresses: at most 16, what the widest access needs.
-template <class... T>
-int alignment_of(const T*... p) {
-  const std::uintptr_t all = (reinterpret_cast<std::uintptr_t>(p) | ... | 16);
-  return static_cast<int>(all & (~all + 1));
-}
-
-/// Inputs of type T, results of type Y.
+/// A level with inputs of type T and results of type Y, without an epilogue.
 template <class T, class Y>
-Problem problem_of(Pass pass, const Conv2dShape& s, int level, int alignment) {
-  return {.pass = pass,
-          .is_bf16 = std::is_same_v<T, bf16>,
-          .in = s.in.level[level],
-          .out = s.out().level[level],
-          .in_channels = s.in_channels,
-          .out_channels = s.out_channels,
-          .kernel = s.kernel,
-          .stride = s.stride,
-          .padding = s.padding,
-          .alignment = alignment,
-          .tf32 = tf32_allowed,
-          .float_result = !std::is_same_v<T, Y>};
-}
-
-/// cuDNN's interface takes inputs as void* too.
-void* untyped(const void* p) { return const_cast<void*>(p); }
-
-/// One of the tensors of a convolution.
-template <class T>
-struct Operand {
-  Name name;
-  T* data;
-  std::int64_t size;
-};
-
-/// A convolution without an epilogue. Where cuDNN has no engine for it in bf16, it runs in float between casts.
-template <class T, class Y>
-void run_plain(Problem problem, const Operand<const T>& a, const Operand<const T>& b, const Operand<Y>& result) {
-  const auto run_with = [&](const void* a_data, const void* b_data, void* result_data) {
-    run(problem, {{a.name, untyped(a_data)}, {b.name, untyped(b_data)}, {result.name, result_data}});
-  };
-  if constexpr (std::is_same_v<T, bf16>) {
-    if (!can_run(problem) && problem.pass == Pass::weight) {
-      problem.float_result = false;  // some engines only know bf16 results
-      if (can_run(problem)) {
-        const Scratch<bf16> rounded(result.size);
-        run_with(a.data, b.data, rounded.data());
-        cast(result.size, static_cast<const bf16*>(rounded.data()), result.data);
-        return;
-      }
-    }
-    if (!can_run(problem)) {
-      problem.is_bf16 = problem.float_result = false;
-      problem.alignment = 16;
-      const Scratch<float> wide_a(a.size), wide_b(b.size), wide(result.size);
-      cast(a.size, a.data, wide_a.data());
-      cast(b.size, b.data, wide_b.data());
-      run_with(wide_a.data(), wide_b.data(), wide.data());
-      cast(result.size, static_cast<const float*>(wide.data()), result.data);
-      return;
-    }
-  }
-  run_with(a.data, b.data, result.data);
+Conv2dProblem problem_of(Conv2dPass pass, const Conv2dShape& s, int level, const Conv2dPointers& at) {
+  Conv2dProblem problem = problem_of(pass, s, level, std::is_same_v<T, bf16>, !std::is_same_v<T, Y>);
+  problem.tf32 = std::is_same_v<T, float> && tf32_allowed;
+  problem.x_alignment = alignment_of(at.x);
+  problem.w_alignment = alignment_of(at.w);
+  problem.y_alignment = alignment_of(at.y);
+  return problem;
 }
 
 std::int64_t weight_count(const Conv2dShape& s) {
   return std::int64_t{s.out_channels} * s.kernel * s.kernel * s.in_channels;
+}
+
+/// An array of a level: x, w or y, or their gradients.
+template <class T>
+struct Operand {
+  const void* Conv2dPointers::*name;
+  T* data;
+  std::int64_t size;
+};
+
+/// Runs a route: result of a and b. `epilogue` has the addresses for the parts of the epilogue that the problem has.
+template <class T, class Y>
+void run_route(const Conv2dRoute& route, const Operand<const T>& a, const Operand<const T>& b, const Operand<Y>& result,
+               const Conv2dPointers& epilogue = {}) {
+  const auto run_with = [&](const void* a_data, const void* b_data, const void* result_data) {
+    Conv2dPointers at = epilogue;
+    at.*a.name = a_data, at.*b.name = b_data, at.*result.name = result_data;
+    if (route.plan) {
+      libraries().plans.run(*route.plan, at);
+    } else {
+      libraries().products.run(route.problem, at);
+    }
+  };
+  if constexpr (std::is_same_v<T, bf16>) {
+    if (route.in_float) {
+      constexpr bool kCastsResult = !std::is_same_v<Y, float>;
+      const Scratch<float> wide_a(a.size), wide_b(b.size), wide(kCastsResult ? result.size : 0);
+      cast(a.size, a.data, wide_a.data());
+      cast(b.size, b.data, wide_b.data());
+      if constexpr (kCastsResult) {
+        run_with(wide_a.data(), wide_b.data(), wide.data());
+        cast(result.size, static_cast<const float*>(wide.data()), result.data);
+      } else {
+        run_with(wide_a.data(), wide_b.data(), result.data);
+      }
+      return;
+    }
+    if (route.rounded) {
+      const Scratch<bf16> narrow(result.size);
+      run_with(a.data, b.data, narrow.data());
+      cast(result.size, static_cast<const bf16*>(narrow.data()), result.data);
+      return;
+    }
+  }
+  run_with(a.data, b.data, result.data);
 }
 
 template <class T, class Y>
@@ -249,32 +119,40 @@ void forward(const Conv2dForwardArgs<T, Y>& args) {
   validate(args.shape);
   const Conv2dShape& s = args.shape;
   const Levels out = s.out();
+  // Of one forward pass: what the libraries read instead of w and bias.
+  const bool casts_bias = args.epilogue.bias && std::is_same_v<Y, bf16>;
+  const Scratch<T> scaled(args.epilogue.scale ? weight_count(s) : 0);
+  const Scratch<bf16> narrow_bias(casts_bias ? s.out_channels : 0);
+  if (args.epilogue.scale) {
+    conv2d_scaled_weights(s.out_channels, s.kernel * s.kernel * s.in_channels, args.w, args.epilogue.scale,
+                          scaled.data());
+  }
+  if (casts_bias) cast(s.out_channels, args.epilogue.bias, narrow_bias.data());
+  const T* w = args.epilogue.scale ? scaled.data() : args.w;
+  const void* bias = casts_bias ? static_cast<const void*>(narrow_bias.data()) : args.epilogue.bias;
+
   for (int l = 0; l < s.in.count; ++l) {
     if (s.in.level[l].n == 0) continue;
-    const T* x = args.x + s.in.offset(l) * s.in_channels;
-    const std::int64_t first = out.offset(l) * s.out_channels, size = out.level[l].rows() * s.out_channels;
-    Y* y = args.y + first;
+    const std::int64_t first = out.offset(l) * s.out_channels, rows = out.level[l].rows();
     Conv2dEpilogue<Y> e = args.epilogue;
+    e.scale = nullptr;
     if (e.residual) e.residual += first;
-
-    const Problem plain = problem_of<T, Y>(Pass::forward, s, l, alignment_of(x, args.w, y, e.residual));
-    Problem fused = plain;
-    fused.scale = e.scale, fused.bias = e.bias, fused.residual = e.residual, fused.relu = e.relu;
-    fused.channel_alignment = alignment_of(e.scale, e.bias);
-    const bool in_place = e.residual == y;  // nothing says that cuDNN reads a residual before it writes there
-    if (!in_place && can_run(fused)) {
-      run(fused, {{kX, untyped(x)},
-                  {kW, untyped(args.w)},
-                  {kY, y},
-                  {kScale, untyped(e.scale)},
-                  {kBias, untyped(e.bias)},
-                  {kResidual, untyped(e.residual)}});
-      continue;
-    }
-    const Scratch<Y> scratch(in_place ? size : 0);
-    Y* z = in_place ? scratch.data() : y;
-    run_plain<T, Y>(plain, {kX, x, s.in.level[l].rows() * s.in_channels}, {kW, args.w, weight_count(s)}, {kY, z, size});
-    conv2d_epilogue(out.level[l].rows(), s.out_channels, z, e, y);
+    const T* x = args.x + s.in.offset(l) * s.in_channels;
+    Y* y = args.y + first;
+    const Conv2dPointers at{.x = x, .w = w, .y = y, .bias = bias, .residual = e.residual};
+    Conv2dProblem problem = problem_of<T, Y>(Conv2dPass::forward, s, l, at);
+    problem.bias = e.bias, problem.residual = e.residual, problem.relu = e.relu;
+    if (e.bias) problem.bias_alignment = alignment_of(bias);
+    if (e.residual) problem.residual_alignment = alignment_of(e.residual);
+    const bool in_place = e.residual == y;
+    const Conv2dRoute route = route_of(problem, in_place);
+    const bool aside = route.then_epilogue && in_place;  // z must not take the residual's place
+    const Scratch<Y> scratch(aside ? rows * s.out_channels : 0);
+    Y* z = aside ? scratch.data() : y;
+    run_route<T, Y>(route, {&Conv2dPointers::x, x, s.in.level[l].rows() * s.in_channels},
+                    {&Conv2dPointers::w, w, weight_count(s)}, {&Conv2dPointers::y, z, rows * s.out_channels},
+                    route.then_epilogue ? Conv2dPointers{} : at);
+    if (route.then_epilogue) conv2d_epilogue(rows, s.out_channels, z, e, y);
   }
 }
 
@@ -297,9 +175,11 @@ void conv2d_backward_data(const Conv2dShape& s, const T* dz, const T* w, T* dx) 
     if (s.in.level[l].n == 0) continue;
     const T* from = dz + out.offset(l) * s.out_channels;
     T* to = dx + s.in.offset(l) * s.in_channels;
-    run_plain<T, T>(problem_of<T, T>(Pass::data, s, l, alignment_of(from, w, to)),
-                    {kY, from, out.level[l].rows() * s.out_channels}, {kW, w, weight_count(s)},
-                    {kX, to, s.in.level[l].rows() * s.in_channels});
+    const Conv2dPointers at{.x = to, .w = w, .y = from};
+    run_route<T, T>(route_of(problem_of<T, T>(Conv2dPass::data, s, l, at)),
+                    {&Conv2dPointers::y, from, out.level[l].rows() * s.out_channels},
+                    {&Conv2dPointers::w, w, weight_count(s)},
+                    {&Conv2dPointers::x, to, s.in.level[l].rows() * s.in_channels});
   }
 }
 
@@ -315,9 +195,11 @@ void conv2d_backward_weight(const Conv2dShape& s, const T* dz, const T* x, float
     const T* gradient = dz + out.offset(l) * s.out_channels;
     const T* from = x + s.in.offset(l) * s.in_channels;
     float* to = first ? dw : more.data();
-    run_plain<T, float>(problem_of<T, float>(Pass::weight, s, l, alignment_of(from, gradient, to)),
-                        {kX, from, s.in.level[l].rows() * s.in_channels},
-                        {kY, gradient, out.level[l].rows() * s.out_channels}, {kW, to, size});
+    const Conv2dPointers at{.x = from, .w = to, .y = gradient};
+    run_route<T, float>(route_of(problem_of<T, float>(Conv2dPass::weight, s, l, at)),
+                        {&Conv2dPointers::x, from, s.in.level[l].rows() * s.in_channels},
+                        {&Conv2dPointers::y, gradient, out.level[l].rows() * s.out_channels},
+                        {&Conv2dPointers::w, to, size});
     if (!first) add(size, static_cast<const float*>(dw), static_cast<const float*>(to), dw);
     first = false;
   }
