@@ -15,7 +15,7 @@ TEST_CASE("shapes only: no kernel runs, shapes are right, convolutions are liste
     const Tape tape;
     const Variable y = relu(conv2d(x, w, {.stride = 2, .padding = 1, .relu = true}));
     CHECK(y.shape() == Shape{1, 3, 3, 4});
-    const Variable z = conv2d(y, frozen, {.scale = Tensor::full({2}, 1.0f), .bias = Variable(Tensor::full({2}, 0.0f))});
+    const Variable z = conv2d(y, frozen, {.bias = Variable(Tensor::full({2}, 0.0f)), .scale = Tensor::full({2}, 1.0f)});
     CHECK(z.shape() == Shape{1, 3, 3, 2});
     REQUIRE(shapes.convolutions().size() == 2);
     const ConvolutionCall &first = shapes.convolutions()[0], &second = shapes.convolutions()[1];

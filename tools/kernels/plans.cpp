@@ -72,13 +72,6 @@ PlanRow row_of(const std::string& gpu, const Conv2dProblem& problem, const cuda:
   return row;
 }
 
-std::vector<PlanRow> rows_of(const std::string& gpu, const std::vector<Conv2dProblem>& problems,
-                             const cuda::Conv2dOffers& offers) {
-  std::vector<PlanRow> rows;
-  for (const Conv2dProblem& problem : problems) rows.push_back(row_of(gpu, problem, offers));
-  return rows;
-}
-
 }  // namespace
 
 std::vector<std::string> gpu_names() {
@@ -109,27 +102,34 @@ std::vector<Conv2dProblem> convolution_problems(const Config& config, int classe
   return {problems.begin(), problems.end()};
 }
 
+std::vector<PlanRow> plan_rows(const std::string& gpu, const std::vector<Conv2dProblem>& problems,
+                               const cuda::Conv2dOffers& offers) {
+  std::vector<PlanRow> rows;
+  for (const Conv2dProblem& problem : problems) rows.push_back(row_of(gpu, problem, offers));
+  return rows;
+}
+
 #ifdef DIOPTER_WITH_CUDNN
 
 std::vector<PlanRow> plan_rows(const std::string& gpu, const std::string& description,
                                const std::vector<Conv2dProblem>& problems) {
   cuda::Conv2dPlans plans(description);
   // cuBLASLt does not plan for a GPU that is not here; every product of matrices is one that it computes.
-  return rows_of(gpu, problems,
-                 {.plan = [&](const Conv2dProblem& problem, bool may_compile) -> const cuda::Conv2dPlan& {
-                    return plans.find(problem, may_compile);
-                  },
-                  .product = cuda::is_product});
+  return plan_rows(gpu, problems,
+                   {.plan = [&](const Conv2dProblem& problem, bool may_compile) -> const cuda::Conv2dPlan& {
+                      return plans.find(problem, may_compile);
+                    },
+                    .product = cuda::is_product});
 }
 
 std::vector<PlanRow> plan_rows_here(const std::vector<Conv2dProblem>& problems) {
   cuda::Conv2dPlans plans;
   cuda::Conv2dProducts products;
-  return rows_of("here", problems,
-                 {.plan = [&](const Conv2dProblem& problem, bool may_compile) -> const cuda::Conv2dPlan& {
-                    return plans.find(problem, may_compile);
-                  },
-                  .product = [&](const Conv2dProblem& problem) { return products.has(problem); }});
+  return plan_rows("here", problems,
+                   {.plan = [&](const Conv2dProblem& problem, bool may_compile) -> const cuda::Conv2dPlan& {
+                      return plans.find(problem, may_compile);
+                    },
+                    .product = [&](const Conv2dProblem& problem) { return products.has(problem); }});
 }
 
 #else

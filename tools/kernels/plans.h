@@ -38,6 +38,10 @@ struct PlanRow {
   bool is_fast() const { return kind == Kind::precompiled || kind == Kind::product; }
 };
 
+/// Rows for a GPU whose libraries offer this, in the order of the problems.
+std::vector<PlanRow> plan_rows(const std::string& gpu, const std::vector<cuda::Conv2dProblem>& problems,
+                               const cuda::Conv2dOffers& offers);
+
 /// Rows for a described GPU, in the order of the problems. Throws Error in a build without cuDNN.
 std::vector<PlanRow> plan_rows(const std::string& gpu, const std::string& description,
                                const std::vector<cuda::Conv2dProblem>& problems);

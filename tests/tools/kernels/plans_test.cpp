@@ -77,6 +77,35 @@ TEST_CASE("plans: problems of a network") {
   CHECK((stem && logits && deltas && bottleneck));
 }
 
+TEST_CASE("plans: rows say what the decision is") {
+  const Conv2dShape shape{Levels({2, 8, 8}), 16, 32, 3, 1, 1}, product{Levels({2, 8, 8}), 16, 32, 1, 1, 0};
+  Conv2dProblem wide = problem_of(Conv2dPass::forward, shape, 0, true, true), odd = wide;
+  wide.bias = true;
+  odd.float_result = false, odd.relu = true;
+  const std::vector<Conv2dProblem> problems{wide, odd, problem_of(Conv2dPass::weight, shape, 0, true, true),
+                                            problem_of(Conv2dPass::data, product, 0, false, false)};
+  cuda::Conv2dPlan fast, none;
+  fast.kind = cuda::Conv2dPlan::Kind::precompiled, fast.engine = "eng7", fast.workspace = 64;
+  none.reason = "cuDNN says:\nno";
+  const std::vector<PlanRow> rows = plan_rows("made up", problems,
+                                              {.plan = [&](const Conv2dProblem& p, bool) -> const cuda::Conv2dPlan& {
+                                                 return p.float_result || (p.relu && p.is_bf16) ? none : fast;
+                                               },
+                                               .product = [](const Conv2dProblem&) { return true; }});
+  REQUIRE(rows.size() == 4);
+  CHECK(rows[0].route == "cuDNN in float between casts");
+  CHECK(rows[1].route == "cuDNN, then the epilogue");
+  CHECK(rows[2].route == "cuDNN, a bf16 result, then a cast");
+  CHECK(rows[3].route == "cuBLASLt");
+  for (const PlanRow& row : rows) CHECK((row.is_fast() && row.gpu == "made up" && row.reason.empty()));
+  CHECK((rows[0].engine == "eng7" && rows[0].workspace == 64));
+  const auto lost = plan_rows("made up", {problems[2]},
+                              {.plan = [&](const Conv2dProblem&, bool) -> const cuda::Conv2dPlan& { return none; },
+                               .product = [](const Conv2dProblem&) { return false; }});
+  CHECK(lost[0].kind == PlanRow::Kind::none);
+  CHECK(lost[0].reason == "cuDNN says: no");
+}
+
 TEST_CASE("plans: every convolution is computed by a precompiled engine of cuDNN or by cuBLASLt") {
   if (!can_ask()) return;
   const std::vector<Conv2dProblem> problems = problems_of_all();
