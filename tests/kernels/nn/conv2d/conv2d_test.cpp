@@ -1,6 +1,9 @@
 #include "kernels/nn/conv2d/conv2d.h"
 
 #include "kernels/base/check.h"
+#include "kernels/device/graph.h"
+#include "kernels/device/memory.h"
+#include "kernels/device/stream.h"
 #include "tests/kernels/nn/conv2d/support.h"
 
 namespace diopter {
@@ -358,6 +361,28 @@ TEST_CASE("conv2d: the same bits each time") {
     });
   }
 }
+
+#ifdef DIOPTER_WITH_CUDNN
+TEMPLATE_TEST_CASE("conv2d: the first convolution of a shape cannot be recorded, the next can", "", float, bf16) {
+  if (!has_cuda()) return;
+  for (const int kernel : {1, 3}) {
+    const Conv2dShape s{Levels({1, 13, 11}), 48, 56, kernel, 1, kernel / 2};  // of no other test
+    const auto x = random_array<TestType>(Data(s).x, 1), w = random_array<TestType>(Data(s).w, 2);
+    auto y = garbage<TestType>(Data(s).y);
+    on(Device::cuda, [&](auto& at) {
+      const Conv2dForwardArgs<TestType> args{.shape = s, .x = at(x), .w = at(w), .y = at(y)};
+      const auto convolve = [&] { cuda::conv2d_forward(args); };
+      CHECK_THROWS_AS(cuda::capture_graph(convolve), Error);
+      convolve();
+      const auto recorded = cuda::capture_graph(convolve);
+      cuda::zero(args.y, Data(s).y * sizeof(TestType));
+      recorded();
+      cuda::synchronize();
+    });
+    require_close(to_float(y), plain_forward(s, x, w), tolerance<TestType>(Tolerance::matrix));
+  }
+}
+#endif
 
 TEST_CASE("conv2d: impossible shapes are errors") {
   const Device device = GENERATE(from_range(devices()));
