@@ -1,5 +1,5 @@
-// Epilogue of the convolutions on the GPU, its gradient, and weights with a scale. The convolutions themselves are in conv2d_cudnn.cpp, or in
-// conv2d_host.cu where the host executor stands in for a GPU.
+// Epilogue of the convolutions on the GPU, its gradient, and weights with a scale. The convolutions themselves are in
+// conv2d_cudnn.cpp, or in conv2d_host.cu where the host executor stands in for a GPU.
 #include "kernels/nn/conv2d/conv2d.h"
 
 #include "kernels/device/scratch.h"

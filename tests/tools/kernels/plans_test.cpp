@@ -115,6 +115,9 @@ TEST_CASE("plans: every convolution is computed by a precompiled engine of cuDNN
       ++asked;
       INFO(gpu << ": " << text_of(row.problem) << ": " << row.route << " " << row.engine << " " << row.reason);
       CHECK(row.is_fast());
+      // In one pass, and in float only where bf16 has a float result.
+      CHECK_FALSE(contains(row.route, "epilogue"));
+      CHECK(contains(row.route, "in float") == (row.problem.pass == Conv2dPass::forward && row.problem.float_result));
       if (row.kind == PlanRow::Kind::precompiled) CHECK_FALSE(contains(row.notes, "RUNTIME_COMPILATION"));
     }
   }
