@@ -22,11 +22,14 @@ class Package {
  public:
   Package() {
     add_script("run.sh", read_bytes(kScripts + "run.sh"));
-    folder_.write("package/about", "preset=host\ncommit=abc\narchitectures=none\n");
+    set_preset("host");
     add_program("diopter", "exit 0");
     fs::create_directories(folder_ / "results");
   }
 
+  void set_preset(const std::string& preset) {
+    folder_.write("package/about", "preset=" + preset + "\ncommit=abc\narchitectures=none\n");
+  }
   void add_program(const std::string& name, const std::string& script) {
     add_script("bin/" + name, "#!/bin/sh\n" + script + "\n");
   }
@@ -38,9 +41,10 @@ class Package {
     if (!functions.empty()) add_script("stages.sh", "#!/bin/bash\nname=$1\nshift\n" + functions + "\n\"$@\"\n");
   }
 
-  Outcome run(const std::string& arguments) const {
-    return run_shell("OUT='" + results() + "' '" + (folder_ / "package/run.sh") + "' " + arguments);
+  std::string command(const std::string& arguments) const {
+    return "OUT='" + results() + "' '" + (folder_ / "package/run.sh") + "' " + arguments;
   }
+  Outcome run(const std::string& arguments) const { return run_shell(command(arguments)); }
 
   std::string results() const { return folder_ / "results"; }
   std::string result_file(const std::string& name) const { return read_bytes(results() + "/" + name); }
@@ -155,6 +159,21 @@ TEST_CASE("gpu_check: without a device nothing is run") {
   package.add_part("part1", "stage good 20 true\n", "true");
   require_one_line(package.run("part1"), "no GPU to run on: diopter: no NVIDIA driver is installed");
   REQUIRE_FALSE(fs::exists(package.results() + "/results.jsonl"));
+}
+
+TEST_CASE("gpu_check: NVIDIA's libraries are those of wheels, then those of the toolkit") {
+  Package package;
+  package.set_preset("cuda");
+  package.add_program("diopter", "echo \"$LD_LIBRARY_PATH\" >&2; exit 2");
+  package.add_part("part1", "stage good 20 true\n", "true");
+  const TemporaryFolder folder;
+  for (const std::string name : {"site/nvidia/cudnn/lib/x", "site/nvidia/cu13/lib/x", "toolkit/lib64/x"})
+    folder.write(name, "");
+  const Outcome outcome = run_shell("export CUDA_HOME='" + (folder / "toolkit") + "' PYTHONPATH='" + (folder / "site") +
+                                    "' LD_LIBRARY_PATH=/first; " + package.command("part1"));
+  const std::string site = folder / "site/nvidia/";
+  require_one_line(outcome, "/first:" + site + "cu13/lib:" + site + "cudnn/lib:");
+  REQUIRE(outcome.err.ends_with(":" + (folder / "toolkit/lib64") + "\n"));
 }
 
 TEST_CASE("gpu_check: failed tests are named, and run again in part 2, one launch at a time") {

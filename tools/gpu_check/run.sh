@@ -22,18 +22,16 @@ preset=unknown commit=unknown architectures=unknown
 # shellcheck source=/dev/null
 source "$here/about" || refuse "$here/about is not there"
 
-# Folders of NVIDIA's libraries: those of a toolkit, then those of wheels that python3 knows.
+# Folders of NVIDIA's libraries: of the wheels that python3 knows, so that PyTorch finds its own, then of a toolkit.
 nvidia_folders() {
-  local folder
-  for folder in "${CUDA_HOME:-/usr/local/cuda}"/lib64 /usr/local/cuda/lib64; do
-    if [[ -d $folder ]]; then echo "$folder"; fi
-  done
   python3 - <<'END' 2>/dev/null
 import glob, importlib.util
 spec = importlib.util.find_spec("nvidia")
 for place in spec.submodule_search_locations if spec else []:
     print(*sorted(glob.glob(place + "/*/lib")), sep="\n")
 END
+  local folder=${CUDA_HOME:-/usr/local/cuda}/lib64
+  if [[ -d $folder ]]; then echo "$folder"; fi
 }
 if [[ $preset == cuda ]]; then
   LD_LIBRARY_PATH=${LD_LIBRARY_PATH:+$LD_LIBRARY_PATH:}$(nvidia_folders | grep . | paste -sd :)

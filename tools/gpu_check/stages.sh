@@ -49,9 +49,8 @@ run_tests() {  # PROGRAM FILTER: Catch2's, with asterisks at the ends of a name 
 }
 
 plans() {
-  if ! "$diopter" kernels plans --help >/dev/null 2>&1; then skip "this program has no kernels plans"; fi
   if ! on_gpu; then skip "cuDNN is not part of this build"; fi
-  "$diopter" kernels plans --gpu here --preset paper || return 1
+  "$diopter" kernels plans --gpu here --preset paper --images 8 --json "$work/data/$name.json"
 }
 
 bench_kernel() {  # KERNEL
