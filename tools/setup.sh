@@ -93,7 +93,13 @@ if $cuda_headers; then
   echo "setup: the CUDA headers are in place"
 fi
 
-installed() { compgen -G "$toolkit/$1" || compgen -G "${nvcc%/bin/nvcc}/$1" || compgen -G "/usr/$1"; } >/dev/null
+installed() {  # FOLDER FILE: in the toolkit, or by a package of the system
+  local folder
+  for folder in "$toolkit/$1" "${nvcc%/bin/nvcc}/$1" "/usr/$1" "/usr/$1/*-linux-gnu"; do
+    if compgen -G "$folder/$2" >/dev/null; then return; fi
+  done
+  return 1
+}
 if $cuda; then
   major=$("$nvcc" --version | sed -n 's/.*release \([0-9]*\)\..*/\1/p')
   case $major in
@@ -101,8 +107,8 @@ if $cuda; then
     13) cudnn=nvidia-cudnn-cu13==9.19.0.56 nvrtc=nvidia-cuda-nvrtc==13.0.88 ;;
     *) echo "setup.sh: --cuda knows the CUDA Toolkits 12 and 13, $nvcc is of '$major'" >&2; exit 1 ;;
   esac
-  installed include/cudnn_frontend.h || fetch_wheels include/cudnn_frontend.h "$frontend"
-  installed include/cudnn.h || fetch_wheels 'nvidia/*/include/cudnn.h' "$cudnn"
-  installed 'lib*/libnvrtc.so*' || fetch_wheels 'nvidia/*/lib/libnvrtc.so*' "$nvrtc"
+  installed include cudnn_frontend.h || fetch_wheels include/cudnn_frontend.h "$frontend"
+  installed include cudnn.h || fetch_wheels 'nvidia/*/include/cudnn.h' "$cudnn"
+  installed 'lib*' 'libnvrtc.so*' || fetch_wheels 'nvidia/*/lib/libnvrtc.so*' "$nvrtc"
   echo "setup: what a build for the GPU needs is in place"
 fi
