@@ -81,8 +81,9 @@ void run(const Request& request) {
   std::size_t picture = 0;
   std::ptrdiff_t drawn = 0;
   Checkpoint dump;
+  Detector detector(*loaded.model);
   const auto detect_in = [&](const Batch& batch) {
-    if (request.dump.empty()) return detect(*loaded.model, batch);
+    if (request.dump.empty()) return detector(batch);
     const std::string id = std::to_string(dataset.images[picture].id);
     dump.metadata[id] = dataset.images[picture].file;
     return detect_with_dump(*loaded.model, batch, id + "/", dump);

@@ -131,4 +131,10 @@ void batched_nms(const NmsArgs& args) {
   });
 }
 
+void gather_kept(const GatherArgs& args) {
+  for (std::int64_t image = 0; image < args.images; ++image) {
+    for (int i = 0; i < args.max_kept; ++i) args.out[image * args.max_kept + i] = kept_box(args, image, i);
+  }
+}
+
 }  // namespace diopter::cpu

@@ -158,6 +158,12 @@ __global__ void __launch_bounds__(kImageThreads) collect_kernel(const __grid_con
   if (threadIdx.x == 0) args.kept[image] = min(kept, args.max_kept);
 }
 
+/// One thread per place of the output, of image blockIdx.y.
+__global__ void __launch_bounds__(kThreads) gather_kernel(const __grid_constant__ GatherArgs args) {
+  const int image = blockIdx.y, i = static_cast<int>(thread_index());
+  if (i < args.max_kept) args.out[std::int64_t{image} * args.max_kept + i] = kept_box(args, image, i);
+}
+
 }  // namespace
 
 void batched_nms(const NmsArgs& args) {
@@ -170,6 +176,11 @@ void batched_nms(const NmsArgs& args) {
   launch(order_kernel, {.grid = images, .block = kImageThreads, .shared = block_sort_bytes(args.capacity)}, args, work);
   launch(suppress_kernel, {.grid = {blocks_for(args.capacity, 32), images}, .block = kThreads}, args, work);
   launch(collect_kernel, {.grid = images, .block = kImageThreads}, args, work);
+}
+
+void gather_kept(const GatherArgs& args) {
+  launch(gather_kernel,
+         {.grid = {blocks_for(args.max_kept, kThreads), static_cast<unsigned>(args.images)}, .block = kThreads}, args);
 }
 
 }  // namespace diopter::cuda

@@ -13,6 +13,7 @@
 #include <thread>
 #include <vector>
 
+#include "kernels/host_executor/copies.h"
 #include "kernels/host_executor/device_memory.h"
 #include "kernels/host_executor/race_detector.h"
 
@@ -76,6 +77,7 @@ class Runtime {
   std::recursive_mutex mutex;
   DeviceMemory device;
   PinnedMemory pinned;
+  Copies copies;
 
   std::shared_ptr<Stream> create_stream(bool blocking);
   void destroy_stream(const std::shared_ptr<Stream>& stream);

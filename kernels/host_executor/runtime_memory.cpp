@@ -26,12 +26,22 @@ cudaError_t copy(Call& call, void* to, const void* from, std::size_t bytes, cuda
   if (!is_side(runtime, to, bytes, to_gpu) || !is_side(runtime, from, bytes, from_gpu)) return cudaErrorInvalidValue;
   // Host memory is read when the stream comes to it: for memory that is not page-locked CUDA promises no more. Such
   // memory is written before the call returns.
-  runtime.give(*stream, [to, from, bytes] { std::memmove(to, from, bytes); });
+  runtime.give(*stream, [&done = runtime.copies, to_gpu, from_gpu, to, from, bytes] {
+    std::memmove(to, from, bytes);
+    if (to_gpu == from_gpu) return;
+    ++(to_gpu ? done.to_device : done.to_host);
+    (to_gpu ? done.bytes_to_device : done.bytes_to_host) += static_cast<std::int64_t>(bytes);
+  });
   if (!stream->capture && !to_gpu && !runtime.pinned.contains(to)) call.wait_for(*stream);
   return cudaSuccess;
 }
 
 }  // namespace
+
+Copies diopter::host_executor::copies() {
+  Call call;
+  return call.runtime.copies;
+}
 
 extern "C" {
 

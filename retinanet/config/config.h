@@ -98,6 +98,7 @@ struct Config {
     bool clip_before_nms;  // torchvision: yes; detectron2: after
     int batch_size;        // of evaluation
     DType precision;       // f32 or bf16
+    bool cuda_graph;       // network and post-processing run as one CUDA graph
   } detect;
 };
 

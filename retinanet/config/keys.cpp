@@ -310,6 +310,8 @@ void add_detect(const Rows<Config::Detect>& r) {
          "boxes are clipped to the picture before NMS (torchvision) or after it (Detectron2)");
   r.number("batch_size", &D::batch_size, at_least(1), 2, "pictures, of evaluation");
   r.choice("precision", &D::precision, kPrecisions, DType::f32, "of activations");
+  r.flag("cuda_graph", &D::cuda_graph, false, "detection as one CUDA graph, on a GPU (docs/cuda_graph.md)").later =
+      true;
 }
 
 /// The keys of every configuration.

@@ -1,6 +1,5 @@
 #include "retinanet/detection/candidates.h"
 
-#include "kernels/detection/nms.h"
 #include "kernels/detection/top_k.h"
 #include "kernels/toolkit/dispatch.h"
 #include "retinanet/detection/losses.h"
@@ -66,6 +65,23 @@ Candidates find_candidates(const CandidateRule& rule, const AnchorGrid& grid, in
                            .keep = found.keep.data<std::int32_t>(),
                            .kept = found.kept.data<std::int32_t>()});
   return found;
+}
+
+Tensor room_for_kept(int images, int max_kept, Device device) {
+  return Tensor::empty({images, max_kept, std::int64_t{sizeof(KeptBox)}}, DType::u8, device);
+}
+
+void gather_kept(const Candidates& candidates, const Tensor& kept) {
+  DIOPTER_DISPATCH(kept.device(), gather_kept,
+                   GatherArgs{.images = static_cast<int>(candidates.scores.shape()[0]),
+                              .capacity = static_cast<int>(candidates.scores.shape()[1]),
+                              .max_kept = static_cast<int>(candidates.keep.shape()[1]),
+                              .boxes = candidates.boxes.data<float>(),
+                              .scores = candidates.scores.data<float>(),
+                              .labels = candidates.labels.data<std::int32_t>(),
+                              .keep = candidates.keep.data<std::int32_t>(),
+                              .kept = candidates.kept.data<std::int32_t>(),
+                              .out = reinterpret_cast<KeptBox*>(kept.data<std::uint8_t>())});
 }
 
 }  // namespace diopter

@@ -4,6 +4,7 @@
 
 #include "engine/ops.h"
 #include "kernels/detection/anchors.h"
+#include "kernels/detection/nms.h"
 
 namespace diopter {
 
@@ -27,5 +28,10 @@ struct Candidates {
 /// width and height that boxes are clipped to, or undefined. Nothing waits for the device, and no gradient flows.
 Candidates find_candidates(const CandidateRule& rule, const AnchorGrid& grid, int classes, const Pyramid& values,
                            const Pyramid& deltas, const Tensor& image_sizes = {});
+
+/// Room for the survivors of a batch side by side, on a device: KeptBox [images, max_kept], as bytes.
+Tensor room_for_kept(int images, int max_kept, Device device);
+/// Writes the survivors there. Nothing waits for the device.
+void gather_kept(const Candidates& candidates, const Tensor& kept);
 
 }  // namespace diopter

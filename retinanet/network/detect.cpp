@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 
 #include "engine/profile/profile.h"
+#include "kernels/toolkit/dispatch.h"
 #include "retinanet/detection/candidates.h"
 #include "retinanet/network/input.h"
 
@@ -27,53 +29,103 @@ bool to_original(Box& box, const float* size, const float* original, bool clip) 
   return box.x2 > box.x1 && box.y2 > box.y1;
 }
 
+/// Post-processing: queues what writes the survivors of NMS to `kept`. sizes [images, 2]: of the pictures, in the
+/// input.
+void find_kept(const RetinaNet& model, const RetinaNet::Output& output, const Tensor& sizes, const Tensor& kept) {
+  const ProfiledScope phase("post-processing");
+  const Config::Detect& rule = model.config().detect;
+  gather_kept(find_candidates({.min_value = logit_of(rule.score_threshold),
+                               .top_k = rule.top_k,
+                               .sigmoid = true,
+                               .nms_iou = static_cast<float>(rule.nms_iou),
+                               .class_aware = rule.class_aware,
+                               .max_kept = rule.max_detections},
+                              output.grid, model.classes(), output.logits, output.deltas,
+                              rule.clip_before_nms ? sizes : Tensor()),
+              kept);
+}
+
+/// The kept boxes [images, max_detections] in the original pictures: those of the batch from `first` on.
+std::vector<std::vector<DetectedBox>> in_originals(const Config::Detect& rule, const KeptBox* kept, const Batch& batch,
+                                                   int first, int images) {
+  std::vector<std::vector<DetectedBox>> result(static_cast<std::size_t>(images));
+  for (int n = 0; n < images; ++n, kept += rule.max_detections) {
+    const float *size = &batch.sizes[2 * (first + n)], *original = &batch.original_sizes[2 * (first + n)];
+    for (int i = 0; i < rule.max_detections && kept[i].label >= 0; ++i) {
+      Box box = kept[i].box;
+      if (to_original(box, size, original, !rule.clip_before_nms)) {
+        result[n].push_back({box, kept[i].label, kept[i].score});
+      }
+    }
+  }
+  return result;
+}
+
 }  // namespace
 
-std::vector<std::vector<DetectedBox>> detect(const RetinaNet& model, const Batch& batch) {
-  const Tensor input = input_of(batch, model.device()).value();
+Detector::Detector(const RetinaNet& model) : model_(model), staging_(model.device()) {}
+
+std::vector<std::vector<DetectedBox>> Detector::operator()(const Batch& batch) {
+  if (model_.device() == Device::cuda) return on_gpu(batch);
+  const Tensor input = input_of(batch).value();
   const std::int64_t pixels = std::int64_t{batch.height} * batch.width;
-  const int at_once = model.device() == Device::cpu
-                          ? static_cast<int>(std::max<std::int64_t>(1, kPixelsAtOnce / pixels))
-                          : batch.images;
+  const int at_once = static_cast<int>(std::max<std::int64_t>(1, kPixelsAtOnce / pixels));
   std::vector<std::vector<DetectedBox>> found;
   for (int first = 0; first < batch.images; first += at_once) {
     const Variable part(input.slice(first, std::min(first + at_once, batch.images)));
-    for (auto& of_image : detections_of(model, model(part), batch, first)) found.push_back(std::move(of_image));
+    for (auto& of_image : detections_of(model_, model_(part), batch, first)) found.push_back(std::move(of_image));
   }
   return found;
 }
 
+std::vector<std::vector<DetectedBox>> Detector::on_gpu(const Batch& batch) {
+  const Config::Detect& rule = model_.config().detect;
+  const Shape shape{batch.images, batch.height, batch.width, 3};
+  Recorded fresh;
+  Recorded* at = rule.cuda_graph ? sizes_.find(shape) : nullptr;
+  if (!at) at = &fresh;
+  if (!at->images.defined()) {
+    at->images = Tensor::empty(shape, DType::f32, Device::cuda);
+    at->sizes = Tensor::empty({batch.images, 2}, DType::f32, Device::cuda);
+    at->kept = room_for_kept(batch.images, rule.max_detections, Device::cuda);
+    if (at != &fresh) record(*at);
+  }
+  const StagedArray arrays[] = {{batch.pixels.data(), at->images}, {batch.sizes.data(), at->sizes}};
+  staging_.upload(arrays);
+  at->work ? at->work() : queue(*at);
+
+  const ProfiledScope phase("read detections");
+  if (!found_ || found_->bytes() < at->kept.bytes()) {
+    found_ = DIOPTER_DISPATCH(Device::cuda, make_pinned_buffer, at->kept.bytes());
+  }
+  found_->download(at->kept.raw(), at->kept.bytes());
+  return in_originals(rule, static_cast<const KeptBox*>(found_->data()), batch, 0, batch.images);
+}
+
+void Detector::record(Recorded& recorded) {
+  recorded.work = DIOPTER_DISPATCH(Device::cuda, capture_graph, [this, &recorded] { queue(recorded); });
+  ++recorded_;
+}
+
+void Detector::queue(const Recorded& at) const { find_kept(model_, model_(Variable(at.images)), at.sizes, at.kept); }
+
+std::vector<std::vector<DetectedBox>> detect(const RetinaNet& model, const Batch& batch) {
+  return Detector(model)(batch);
+}
+
 std::vector<std::vector<DetectedBox>> detections_of(const RetinaNet& model, const RetinaNet::Output& output,
                                                     const Batch& batch, int first) {
-  const ProfiledScope phase("post-processing");
   const Config::Detect& rule = model.config().detect;
   const int images = output.logits.levels.level[0].n;
-  const float *sizes = &batch.sizes[2 * first], *original_sizes = &batch.original_sizes[2 * first];
-  const Tensor clip_to = rule.clip_before_nms
-                             ? Tensor::from({images, 2}, std::vector<float>(sizes, sizes + 2 * images), model.device())
-                             : Tensor();
-  const Candidates found = find_candidates({.min_value = logit_of(rule.score_threshold),
-                                            .top_k = rule.top_k,
-                                            .sigmoid = true,
-                                            .nms_iou = static_cast<float>(rule.nms_iou),
-                                            .class_aware = rule.class_aware,
-                                            .max_kept = rule.max_detections},
-                                           output.grid, model.classes(), output.logits, output.deltas, clip_to);
-
-  const auto boxes = found.boxes.to_vector<float>(), scores = found.scores.to_vector<float>();
-  const auto labels = found.labels.to_vector<std::int32_t>();
-  const auto indices = found.keep.to_vector<std::int32_t>(), counts = found.kept.to_vector<std::int32_t>();
-  const std::int64_t capacity = found.scores.shape()[1];
-  std::vector<std::vector<DetectedBox>> result(static_cast<std::size_t>(images));
-  for (int n = 0; n < images; ++n) {
-    for (int i = 0; i < counts[n]; ++i) {
-      const std::int64_t c = n * capacity + indices[std::int64_t{n} * rule.max_detections + i];
-      Box box{boxes[4 * c], boxes[4 * c + 1], boxes[4 * c + 2], boxes[4 * c + 3]};
-      if (!to_original(box, sizes + 2 * n, original_sizes + 2 * n, !rule.clip_before_nms)) continue;
-      result[n].push_back({box, labels[c], scores[c]});
-    }
-  }
-  return result;
+  const float* first_size = &batch.sizes[2 * first];
+  const Tensor sizes =
+      Tensor::from({images, 2}, std::vector<float>(first_size, first_size + 2 * images), model.device());
+  const Tensor kept = room_for_kept(images, rule.max_detections, model.device());
+  find_kept(model, output, sizes, kept);
+  const std::vector<std::uint8_t> bytes = kept.to_vector<std::uint8_t>();
+  std::vector<KeptBox> boxes(bytes.size() / sizeof(KeptBox));
+  std::memcpy(boxes.data(), bytes.data(), bytes.size());
+  return in_originals(rule, boxes.data(), batch, first, images);
 }
 
 std::vector<Detection> detect_all(const RetinaNet& model, const Dataset& dataset,
@@ -88,8 +140,9 @@ std::vector<Detection> detect_all(const RetinaNet& model, const Dataset& dataset
     const ProfiledScope phase("load");
     return loader.next(batch);
   };
+  Detector detector(model);
   for (Batch batch; next(batch);) {
-    const auto found = detect(model, batch);
+    const auto found = detector(batch);
     for (int n = 0; n < batch.images; ++n) {
       for (const DetectedBox& d : found[n]) {
         const double x = d.box.x1, y = d.box.y1, width = double{d.box.x2} - x, height = double{d.box.y2} - y;

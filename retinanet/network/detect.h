@@ -2,15 +2,52 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <vector>
 
 #include "data/dataset.h"
 #include "data/loader.h"
+#include "kernels/device/graph.h"
+#include "retinanet/network/by_batch_size.h"
 #include "retinanet/network/retinanet.h"
+#include "retinanet/network/staging.h"
 
 namespace diopter {
 
-/// Detections of each picture of the batch, score descending. A CPU takes a large batch in parts, to save memory.
+/// Detects in batch after batch. Keeps what outlives a batch: page-locked memory and, on a GPU with detect.cuda_graph,
+/// the recorded work of each size of batch (docs/cuda_graph.md). The model must outlive it, and its weights stay where
+/// they are.
+class Detector {
+ public:
+  explicit Detector(const RetinaNet& model);
+
+  /// Detections of each picture of the batch, score descending. A CPU takes a large batch in parts, to save memory. A
+  /// GPU gets the batch in one copy, and one copy brings the detections back.
+  std::vector<std::vector<DetectedBox>> operator()(const Batch& batch);
+
+  /// How often work was recorded.
+  int recorded() const { return recorded_; }
+
+ private:
+  /// Where the work of one size reads its batch and writes what it found, and the work, where it is recorded.
+  struct Recorded {
+    Tensor images, sizes, kept;
+    std::function<void()> work;
+  };
+
+  void record(Recorded& recorded);
+  /// Queues network and post-processing.
+  void queue(const Recorded& at) const;
+  std::vector<std::vector<DetectedBox>> on_gpu(const Batch& batch);
+
+  const RetinaNet& model_;
+  Staging staging_;
+  std::unique_ptr<PinnedBuffer> found_;
+  ByBatchSize<Recorded> sizes_;
+  int recorded_ = 0;
+};
+
+/// What a Detector finds in a single batch.
 std::vector<std::vector<DetectedBox>> detect(const RetinaNet& model, const Batch& batch);
 /// The same from the network's output for the pictures of the batch from `first` on, as many as the output has.
 std::vector<std::vector<DetectedBox>> detections_of(const RetinaNet& model, const RetinaNet::Output& output,

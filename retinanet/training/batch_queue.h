@@ -1,13 +1,12 @@
 // Training batches on the device, each copied there while the step before it is computed.
 #pragma once
 
-#include <memory>
 #include <optional>
-#include <span>
 
 #include "data/loader.h"
 #include "kernels/device/transfer.h"
 #include "retinanet/detection/targets.h"
+#include "retinanet/network/staging.h"
 
 namespace diopter {
 
@@ -29,20 +28,12 @@ class BatchQueue {
   void prefetch();
 
  private:
-  /// An array of a batch on the host, and the tensor that it goes to.
-  struct Part {
-    const void* values;
-    Tensor tensor;
-  };
-
   DeviceBatch upload(Batch batch);
-  /// Queues the copies through page-locked memory.
-  void stage(std::span<const Part> parts);
 
   Loader& loader_;
   Device device_;
   SideStream side_;
-  std::unique_ptr<PinnedBuffer> staging_;
+  Staging staging_;
   std::optional<DeviceBatch> ahead_;
 };
 

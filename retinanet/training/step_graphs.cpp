@@ -17,21 +17,14 @@ void copy_rows(const Tensor& to, const Tensor& from) { to.slice(0, from.shape()[
 }  // namespace
 
 void StepGraphs::run(const Variable& images, const TruthTensors& truth) {
-  const Shape& shape = images.shape();
-  const Size size{shape[0], shape[1], shape[2]};
-  const auto found = sizes_.find(size);
-  if (found == sizes_.end()) {
-    if (sizes_.size() < kMostSizes) {
-      sizes_[size];
-    } else {
-      overflowed_ = true;
-    }
+  Recorded* of_size = sizes_.find(images.shape());
+  if (!of_size) {
     step_(images, truth);
     return;
   }
-  Recorded& recorded = found->second;
+  Recorded& recorded = *of_size;
   const std::int64_t boxes = truth.labels.size();
-  if (!recorded.work || recorded.truth.labels.size() < boxes) record(recorded, shape, boxes);
+  if (!recorded.work || recorded.truth.labels.size() < boxes) record(recorded, images.shape(), boxes);
   recorded.images.value().copy_from(images.value());
   copy_rows(recorded.truth.boxes, truth.boxes);
   copy_rows(recorded.truth.labels, truth.labels);

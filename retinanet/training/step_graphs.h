@@ -1,12 +1,11 @@
 // Training steps recorded once for each size of batch, with train.cuda_graph=true.
 #pragma once
 
-#include <array>
 #include <functional>
-#include <map>
 
 #include "kernels/device/graph.h"
 #include "retinanet/detection/targets.h"
+#include "retinanet/network/by_batch_size.h"
 
 namespace diopter {
 
@@ -18,8 +17,7 @@ class StepGraphs {
  public:
   using Step = std::function<void(const Variable& images, const TruthTensors& truth)>;
 
-  /// Sizes that are recorded at most: each keeps the memory of a step.
-  static constexpr int kMostSizes = 16;
+  static constexpr int kMostSizes = kMostBatchSizes;
 
   /// `step` is called to run and to record: see capture_graph for what it may do.
   StepGraphs(Device device, Step step) : device_(device), step_(std::move(step)) {}
@@ -29,12 +27,10 @@ class StepGraphs {
 
   /// How often a step was recorded.
   int recorded() const { return recorded_; }
-  /// Whether there was a size beyond the most: such batches run kernel by kernel.
-  bool overflowed() const { return overflowed_; }
+  /// Whether there were more sizes than are recorded: such batches run kernel by kernel.
+  bool overflowed() const { return sizes_.overflowed(); }
 
  private:
-  using Size = std::array<std::int64_t, 3>;
-
   /// Where the recorded work of one size reads its batch.
   struct Recorded {
     Variable images;
@@ -46,9 +42,8 @@ class StepGraphs {
 
   Device device_;
   Step step_;
-  std::map<Size, Recorded> sizes_;
+  ByBatchSize<Recorded> sizes_;
   int recorded_ = 0;
-  bool overflowed_ = false;
 };
 
 }  // namespace diopter

@@ -117,11 +117,12 @@ NetworkTimes bench_inference(const NetworkBench& bench) {
     return collate(samples, options.divisor);
   };
   NetworkTimes times;
+  Detector detector(model);
   std::future<Batch> ahead;
   repeat(bench, times, [&] {
     const Batch batch = ahead.valid() ? ahead.get() : first_batch();
     if (options.workers > 0) ahead = std::async(std::launch::async, first_batch);
-    times.values = summary(detect(model, batch));
+    times.values = summary(detector(batch));
   });
   return times;
 }

@@ -229,6 +229,38 @@ TEST_CASE("nms: coordinates beyond the range of half floats") {
   CHECK(nms(device, c, 0.5f, true, 3) == Kept{{0, 2}});
 }
 
+TEST_CASE("nms: the kept boxes side by side") {
+  const Device device = GENERATE(from_range(test::devices()));
+  for (const int max_kept : {0, 1, 7, 300}) {
+    const Candidates c = random_candidates(3, 100, 2, 60, 5);
+    std::vector<std::int32_t> keep, kept;
+    for (const std::vector<std::int32_t>& image : nms(device, c, 0.5f, true, max_kept)) {
+      kept.push_back(static_cast<std::int32_t>(image.size()));
+      keep.insert(keep.end(), image.begin(), image.end());
+      keep.resize(kept.size() * static_cast<std::size_t>(max_kept), -99);
+    }
+    std::vector<KeptBox> out(keep.size() + 1, {{}, -77, 0});
+    test::on(device, [&](auto& at) {
+      DIOPTER_DISPATCH(device, gather_kept,
+                       GatherArgs{3, c.capacity, max_kept, test::coordinates(at(c.boxes)), at(c.scores), at(c.labels),
+                                  at(keep), at(kept), at(out)});
+    });
+    CHECK(out.back().label == -77);
+    for (std::size_t i = 0; i < keep.size(); ++i) {
+      const int image = static_cast<int>(i) / max_kept, rank = static_cast<int>(i) % max_kept;
+      INFO("image " << image << " rank " << rank);
+      if (rank >= kept[image]) {
+        REQUIRE(out[i].label == -1);
+        continue;
+      }
+      const std::size_t place = static_cast<std::size_t>(image * c.capacity + keep[i]);
+      REQUIRE(out[i].box == c.boxes[place]);
+      REQUIRE(out[i].label == c.labels[place]);
+      REQUIRE(out[i].score == c.scores[place]);
+    }
+  }
+}
+
 TEST_CASE("nms: no boxes, no images") {
   const Device device = GENERATE(from_range(test::devices()));
   Candidates c(4);

@@ -1,6 +1,7 @@
 // Streams, events, captured graphs, memory and errors, on a GPU and on the host executor alike.
 #include <cuda_runtime_api.h>
 
+#include <algorithm>
 #include <cstring>
 #include <thread>
 
@@ -287,7 +288,7 @@ TEST_CASE("cuda memory: what was copied from the host may be changed at once") {
   Numbers a;
   std::vector<int> host = all(3);
   cuda::copy_from_host(a.data, host.data(), kN * sizeof(int));
-  host = all(4);
+  std::fill(host.begin(), host.end(), 4);
   CHECK(a.download() == all(3));
 }
 

@@ -155,6 +155,7 @@ max_detections = 300
 clip_before_nms = true
 batch_size = 2
 precision = 'float'
+cuda_graph = false
 )");
 }
 

@@ -4,8 +4,14 @@
 #include <cmath>
 
 #include "engine/files/checkpoint.h"
+#include "retinanet/network/input.h"
 #include "tests/retinanet/support.h"
 #include "tests/support/catch.h"
+#include "tests/support/devices.h"
+
+#ifdef DIOPTER_HOST_EXECUTOR
+#include "kernels/host_executor/copies.h"
+#endif
 
 using namespace diopter;
 
@@ -161,3 +167,70 @@ TEST_CASE("detect_all visits every picture in order and names categories by thei
     CHECK(detections[i].rect.w == Approx(16));
   }
 }
+
+#ifdef DIOPTER_WITH_CUDA
+
+namespace {
+
+bool same(const DetectedBox& a, const DetectedBox& b) {
+  return a.box == b.box && a.label == b.label && a.score == b.score;
+}
+
+/// Batches of two and of one picture, in turns.
+std::vector<Batch> batches_of_two_sizes(const test::ShapesOnDisk& shapes, const Config& config) {
+  std::vector<Batch> batches(6);
+  for (const std::size_t size : {2, 1}) {
+    LoaderOptions options = loader_options(config);
+    options.batch_size = static_cast<int>(size);
+    EvaluationLoader loader(shapes.validation, options);
+    for (std::size_t i = 2 - size; i < 4; i += 2) REQUIRE(loader.next(batches[i]));
+    batches[6 - size] = batches[2 - size];
+  }
+  return batches;
+}
+
+}  // namespace
+
+TEST_CASE(
+    "detection on a GPU: with and without a graph the same bits, the batch in one copy, the detections in another") {
+  if (!test::has_cuda()) return;
+  const bool clip_before_nms = GENERATE(true, false);
+  const test::ShapesOnDisk shapes;
+  std::vector<std::vector<std::vector<DetectedBox>>> found[2];
+  for (const bool graph : {false, true}) {
+    const Config config =
+        test::tiny_config({"detect.score_threshold=0", "detect.max_detections=7",
+                           std::string("detect.cuda_graph=") + (graph ? "true" : "false"),
+                           std::string("detect.clip_before_nms=") + (clip_before_nms ? "true" : "false")});
+    RetinaNet model(config, 3);
+    model.move_to(Device::cuda);
+    model.set_training(false);
+    Detector detector(model);
+    for (const Batch& batch : batches_of_two_sizes(shapes, config)) {
+#ifdef DIOPTER_HOST_EXECUTOR
+      const host_executor::Copies before = host_executor::copies();
+#endif
+      found[graph].push_back(detector(batch));
+#ifdef DIOPTER_HOST_EXECUTOR
+      const host_executor::Copies after = host_executor::copies();
+      CHECK(after.to_device == before.to_device + 2);  // pictures, sizes
+      CHECK(after.to_host == before.to_host + 1);
+      CHECK(after.bytes_to_host == before.bytes_to_host + batch.images * 7 * 24);
+#endif
+    }
+    CHECK(detector.recorded() == (graph ? 2 : 0));
+  }
+  REQUIRE(found[0].size() == 6);
+  CHECK(found[0][0][0].size() == 7);
+  for (std::size_t batch = 0; batch < found[0].size(); ++batch) {
+    REQUIRE(found[0][batch].size() == found[1][batch].size());
+    for (std::size_t image = 0; image < found[0][batch].size(); ++image) {
+      REQUIRE(found[0][batch][image].size() == found[1][batch][image].size());
+      for (std::size_t i = 0; i < found[0][batch][image].size(); ++i) {
+        CHECK(same(found[0][batch][image][i], found[1][batch][image][i]));
+      }
+    }
+  }
+}
+
+#endif
