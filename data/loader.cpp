@@ -94,7 +94,7 @@ class Prefetch {
 
 /// Samples of items begin, begin + 1, ... end - 1 as a batch.
 template <class MakeSample>  // Sample(item, name)
-Batch make_batch(std::int64_t begin, std::int64_t end, int divisor, const std::stop_token& stop,
+Batch make_batch(std::int64_t begin, std::int64_t end, const LoaderOptions& options, const std::stop_token& stop,
                  MakeSample make_sample) {
   std::vector<Sample> samples;
   std::vector<std::string> names;
@@ -102,7 +102,8 @@ Batch make_batch(std::int64_t begin, std::int64_t end, int divisor, const std::s
     names.emplace_back();
     samples.push_back(make_sample(item, names.back()));
   }
-  Batch batch = collate(samples, divisor);
+  Batch batch = collate(samples, options.divisor);
+  batch.normalisation = options.normalisation;
   batch.names = std::move(names);
   return batch;
 }
@@ -110,6 +111,26 @@ Batch make_batch(std::int64_t begin, std::int64_t end, int divisor, const std::s
 void check(const LoaderOptions& options) {
   DIOPTER_CHECK(options.batch_size >= 1, "batch size is ", options.batch_size, ", must be at least 1");
   DIOPTER_CHECK(options.workers >= 0, "number of loader threads is ", options.workers, ", must not be negative");
+}
+
+void collate_pixels(const std::vector<Sample>& samples, Batch& batch) {
+  const std::size_t stride = std::size_t{3} * batch.width;
+  batch.pixels.resize(stride * batch.height * samples.size());
+  float* row = batch.pixels.data();
+  for (const Sample& s : samples) {
+    for (int y = 0; y < s.height; ++y) {
+      std::copy_n(&s.pixels[std::size_t{3} * s.width * y], std::size_t{3} * s.width, row + stride * y);
+    }
+    row += stride * batch.height;
+  }
+}
+
+void collate_bytes(const std::vector<Sample>& samples, Batch& batch) {
+  for (const Sample& s : samples) {
+    batch.pictures.push_back(s.picture);
+    batch.pictures.back().offset = static_cast<std::int64_t>(batch.bytes.size());
+    batch.bytes.insert(batch.bytes.end(), s.bytes.begin(), s.bytes.end());
+  }
 }
 
 }  // namespace
@@ -125,15 +146,13 @@ Batch collate(const std::vector<Sample>& samples, int divisor) {
   batch.width = (batch.width + divisor - 1) / divisor * divisor;
   batch.height = (batch.height + divisor - 1) / divisor * divisor;
 
-  const std::size_t stride = std::size_t{3} * batch.width;
-  batch.pixels.resize(stride * batch.height * samples.size());
+  if (samples.empty() || samples[0].bytes.empty()) {
+    collate_pixels(samples, batch);
+  } else {
+    collate_bytes(samples, batch);
+  }
   batch.offsets.push_back(0);
-  float* row = batch.pixels.data();
   for (const Sample& s : samples) {
-    for (int y = 0; y < s.height; ++y) {
-      std::copy_n(&s.pixels[std::size_t{3} * s.width * y], std::size_t{3} * s.width, row + stride * y);
-    }
-    row += stride * batch.height;
     for (const auto& [box, label] : s.targets) {
       batch.boxes.insert(batch.boxes.end(), {box.x1, box.y1, box.x2, box.y2});
       batch.labels.push_back(label);
@@ -156,7 +175,7 @@ struct Loader::State {
         prefetch(o.workers, first_batch, std::numeric_limits<std::int64_t>::max(),
                  [this](std::int64_t number, const std::stop_token& stop) {
                    const std::int64_t begin = number * options.batch_size;
-                   return make_batch(begin, begin + options.batch_size, options.divisor, stop,
+                   return make_batch(begin, begin + options.batch_size, options, stop,
                                      [this](std::int64_t item, std::string& name) { return sample(item, name); });
                  }) {}
 
@@ -211,7 +230,8 @@ struct Loader::State {
       const ImageRecord& record = dataset.images[index];
       name = record.name;
       Philox random = random_stream(options.seed, Purpose::augment, epoch, position);
-      return augment(*image, record, options.resize, options.augment, options.normalisation, random);
+      const PixelsBy by = is_photometric(options.augment) ? PixelsBy::host : options.pixels_by;
+      return augment(*image, record, options.resize, options.augment, options.normalisation, random, by);
     }
     const std::lock_guard lock(mutex);
     fail("none of the ", count, " pictures can be decoded; the first: ", unreadable.begin()->second);
@@ -252,7 +272,7 @@ struct EvaluationLoader::State {
         prefetch(o.workers, 0, (count() + o.batch_size - 1) / o.batch_size,
                  [this](std::int64_t number, const std::stop_token& stop) {
                    const std::int64_t begin = number * options.batch_size;
-                   return make_batch(begin, std::min(begin + options.batch_size, count()), options.divisor, stop,
+                   return make_batch(begin, std::min(begin + options.batch_size, count()), options, stop,
                                      [this](std::int64_t item, std::string& name) { return sample(item, name); });
                  }) {}
 
@@ -261,7 +281,7 @@ struct EvaluationLoader::State {
   Sample sample(std::int64_t item, std::string& name) const {
     const ImageRecord& record = dataset.images[item];
     name = record.name;
-    return prepare(read_image(record.file), record, options.resize, options.normalisation);
+    return prepare(read_image(record.file), record, options.resize, options.normalisation, options.pixels_by);
   }
 
   const Dataset& dataset;

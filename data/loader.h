@@ -14,7 +14,10 @@ namespace diopter {
 /// Pictures padded to a common size with zeros (the mean colour) at the right and bottom, and their boxes.
 struct Batch {
   int images = 0, height = 0, width = 0;
-  std::vector<float> pixels;            // [images, height, width, 3]
+  std::vector<float> pixels;            // [images, height, width, 3], normalised; or, for PixelsBy::device:
+  std::vector<std::uint8_t> bytes;      // of all pictures, and where they lie (kernels/nn/pictures.h)
+  std::vector<PictureBytes> pictures;   // [images]
+  Normalisation normalisation;          // to be applied to them
   std::vector<float> boxes;             // [total, 4], in pixels of the input
   std::vector<std::int32_t> labels;     // [total]: class or kIgnore
   std::vector<std::int32_t> offsets;    // [images + 1]: boxes of image i are [offsets[i], offsets[i + 1])
@@ -36,6 +39,7 @@ struct LoaderOptions {
   ResizeRule resize;
   AugmentOptions augment;
   Normalisation normalisation;
+  PixelsBy pixels_by = PixelsBy::host;  // by the host anyway where training is photometric
 };
 
 /// Endless stream of training batches. Batch number i depends on (data set, options, i) only: every epoch is a

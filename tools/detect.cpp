@@ -68,7 +68,7 @@ void run(const Request& request) {
   fs::create_directories(request.out, error);
   DIOPTER_CHECK(!error, request.out, ": cannot be made: ", error.message());
 
-  LoaderOptions options = loader_options(loaded.model->config());
+  LoaderOptions options = loader_options(loaded.model->config(), loaded.model->device());
   // What is dumped is what each picture gives alone, without padding to the size of others.
   options.batch_size = request.dump.empty() ? loaded.model->config().detect.batch_size : 1;
   EvaluationLoader loader(dataset, options);

@@ -116,13 +116,12 @@ void for_each_pixel(const Image& image, const Window& window, bool flip, Visit v
 
 /// Crop, flip, photometric changes and normalisation: the float picture before resizing.
 std::vector<float> network_pixels(const Image& image, const Plan& plan, const Normalisation& norm) {
-  const auto normalised = [&](float v, int c) { return (v / norm.divisor - norm.mean[c]) / norm.std[c]; };
   std::vector<float> pixels(static_cast<std::size_t>(plan.crop.width) * plan.crop.height * 3);
   const bool as_it_is = plan.brightness == 1 && plan.contrast == 1 && plan.saturation == 1 && plan.hue == 0;
   if (as_it_is) {  // then 256 values per channel are all there is
     std::array<std::array<float, 256>, 3> table;
     for (int c = 0; c < 3; ++c) {
-      for (int v = 0; v < 256; ++v) table[c][v] = normalised(static_cast<float>(v), c);
+      for (int v = 0; v < 256; ++v) table[c][v] = norm(static_cast<float>(v), c);
     }
     for_each_pixel(image, plan.crop, plan.flip, [&](const std::uint8_t* rgb, std::size_t i) {
       for (int c = 0; c < 3; ++c) pixels[3 * i + c] = table[c][rgb[norm.bgr ? 2 - c : c]];
@@ -135,7 +134,7 @@ std::vector<float> network_pixels(const Image& image, const Plan& plan, const No
   photometric(pixels, plan);
   for (std::size_t i = 0; i < pixels.size(); i += 3) {
     if (norm.bgr) std::swap(pixels[i], pixels[i + 2]);
-    for (int c = 0; c < 3; ++c) pixels[i + c] = normalised(pixels[i + c], c);
+    for (int c = 0; c < 3; ++c) pixels[i + c] = norm(pixels[i + c], c);
   }
   return pixels;
 }
@@ -150,16 +149,26 @@ std::vector<float> crop_pixels(const std::vector<float>& pixels, int width, cons
   return part;
 }
 
-Image cut(const Image& image, const Window& window) {
+/// The window's part, mirrored when `flip`, its channels turned around when `bgr`.
+Image cut(const Image& image, const Window& window, bool flip = false, bool bgr = false) {
   Image part;
   part.width = window.width;
   part.height = window.height;
   part.rgb.resize(static_cast<std::size_t>(window.width) * window.height * 3);
-  for (int y = 0; y < window.height; ++y) {
-    std::copy_n(image.pixel(window.x, window.y + y), static_cast<std::size_t>(window.width) * 3,
-                &part.rgb[static_cast<std::size_t>(y) * window.width * 3]);
-  }
+  for_each_pixel(image, window, flip, [&](const std::uint8_t* rgb, std::size_t i) {
+    for (int c = 0; c < 3; ++c) part.rgb[3 * i + c] = rgb[bgr ? 2 - c : c];
+  });
   return part;
+}
+
+/// The plan's part of the picture for a device that makes width x height of it. After Pillow's filter it has that size.
+Image picture_for_device(const Image& image, const Plan& plan, ResizeRule::Filter filter, int width, int height,
+                         bool bgr) {
+  const bool resizes = width != plan.crop.width || height != plan.crop.height;
+  if (filter == ResizeRule::Filter::pillow && resizes) {
+    return cut(resample(cut(image, plan.crop), width, height), {0, 0, width, height}, plan.flip, bgr);
+  }
+  return cut(image, plan.crop, plan.flip, bgr);
 }
 
 /// The plan's part of the picture at width x height, normalised: before or after resizing, by the filter.
@@ -182,7 +191,7 @@ std::vector<float> resized_pixels(const Image& image, const Plan& plan, ResizeRu
 }
 
 Sample make_sample(const Image& image, const ImageRecord& record, const ResizeRule& rule, const Normalisation& norm,
-                   const Plan& plan) {
+                   const Plan& plan, PixelsBy by) {
   Sample sample;
   sample.image_id = record.id;
   sample.original_width = image.width;
@@ -196,10 +205,23 @@ Sample make_sample(const Image& image, const ImageRecord& record, const ResizeRu
   const auto jittered = [&](int size) { return std::max(1, static_cast<int>(std::floor(size * plan.scale + 0.5))); };
   const int width = jittered(room_width), height = jittered(room_height);
   const bool resizes = width != plan.crop.width || height != plan.crop.height;
-  if (!resizes) {
-    sample.pixels = network_pixels(image, plan, norm);
+  if (by == PixelsBy::device) {
+    Image picture = picture_for_device(image, plan, rule.filter, width, height, norm.bgr);
+    sample.picture = {.offset = 0,
+                      .width = picture.width,
+                      .height = picture.height,
+                      .resized_width = width,
+                      .resized_height = height,
+                      .x = 0,
+                      .y = 0,
+                      .seen_width = width,
+                      .seen_height = height};
+    sample.bytes = std::move(picture.rgb);
   } else {
-    sample.pixels = resized_pixels(image, plan, rule.filter, width, height, norm);
+    sample.pixels =
+        resizes ? resized_pixels(image, plan, rule.filter, width, height, norm) : network_pixels(image, plan, norm);
+  }
+  if (resizes) {
     scale_targets(sample.targets, static_cast<float>(width) / static_cast<float>(plan.crop.width),
                   static_cast<float>(height) / static_cast<float>(plan.crop.height));
   }
@@ -208,7 +230,14 @@ Sample make_sample(const Image& image, const ImageRecord& record, const ResizeRu
   if (view.width < width || view.height < height) {
     view.x = static_cast<int>(plan.shift_x * static_cast<float>(width - view.width + 1));
     view.y = static_cast<int>(plan.shift_y * static_cast<float>(height - view.height + 1));
-    sample.pixels = crop_pixels(sample.pixels, width, view);
+    if (by == PixelsBy::device) {
+      sample.picture.x = view.x;
+      sample.picture.y = view.y;
+      sample.picture.seen_width = view.width;
+      sample.picture.seen_height = view.height;
+    } else {
+      sample.pixels = crop_pixels(sample.pixels, width, view);
+    }
     crop_targets(sample.targets, view);
   }
   sample.width = view.width;
@@ -294,13 +323,19 @@ void resized_size(const ResizeRule& rule, int min_size, int width, int height, i
   out_height = std::max(1, out_height);
 }
 
-Sample prepare(const Image& image, const ImageRecord& record, const ResizeRule& rule, const Normalisation& norm) {
+Sample prepare(const Image& image, const ImageRecord& record, const ResizeRule& rule, const Normalisation& norm,
+               PixelsBy by) {
   const int min_size = rule.min_sizes.empty() ? rule.max_size : rule.min_sizes.back();
-  return make_sample(image, record, rule, norm, {.min_size = min_size, .crop = {0, 0, image.width, image.height}});
+  return make_sample(image, record, rule, norm, {.min_size = min_size, .crop = {0, 0, image.width, image.height}}, by);
+}
+
+bool is_photometric(const AugmentOptions& options) {
+  return options.brightness != 0 || options.contrast != 0 || options.saturation != 0 || options.hue != 0;
 }
 
 Sample augment(const Image& image, const ImageRecord& record, const ResizeRule& rule, const AugmentOptions& options,
-               const Normalisation& norm, Philox& random) {
+               const Normalisation& norm, Philox& random, PixelsBy by) {
+  DIOPTER_CHECK(by == PixelsBy::host || !is_photometric(options), "a device cannot change brightness or colours");
   // Every number is drawn, used or not: switching one change on or off leaves the others as they were.
   Plan plan{.min_size = rule.max_size, .crop = {0, 0, image.width, image.height}};
   const float u_size = random.uniform();
@@ -318,7 +353,7 @@ Sample augment(const Image& image, const ImageRecord& record, const ResizeRule& 
   plan.scale = static_cast<double>(random.uniform(options.scale_min, options.scale_max));
   plan.shift_x = random.uniform();
   plan.shift_y = random.uniform();
-  return make_sample(image, record, rule, norm, plan);
+  return make_sample(image, record, rule, norm, plan, by);
 }
 
 }  // namespace diopter

@@ -6,6 +6,7 @@
 #include "data/dataset.h"
 #include "data/pictures/image.h"
 #include "kernels/base/philox.h"
+#include "kernels/nn/pictures.h"
 
 namespace diopter {
 
@@ -37,12 +38,6 @@ struct AugmentOptions {
   float hue = 0;                                       // rotation of the colours by up to so many turns either way
 };
 
-struct Normalisation {
-  float mean[3] = {0.485f, 0.456f, 0.406f}, std[3] = {0.229f, 0.224f, 0.225f};  // in the channel order of the input
-  float divisor = 255;                                                          // pixels are divided by it first
-  bool bgr = false;                                                             // channel order of the input
-};
-
 /// A box with its class (>= 0) or kIgnore, in pixels of the input.
 struct TargetBox {
   Box box;
@@ -51,8 +46,10 @@ struct TargetBox {
 
 /// The network's input for one picture.
 struct Sample {
-  int width = 0, height = 0;       // of the resized picture
-  std::vector<float> pixels;       // [height, width, 3], normalised
+  int width = 0, height = 0;        // of the resized picture
+  std::vector<float> pixels;        // [height, width, 3], normalised; or, where pixels are left to the device:
+  std::vector<std::uint8_t> bytes;  // those of `picture`, whose offset is 0
+  PictureBytes picture = {};
   std::vector<TargetBox> targets;  // clipped to the picture; less than 1 pixel wide or high: dropped
   std::int64_t image_id = 0;
   int original_width = 0, original_height = 0;  // of the decoded picture
@@ -61,13 +58,22 @@ struct Sample {
 /// Size after resizing a picture of width x height; min_size is the one drawn.
 void resized_size(const ResizeRule& rule, int min_size, int width, int height, int& out_width, int& out_height);
 
+/// Who normalises pictures, and resizes them with the filter `bilinear`: the host, or the device that gets them as
+/// bytes.
+enum class PixelsBy { host, device };
+
 /// Evaluation: resize and normalise. Boxes are scaled by the ratio of the axes.
-Sample prepare(const Image& image, const ImageRecord& record, const ResizeRule& rule, const Normalisation& norm);
+Sample prepare(const Image& image, const ImageRecord& record, const ResizeRule& rule, const Normalisation& norm,
+               PixelsBy by = PixelsBy::host);
 
 /// Training: crop, flip, photometric, scale jitter, resize, normalise; all drawn from `random`.
 /// Crowd and difficult boxes become targets with label kIgnore. An object whose centre a crop cuts away is dropped;
-/// ignored regions are only clipped.
+/// ignored regions are only clipped. Photometric changes make floats of a picture, which only the host can: see
+/// is_photometric.
 Sample augment(const Image& image, const ImageRecord& record, const ResizeRule& rule, const AugmentOptions& options,
-               const Normalisation& norm, Philox& random);
+               const Normalisation& norm, Philox& random, PixelsBy by = PixelsBy::host);
+
+/// Whether training pictures may change in brightness or colour.
+bool is_photometric(const AugmentOptions& options);
 
 }  // namespace diopter

@@ -12,6 +12,7 @@
 
 #include "kernels/base/check.h"
 #include "kernels/base/files.h"
+#include "kernels/nn/pictures.h"
 
 // The only place that compiles stb's decoders and encoders; static, so that no other library's copy is linked instead.
 #define STB_IMAGE_IMPLEMENTATION
@@ -158,12 +159,11 @@ struct AxisWeights {
   std::vector<float> weight;
 
   AxisWeights(int in, int out) : low(out), high(out), weight(out) {
-    const double scale = static_cast<double>(in) / out;
     for (int i = 0; i < out; ++i) {
-      const double source = std::max(0.0, scale * (i + 0.5) - 0.5);  // in float, its error grows with i
-      low[i] = std::min(static_cast<int>(source), in - 1);
-      high[i] = std::min(low[i] + 1, in - 1);
-      weight[i] = static_cast<float>(source - low[i]);
+      const AxisTap tap = axis_tap(in, out, i);
+      low[i] = tap.low;
+      high[i] = tap.high;
+      weight[i] = tap.weight;
     }
   }
 };
@@ -256,7 +256,7 @@ void resize_bilinear(const float* in, int width, int height, float* out, int out
     for (int x = 0; x < out_width; ++x, to += 3) {
       const float *left = from + 3 * horizontal.low[x], *right = from + 3 * horizontal.high[x];
       const float weight = horizontal.weight[x];
-      for (int c = 0; c < 3; ++c) to[c] = (1 - weight) * left[c] + weight * right[c];
+      for (int c = 0; c < 3; ++c) to[c] = between(left[c], right[c], weight);
     }
     held[slot] = y;
   };
@@ -271,7 +271,7 @@ void resize_bilinear(const float* in, int width, int height, float* out, int out
     if (held[1] != high) stretch(1, high);
     const float *upper = rows[0].data(), *lower = rows[1].data();
     const float weight = vertical.weight[y];
-    for (std::size_t i = 0; i < out_stride; ++i) out[i] = (1 - weight) * upper[i] + weight * lower[i];
+    for (std::size_t i = 0; i < out_stride; ++i) out[i] = between(upper[i], lower[i], weight);
   }
 }
 

@@ -90,8 +90,11 @@ std::vector<std::vector<DetectedBox>> Detector::on_gpu(const Batch& batch) {
     at->kept = room_for_kept(batch.images, rule.max_detections, Device::cuda);
     if (at != &fresh) record(*at);
   }
-  const StagedArray arrays[] = {{batch.pixels.data(), at->images}, {batch.sizes.data(), at->sizes}};
+  const StagedPictures pictures(batch, at->images);
+  std::vector<StagedArray> arrays = pictures.arrays();
+  arrays.push_back({batch.sizes.data(), at->sizes});
   staging_.upload(arrays);
+  pictures.finish();
   at->work ? at->work() : queue(*at);
 
   const ProfiledScope phase("read detections");
@@ -131,7 +134,7 @@ std::vector<std::vector<DetectedBox>> detections_of(const RetinaNet& model, cons
 std::vector<Detection> detect_all(const RetinaNet& model, const Dataset& dataset,
                                   const std::vector<std::int64_t>& category_ids,
                                   const std::function<void(std::int64_t, std::int64_t)>& progress) {
-  LoaderOptions options = loader_options(model.config());
+  LoaderOptions options = loader_options(model.config(), model.device());
   options.batch_size = model.config().detect.batch_size;
   EvaluationLoader loader(dataset, options);
   std::vector<Detection> detections;

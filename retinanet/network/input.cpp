@@ -2,10 +2,13 @@
 
 #include <algorithm>
 
+#include "kernels/toolkit/dispatch.h"
+
 namespace diopter {
 
-LoaderOptions loader_options(const Config& config) {
+LoaderOptions loader_options(const Config& config, Device device) {
   LoaderOptions options;
+  options.pixels_by = device == Device::cuda ? PixelsBy::device : PixelsBy::host;
   options.batch_size = config.train.batch_size;
   options.workers = config.train.workers;
   options.seed = static_cast<std::uint64_t>(config.train.seed);
@@ -31,8 +34,36 @@ LoaderOptions loader_options(const Config& config) {
   return options;
 }
 
+StagedPictures::StagedPictures(const Batch& batch, const Tensor& images) : batch_(batch), images_(images) {
+  if (batch.bytes.empty()) {
+    arrays_ = {{batch.pixels.data(), images}};
+    return;
+  }
+  const auto room = [&](std::size_t bytes) {
+    return Tensor::empty({static_cast<std::int64_t>(bytes)}, DType::u8, images.device());
+  };
+  arrays_ = {{batch.bytes.data(), room(batch.bytes.size())},
+             {batch.pictures.data(), room(batch.pictures.size() * sizeof(PictureBytes))}};
+}
+
+void StagedPictures::finish() const {
+  if (batch_.bytes.empty()) return;
+  DIOPTER_DISPATCH(images_.device(), pictures_to_input,
+                   PictureArgs{.images = batch_.images,
+                               .height = batch_.height,
+                               .width = batch_.width,
+                               .bytes = arrays_[0].tensor.data<std::uint8_t>(),
+                               .pictures = reinterpret_cast<const PictureBytes*>(arrays_[1].tensor.raw()),
+                               .norm = batch_.normalisation,
+                               .y = images_.data<float>()});
+}
+
 Variable input_of(const Batch& batch, Device device) {
-  return Variable(Tensor::from({batch.images, batch.height, batch.width, 3}, batch.pixels, device));
+  const Tensor images = Tensor::empty({batch.images, batch.height, batch.width, 3}, DType::f32, device);
+  const StagedPictures pictures(batch, images);
+  for (const StagedArray& array : pictures.arrays()) array.tensor.copy_from_host(array.values);
+  pictures.finish();
+  return Variable(images);
 }
 
 InputSize input_size(const Config& config, int width, int height) {

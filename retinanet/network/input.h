@@ -7,14 +7,31 @@
 #include "data/loader.h"
 #include "engine/tape.h"
 #include "retinanet/config/config.h"
+#include "retinanet/network/staging.h"
 
 namespace diopter {
 
-/// How pictures become the network's input, by the configuration's [input], [augment] and [train].
-LoaderOptions loader_options(const Config& config);
+/// How pictures become the network's input, by the configuration's [input], [augment] and [train]. For a GPU they stay
+/// bytes, which it normalises and resizes itself.
+LoaderOptions loader_options(const Config& config, Device device = Device::cpu);
 
 /// The batch's pictures on a device: [images, height, width, 3], normalised.
 Variable input_of(const Batch& batch, Device device = Device::cpu);
+
+/// The pictures of a batch on their way to `images` [images, height, width, 3] on a device: first arrays() go there,
+/// then finish() queues what makes the network's input of them.
+class StagedPictures {
+ public:
+  /// The batch must outlive it.
+  StagedPictures(const Batch& batch, const Tensor& images);
+  const std::vector<StagedArray>& arrays() const { return arrays_; }
+  void finish() const;
+
+ private:
+  const Batch& batch_;
+  Tensor images_;
+  std::vector<StagedArray> arrays_;
+};
 
 // Sizes and boxes as the loader makes them without augmentation, from the annotations alone.
 

@@ -4,6 +4,7 @@
 
 #include "engine/profile/profile.h"
 #include "kernels/toolkit/dispatch.h"
+#include "retinanet/network/input.h"
 
 namespace diopter {
 
@@ -27,14 +28,17 @@ DeviceBatch BatchQueue::upload(Batch batch) {
   DeviceBatch result;
   side_.run([&] {
     const std::int64_t boxes = static_cast<std::int64_t>(batch.labels.size());
-    const StagedArray arrays[] = {
-        {batch.pixels.data(), Tensor::empty({batch.images, batch.height, batch.width, 3}, DType::f32, device_)},
-        {batch.boxes.data(), Tensor::empty({boxes, 4}, DType::f32, device_)},
-        {batch.labels.data(), Tensor::empty({boxes}, DType::i32, device_)},
-        {batch.offsets.data(), Tensor::empty({batch.images + 1}, DType::i32, device_)}};
+    const Tensor images = Tensor::empty({batch.images, batch.height, batch.width, 3}, DType::f32, device_);
+    const StagedPictures pictures(batch, images);
+    result.truth = {Tensor::empty({boxes, 4}, DType::f32, device_), Tensor::empty({boxes}, DType::i32, device_),
+                    Tensor::empty({batch.images + 1}, DType::i32, device_)};
+    std::vector<StagedArray> arrays = pictures.arrays();
+    arrays.push_back({batch.boxes.data(), result.truth.boxes});
+    arrays.push_back({batch.labels.data(), result.truth.labels});
+    arrays.push_back({batch.offsets.data(), result.truth.offsets});
     staging_.upload(arrays);
-    result.images = Variable(arrays[0].tensor);
-    result.truth = {arrays[1].tensor, arrays[2].tensor, arrays[3].tensor};
+    pictures.finish();
+    result.images = Variable(images);
   });
   result.host = std::move(batch);
   return result;

@@ -111,7 +111,8 @@ Trainer::Trainer(const RunState& state, const Dataset& train, const Dataset& val
   optimizer_ = std::make_unique<Sgd>(group_by_decay(model_->parameters(), weight_decay(config.train)),
                                      Sgd::Options{static_cast<float>(config.train.momentum), config.train.nesterov,
                                                   static_cast<float>(config.train.clip_norm)});
-  loader_ = std::make_unique<Loader>(train_, loader_options(config), state_.iteration * config.train.accumulate);
+  loader_ =
+      std::make_unique<Loader>(train_, loader_options(config, device), state_.iteration * config.train.accumulate);
   batches_ = std::make_unique<BatchQueue>(*loader_, device);
   if (config.train.cuda_graph) {
     graphs_ = std::make_unique<StepGraphs>(device, [this](const Variable& images, const TruthTensors& truth) {

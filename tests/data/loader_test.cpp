@@ -1,6 +1,7 @@
 #include "data/loader.h"
 
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <fstream>
 #include <set>
@@ -143,6 +144,44 @@ TEST_CASE("batches do not depend on threads, cache or where the stream is entere
   options.seed = 4;
   Loader other(pictures.dataset, options);
   CHECK_FALSE(other.next().pixels == expected[0].pixels);
+}
+
+/// The batch with its bytes turned into pixels.
+Batch with_pixels(Batch batch) {
+  batch.pixels.assign(std::size_t{3} * batch.images * batch.height * batch.width, NAN);
+  cpu::pictures_to_input({batch.images, batch.height, batch.width, batch.bytes.data(), batch.pictures.data(),
+                          batch.normalisation, batch.pixels.data()});
+  return batch;
+}
+
+TEST_CASE("pictures that the device normalises and resizes are those of the host, bit for bit") {
+  const Pictures pictures;
+  LoaderOptions options = busy_options();
+  options.augment.brightness = options.augment.contrast = options.augment.saturation = options.augment.hue = 0;
+  options.resize.filter = GENERATE(ResizeRule::Filter::bilinear, ResizeRule::Filter::pillow);
+  options.normalisation.bgr = GENERATE(false, true);
+  LoaderOptions by_device = options;
+  by_device.pixels_by = PixelsBy::device;
+  Loader host(pictures.dataset, options), device(pictures.dataset, by_device);
+  for (int i = 0; i < 6; ++i) {
+    const Batch batch = device.next();
+    CHECK(batch.pixels.empty());
+    require_equal(with_pixels(batch), host.next());
+  }
+  EvaluationLoader all(pictures.dataset, options), all_by_device(pictures.dataset, by_device);
+  Batch expected, actual;
+  while (all.next(expected)) {
+    REQUIRE(all_by_device.next(actual));
+    require_equal(with_pixels(actual), expected);
+  }
+}
+
+TEST_CASE("pictures whose colours change are made by the host, whoever is asked for") {
+  const Pictures pictures;
+  LoaderOptions options = busy_options();
+  const Batch expected = Loader(pictures.dataset, options).next();
+  options.pixels_by = PixelsBy::device;
+  require_equal(Loader(pictures.dataset, options).next(), expected);
 }
 
 TEST_CASE("every epoch is another permutation of all pictures") {

@@ -105,16 +105,19 @@ NetworkTimes bench_inference(const NetworkBench& bench) {
   std::vector<Image> pictures;
   for (const ImageRecord& record : bench.data.images) pictures.push_back(read_image(record.file));
 
-  const LoaderOptions options = loader_options(bench.config);
+  const LoaderOptions options = loader_options(bench.config, bench.device);
   const auto first_batch = [&] {
     std::vector<Sample> samples(static_cast<std::size_t>(bench.batch));
     parallel_for(bench.batch, 1, [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t i = begin; i < end; ++i) {
         const std::size_t index = static_cast<std::size_t>(i) % pictures.size();
-        samples[i] = prepare(pictures[index], bench.data.images[index], options.resize, options.normalisation);
+        samples[i] = prepare(pictures[index], bench.data.images[index], options.resize, options.normalisation,
+                             options.pixels_by);
       }
     });
-    return collate(samples, options.divisor);
+    Batch batch = collate(samples, options.divisor);
+    batch.normalisation = options.normalisation;
+    return batch;
   };
   NetworkTimes times;
   Detector detector(model);

@@ -5,6 +5,7 @@
 #include "kernels/nn/elementwise.h"
 #include "kernels/nn/group_norm.h"
 #include "kernels/nn/max_pool.h"
+#include "kernels/nn/pictures.h"
 #include "kernels/nn/reduce.h"
 #include "kernels/nn/sgd.h"
 #include "kernels/nn/upsample.h"
@@ -248,6 +249,33 @@ void add_max_pool(Cases& cases, Device device, const CaseSize& batch) {
                    }});
 }
 
+/// Pictures of 640 x 480 to squares of the batch's size.
+void add_pictures(Cases& cases, Device device, const CaseSize& batch) {
+  constexpr int kWidth = 640, kHeight = 480;
+  std::vector<PictureBytes> pictures;
+  for (int i = 0; i < batch.images; ++i) {
+    pictures.push_back({std::int64_t{3} * kWidth * kHeight * i, kWidth, kHeight, batch.side, batch.side, 0, 0,
+                        batch.side, batch.side});
+  }
+  std::vector<std::uint8_t> values(std::size_t{3} * kWidth * kHeight * batch.images);
+  for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<std::uint8_t>(i * 2654435761u >> 13);
+  const Tensor bytes = Tensor::from({static_cast<std::int64_t>(values.size())}, values, device);
+  const Tensor where =
+      Tensor::empty({static_cast<std::int64_t>(pictures.size() * sizeof(PictureBytes))}, DType::u8, device);
+  where.copy_from_host(pictures.data());
+  const Tensor y = Tensor::empty({batch.images, batch.side, batch.side, 3}, DType::f32, device);
+  cases.push_back({batch.text(), [=] {
+                     const PictureArgs args{.images = batch.images,
+                                            .height = batch.side,
+                                            .width = batch.side,
+                                            .bytes = bytes.data<std::uint8_t>(),
+                                            .pictures = reinterpret_cast<const PictureBytes*>(where.raw()),
+                                            .norm = {},
+                                            .y = y.data<float>()};
+                     DIOPTER_DISPATCH(device, pictures_to_input, args);
+                   }});
+}
+
 /// From P4 to the size of P3.
 template <class T>
 void add_upsample(Cases& cases, Device device, const CaseSize& batch) {
@@ -275,6 +303,7 @@ const std::map<std::string, std::vector<CaseMaker>>& nn_cases() {
       {"elementwise", {{DType::f32, add_elementwise<float>}, {DType::bf16, add_elementwise<bf16>}}},
       {"reduce", {{DType::f32, add_reduce<float>}, {DType::bf16, add_reduce<bf16>}}},
       {"max_pool", {{DType::f32, add_max_pool<float>}, {DType::bf16, add_max_pool<bf16>}}},
+      {"pictures", {{DType::f32, add_pictures}}},
       {"upsample", {{DType::f32, add_upsample<float>}, {DType::bf16, add_upsample<bf16>}}}};
   return makers;
 }

@@ -180,7 +180,7 @@ bool same(const DetectedBox& a, const DetectedBox& b) {
 std::vector<Batch> batches_of_two_sizes(const test::ShapesOnDisk& shapes, const Config& config) {
   std::vector<Batch> batches(6);
   for (const std::size_t size : {2, 1}) {
-    LoaderOptions options = loader_options(config);
+    LoaderOptions options = loader_options(config, Device::cuda);
     options.batch_size = static_cast<int>(size);
     EvaluationLoader loader(shapes.validation, options);
     for (std::size_t i = 2 - size; i < 4; i += 2) REQUIRE(loader.next(batches[i]));
@@ -213,7 +213,8 @@ TEST_CASE(
       found[graph].push_back(detector(batch));
 #ifdef DIOPTER_HOST_EXECUTOR
       const host_executor::Copies after = host_executor::copies();
-      CHECK(after.to_device == before.to_device + 2);  // pictures, sizes
+      CHECK(after.to_device == before.to_device + 3);  // pictures, where they lie, sizes
+      CHECK(after.bytes_to_device == before.bytes_to_device + batch.images * (32 * 32 * 3 + 40 + 8));
       CHECK(after.to_host == before.to_host + 1);
       CHECK(after.bytes_to_host == before.bytes_to_host + batch.images * 7 * 24);
 #endif

@@ -12,7 +12,8 @@ TEST_CASE("batch queue: the loader's batches in order, on the device, whether fe
   const Config config = test::tiny_config({"train.workers=0"});
   for (Device device : test::devices()) {
     INFO(test::device_name(device));
-    Loader expected_loader(shapes.train, loader_options(config)), loader(shapes.train, loader_options(config));
+    Loader expected_loader(shapes.train, loader_options(config));
+    Loader loader(shapes.train, loader_options(config, device));  // for a GPU pictures are bytes
     BatchQueue queue(loader, device);
     std::vector<DeviceBatch> batches;  // all alive: none may take another's memory
     std::vector<Batch> expected;
