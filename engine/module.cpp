@@ -166,12 +166,23 @@ Pyramid Norm::operator()(const Pyramid& x) const {
   return {(*this)(x.rows), x.levels};
 }
 
+Variable Norm::relu(const Variable& x) const {
+  if (kind_ == NormKind::group) return group_norm(x, gamma_, beta_, groups_, eps_, true);
+  return diopter::relu((*this)(x));
+}
+
+Pyramid Norm::relu(const Pyramid& x) const {
+  if (kind_ == NormKind::group) return group_norm(x, gamma_, beta_, groups_, eps_, true);
+  return diopter::relu((*this)(x));
+}
+
 Variable conv_norm(const Conv2d& conv, const Norm& norm, const Variable& x, bool relu_after, const Variable& residual) {
   if (norm.fixed()) {
     Tensor scale, shift;
     norm.fold(scale, shift);
     return conv.fused(x, scale, shift, residual, relu_after);
   }
+  if (relu_after && !residual.defined()) return norm.relu(conv(x));
   Variable y = norm(conv(x));
   if (residual.defined()) y = add(y, residual);
   return relu_after ? relu(y) : y;

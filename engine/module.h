@@ -135,6 +135,9 @@ class Norm : public Module {
 
   Variable operator()(const Variable& x) const;
   Pyramid operator()(const Pyramid& x) const;
+  /// relu(norm(x)), in one pass where it is a group norm.
+  Variable relu(const Variable& x) const;
+  Pyramid relu(const Pyramid& x) const;
   /// Whether it is a fixed affine map now (a batch norm that is frozen or evaluated): then it can be fused.
   bool fixed() const;
   /// scale and shift of the fixed map, [channels].

@@ -157,7 +157,7 @@ void check_norm(int channels, const Tensor& gamma, const Tensor& beta) {
 }
 
 Variable group_norm_rows(const Variable& x, const Levels& levels, const Variable& gamma, const Variable& beta,
-                         int groups, float eps) {
+                         int groups, float eps, bool relu) {
   const Tensor xv = x.value();
   const int channels = channels_of(xv);
   check_norm(channels, gamma.value(), beta.value());
@@ -177,12 +177,13 @@ Variable group_norm_rows(const Variable& x, const Levels& levels, const Variable
                                              .eps = eps,
                                              .y = y.data<T>(),
                                              .mean = mean.data<float>(),
-                                             .rstd = rstd.data<float>()});
+                                             .rstd = rstd.data<float>(),
+                                             .relu = relu});
   });
 
   return record("group_norm", {gamma, x, beta}, y,
                 [dx = x.gradient(), dgamma = gamma.gradient(), dbeta = beta.gradient(), xv, gammav = gamma.value(),
-                 mean, rstd, levels, channels, groups](const Tensor& dy) {
+                 betav = beta.value(), mean, rstd, levels, channels, groups, relu](const Tensor& dy) {
                   const Tensor gradient = like(dy), dg = floats(dy, {channels}), db = floats(dy, {channels});
                   with_dtype(dy.dtype(), [&](auto t) {
                     using T = decltype(t);
@@ -197,7 +198,9 @@ Variable group_norm_rows(const Variable& x, const Levels& levels, const Variable
                                                               .rstd = rstd.data<float>(),
                                                               .dx = gradient.data<T>(),
                                                               .dgamma = dg.data<float>(),
-                                                              .dbeta = db.data<float>()});
+                                                              .dbeta = db.data<float>(),
+                                                              .relu = relu,
+                                                              .beta = betav.data<float>()});
                   });
                   if (dx) dx->accumulate(gradient);
                   if (dgamma) dgamma->accumulate(dg);
@@ -335,12 +338,12 @@ Variable channel_affine(const Variable& x, const Tensor& scale, const Tensor& sh
                 [dx = x.gradient(), apply](const Tensor& dy) { dx->accumulate(apply(dy, Tensor())); });
 }
 
-Variable group_norm(const Variable& x, const Variable& gamma, const Variable& beta, int groups, float eps) {
-  return group_norm_rows(x, Levels(map_shape(x.value())), gamma, beta, groups, eps);
+Variable group_norm(const Variable& x, const Variable& gamma, const Variable& beta, int groups, float eps, bool relu) {
+  return group_norm_rows(x, Levels(map_shape(x.value())), gamma, beta, groups, eps, relu);
 }
 
-Pyramid group_norm(const Pyramid& x, const Variable& gamma, const Variable& beta, int groups, float eps) {
-  return {group_norm_rows(x.rows, x.levels, gamma, beta, groups, eps), x.levels};
+Pyramid group_norm(const Pyramid& x, const Variable& gamma, const Variable& beta, int groups, float eps, bool relu) {
+  return {group_norm_rows(x.rows, x.levels, gamma, beta, groups, eps, relu), x.levels};
 }
 
 Variable max_pool(const Variable& x, int kernel, int stride, int padding) {

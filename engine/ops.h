@@ -51,9 +51,11 @@ Variable batch_norm(const Variable& x, const Variable& gamma, const Variable& be
 /// y = x scale[c] + shift[c] with constants: an evaluated or frozen norm.
 Variable channel_affine(const Variable& x, const Tensor& scale, const Tensor& shift);
 
-/// groups must divide C. gamma, beta [C].
-Variable group_norm(const Variable& x, const Variable& gamma, const Variable& beta, int groups, float eps);
-Pyramid group_norm(const Pyramid& x, const Variable& gamma, const Variable& beta, int groups, float eps);
+/// groups must divide C. gamma, beta [C]. With relu: relu of the norm, in the same pass.
+Variable group_norm(const Variable& x, const Variable& gamma, const Variable& beta, int groups, float eps,
+                    bool relu = false);
+Pyramid group_norm(const Pyramid& x, const Variable& gamma, const Variable& beta, int groups, float eps,
+                   bool relu = false);
 
 Pyramid relu(const Pyramid& x);
 

@@ -34,8 +34,11 @@ template <class T>
 __global__ void __launch_bounds__(kRowThreads)
     forward_statistics_kernel(BatchNormForwardArgs<T> args, std::int64_t chunks, const Moments<float>* partial,
                               float* scale, float* shift) {
-  const auto moments = column_total<Moments<double>>(chunks, args.channels, partial);
   const int c = total_column();
+  const double reference = c < args.channels ? partial[c].mean : 0.0f;
+  const auto sums = column_total<MomentSums>(
+      chunks, args.channels, partial, [=](const Moments<float>& chunk) { return MomentSums::of(chunk, reference); });
+  const Moments<double> moments = sums.about(reference);
   if (threadIdx.y != 0 || c >= args.channels) return;
   const double var = moments.variance(), rstd = 1.0 / sqrt(var + args.eps);
   const double unbiased = moments.n > 1.0 ? moments.m2 / (moments.n - 1.0) : var;

@@ -52,6 +52,30 @@ void for_each_piece(const std::vector<Piece>& pieces, Body body) {
   });
 }
 
+/// y = scale[c] x + shift[c] of one image, [channels].
+struct ChannelMaps {
+  std::vector<float> scale, shift;
+
+  /// From the arguments of either direction.
+  template <class Args>
+  ChannelMaps(const Args& args, int image) : scale(args.channels), shift(args.channels) {
+    const int width = args.channels / args.groups;
+    const float *mean = args.mean + image * args.groups, *rstd = args.rstd + image * args.groups;
+    for (int c = 0; c < args.channels; ++c) {
+      const NormMap map = norm_map(mean[c / width], rstd[c / width], args.gamma[c], args.beta[c]);
+      scale[c] = map.scale, shift[c] = map.shift;
+    }
+  }
+};
+
+/// Calls body with what lets the gradient of this image through.
+template <class T, class Body>
+void with_pass(const GroupNormBackwardArgs<T>& args, int image, Body body) {
+  if (!args.relu) return body(AllPass{});
+  const ChannelMaps maps(args, image);
+  body(ReluPass<T, const float*>{maps.scale.data(), maps.shift.data()});
+}
+
 }  // namespace
 
 template <class T>
@@ -86,14 +110,10 @@ void group_norm_forward(const GroupNormForwardArgs<T>& args) {
   }
 
   for_each_piece(pieces, [&](std::int64_t, const Piece& piece) {
-    const float *mean = args.mean + piece.image * groups, *rstd = args.rstd + piece.image * groups;
-    std::vector<float> scale(channels), shift(channels);
-    for (int c = 0; c < channels; ++c) {
-      const NormMap map = norm_map(mean[c / width], rstd[c / width], args.gamma[c], args.beta[c]);
-      scale[c] = map.scale, shift[c] = map.shift;
-    }
+    const ChannelMaps maps(args, piece.image);
     const std::int64_t first = piece.begin * channels;
-    scale_and_shift(piece.rows(), channels, args.x + first, scale.data(), shift.data(), args.y + first);
+    scale_and_shift(piece.rows(), channels, args.x + first, maps.scale.data(), maps.shift.data(), args.y + first,
+                    args.relu ? kRelu : kNoRelu);
   });
 }
 
@@ -111,7 +131,9 @@ void group_norm_backward(const GroupNormBackwardArgs<T>& args) {
     for (int c = 0; c < channels; ++c) mean[c] = args.mean[piece.image * groups + c / width];
     double *sum = partial.data() + i * 2 * channels, *product = sum + channels;
     const std::int64_t first = piece.begin * channels;
-    add_norm_products(piece.rows(), channels, args.x + first, args.dy + first, mean.data(), sum, product);
+    with_pass(args, piece.image, [&](auto pass) {
+      add_norm_products(piece.rows(), channels, args.x + first, args.dy + first, mean.data(), sum, product, pass);
+    });
     for (int c = 0; c < channels; ++c) product[c] *= double{args.rstd[piece.image * groups + c / width]};
   });
 
@@ -141,8 +163,10 @@ void group_norm_backward(const GroupNormBackwardArgs<T>& args) {
       mean[c] = args.mean[group];
     }
     const std::int64_t first = piece.begin * channels;
-    norm_gradient(piece.rows(), channels, args.x + first, args.dy + first, {a.data(), b.data(), d.data(), mean.data()},
-                  args.dx + first);
+    with_pass(args, piece.image, [&](auto pass) {
+      norm_gradient(piece.rows(), channels, args.x + first, args.dy + first,
+                    {a.data(), b.data(), d.data(), mean.data()}, args.dx + first, pass);
+    });
   });
 }
 

@@ -3,6 +3,7 @@
 #include "kernels/base/check.h"
 #include "kernels/device/scratch.h"
 #include "kernels/nn/norm_rows.cuh"
+#include "kernels/toolkit/divider.h"
 
 // As batch_norm.cu, but the rows are cut into pieces of one image each, and what is added up are the pieces of an image
 // and the channels of a group. A block works on one piece; mapping and order of sums within it: rows.cuh; the loops
@@ -81,17 +82,52 @@ __device__ Packed<float, N> of_groups(const float* values, int image, int first,
   return result;
 }
 
+/// y = x scale + shift of N channels of an image.
+template <int N>
+struct ChannelMaps {
+  Packed<float, N> scale, shift;
+};
+
+/// Those of this thread, from the arguments of either direction.
+template <int N, class Args>
+__device__ ChannelMaps<N> channel_maps(const Args& args, int image) {
+  const int c = first_channel<N>();
+  const auto mean = of_groups<N>(args.mean, image, c, args.channels, args.groups);
+  const auto rstd = of_groups<N>(args.rstd, image, c, args.channels, args.groups);
+  const auto gamma = read<N>(args.gamma + c, args.channels - c), beta = read<N>(args.beta + c, args.channels - c);
+  ChannelMaps<N> maps;
+#pragma unroll
+  for (int j = 0; j < N; ++j) {
+    const NormMap map = norm_map(mean[j], rstd[j], gamma[j], beta[j]);
+    maps.scale[j] = map.scale;
+    maps.shift[j] = map.shift;
+  }
+  return maps;
+}
+
+/// What lets the gradient of an image through.
+template <int N, bool kHasRelu, class T>
+__device__ auto gradient_pass(const GroupNormBackwardArgs<T>& args, int image) {
+  if constexpr (kHasRelu) {
+    const ChannelMaps<N> maps = channel_maps<N>(args, image);
+    return ReluPass<T, Packed<float, N>>{maps.scale, maps.shift};
+  } else {
+    return AllPass{};
+  }
+}
+
 constexpr int kGroupThreads = 64;
 
-/// Sum over the pieces of an image and the channels of a group of term(partial, channel), in the threads with
+/// Sum over the pieces of an image and the `width` channels of a group of term(partial, channel), in the threads with
 /// threadIdx.y == 0. Block (image, group) of one column of threads; element after element in turns. All must call.
 template <class S, class Partial, class Term>
-__device__ S group_total(const ImagePieces& image, int channels, int groups, const Partial* partial, Term term) {
-  const int width = channels / groups, first = static_cast<int>(blockIdx.y) * width;
+__device__ S group_total(const ImagePieces& image, int channels, Divider width, const Partial* partial, Term term) {
+  const std::uint32_t first = blockIdx.y * width.divisor();
+  const std::uint32_t count = static_cast<std::uint32_t>(image.end - image.begin) * width.divisor();
   S mine[1] = {};
-  for (std::int64_t i = threadIdx.y; i < (image.end - image.begin) * width; i += blockDim.y) {
-    const int c = first + static_cast<int>(i % width);
-    mine[0] += term(partial[(image.begin + i / width) * channels + c], c);
+  for (std::uint32_t i = threadIdx.y; i < count; i += blockDim.y) {
+    const std::uint32_t piece = width.quotient(i), c = first + i - piece * width.divisor();
+    mine[0] += term(partial[(image.begin + piece) * channels + c], static_cast<int>(c));
   }
   add_up_columns(mine);
   return mine[0];
@@ -111,47 +147,45 @@ __global__ void __launch_bounds__(kRowThreads)
 /// mean and rstd of an image and group, block (image, group), from the partial results, in double.
 template <class T>
 __global__ void __launch_bounds__(kGroupThreads)
-    forward_statistics_kernel(GroupNormForwardArgs<T> args, __grid_constant__ const Pieces pieces,
+    forward_statistics_kernel(GroupNormForwardArgs<T> args, __grid_constant__ const Pieces pieces, Divider width,
                               const Moments<float>* partial) {
   const int image = static_cast<int>(blockIdx.x);
-  const auto moments = group_total<Moments<double>>(pieces_of_image(pieces, image), args.channels, args.groups, partial,
-                                                    [](const Moments<float>& m, int) { return m; });
+  const ImagePieces own = pieces_of_image(pieces, image);
+  const bool empty = own.begin == own.end;
+  const double reference = empty ? 0.0f : partial[own.begin * args.channels + blockIdx.y * width.divisor()].mean;
+  const auto sums = group_total<MomentSums>(own, args.channels, width, partial, [=](const Moments<float>& set, int) {
+    return MomentSums::of(set, reference);
+  });
   if (threadIdx.y != 0) return;
+  const Moments<double> moments = sums.about(reference);
   const std::int64_t group = std::int64_t{image} * args.groups + blockIdx.y;
   args.mean[group] = static_cast<float>(moments.mean);
   args.rstd[group] = static_cast<float>(1.0 / sqrt(moments.variance() + args.eps));
 }
 
-/// y = x scale + shift of the channel and image. Each element stands alone.
+/// y = x scale + shift of the channel and image, or its ReLU. Each element stands alone.
 template <class T>
 __global__ void __launch_bounds__(kRowThreads)
     forward_kernel(GroupNormForwardArgs<T> args, __grid_constant__ const Pieces pieces) {
   constexpr int N = kPack<T>;
   const Piece piece = find_piece(pieces, blockIdx.x);
-  const int c = first_channel<N>();
-  const auto mean = of_groups<N>(args.mean, piece.image, c, args.channels, args.groups);
-  const auto rstd = of_groups<N>(args.rstd, piece.image, c, args.channels, args.groups);
-  auto scale = read<N>(args.gamma + c, args.channels - c), shift = read<N>(args.beta + c, args.channels - c);
-#pragma unroll
-  for (int j = 0; j < N; ++j) {
-    const NormMap map = norm_map(mean[j], rstd[j], scale[j], shift[j]);
-    scale[j] = map.scale;
-    shift[j] = map.shift;
-  }
-  scale_and_shift(piece.begin, piece.end, args.channels, args.x, scale, shift, args.y);
+  const ChannelMaps<N> maps = channel_maps<N>(args, piece.image);
+  scale_and_shift(piece.begin, piece.end, args.channels, args.x, maps.scale, maps.shift, args.y,
+                  args.relu ? kRelu : kNoRelu);
 }
 
 /// partial[piece, channel] = sums of dy and of dy xhat over the rows of a piece.
-template <class T>
+template <class T, bool kHasRelu>
 __global__ void __launch_bounds__(kRowThreads)
     products_kernel(GroupNormBackwardArgs<T> args, __grid_constant__ const Pieces pieces, Pair<float>* partial) {
   constexpr int N = kPack<T>;
   const Piece piece = find_piece(pieces, blockIdx.x);
   const int c = first_channel<N>();
   const auto mean = of_groups<N>(args.mean, piece.image, c, args.channels, args.groups);
-  const auto rstd = of_groups<N>(args.rstd, piece.image, c, args.channels, args.groups);
   Pair<float> mine[N] = {};
-  add_norm_products(piece.begin, piece.end, args.channels, args.x, args.dy, mean, mine);
+  add_norm_products(piece.begin, piece.end, args.channels, args.x, args.dy, mean, mine,
+                    gradient_pass<N, kHasRelu>(args, piece.image));
+  const auto rstd = of_groups<N>(args.rstd, piece.image, c, args.channels, args.groups);
 #pragma unroll
   for (int j = 0; j < N; ++j) mine[j].b *= rstd[j];
   store_partial(mine, args.channels, partial);
@@ -171,24 +205,24 @@ __global__ void __launch_bounds__(kRowThreads)
 /// Of an image and group, block (image, group): b and d of dx = gamma rstd dy + b (x - mean) + d, sums in double.
 template <class T>
 __global__ void __launch_bounds__(kGroupThreads)
-    backward_statistics_kernel(GroupNormBackwardArgs<T> args, __grid_constant__ const Pieces pieces,
+    backward_statistics_kernel(GroupNormBackwardArgs<T> args, __grid_constant__ const Pieces pieces, Divider width,
                                const Pair<float>* partial, float* b, float* d) {
   const int image = static_cast<int>(blockIdx.x);
   const ImagePieces own = pieces_of_image(pieces, image);
-  const auto sums = group_total<Pair<double>>(own, args.channels, args.groups, partial, [&](Pair<float> p, int c) {
+  const auto sums = group_total<Pair<double>>(own, args.channels, width, partial, [&](Pair<float> p, int c) {
     const double gamma = args.gamma[c];
     return Pair<double>{gamma * p.a, gamma * p.b};
   });
   if (threadIdx.y != 0) return;
   const std::int64_t group = std::int64_t{image} * args.groups + blockIdx.y;
-  const double rstd = args.rstd[group], count = static_cast<double>(own.pixels) * (args.channels / args.groups);
+  const double rstd = args.rstd[group], count = static_cast<double>(own.pixels) * width.divisor();
   const auto through = statistics_gradient(rstd, count, sums.a, sums.b);
   b[group] = through.b;
   d[group] = through.d;
 }
 
 /// dx = gamma rstd dy + b (x - mean) + d. Each element stands alone: dx may be dy.
-template <class T>
+template <class T, bool kHasRelu>
 __global__ void __launch_bounds__(kRowThreads)
     backward_kernel(GroupNormBackwardArgs<T> args, __grid_constant__ const Pieces pieces, const float* b,
                     const float* d) {
@@ -202,7 +236,8 @@ __global__ void __launch_bounds__(kRowThreads)
   auto scale = of_groups<N>(args.rstd, piece.image, c, args.channels, args.groups);
 #pragma unroll
   for (int j = 0; j < N; ++j) scale[j] *= gamma[j];
-  norm_gradient(piece.begin, piece.end, args.channels, args.x, args.dy, scale, slope, offset, mean, args.dx);
+  norm_gradient(piece.begin, piece.end, args.channels, args.x, args.dy, scale, slope, offset, mean, args.dx,
+                gradient_pass<N, kHasRelu>(args, piece.image));
 }
 
 /// How the images are cut for a block of threads, 16 rows per thread.
@@ -211,12 +246,16 @@ struct ImageCut {
   RowCut rows;
   Pieces pieces;
   std::int64_t count;
+  Divider width;  // channels of a group
 
   ImageCut(const Levels& levels, int channels, int groups) {
     DIOPTER_CHECK(groups >= 1 && channels % groups == 0, "group norm: ", channels, " channels in ", groups, " groups");
     rows = row_block<N>(channels);
     pieces = {levels, static_cast<int>(16 * rows.block.y)};
     count = pieces.count();
+    DIOPTER_CHECK(count * channels <= INT32_MAX, "group norm: ", levels.rows(), " rows of ", channels,
+                  " channels are too many");
+    width = Divider(static_cast<std::uint32_t>(channels / groups));
     rows.grid.x = blocks_for(count, 1);
   }
   LaunchConfig each_piece() const { return {.grid = rows.grid, .block = rows.block}; }
@@ -233,7 +272,7 @@ void group_norm_forward(const GroupNormForwardArgs<T>& args) {
   const ImageCut<kPack<T>> cut(args.levels, args.channels, args.groups);
   const Scratch<Moments<float>> partial(cut.count * args.channels);
   launch(moments_kernel<T>, cut.each_piece(), args, cut.pieces, partial.data());
-  launch(forward_statistics_kernel<T>, cut.each_group(args.groups), args, cut.pieces, partial.data());
+  launch(forward_statistics_kernel<T>, cut.each_group(args.groups), args, cut.pieces, cut.width, partial.data());
   launch(forward_kernel<T>, cut.each_piece(), args, cut.pieces);
 }
 
@@ -243,12 +282,14 @@ void group_norm_backward(const GroupNormBackwardArgs<T>& args) {
   const Scratch<Pair<float>> partial(cut.count * args.channels);
   const std::int64_t images_and_groups = std::int64_t{cut.pieces.images()} * args.groups;
   const Scratch<float> b(images_and_groups), d(images_and_groups);
-  launch(products_kernel<T>, cut.each_piece(), args, cut.pieces, partial.data());
+  launch(args.relu ? products_kernel<T, true> : products_kernel<T, false>, cut.each_piece(), args, cut.pieces,
+         partial.data());
   launch(parameter_gradients_kernel<T>, {.grid = total_grid(args.channels), .block = total_block()}, args, cut.count,
          partial.data());
-  launch(backward_statistics_kernel<T>, cut.each_group(args.groups), args, cut.pieces, partial.data(), b.data(),
+  launch(backward_statistics_kernel<T>, cut.each_group(args.groups), args, cut.pieces, cut.width, partial.data(),
+         b.data(), d.data());
+  launch(args.relu ? backward_kernel<T, true> : backward_kernel<T, false>, cut.each_piece(), args, cut.pieces, b.data(),
          d.data());
-  launch(backward_kernel<T>, cut.each_piece(), args, cut.pieces, b.data(), d.data());
 }
 
 template void group_norm_forward(const GroupNormForwardArgs<float>&);

@@ -4,6 +4,8 @@
 //   dx = rstd (g - mean(g) - xhat mean(g xhat)),  g = dy gamma,  xhat = (x - mean) rstd
 //   dgamma = sum dy xhat,  dbeta = sum dy   over all rows
 //
+// With relu, y = relu(gamma (x - mean) rstd + beta) and dy is the gradient of that, in the same passes over memory.
+//
 // Shapes: x [levels.rows(), channels]; mean, rstd [images, groups], images = sum of n over the levels, level-major.
 // channels is a multiple of groups. T is float or bf16; statistics and parameters are float. Outputs are overwritten.
 //
@@ -26,6 +28,7 @@ struct GroupNormForwardArgs {
   float eps = 1e-5f;
   T* y;
   float *mean, *rstd;  // [images, groups], saved for backward
+  bool relu = false;
 };
 
 template <class T>
@@ -36,6 +39,8 @@ struct GroupNormBackwardArgs {
   const float *gamma, *mean, *rstd;
   T* dx;                  // may be dy itself
   float *dgamma, *dbeta;  // [channels]
+  bool relu = false;
+  const float* beta = nullptr;  // [channels], read with relu
 };
 
 }  // namespace diopter

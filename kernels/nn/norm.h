@@ -4,15 +4,27 @@
 //   dx = rstd (g - mean(g) - xhat mean(g xhat)) = a dy + b (x - mean) + d     g = gamma dy,  xhat = (x - mean) rstd
 //
 // Both directions are maps with a few coefficients per channel; S is the type in which those are computed.
+//
+// A ReLU behind the norm is part of both: y is at least `lowest`, 0 instead of -infinity, and dy passes where y > 0,
+// which is found out from x again.
 #pragma once
 
+#include <cmath>
+#include <type_traits>
+
+#include "kernels/base/bf16.h"
 #include "kernels/base/host_device.h"
 
 namespace diopter {
 
+inline constexpr float kNoRelu = -INFINITY, kRelu = 0;  // of `lowest`
+
 struct NormMap {
-  float scale, shift;
-  DIOPTER_HD float operator()(float x) const { return x * scale + shift; }
+  float scale, shift, lowest = kNoRelu;
+  DIOPTER_HD float operator()(float x) const {
+    const float y = x * scale + shift;
+    return y < lowest ? lowest : y;  // NaN stays NaN
+  }
 };
 
 template <class S>
@@ -20,6 +32,22 @@ DIOPTER_HD NormMap norm_map(S mean, S rstd, float gamma, float beta) {
   const S scale = S(gamma) * rstd;
   return {static_cast<float>(scale), static_cast<float>(S(beta) - mean * scale)};
 }
+
+/// dy of a norm, without a ReLU behind it.
+struct AllPass {
+  DIOPTER_HD float operator()(int, float, float dy) const { return dy; }
+};
+
+/// dy of a norm, from the dy behind a ReLU: 0 where y, stored as T, is not above 0. scale and shift by channel, arrays
+/// or pointers.
+template <class T, class Values>
+struct ReluPass {
+  Values scale, shift;
+  DIOPTER_HD float operator()(int c, float x, float dy) const {
+    constexpr float kBecomesZero = std::is_same_v<T, bf16> ? 0x1p-134f : 0.0f;  // half of the smallest number
+    return NormMap{scale[c], shift[c]}(x) > kBecomesZero ? dy : 0.0f;
+  }
+};
 
 struct NormGradient {
   float a, b, d, mean;

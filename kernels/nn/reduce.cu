@@ -74,11 +74,11 @@ __global__ void __launch_bounds__(kRowThreads)
   constexpr int N = kPack<T>;
   const std::int64_t begin = blockIdx.x * chunk, end = min(begin + chunk, rows);
   float sums[N] = {};
-  for_each_row<N>(begin, end, channels, [&](std::int64_t i, int count) {
-    const auto values = read<N>(x + i, count);
+  const auto add = [&](auto, std::int64_t, const Packed<T, N>& values) {
 #pragma unroll
     for (int j = 0; j < N; ++j) sums[j] += float(values[j]);
-  });
+  };
+  for_each_row<N>(begin, end, channels, true, add, x);
   store_partial(sums, channels, partial);
 }
 

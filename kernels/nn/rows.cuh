@@ -82,13 +82,71 @@ __device__ inline int first_channel() {
   return static_cast<int>(blockIdx.y * blockDim.x + threadIdx.x) * N;
 }
 
-/// Calls body(i, count) for the rows of [begin, end) that are this thread's: `count` channels of it begin at element i.
-template <int N, class Body>
-__device__ inline void for_each_row(std::int64_t begin, std::int64_t end, int channels, Body body) {
+/// How a thread moves its packs of a row: N elements at once, or those `count` that there are, one by one if need be.
+template <int N, bool kWhole>
+struct PackAccess {
+  int count;
+
+  template <class T>
+  __device__ Packed<T, N> read(const T* p) const {
+    if constexpr (kWhole) {
+      return read_whole<N>(p);
+    } else {
+      return cuda::read<N>(p, count);
+    }
+  }
+  template <class T>
+  __device__ void write(T* p, const Packed<T, N>& values) const {
+    if constexpr (kWhole) {
+      write_whole(p, values);
+    } else {
+      cuda::write(p, count, values);
+    }
+  }
+};
+
+/// The packs of several rows of one array.
+template <class T, int N, int kRows>
+struct RowPacks {
+  Packed<T, N> row[kRows];
+};
+
+/// Reads the packs at x, x + step, ...
+template <int N, int kRows, class T>
+__device__ inline RowPacks<T, N, kRows> read_rows(const T* x, std::int64_t step) {
+  RowPacks<T, N, kRows> packs;
+#pragma unroll
+  for (int r = 0; r < kRows; ++r) packs.row[r] = read_whole<N>(x + r * step);
+  return packs;
+}
+
+/// Calls body(access, i, packs of x at element i...) for the rows of [begin, end) that are this thread's, in their
+/// order. The body writes with access.write(y + i, pack); `packed` says whether is_packed holds for all that it writes.
+/// Memory is far away: a thread has four loads under way, four rows of one array or two of two, before it uses the
+/// first. So it must know beforehand that all packs are whole ones at addresses that allow it; where they are not, it
+/// goes row by row, and asks each.
+template <int N, class Body, class... X>
+__device__ inline void for_each_row(std::int64_t begin, std::int64_t end, int channels, bool packed, Body body,
+                                    const X*... x) {
   const int c = first_channel<N>();
   if (c >= channels) return;
-#pragma unroll 4
-  for (std::int64_t row = begin + threadIdx.y; row < end; row += blockDim.y) body(row * channels + c, channels - c);
+  const std::int64_t step = std::int64_t{blockDim.y} * channels, last = end * channels;
+  std::int64_t i = (begin + threadIdx.y) * channels + c;
+  const auto row_by_row = [&](auto access) {
+    for (; i < last; i += step) body(access, i, access.read(x + i)...);
+  };
+  if (!packed || channels % N != 0 || !is_packed<N>(x...)) return row_by_row(PackAccess<N, false>{channels - c});
+
+  constexpr int kRows = 4 / sizeof...(X);
+  constexpr PackAccess<N, true> kAccess{N};
+  for (; i + (kRows - 1) * step < last; i += kRows * step) {
+    const auto use = [&](const auto&... packs) {
+#pragma unroll
+      for (int r = 0; r < kRows; ++r) body(kAccess, i + r * step, packs.row[r]...);
+    };
+    use(read_rows<N, kRows>(x + i, step)...);
+  }
+  row_by_row(kAccess);
 }
 
 /// Adds what the threads of a column of the block hold, pairs of neighbouring halves first: the sums are then in the
@@ -128,15 +186,20 @@ inline unsigned total_grid(int channels) { return blocks_for(channels, 8); }
 /// The column that column_total adds up for this thread.
 __device__ inline int total_column() { return static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x); }
 
-/// Sum of column total_column() of partial [chunks, channels], in the threads with threadIdx.y == 0. All must call.
-template <class S, class Partial>
-__device__ inline S column_total(std::int64_t chunks, int channels, const Partial* partial) {
+/// Sum of term(p) over column total_column() of partial [chunks, channels], in the threads with threadIdx.y == 0. All
+/// must call.
+template <class S, class Partial, class Term>
+__device__ inline S column_total(std::int64_t chunks, int channels, const Partial* partial, Term term) {
   S mine[1] = {};
   if (const int c = total_column(); c < channels) {
-    for (std::int64_t i = threadIdx.y; i < chunks; i += blockDim.y) mine[0] += partial[i * channels + c];
+    for (std::int64_t i = threadIdx.y; i < chunks; i += blockDim.y) mine[0] += term(partial[i * channels + c]);
   }
   add_up_columns(mine);
   return mine[0];
+}
+template <class S, class Partial>
+__device__ inline S column_total(std::int64_t chunks, int channels, const Partial* partial) {
+  return column_total<S>(chunks, channels, partial, [](const Partial& p) { return p; });
 }
 
 /// result[channel] = sum of partial [chunks, channels] over the chunks, added in double. Defined in reduce.cu.

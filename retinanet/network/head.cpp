@@ -25,7 +25,7 @@ Subnet::Subnet(const Config::Model& model, int cells, int values, const std::str
 Pyramid Subnet::operator()(const Pyramid& x) const {
   Pyramid y = x;
   for (std::size_t i = 0; i < convs_.size(); ++i) {
-    y = norms_.empty() ? convs_[i]->relu(y) : relu((*norms_[i])((*convs_[i])(y)));
+    y = norms_.empty() ? convs_[i]->relu(y) : norms_[i]->relu((*convs_[i])(y));
   }
   return (*last_)(y);
 }

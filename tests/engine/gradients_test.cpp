@@ -84,6 +84,11 @@ std::vector<OperationCase> other_operations(Device device) {
       {"batch_norm", [=](const V& v) { return batch_norm(v[0], v[1], v[2], running, 0.1f, 1e-5f); }, {x, gamma, beta}},
       {"channel_affine", [=](const V& v) { return channel_affine(v[0], gamma, beta); }, {x}},
       {"group_norm", [](const V& v) { return group_norm(v[0], v[1], v[2], 2, 1e-5f); }, {x, gamma, beta}},
+      {"group_norm with relu",
+       [](const V& v) { return group_norm(v[0], v[1], v[2], 2, 1e-5f, true); },
+       {x, gamma, beta},
+       1,
+       true},
       {"group_norm of a pyramid",
        [=](const V& v) {
          return group_norm(Pyramid{v[0], levels}, v[1], v[2], 2, 1e-5f).rows;

@@ -198,6 +198,22 @@ TEST_CASE("conv_norm: norms that are not fixed are computed in turn") {
         "a convolution with a bias cannot take a norm's shift as well");
 }
 
+TEST_CASE("Norm: with relu it is norm and relu in turn, a group norm's in one operation") {
+  const Variable x(random_tensor({2, 5, 6, 4}, 7, Device::cpu));
+  const Pyramid pyramid = concat_levels({x, x});
+  for (NormKind kind : {NormKind::batch, NormKind::frozen_batch, NormKind::group, NormKind::none}) {
+    const Norm norm(kind, 4, 2);
+    CHECK(norm.relu(x).value().to_vector<float>() == relu(norm(x)).value().to_vector<float>());
+    CHECK(norm.relu(pyramid).rows.value().to_vector<float>() == relu(norm(pyramid)).rows.value().to_vector<float>());
+  }
+  InitRandom random(3);
+  const Block block(random, NormKind::group);
+  Tape tape;
+  const Variable y = conv_norm(block.conv, block.norm, x, true);
+  CHECK(tape.size() == 2);
+  CHECK(y.value().to_vector<float>() == relu(block.norm(block.conv(x))).value().to_vector<float>());
+}
+
 TEST_CASE("Conv2d: options") {
   InitRandom random(3);
   const Conv2d conv(3, 5, {.kernel = 3, .stride = 2, .bias_value = -4.5f}, random);

@@ -22,7 +22,7 @@ __device__ Packed<float, N> of_channels(const float* values, int channels, float
 }
 
 /// y = relu(z scale + bias + residual). Mapping: rows.cuh. Each element stands alone: z or residual may be y.
-template <class T>
+template <class T, bool kHasResidual>
 __global__ void __launch_bounds__(kRowThreads)
     epilogue_kernel(std::int64_t rows, std::int64_t chunk, int channels, const T* z, Conv2dEpilogue<T> epilogue, T* y) {
   constexpr int N = kPack<T>;
@@ -30,15 +30,18 @@ __global__ void __launch_bounds__(kRowThreads)
   const auto scale = of_channels<N>(epilogue.scale, channels, 1.0f);
   const auto bias = of_channels<N>(epilogue.bias, channels, 0.0f);
   const float lowest = epilogue.lowest();
-  for_each_row<N>(begin, end, channels, [&](std::int64_t i, int count) {
-    auto values = read<N>(z + i, count);
-    const auto residual = epilogue.residual ? read<N>(epilogue.residual + i, count) : Packed<T, N>{};
+  const auto map = [&](auto access, std::int64_t i, Packed<T, N> values, const auto&... residual) {
 #pragma unroll
     for (int j = 0; j < N; ++j) {
-      values[j] = to<T>(conv2d_result(lowest, float(values[j]), scale[j], bias[j], float(residual[j])));
+      values[j] = to<T>(conv2d_result(lowest, float(values[j]), scale[j], bias[j], float(residual[j])...));
     }
-    write(y + i, count, values);
-  });
+    access.write(y + i, values);
+  };
+  if constexpr (kHasResidual) {
+    for_each_row<N>(begin, end, channels, is_packed<N>(y), map, z, epilogue.residual);
+  } else {
+    for_each_row<N>(begin, end, channels, is_packed<N>(y), map, z);
+  }
 }
 
 /// result[o, i] = scale[o] w[o, i], i below `row`. Mapping: rows.cuh, one row for each thread.
@@ -59,30 +62,33 @@ __global__ void __launch_bounds__(kRowThreads)
 /// dz, dresidual and, where partial is not null, partial[chunk, channel] = sum of dy [y > 0] over the rows of a chunk,
 /// all in one pass over dy and y. Mapping and order of sums: rows.cuh. dz and dresidual may be dy: a thread reads
 /// first.
-template <class T>
+template <class T, bool kHasRelu>
 __global__ void __launch_bounds__(kRowThreads)
     epilogue_backward_kernel(Conv2dEpilogueBackwardArgs<T> args, std::int64_t chunk, float* partial) {
   constexpr int N = kPack<T>;
   const std::int64_t begin = blockIdx.x * chunk, end = min(begin + chunk, args.rows);
   const auto scale = of_channels<N>(args.scale, args.channels, 1.0f);
   float sums[N] = {};
-  for_each_row<N>(begin, end, args.channels, [&](std::int64_t i, int count) {
-    // dy where the relu let the value through, which is dresidual as well.
-    auto gradient = read<N>(args.dy + i, count);
-    if (args.y) {
-      const auto y = read<N>(args.y + i, count);
+  const auto row = [&](auto access, std::int64_t i, Packed<T, N> gradient, const auto&... y) {
 #pragma unroll
-      for (int j = 0; j < N; ++j) gradient[j] = Relu::backward(float(y[j]), gradient[j]);
+    for (int j = 0; j < N; ++j) {
+      // dy where the relu let the value through, which is dresidual as well.
+      ((gradient[j] = Relu::backward(float(y[j]), gradient[j])), ...);
+      sums[j] += float(gradient[j]);
     }
-#pragma unroll
-    for (int j = 0; j < N; ++j) sums[j] += float(gradient[j]);
-    if (args.dresidual) write(args.dresidual + i, count, gradient);
+    if (args.dresidual) access.write(args.dresidual + i, gradient);
     // dz. dy has been read and is no longer needed, so dz may lie where it lay.
     if (!args.dz) return;
 #pragma unroll
     for (int j = 0; j < N; ++j) gradient[j] = to<T>(float(gradient[j]) * scale[j]);
-    write(args.dz + i, count, gradient);
-  });
+    access.write(args.dz + i, gradient);
+  };
+  const bool packed = is_packed<N>(args.dz, args.dresidual);
+  if constexpr (kHasRelu) {
+    for_each_row<N>(begin, end, args.channels, packed, row, args.dy, args.y);
+  } else {
+    for_each_row<N>(begin, end, args.channels, packed, row, args.dy);
+  }
   // The same for all threads, so that the whole block comes to the barriers of store_partial.
   if (partial) store_partial(sums, args.channels, partial);
 }
@@ -92,7 +98,8 @@ __global__ void __launch_bounds__(kRowThreads)
 template <class T>
 void conv2d_epilogue(std::int64_t rows, int channels, const T* z, const Conv2dEpilogue<T>& epilogue, T* y) {
   const RowCut cut = cut_for_map<kPack<T>>(rows, channels);
-  launch(epilogue_kernel<T>, {.grid = cut.grid, .block = cut.block}, rows, cut.rows, channels, z, epilogue, y);
+  launch(epilogue.residual ? epilogue_kernel<T, true> : epilogue_kernel<T, false>,
+         {.grid = cut.grid, .block = cut.block}, rows, cut.rows, channels, z, epilogue, y);
 }
 
 template <class T>
@@ -107,7 +114,8 @@ void conv2d_epilogue_backward(const Conv2dEpilogueBackwardArgs<T>& args) {
   const RowCut cut = cut_for_sums<kPack<T>>(args.rows, args.channels);
   const std::int64_t chunks = cut.grid.x;
   const Scratch<float> partial(args.dbias ? chunks * args.channels : 0);
-  launch(epilogue_backward_kernel<T>, {.grid = cut.grid, .block = cut.block}, args, cut.rows, partial.data());
+  launch(args.y ? epilogue_backward_kernel<T, true> : epilogue_backward_kernel<T, false>,
+         {.grid = cut.grid, .block = cut.block}, args, cut.rows, partial.data());
   if (args.dbias) column_totals(chunks, args.channels, partial.data(), args.dbias);
 }
 

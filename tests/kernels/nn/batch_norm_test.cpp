@@ -155,6 +155,36 @@ TEMPLATE_TEST_CASE("batch norm: fixed statistics", "", float, bf16) {
   }
 }
 
+// Whole packs of 16 bytes need it of every array: input and output are off such addresses in turns.
+TEMPLATE_TEST_CASE("batch norm: fixed statistics, arrays at any address", "", float, bf16) {
+  const Device device = GENERATE(from_range(devices()));
+  const int channels = 16;
+  const auto scale = random_array(channels, 1), shift = random_array(channels, 2);
+  for (int rows : {1, 3, 4, 5, 700}) {
+    const std::size_t n = std::size_t(rows) * channels;
+    const auto values = random_array<TestType>(n, 5);
+    for (int before_x : {0, 1}) {
+      for (int before_y : {0, 1}) {
+        INFO(rows << " rows, " << before_x << " and " << before_y << " elements before on " << device_name(device));
+        std::vector<TestType> x(before_x), y = garbage<TestType>(n + 2);
+        x.insert(x.end(), values.begin(), values.end());
+        on(device, [&](auto& at) {
+          DIOPTER_DISPATCH(device, channel_affine, rows, channels, at(scale), at(shift),
+                           at(std::as_const(x)) + before_x, at(y) + before_y);
+        });
+        std::size_t wrong = 0;
+        for (std::size_t i = 0; i < n; ++i) {
+          const float expected = float(values[i]) * scale[i % channels] + shift[i % channels];
+          wrong += !(std::fabs(float(y[before_y + i]) - expected) <= tolerance<TestType>(Tolerance::elementwise));
+        }
+        CHECK(wrong == 0);
+        CHECK(std::isnan(float(y[n + 1])));
+        CHECK(std::isnan(float(y[before_y ? 0 : n])));
+      }
+    }
+  }
+}
+
 TEMPLATE_TEST_CASE("batch norm: backward equals the formula for many rows and channels", "", float, bf16) {
   const Device device = GENERATE(from_range(devices()));
   for (int channels : {1, 8, 12, 264}) {

@@ -1,6 +1,10 @@
 #include "kernels/nn/group_norm.h"
 
+#include <algorithm>
+
 #include "kernels/base/check.h"
+#include "kernels/nn/elementwise.h"
+#include "kernels/nn/norm.h"
 #include "kernels/plain/norm.h"
 #include "tests/kernels/nn/arrays.h"
 
@@ -41,7 +45,7 @@ struct Forward {
   std::vector<T> y;
   std::vector<float> mean, rstd;
   Forward(Device device, const Levels& levels, const std::vector<T>& x, int channels, int groups,
-          const std::vector<float>& gamma, const std::vector<float>& beta)
+          const std::vector<float>& gamma, const std::vector<float>& beta, bool relu = false)
       : y(garbage<T>(x.size())), mean(garbage(images_of(levels) * groups)), rstd(mean) {
     on(device, [&](auto& at) {
       const GroupNormForwardArgs<T> args{.levels = levels,
@@ -52,7 +56,8 @@ struct Forward {
                                          .beta = at(beta),
                                          .y = at(y),
                                          .mean = at(mean),
-                                         .rstd = at(rstd)};
+                                         .rstd = at(rstd),
+                                         .relu = relu};
       DIOPTER_DISPATCH(device, group_norm_forward, args);
     });
   }
@@ -62,8 +67,9 @@ template <class T>
 struct Backward {
   std::vector<T> dx;
   std::vector<float> dgamma, dbeta;
+  /// With beta: behind a ReLU.
   Backward(Device device, const Levels& levels, const std::vector<T>& x, const std::vector<T>& dy, int channels,
-           int groups, const std::vector<float>& gamma, const Forward<T>& forward)
+           int groups, const std::vector<float>& gamma, const Forward<T>& forward, const std::vector<float>& beta = {})
       : dx(dy), dgamma(garbage(channels)), dbeta(garbage(channels)) {  // in place
     on(device, [&](auto& at) {
       T* gradient = at(dx);
@@ -77,7 +83,9 @@ struct Backward {
                                           .rstd = at(forward.rstd),
                                           .dx = gradient,
                                           .dgamma = at(dgamma),
-                                          .dbeta = at(dbeta)};
+                                          .dbeta = at(dbeta),
+                                          .relu = !beta.empty(),
+                                          .beta = beta.empty() ? nullptr : at(beta)};
       DIOPTER_DISPATCH(device, group_norm_backward, args);
     });
   }
@@ -191,6 +199,71 @@ TEMPLATE_TEST_CASE("group norm: backward equals the formula for many pixels and 
     require_close(actual.dgamma, dgamma, Tolerance::matrix);
     require_close(to_float(actual.dx), dx, tolerance<TestType>(Tolerance::matrix));
   }
+}
+
+// Levels, channels and groups for whole packs and others, one row and many, few channels and more than a block takes.
+TEMPLATE_TEST_CASE("group norm: with a ReLU it is norm and ReLU in turn, bit for bit", "", float, bf16) {
+  const Device device = GENERATE(from_range(devices()));
+  Levels levels = three_levels();
+  levels.level[0] = {2, 17, 31};
+  for (const auto& [channels, groups] : {std::pair(8, 2), std::pair(6, 3), std::pair(264, 3)}) {
+    INFO(channels << " channels on " << device_name(device));
+    const std::size_t n = levels.rows() * channels;
+    const auto x = random_array<TestType>(n, 1), dy = random_array<TestType>(n, 2);
+    const auto gamma = random_array(channels, 3), beta = random_array(channels, 4);
+    const Forward<TestType> fused(device, levels, x, channels, groups, gamma, beta, true);
+    const Backward<TestType> fused_back(device, levels, x, dy, channels, groups, gamma, fused, beta);
+
+    const Forward<TestType> norm(device, levels, x, channels, groups, gamma, beta);
+    std::vector<TestType> y(norm.y), dz(dy);
+    on(device, [&](auto& at) {
+      TestType *values = at(y), *gradient = at(dz);
+      DIOPTER_DISPATCH(device, activation_forward, Activation::relu, n, values, values);
+      DIOPTER_DISPATCH(device, activation_backward, Activation::relu, n, values, gradient, gradient);
+    });
+    const Backward<TestType> back(device, levels, x, dz, channels, groups, gamma, norm);
+    CHECK(std::count_if(y.begin(), y.end(), [](TestType v) { return float(v) == 0; }) > static_cast<int>(n / 8));
+    CHECK(same_bits(fused.y, y));
+    CHECK(same_bits(fused.mean, norm.mean));
+    CHECK(same_bits(fused_back.dx, back.dx));
+    CHECK(same_bits(fused_back.dgamma, back.dgamma));
+    CHECK(same_bits(fused_back.dbeta, back.dbeta));
+  }
+}
+
+TEST_CASE("group norm: a ReLU behind it passes what is above 0 once it is stored, and NaN goes through") {
+  CHECK(NormMap{1, 0, kRelu}(-1) == 0);
+  CHECK(NormMap{1, 0, kRelu}(2) == 2);
+  CHECK(NormMap{1, 0}(-INFINITY) == -INFINITY);
+  CHECK(std::isnan(NormMap{1, 0, kRelu}(kNan)));
+  const float one = 1, zero = 0;
+  const ReluPass<float, const float*> stored_as_float{&one, &zero};
+  const ReluPass<bf16, const float*> stored_as_bf16{&one, &zero};
+  for (const float x :
+       {-1.0f, -0.0f, 0.0f, 1e-45f, 0x1p-134f, std::nextafter(0x1p-134f, 1.0f), 0x1p-133f, 1.0f, kNan}) {
+    INFO(x);
+    CHECK(stored_as_float(0, x, 3) == Relu::backward(x, 3.0f));
+    CHECK(stored_as_bf16(0, x, 3) == Relu::backward(float(bf16(x)), 3.0f));
+  }
+}
+
+TEST_CASE("group norm: statistics where mean and variance are far apart, and of unequal pieces") {
+  const Device device = GENERATE(from_range(devices()));
+  INFO(device_name(device));
+  // Deviations of 1 about 1000, the first pieces about 2000; enough rows for several pieces and one that is not full.
+  const int channels = 4, pixels = 3001;
+  std::vector<float> x(pixels * channels);
+  for (int i = 0; i < pixels * channels; ++i) {
+    x[i] = (i < 40 * channels ? 2000.0f : 1000.0f) + static_cast<float>(i / channels % 3 - 1);
+  }
+  const Forward<float> actual(device, Levels({1, 1, pixels}), x, channels, 2, {1, 1, 1, 1}, {0, 0, 0, 0});
+  double sum = 0, square = 0;
+  for (const float v : x) sum += v;
+  const double mean = sum / static_cast<double>(x.size());
+  for (const float v : x) square += (v - mean) * (v - mean);
+  const double rstd = 1 / std::sqrt(square / static_cast<double>(x.size()) + kEps);
+  require_close(actual.mean, std::vector<double>{mean, mean}, Tolerance::elementwise);
+  require_close(actual.rstd, std::vector<double>{rstd, rstd}, 1e-5);
 }
 
 TEST_CASE("group norm: the same bits each time") {
