@@ -10,9 +10,49 @@ namespace {
 
 constexpr int kThreads = 256;
 constexpr int kPacks = 4;  // 16-byte packs a thread: that many loads are under way at once
+constexpr unsigned kAllPacks = (1u << kPacks) - 1;
+
+/// Logits of a block.
+template <class T>
+inline constexpr int kTile = kPack<T>* kPacks* kThreads;
+
+/// Whether the anchors from `first` to `last` are all background. The whole block calls, with the same anchors, of
+/// which each thread looks at its share.
+__device__ bool all_background(const std::int32_t* labels, std::uint32_t first, std::uint32_t last) {
+  bool others = false;
+#pragma unroll 1
+  for (std::uint32_t anchor = first + threadIdx.x; anchor <= last; anchor += kThreads) {
+    others |= labels[anchor] != kBackground;
+  }
+  return !__syncthreads_or(others);
+}
+
+/// Which of a thread's packs are negative logits and nothing else, a bit per pack: no positive, no ignored anchor, no
+/// padding, not the end of the level. place(p) is where pack p lies. A pack of at most `classes` elements touches one
+/// anchor, or that and the next one, so two labels tell. Where the pack is not a whole one, anchor 0 stands in: reading
+/// its label is allowed (the level has anchors), and `whole` is false.
+template <int kSize, class Place>
+__device__ unsigned negative_packs(const HeadRuns& runs, Divider by_classes, const std::int32_t* labels, Place place) {
+  const int classes = static_cast<int>(by_classes.divisor());
+  unsigned negative = 0;
+#pragma unroll
+  for (int p = 0; p < kPacks; ++p) {
+    const std::uint32_t e = place(p);
+    const HeadValue value = runs.value(e);
+    const bool whole = kSize <= classes && e < runs.size && value.left >= kSize;
+    const int anchor = whole ? static_cast<int>(by_classes.quotient(value.index)) : 0;
+    const int k = static_cast<int>(value.index) - anchor * classes, next = classes - k;  // the next anchor's class 0
+    const std::int32_t label = labels[anchor], next_label = labels[whole && next < kSize ? anchor + 1 : anchor];
+    const bool positive = static_cast<unsigned>(label - k) < kSize || (next_label >= 0 && next_label + next < kSize);
+    if (whole && !positive && label != kIgnore && next_label != kIgnore) negative |= 1u << p;
+  }
+  return negative;
+}
 
 /// A thread takes kPacks packs of 16 bytes, kThreads packs apart, so that a warp reads and writes 512 bytes in a row; a
-/// block takes kThreads * kPacks packs of one level of one image (blockIdx.y). Almost all packs are negative logits and
+/// block takes a tile of kThreads * kPacks packs of one level of one image (blockIdx.y).
+/// Nine of ten tiles belong to background anchors alone, which the block finds out with a label per thread, while the
+/// logits are on their way. In the others each thread looks at its packs, of which almost all are negative logits and
 /// nothing else. A pack with a positive or an ignored logit, with padding or the end of the level, and every pack where
 /// memory is not aligned, is gone through element by element.
 /// Losses are added in a fixed order, first per thread, then over the block, into block_losses [images, blocks].
@@ -23,68 +63,74 @@ __global__ void __launch_bounds__(kThreads)
                                const __grid_constant__ HeadTiles tiles, Divider by_classes,
                                const __grid_constant__ Loss loss, float* block_losses) {
   constexpr int kSize = kPack<T>;
-  const int image = blockIdx.y, l = tiles.level_of(blockIdx.x), classes = args.logits.channels;
-  const HeadRuns runs = tiles.level[l];
+  const int image = blockIdx.y, l = tiles.level_of(blockIdx.x);
+  const HeadRuns& runs = tiles.level[l];
   const HeadLevel<T>& level = args.logits.level[l];
   const T* x = level.values + std::int64_t{image} * runs.size;
   T* dx = level.gradient ? level.gradient + std::int64_t{image} * runs.size : nullptr;
   const float scale = dx ? args.scale[image] : 0.0f;
   const std::int32_t* labels = args.labels + image * tiles.anchors + runs.first_anchor;
-  const bool packed = aligned(x, dx) && kSize <= classes;  // then a pack touches at most two anchors
-  const std::uint32_t first = ((blockIdx.x - runs.first_block) * kPacks * kThreads + threadIdx.x) * kSize;
-  const auto place = [&](int p) { return first + p * kThreads * kSize; };
+  const std::uint32_t begin = (blockIdx.x - runs.first_block) * kTile<T>;
+  const int first = static_cast<int>(begin + threadIdx.x * kSize);
+  const auto place = [&](int p) { return first + p * (kThreads * kSize); };  // below 2^31: see HeadTiles
 
-  // Labels: is the pack nothing but negative logits? A pack of at most `classes` elements touches one anchor, or that
-  // and the next one, so two labels tell. Where the pack is not a whole one, anchor 0 stands in: reading its label is
-  // allowed (the level has anchors), and `whole` is false.
-  unsigned all_negative = 0;  // a bit per pack
-#pragma unroll
-  for (int p = 0; p < kPacks; ++p) {
-    const HeadValue value = runs.value(place(p));
-    const bool whole = packed && place(p) < runs.size && value.left >= kSize;
-    const int anchor = whole ? static_cast<int>(by_classes.quotient(value.index)) : 0;
-    const int k = static_cast<int>(value.index) - anchor * classes, next = classes - k;  // the next anchor's class 0
-    const std::int32_t label = labels[anchor], next_label = labels[whole && next < kSize ? anchor + 1 : anchor];
-    const bool positive = static_cast<unsigned>(label - k) < kSize || (next_label >= 0 && next_label + next < kSize);
-    if (whole && !positive && label != kIgnore && next_label != kIgnore) all_negative |= 1u << p;
-  }
-
-  // Loads: those of all packs start before the first is waited for. Aligned and within the level, since whole.
-  Pack<T> logits[kPacks];
-#pragma unroll
-  for (int p = 0; p < kPacks; ++p) {
-    if (all_negative >> p & 1) logits[p] = load(x + place(p));
-  }
-
-  // The usual case: losses of negative logits, gradients in their places.
+  // Losses of a pack of negative logits, gradients in the places of the logits.
   float sum = 0;
-#pragma unroll
-  for (int p = 0; p < kPacks; ++p) {
-    if (!(all_negative >> p & 1)) continue;
+  const auto add_negatives = [&](Pack<T> logits, int p) {
 #pragma unroll
     for (int i = 0; i < kSize; ++i) {
-      const ValueAndDerivative<float> element = loss(logits[p][i], false);
+      const ValueAndDerivative<float> element = loss_on_gpu(loss, logits[i], false);
       sum += element.value;
-      logits[p][i] = scale * element.derivative;
+      logits[i] = scale * element.derivative;
     }
-    if (dx) store(dx + place(p), logits[p]);
+    if (dx) store(dx + place(p), logits);
+  };
+
+  // A whole tile of values without gaps: all of its loads start before anything is waited for. They are in bounds, and
+  // not looked at if the tile turns out not to be background.
+  const bool packed = aligned(x, dx), gapless = runs.length == runs.size && begin + kTile<T> <= runs.size;
+  bool background = packed && gapless;
+  if (background) {  // the same for all threads
+    Pack<T> logits[kPacks];
+#pragma unroll
+    for (int p = 0; p < kPacks; ++p) logits[p] = load(x + place(p));
+    background = all_background(labels, by_classes.quotient(begin), by_classes.quotient(begin + kTile<T> - 1));
+    if (background) {
+#pragma unroll
+      for (int p = 0; p < kPacks; ++p) add_negatives(logits[p], p);
+    }
   }
 
-  // The rest, element by element: places past the level and padding are left alone, ignored anchors get gradient 0 and
-  // their logits, which may be anything, are not read.
-  for (int i = 0; i < kPacks * kSize && all_negative != (1u << kPacks) - 1; ++i) {
-    const std::uint32_t e = place(i / kSize) + i % kSize;
-    const HeadValue value = runs.value(e);
-    if (all_negative >> i / kSize & 1 || e >= runs.size || value.left <= 0) continue;
-    const std::uint32_t anchor = by_classes.quotient(value.index);
-    const std::int32_t label = labels[anchor], k = static_cast<std::int32_t>(value.index - anchor * classes);
-    float gradient = 0;
-    if (label != kIgnore) {
-      const ValueAndDerivative<float> element = loss(static_cast<float>(x[e]), label == k);
-      sum += element.value;
-      gradient = scale * element.derivative;
+  // Any other tile: first the packs that are negative logits and nothing else.
+  if (!background) {
+    const unsigned negative = packed ? negative_packs<kSize>(runs, by_classes, labels, place) : 0;
+    Pack<T> logits[kPacks];
+#pragma unroll
+    for (int p = 0; p < kPacks; ++p) {
+      if (negative >> p & 1) logits[p] = load(x + place(p));
     }
-    if (dx) dx[e] = to<T>(gradient);
+#pragma unroll
+    for (int p = 0; p < kPacks; ++p) {
+      if (negative >> p & 1) add_negatives(logits[p], p);
+    }
+
+    // The rest, element by element: places past the level and padding are left alone, ignored anchors get gradient 0
+    // and their logits may be anything.
+    for (int i = 0; i < kPacks * kSize && negative != kAllPacks; ++i) {
+      const std::uint32_t e = place(i / kSize) + i % kSize;
+      const HeadValue value = runs.value(e);
+      if (negative >> i / kSize & 1 || e >= runs.size || value.left <= 0) continue;
+      const std::uint32_t anchor = by_classes.quotient(value.index);
+      const std::int32_t label = labels[anchor];
+      const std::int32_t k = static_cast<std::int32_t>(value.index - anchor * by_classes.divisor());
+      float gradient = 0;
+      if (label != kIgnore) {
+        const ValueAndDerivative<float> element = loss_on_gpu(loss, static_cast<float>(x[e]), label == k);
+        sum += element.value;
+        gradient = scale * element.derivative;
+      }
+      if (dx) dx[e] = to<T>(gradient);
+    }
   }
 
   // The block's sum, in a fixed tree; every thread of the block is here.
@@ -95,7 +141,7 @@ __global__ void __launch_bounds__(kThreads)
 template <class T, class Loss>
 void loss_of(const ClassificationLossArgs<T>& args, const Loss& loss) {
   const int images = args.logits.images;
-  const HeadTiles tiles(args.logits, kThreads * kPacks * kPack<T>);
+  const HeadTiles tiles(args.logits, kTile<T>);
   const Divider by_classes(static_cast<std::uint32_t>(args.logits.channels));
   const Scratch<float> block_losses(std::int64_t{images} * tiles.blocks);
   launch(classification_loss_kernel<T, Loss>,

@@ -3,8 +3,8 @@
 // A loss with such a power says in one function which exponent a logit has, exponent(positive), and takes the kind of
 // exponent as first template argument of its operator(). Its fast versions then are its own lines:
 //
-//   template <Exponent kExponent = Exponent::any, class T>
-//   DIOPTER_HD ValueAndDerivative<T> operator()(T x, bool positive) const {
+//   template <Exponent kExponent = Exponent::any, class T, class LogisticOf = AccurateLogistic>
+//   DIOPTER_HD ValueAndDerivative<T> operator()(T x, bool positive, LogisticOf logistic = {}) const {
 //     ...
 //     ... power<kExponent>(l, T(exponent(positive))) ...
 #pragma once
@@ -36,9 +36,11 @@ template <class Loss, Exponent kExponent>
 struct KnownExponent {
   Loss loss;
 
-  template <class T>
-  DIOPTER_HD ValueAndDerivative<T> operator()(T x, bool positive) const {
-    return loss.template operator()<kExponent>(x, positive);
+  /// `logistic`: none, or the one that the loss shall take.
+  template <class T, class... LogisticOf>
+  DIOPTER_HD auto operator()(T x, bool positive, LogisticOf... logistic) const
+      -> decltype(loss.template operator()<kExponent>(x, positive, logistic...)) {
+    return loss.template operator()<kExponent>(x, positive, logistic...);
   }
 };
 

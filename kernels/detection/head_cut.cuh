@@ -56,9 +56,10 @@ struct HeadTiles {
     }
   }
 
+  /// From the largest level on, which has most of the blocks.
   __device__ int level_of(int block) const {
-    int l = count - 1;
-    while (level[l].first_block > block) --l;
+    int l = 0;
+    while (l + 1 < count && level[l + 1].first_block <= block) ++l;
     return l;
   }
 };

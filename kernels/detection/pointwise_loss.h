@@ -2,6 +2,7 @@
 //
 // losses/NAME.h defines the struct NameLoss, its members being the loss's parameters:
 //   loss(x, positive) -> {value, derivative with respect to x}, for float and double
+//   loss(x, positive, logistic)   the same with another function in the place of logistic.h's; may be missing
 //   source                   where the formula comes from
 //   parameters               table of LossParameter; may be missing
 //   with_fast_version(f)     calls f with a fast version of the loss for its parameters; may be missing
@@ -16,6 +17,7 @@
 #include <type_traits>
 
 #include "kernels/base/host_device.h"
+#include "kernels/detection/logistic.h"
 
 namespace diopter {
 
@@ -69,6 +71,16 @@ void with_fast_version(const Loss& loss, const F& f) {
     loss.with_fast_version(f);
   } else {
     f(loss);
+  }
+}
+
+/// loss(x, positive) as the CUDA kernel over all logits computes it: with GpuLogistic where the loss lets it.
+template <class Loss>
+DIOPTER_HD inline ValueAndDerivative<float> loss_on_gpu(const Loss& loss, float x, bool positive) {
+  if constexpr (requires { loss(x, positive, GpuLogistic<>{}); }) {
+    return loss(x, positive, GpuLogistic<>{});
+  } else {
+    return loss(x, positive);
   }
 }
 

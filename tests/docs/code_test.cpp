@@ -37,7 +37,7 @@ TEST_CASE("docs: debugging_kernels.md names the lines of classification_loss.cu 
     CHECK(contains(page, text));
   };
   named("(gdb) break classification_loss.cu:", line_of("sum += element.value;"), " if");
-  named("classification_loss.cu:", line_of("logits[p] = load("), ":");
+  named("classification_loss.cu:", line_of("if (negative >> p & 1) logits[p] = load("), ":");
   // The tree that takes the place of block_sum begins with its array.
   named("partial[threadIdx.x] = sum;                                                              // line ",
         line_of("sum = block_sum") + 1, "\n");

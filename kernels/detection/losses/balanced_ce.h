@@ -18,8 +18,8 @@ struct BalancedCeLoss {
   static constexpr LossParameter<BalancedCeLoss> parameters[] = {
       {"alpha", &BalancedCeLoss::alpha, 0, 1, "weight of positives, 1 - alpha of negatives"}};
 
-  template <class T>
-  DIOPTER_HD ValueAndDerivative<T> operator()(T x, bool positive) const {
+  template <class T, class LogisticOf = AccurateLogistic>
+  DIOPTER_HD ValueAndDerivative<T> operator()(T x, bool positive, LogisticOf logistic = {}) const {
     const Logistic<T> l = logistic(positive ? -x : x);
     const T a = class_weight<T>(alpha, positive), dz = a * l.sigmoid;
     return {a * l.softplus, positive ? -dz : dz};

@@ -14,8 +14,8 @@ namespace diopter {
 struct CeLoss {
   static constexpr const char* source = "Lin et al. 2017, equation 1";
 
-  template <class T>
-  DIOPTER_HD ValueAndDerivative<T> operator()(T x, bool positive) const {
+  template <class T, class LogisticOf = AccurateLogistic>
+  DIOPTER_HD ValueAndDerivative<T> operator()(T x, bool positive, LogisticOf logistic = {}) const {
     const Logistic<T> l = logistic(positive ? -x : x);
     return {l.softplus, positive ? -l.sigmoid : l.sigmoid};
   }

@@ -27,8 +27,8 @@ struct FocalLoss {
   DIOPTER_HD float exponent(bool) const { return gamma; }
 
   /// Free of branches, so that loops vectorise. kExponent: what is known of the exponent (exponent.h).
-  template <Exponent kExponent = Exponent::any, class T>
-  DIOPTER_HD ValueAndDerivative<T> operator()(T x, bool positive) const {
+  template <Exponent kExponent = Exponent::any, class T, class LogisticOf = AccurateLogistic>
+  DIOPTER_HD ValueAndDerivative<T> operator()(T x, bool positive, LogisticOf logistic = {}) const {
     const Logistic<T> l = logistic(positive ? -x : x);
     const T q = l.sigmoid, s = l.softplus, g = T(exponent(positive));
     const T a = alpha < 0 ? T(1) : class_weight<T>(alpha, positive);

@@ -27,8 +27,8 @@ struct FocalStarLoss {
       {"beta", &FocalStarLoss::beta, -10, 10, "shift: the larger, the less easy examples count"},
       {"alpha", &FocalStarLoss::alpha, 0, 1, "weight of positives, 1 - alpha of negatives"}};
 
-  template <class T>
-  DIOPTER_HD ValueAndDerivative<T> operator()(T x, bool positive) const {
+  template <class T, class LogisticOf = AccurateLogistic>
+  DIOPTER_HD ValueAndDerivative<T> operator()(T x, bool positive, LogisticOf logistic = {}) const {
     const Logistic<T> l = logistic(T(gamma) * (positive ? -x : x) - T(beta));
     const T a = class_weight<T>(alpha, positive), dz = a * l.sigmoid;
     return {quotient(a * l.softplus, T(gamma)), positive ? -dz : dz};

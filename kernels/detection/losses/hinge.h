@@ -21,8 +21,8 @@ struct HingeLoss {
   static constexpr LossParameter<HingeLoss> parameters[] = {
       {"margin", &HingeLoss::margin, 0.01f, 1, "p_t from which the loss is 0"}};
 
-  template <class T>
-  DIOPTER_HD ValueAndDerivative<T> operator()(T x, bool positive) const {
+  template <class T, class LogisticOf = AccurateLogistic>
+  DIOPTER_HD ValueAndDerivative<T> operator()(T x, bool positive, LogisticOf logistic = {}) const {
     const Logistic<T> l = logistic(positive ? -x : x);
     const T p = exp_negative(-l.softplus), value = T(margin) - p;
     const T dz = value < T(0) ? T(0) : p * l.sigmoid;  // NaN is not < 0 and stays

@@ -20,8 +20,8 @@ struct PolyLoss {
   static constexpr LossParameter<PolyLoss> parameters[] = {
       {"epsilon", &PolyLoss::epsilon, -1, 10, "added to the weight of 1 - p_t"}};
 
-  template <class T>
-  DIOPTER_HD ValueAndDerivative<T> operator()(T x, bool positive) const {
+  template <class T, class LogisticOf = AccurateLogistic>
+  DIOPTER_HD ValueAndDerivative<T> operator()(T x, bool positive, LogisticOf logistic = {}) const {
     const Logistic<T> l = logistic(positive ? -x : x);
     const T q = l.sigmoid, e = T(epsilon), dz = q + e * q * (T(1) - q);
     return {l.softplus + e * q, positive ? -dz : dz};

@@ -1,6 +1,8 @@
 #include "kernels/detection/classification_loss.h"
 
+#include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "kernels/base/check.h"
 #include "kernels/plain/classification_loss.h"
@@ -49,14 +51,14 @@ std::vector<float> losses_of(Device device, Head<T>& head, const std::vector<std
   return losses;
 }
 
-/// The gradients' tolerance is relative; to `least` where they are smaller.
+/// Compares with the plain loop, for these labels of all images' anchors. The gradients' tolerance is relative; to
+/// `least` where they are smaller.
 template <class T>
-void require_plain_sum(Device device, const Case& c, const AnyLoss& loss, double tolerance, std::size_t shift = 0,
-                       double least = 1e-30) {
+void require_plain_sum_of(const std::vector<std::int32_t>& labels, Device device, const Case& c, const AnyLoss& loss,
+                          double tolerance, std::size_t shift = 0, double least = 1e-30) {
   Head<T> head(c.images, c.cells, c.classes, c.pixels, c.padding);
   const std::int64_t anchors = head.anchors();
   head.fill(test::uniform(c.images * anchors * c.classes, -8, 4, 3));
-  const std::vector<std::int32_t> labels = some_labels(c.images * anchors, c.classes, 5);
   // Logits of ignored anchors are never read: they may be anything.
   for (int image = 0; image < c.images; ++image) {
     for (std::int64_t a = 0; a < anchors; ++a) {
@@ -83,6 +85,16 @@ void require_plain_sum(Device device, const Case& c, const AnyLoss& loss, double
   test::require_close(losses, expected, test::Tolerance::elementwise);
   CHECK(losses == values_only);
   CHECK(head.canaries() == head.padding_values());
+}
+
+std::int64_t anchors_of(const Case& c) {
+  return c.images * c.cells * std::accumulate(c.pixels.begin(), c.pixels.end(), std::int64_t{0});
+}
+
+template <class T>
+void require_plain_sum(Device device, const Case& c, const AnyLoss& loss, double tolerance, std::size_t shift = 0,
+                       double least = 1e-30) {
+  require_plain_sum_of<T>(some_labels(anchors_of(c), c.classes, 5), device, c, loss, tolerance, shift, least);
 }
 
 TEST_CASE("classification loss: equals a plain sum in double") {
@@ -118,6 +130,104 @@ TEST_CASE("classification loss: runs of logits around the lengths of vectors and
     INFO(classes << " classes");
     require_plain_sum<float>(device, {1, 1, classes, {11}, 3}, FocalLoss{}, 1e-5);
     require_plain_sum<bf16>(device, {1, 1, classes, {11}, 3}, FocalLoss{}, 0.00391);
+  }
+}
+
+// The CUDA kernel has a shorter way for tiles of 16 KB, 4096 floats or 8192 bf16, that are background and nothing else.
+template <class T>
+void require_tiles(Device device, double tolerance) {
+  const std::int64_t tile = std::is_same_v<T, bf16> ? 8192 : 4096;
+  for (const int classes : {1, 20, 91}) {
+    const std::int64_t anchors = 2 * tile / classes + 40;
+    const Case c{2, 1, classes, {anchors, anchors}, 0};
+    INFO(classes << " classes on " << test::device_name(device));
+    std::vector<std::int32_t> labels(anchors_of(c), kBackground);
+    require_plain_sum_of<T>(labels, device, c, FocalLoss{}, tolerance);
+    require_plain_sum_of<T>(labels, device, c, FocalLoss{}, tolerance, 1);  // no aligned addresses
+    // One that is not background, about the borders of the first level's tiles, and at its end.
+    for (const std::int64_t place : {std::int64_t{0}, tile - classes, tile - 1, tile, tile + classes, 2 * tile - 1,
+                                     2 * tile, anchors * classes - 1}) {
+      std::int32_t& label = labels[place / classes];
+      for (const std::int32_t other : {kIgnore, 0, classes - 1}) {
+        INFO("label " << other << " at the anchor of logit " << place);
+        label = other;
+        require_plain_sum_of<T>(labels, device, c, FocalLoss{}, tolerance);
+      }
+      label = kBackground;
+    }
+  }
+  // Tiles as long as the level, and gaps between pixels.
+  for (const Case& c : {Case{1, 1, 64, {2 * tile / 64}, 0}, Case{2, 2, 20, {tile / 20}, 8}}) {
+    require_plain_sum_of<T>(std::vector<std::int32_t>(anchors_of(c), kBackground), device, c, FocalLoss{}, tolerance);
+  }
+}
+
+TEST_CASE("classification loss: tiles of background, and one anchor that is not") {
+  const Device device = GENERATE(from_range(test::devices()));
+  require_tiles<float>(device, 1e-5);
+  require_tiles<bf16>(device, 0.00391);
+}
+
+TEST_CASE("classification loss: logits and gradient off the addresses for wide accesses, each by itself") {
+  const Device device = GENERATE(from_range(test::devices()));
+  const std::vector<float> logits = test::uniform(4096 + 1, -8, 4, 3), scale{2};
+  const std::vector<std::int32_t> labels(64, kBackground);
+  for (int before_x : {0, 1}) {
+    for (int before_gradient : {0, 1, 2}) {
+      INFO(before_x << " and " << before_gradient << " elements before on " << test::device_name(device));
+      std::vector<float> gradient(4096 + 2, NAN), losses{NAN};
+      test::on(device, [&](auto& at) {
+        HeadLevels<float> heads{.count = 1, .images = 1, .cells = 1, .channels = 64};
+        heads.level[0] = {at(logits) + before_x, at(gradient) + before_gradient, 64, 64};
+        DIOPTER_DISPATCH(device, classification_loss,
+                         ClassificationLossArgs<float>{heads, at(labels), at(scale), at(losses)}, CeLoss{});
+      });
+      int wrong = 0;
+      for (int i = 0; i < 4096; ++i) {
+        const double exact = 2 * CeLoss{}(double{logits[before_x + i]}, false).derivative;
+        wrong += !(std::fabs(gradient[before_gradient + i] - exact) <= 1e-5 * exact);
+      }
+      CHECK(wrong == 0);
+      CHECK(std::count_if(gradient.begin(), gradient.end(), [](float g) { return std::isnan(g); }) == 2);
+    }
+  }
+}
+
+TEST_CASE("classification loss: a NaN among background shows in its image's loss and in its own gradient") {
+  const Device device = GENERATE(from_range(test::devices()));
+  Head<float> head(2, 1, 64, {300});
+  head.fill(std::vector<float>(2 * 300 * 64, -3));
+  head.value(1, 17, 5) = NAN;
+  const std::vector<float> losses =
+      losses_of(device, head, std::vector<std::int32_t>(600, kBackground), CeLoss{}, {1, 1});
+  CHECK(std::isfinite(losses[0]));
+  CHECK(std::isnan(losses[1]));
+  const std::vector<float> gradients = head.all_gradients();
+  CHECK(std::count_if(gradients.begin(), gradients.end(), [](float g) { return std::isnan(g); }) == 1);
+  CHECK(std::isnan(head.gradient(1, 17, 5)));
+}
+
+// docs/kernels/focal_loss.md states these errors; the values' are in gpu_losses_test.cpp.
+TEST_CASE("classification loss: gradients of every logit that bf16 can hold") {
+  const Device device = GENERATE(from_range(test::devices()));
+  for (const AnyLoss& loss :
+       {AnyLoss(FocalLoss{0, 0.25f}), AnyLoss(FocalLoss{1, 0.25f}), AnyLoss(FocalLoss{}), AnyLoss(CeLoss{})}) {
+    INFO(test::described(loss) << " on " << test::device_name(device));
+    Head<float> head(1, 1, 64, {1024});
+    for (int i = 0; i < 65536; ++i) {
+      bf16 logit;
+      logit.bits = static_cast<std::uint16_t>(i);
+      head.value(0, i / 64, i % 64) = float(logit);
+    }
+    losses_of(device, head, std::vector<std::int32_t>(1024, kBackground), loss, {1});
+    double largest_error = 0;
+    for (int i = 0; i < 65536; ++i) {
+      const double x = head.value(0, i / 64, i % 64);
+      if (!(std::fabs(x) <= 30)) continue;
+      const double exact = loss_at(loss, x, false).derivative;
+      largest_error = std::fmax(largest_error, std::fabs(head.gradient(0, i / 64, i % 64) - exact) / exact);
+    }
+    CHECK(largest_error < 7e-6);
   }
 }
 
