@@ -55,7 +55,8 @@ std::vector<float> losses_of(Device device, Head<T>& head, const std::vector<std
 /// `least` where they are smaller.
 template <class T>
 void require_plain_sum_of(const std::vector<std::int32_t>& labels, Device device, const Case& c, const AnyLoss& loss,
-                          double tolerance, std::size_t shift = 0, double least = 1e-30) {
+                          double tolerance, std::size_t shift = 0, double least = 1e-30,
+                          double tolerance_of_sums = test::Tolerance::elementwise) {
   Head<T> head(c.images, c.cells, c.classes, c.pixels, c.padding);
   const std::int64_t anchors = head.anchors();
   head.fill(test::uniform(c.images * anchors * c.classes, -8, 4, 3));
@@ -82,7 +83,7 @@ void require_plain_sum_of(const std::vector<std::int32_t>& labels, Device device
         std::fmax(largest_error, std::fabs(gradient - gradients[i]) / std::fmax(least, std::fabs(gradients[i])));
   }
   CHECK(largest_error <= tolerance);
-  test::require_close(losses, expected, test::Tolerance::elementwise);
+  test::require_close(losses, expected, tolerance_of_sums);
   CHECK(losses == values_only);
   CHECK(head.canaries() == head.padding_values());
 }
@@ -93,8 +94,9 @@ std::int64_t anchors_of(const Case& c) {
 
 template <class T>
 void require_plain_sum(Device device, const Case& c, const AnyLoss& loss, double tolerance, std::size_t shift = 0,
-                       double least = 1e-30) {
-  require_plain_sum_of<T>(some_labels(anchors_of(c), c.classes, 5), device, c, loss, tolerance, shift, least);
+                       double least = 1e-30, double tolerance_of_sums = test::Tolerance::elementwise) {
+  require_plain_sum_of<T>(some_labels(anchors_of(c), c.classes, 5), device, c, loss, tolerance, shift, least,
+                          tolerance_of_sums);
 }
 
 TEST_CASE("classification loss: equals a plain sum in double") {
@@ -207,7 +209,8 @@ TEST_CASE("classification loss: a NaN among background shows in its image's loss
   CHECK(std::isnan(head.gradient(1, 17, 5)));
 }
 
-// docs/kernels/focal_loss.md states these errors; the values' are in gpu_losses_test.cpp.
+// docs/kernels/focal_loss.md states what gpu_losses_test.cpp holds. Here are twice the errors for the preset ptx, which
+// can move reciprocals by two units in the last place, where a GPU is off by one.
 TEST_CASE("classification loss: gradients of every logit that bf16 can hold") {
   const Device device = GENERATE(from_range(test::devices()));
   for (const AnyLoss& loss :
@@ -220,14 +223,16 @@ TEST_CASE("classification loss: gradients of every logit that bf16 can hold") {
       head.value(0, i / 64, i % 64) = float(logit);
     }
     losses_of(device, head, std::vector<std::int32_t>(1024, kBackground), loss, {1});
-    double largest_error = 0;
+    double narrow = 0, wide = 0;  // logits from -8 to 4, and to 30 of either sign
     for (int i = 0; i < 65536; ++i) {
       const double x = head.value(0, i / 64, i % 64);
       if (!(std::fabs(x) <= 30)) continue;
       const double exact = loss_at(loss, x, false).derivative;
-      largest_error = std::fmax(largest_error, std::fabs(head.gradient(0, i / 64, i % 64) - exact) / exact);
+      double& largest = x >= -8 && x <= 4 ? narrow : wide;
+      largest = std::fmax(largest, std::fabs(head.gradient(0, i / 64, i % 64) - exact) / exact);
     }
-    CHECK(largest_error < 7e-6);
+    CHECK(narrow < 8e-6);
+    CHECK(wide < 1.4e-5);
   }
 }
 
@@ -240,13 +245,14 @@ TEST_CASE("classification loss: every loss of the list") {
   }
 }
 
-// The kernels run fast versions of losses; the plain loop runs the losses themselves.
+// The kernels run fast versions of losses; the plain loop runs the losses themselves. An exponent of 10 takes tenfold
+// what a GPU's special functions are off by.
 TEST_CASE("classification loss: every loss, every combination of its parameters") {
   const Device device = GENERATE(from_range(test::devices()));
   for (const AnyLoss& loss : test::combinations()) {
     INFO(test::described(loss) << " on " << test::device_name(device));
-    require_plain_sum<float>(device, {1, 2, 20, {9, 2}, 0}, loss, 5e-5, 0, 0.01);
-    require_plain_sum<bf16>(device, {1, 2, 20, {9, 2}, 0}, loss, 0.004, 0, 0.01);
+    require_plain_sum<float>(device, {1, 2, 20, {9, 2}, 0}, loss, 5e-5, 0, 0.01, test::Tolerance::sum);
+    require_plain_sum<bf16>(device, {1, 2, 20, {9, 2}, 0}, loss, 0.004, 0, 0.01, test::Tolerance::sum);
   }
 }
 
