@@ -5,7 +5,6 @@
 #include <cstdio>
 #include <filesystem>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
@@ -14,6 +13,7 @@
 #include "engine/device.h"
 #include "kernels/base/check.h"
 #include "kernels/base/files.h"
+#include "kernels/base/json.h"
 #include "kernels/base/parallel.h"
 #include "retinanet/config/configure.h"
 #include "retinanet/config/presets.h"
@@ -125,7 +125,7 @@ void run(const Request& request, NetworkTimes (*measure)(const NetworkBench&), c
                                       {"images_per_second", images_per_second},
                                       {"peak_memory_mib", times.peak_memory_mib},
                                       {"values", times.values}};
-  write_file_atomically(request.json, result.dump(1) + "\n");
+  write_file_atomically(request.json, json_text(result, 1) + "\n");
 }
 
 void add_kind(Command& command, const std::string& name, const std::string& description, const char* unit,
@@ -164,7 +164,7 @@ void print_overhead(const Request& request) {
     std::printf("%-12s %10.2f %10.2f\n", times.operation.c_str(), times.forward, times.training);
     rows.push_back({{"operation", times.operation}, {"forward_us", times.forward}, {"training_us", times.training}});
   }
-  if (!request.json.empty()) write_file_atomically(request.json, rows.dump(1) + "\n");
+  if (!request.json.empty()) write_file_atomically(request.json, json_text(rows, 1) + "\n");
 }
 
 void add_overhead(Command& command) {

@@ -2,13 +2,13 @@
 // convolutions are computed on GPUs.
 #include <cstdio>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <set>
 #include <string>
 #include <vector>
 
 #include "engine/device.h"
 #include "kernels/base/files.h"
+#include "kernels/base/json.h"
 #include "retinanet/config/backbone_names.h"
 #include "retinanet/config/presets.h"
 #include "tools/command/command.h"
@@ -70,7 +70,7 @@ void bench(const Request& request) {
     }
   }
   std::printf("\nGB/s: the bytes that must at least be moved, by the time (see diopter kernels list)\n");
-  if (!request.json.empty()) write_file_atomically(request.json, rows.dump(1) + "\n");
+  if (!request.json.empty()) write_file_atomically(request.json, json_text(rows, 1) + "\n");
 }
 
 struct PlansRequest {

@@ -5,7 +5,6 @@
 #include <cmath>
 #include <filesystem>
 #include <limits>
-#include <nlohmann/json.hpp>
 #include <set>
 #include <unordered_map>
 #include <unordered_set>
@@ -14,6 +13,7 @@
 #include "data/readers/json_records.h"
 #include "kernels/base/check.h"
 #include "kernels/base/files.h"
+#include "kernels/base/json.h"
 #include "kernels/base/text.h"
 
 namespace diopter {
@@ -112,9 +112,7 @@ class CocoText {
 
   void field(std::string_view key, std::int64_t value) { begin_field(key) += std::to_string(value); }
   void field(std::string_view key, double value) { append(begin_field(key), value); }
-  void field(std::string_view key, const std::string& value) {
-    begin_field(key) += nlohmann::json(value).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-  }
+  void field(std::string_view key, const std::string& value) { begin_field(key) += json_text(nlohmann::json(value)); }
   void field(std::string_view key, const Rect& rect) {
     std::string& out = begin_field(key);
     const char* separator = "[";

@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <limits>
-#include <nlohmann/json.hpp>
 
 #include "kernels/base/check.h"
 #include "kernels/base/files.h"
+#include "kernels/base/json.h"
 #include "kernels/base/text.h"
 
 namespace diopter {
@@ -14,7 +14,7 @@ namespace {
 
 using Kind = JsonValue::Kind;
 
-std::string describe(double number) { return nlohmann::json(number).dump(); }
+std::string describe(double number) { return json_text(nlohmann::json(number)); }
 
 /// The value as a message shows it: the string "abc", 1.5, a list, ....
 std::string describe(const JsonValue& value) {
@@ -24,7 +24,7 @@ std::string describe(const JsonValue& value) {
     case Kind::boolean: return value.integer ? "true" : "false";
     case Kind::integer: return std::to_string(value.integer);
     case Kind::real: return describe(value.real);
-    case Kind::text: return "the string " + nlohmann::json(value.text).dump();
+    case Kind::text: return "the string " + json_text(nlohmann::json(value.text));
     case Kind::list:
       return value.only_numbers ? "a list of " + std::to_string(value.numbers.size()) + " numbers" : "a list";
     case Kind::object: return "an object";

@@ -3,13 +3,13 @@
 #include <algorithm>
 #include <cstring>
 #include <limits>
-#include <nlohmann/json.hpp>
 #include <set>
 #include <sstream>
 #include <string_view>
 
 #include "engine/files/stored_type.h"
 #include "kernels/base/files.h"
+#include "kernels/base/json.h"
 
 namespace diopter {
 
@@ -96,7 +96,7 @@ Checkpoint load_checkpoint(const std::string& file) {
 
   Checkpoint checkpoint{file, {}, {}};
   try {
-    const nlohmann::json header = nlohmann::json::parse(bytes.data() + 8, bytes.data() + base);
+    const nlohmann::json header = parse_json(std::string_view(bytes).substr(8, header_size));
     for (const auto& [name, entry] : header.get_ref<const nlohmann::json::object_t&>()) {
       if (name == "__metadata__") {
         for (const auto& [key, value] : entry.get_ref<const nlohmann::json::object_t&>()) {
@@ -111,7 +111,7 @@ Checkpoint load_checkpoint(const std::string& file) {
       DIOPTER_CHECK(stored_size(type) > 0, file, ": tensor ", name, " has type ", type, ", which is not supported");
       const bool fits =
           range.size() == 2 && range[0] <= range[1] && takes_bytes(sizes, stored_size(type), range[1] - range[0]);
-      DIOPTER_CHECK(fits, file, ": tensor ", name, ": offsets do not fit its shape ", entry.at("shape").dump());
+      DIOPTER_CHECK(fits, file, ": tensor ", name, ": offsets do not fit its shape ", json_text(entry.at("shape")));
       DIOPTER_CHECK(range[1] <= bytes.size() - base, file, ": truncated at offset ", bytes.size(), ", within tensor ",
                     name);
       const Shape shape(std::vector<std::int64_t>(sizes.begin(), sizes.end()));
@@ -137,7 +137,7 @@ void save_checkpoint(const std::string& file, const Checkpoint& checkpoint) {
     offset += tensor.bytes();
   }
   // Bytes that are no UTF-8, in the names of classes for instance, must not cost a trained model: they are replaced.
-  std::string text = header.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+  std::string text = json_text(header);
   text.append((8 - text.size() % 8) % 8, ' ');
   const std::uint64_t size = text.size();
 

@@ -4,7 +4,8 @@
 #include <cstdio>
 #include <functional>
 #include <map>
-#include <nlohmann/json.hpp>
+
+#include "kernels/base/json.h"
 
 namespace diopter {
 
@@ -182,7 +183,7 @@ std::string profile_trace(const Profile& profile) {
     add(kDevice + range.lane, range.begin, range.end);
     if (gpu) add(kHost, range.host_begin, range.host_end);
   }
-  return Json{{"traceEvents", events}, {"displayTimeUnit", "ms"}}.dump() + "\n";
+  return json_text(Json{{"traceEvents", events}, {"displayTimeUnit", "ms"}}) + "\n";
 }
 
 }  // namespace diopter

@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
-#include <nlohmann/json.hpp>
 
 #include "data/metrics/coco_metrics.h"
 #include "kernels/base/csv_text.h"
 #include "kernels/base/files.h"
+#include "kernels/base/json.h"
 #include "retinanet/laboratory/study_data.h"
 #include "retinanet/network/detect.h"
 #include "retinanet/training/metrics_file.h"
@@ -31,7 +31,7 @@ std::string result_file(const std::string& run_folder) { return run_folder + "/r
 RunResult read_result(const std::string& file, const std::string& hash) {
   RunResult result;
   try {
-    const auto json = nlohmann::json::parse(read_file(file));
+    const auto json = parse_json(read_file(file));
     DIOPTER_CHECK(json.at("protocol") == hash, file, ": was made by the protocol ",
                   json.at("protocol").get<std::string>(), ", not by this one, ", hash);
     result.name = json.at("run");
@@ -154,7 +154,7 @@ std::optional<RunResult> Study::run(const PlannedRun& run, Device device, const 
                           {"iteration", result.iteration},
                           {"stats", list_of(result.stats)},
                           {"seconds", result.seconds}};
-  write_file_atomically(result_file(folder), json.dump() + "\n");
+  write_file_atomically(result_file(folder), json_text(json) + "\n");
   // What the next step would need is not wanted any more; the weights of the final runs are.
   if (run.phase == Phase::tuning) fs::remove_all(folder + "/checkpoints");
   return result;

@@ -1,10 +1,10 @@
 #include "retinanet/training/evaluation_file.h"
 
 #include <cmath>
-#include <nlohmann/json.hpp>
 
 #include "kernels/base/check.h"
 #include "kernels/base/files.h"
+#include "kernels/base/json.h"
 
 namespace diopter {
 
@@ -57,14 +57,14 @@ void write_evaluation(const std::string& folder, const RunEvaluation& e) {
                   {"objects", e.objects},
                   {"precision", json_of(e.mean)},
                   {"categories", categories}};
-  write_file_atomically(evaluation_file(folder), json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
+  write_file_atomically(evaluation_file(folder), json_text(json) + "\n");
 }
 
 std::optional<RunEvaluation> read_evaluation(const std::string& folder) {
   const std::string file = evaluation_file(folder);
   if (!file_exists(file)) return {};
   try {
-    const Json json = Json::parse(read_file(file));
+    const Json json = parse_ordered_json(read_file(file));
     RunEvaluation e{
         .iteration = json.at("iteration"), .stats = coco_numbers(json.at("stats")), .objects = json.at("objects")};
     e.mean = curves_of(json.at("precision"));

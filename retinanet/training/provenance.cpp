@@ -1,10 +1,10 @@
 #include "retinanet/training/provenance.h"
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
 #include "kernels/base/check.h"
 #include "kernels/base/files.h"
+#include "kernels/base/json.h"
 #include "kernels/base/text.h"
 #include "kernels/base/utf8.h"
 
@@ -63,7 +63,7 @@ void append_start(const std::string& folder, const Start& start) {
                       {"versions", json_of(s.versions)},
                       {"data", json_of(s.data)}});
   }
-  write_file_atomically(origin_file(folder), starts.dump(1, ' ', false, Json::error_handler_t::replace) + "\n");
+  write_file_atomically(origin_file(folder), json_text(starts, 1) + "\n");
 }
 
 std::vector<Start> read_starts(const std::string& folder) {
@@ -71,7 +71,7 @@ std::vector<Start> read_starts(const std::string& folder) {
   std::vector<Start> starts;
   if (!file_exists(file)) return starts;
   try {
-    for (const Json& s : Json::parse(read_file(file))) {
+    for (const Json& s : parse_ordered_json(read_file(file))) {
       starts.push_back({s.at("date"), s.at("folder"), s.at("command"), facts_of(s.at("machine")),
                         facts_of(s.at("versions")), facts_of(s.at("data"))});
     }

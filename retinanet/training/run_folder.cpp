@@ -1,10 +1,10 @@
 #include "retinanet/training/run_folder.h"
 
 #include <filesystem>
-#include <nlohmann/json.hpp>
 
 #include "kernels/base/check.h"
 #include "kernels/base/files.h"
+#include "kernels/base/json.h"
 #include "retinanet/training/evaluation_file.h"
 #include "retinanet/training/metrics_file.h"
 #include "retinanet/training/provenance.h"
@@ -45,15 +45,14 @@ void rewind_run_folder(const std::string& folder, std::int64_t iteration) {
 void write_outcome(const std::string& folder, const RunOutcome& outcome) {
   const nlohmann::ordered_json json{
       {"state", outcome.state}, {"iteration", outcome.iteration}, {"message", outcome.message}};
-  write_file_atomically(outcome_file(folder),
-                        json.dump(1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+  write_file_atomically(outcome_file(folder), json_text(json, 1) + "\n");
 }
 
 std::optional<RunOutcome> read_outcome(const std::string& folder) {
   const std::string file = outcome_file(folder);
   if (!file_exists(file)) return {};
   try {
-    const auto json = nlohmann::json::parse(read_file(file));
+    const auto json = parse_json(read_file(file));
     return RunOutcome{json.at("state"), json.at("iteration"), json.at("message")};
   } catch (const nlohmann::json::exception&) {
     fail(file, ": does not say how a run ended");

@@ -1,9 +1,9 @@
 #include "retinanet/weights/run_state.h"
 
 #include <cstring>
-#include <nlohmann/json.hpp>
 #include <optional>
 
+#include "kernels/base/json.h"
 #include "kernels/base/text.h"
 #include "retinanet/config/config_error.h"
 #include "retinanet/config/config_text.h"
@@ -55,8 +55,8 @@ RunState parse_run_state(const Checkpoint& checkpoint) {
   check_format(checkpoint, text("format"));
   state.config = parse_config_of(checkpoint, text("config"));
   try {
-    state.classes = nlohmann::json::parse(text("classes")).get<std::vector<std::string>>();
-    state.category_ids = nlohmann::json::parse(text("category_ids")).get<std::vector<std::int64_t>>();
+    state.classes = parse_json(text("classes")).get<std::vector<std::string>>();
+    state.category_ids = parse_json(text("category_ids")).get<std::vector<std::int64_t>>();
     state.iteration = std::stoll(text("iteration"));
     state.normaliser = std::stod(text("normaliser"));
     state.best_ap = std::stod(text("best_ap"));
@@ -72,12 +72,12 @@ RunState parse_run_state(const Checkpoint& checkpoint) {
 }
 
 void put_run_state(Checkpoint& checkpoint, const RunState& state) {
-  const auto number = [](double value) { return nlohmann::json(value).dump(); };
+  const auto number = [](double value) { return json_text(nlohmann::json(value)); };
   checkpoint.metadata = {{"format", kFormatName + std::to_string(kCheckpointFormat)},
                          {kVersionKey, kVersion},
                          {"config", format_config(state.config)},
-                         {"classes", nlohmann::json(state.classes).dump()},
-                         {"category_ids", nlohmann::json(state.category_ids).dump()},
+                         {"classes", json_text(nlohmann::json(state.classes))},
+                         {"category_ids", json_text(nlohmann::json(state.category_ids))},
                          {"iteration", std::to_string(state.iteration)},
                          {"normaliser", number(state.normaliser)},
                          {"best_ap", number(state.best_ap)},

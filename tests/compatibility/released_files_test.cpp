@@ -5,14 +5,16 @@
 #include <cstring>
 #include <filesystem>
 #include <map>
-#include <nlohmann/json.hpp>
 #include <sstream>
 #include <vector>
 
 #include "generated/source_dir.h"
+#include "kernels/base/json.h"
 #include "tests/support/protocols.h"
 #include "tests/tools/program.h"
 
+using diopter::json_text;
+using diopter::parse_json;
 using namespace diopter::test;
 
 namespace fs = std::filesystem;
@@ -61,7 +63,7 @@ std::vector<std::vector<std::string>> csv_fields(const std::string& text) {
 nlohmann::json metadata_of(const std::string& safetensors) {
   std::uint64_t length = 0;
   std::memcpy(&length, safetensors.data(), sizeof length);
-  return nlohmann::json::parse(safetensors.substr(sizeof length, length)).at("__metadata__");
+  return parse_json(safetensors.substr(sizeof length, length)).at("__metadata__");
 }
 
 /// metrics.csv of a run holds what that of 0.1.0 held: the same lines, columns by name, numbers as far as processors
@@ -115,12 +117,12 @@ TEST_CASE("0.1: a checkpoint detects what it detected") {
   const Released released;
   released.run(
       "detect --device cpu --checkpoint run/checkpoints/best.safetensors data/images --out drawn --json ours.json");
-  const auto ours = nlohmann::json::parse(released.read("ours.json")),
-             theirs = nlohmann::json::parse(released.read("expected/detections.json"));
+  const auto ours = parse_json(released.read("ours.json")),
+             theirs = parse_json(released.read("expected/detections.json"));
   REQUIRE(theirs.size() == 36);
   REQUIRE(ours.size() == theirs.size());
   for (std::size_t i = 0; i < theirs.size(); ++i) {
-    INFO(theirs[i].dump() << " is now " << ours[i].dump());
+    INFO(json_text(theirs[i]) << " is now " << json_text(ours[i]));
     for (const char* same : {"image_id", "file_name", "category_id", "category"})
       REQUIRE(ours[i][same] == theirs[i][same]);
     REQUIRE(ours[i]["score"].get<double>() == Approx(theirs[i]["score"].get<double>()).epsilon(1e-4));
@@ -136,7 +138,7 @@ TEST_CASE("0.1: checkpoints are evaluated, converted and a start for training") 
     const std::string file = "run/checkpoints/" + name + ".safetensors";
     released.run("evaluate --device cpu --checkpoint " + file +
                  " --annotations data/instances_val.json --images data/images --json metrics.json");
-    REQUIRE(nlohmann::json::parse(released.read("metrics.json")).at("stats").size() == 12);
+    REQUIRE(parse_json(released.read("metrics.json")).at("stats").size() == 12);
     released.run("convert " + file + " " + name + ".safetensors");
     released.train("--config config.toml --set model.weights=" + file + " --set train.iterations=1 --out from-" + name);
   }

@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "generated/source_dir.h"
+#include "kernels/base/json.h"
 #include "kernels/base/parallel.h"
 #include "kernels/base/philox.h"
 
@@ -131,7 +132,7 @@ std::string checksum(const void* values, std::size_t count) {
 
 Fixture::Fixture(const std::string& name)
     : checkpoint_(load_checkpoint(std::string(DIOPTER_SOURCE_DIR) + "/tests/golden/fixtures/" + name + ".safetensors")),
-      scalars_(nlohmann::json::parse(checkpoint_.metadata.at("scalars"))) {}
+      scalars_(parse_json(checkpoint_.metadata.at("scalars"))) {}
 
 const Tensor& Fixture::tensor(const std::string& name) const {
   const auto found = checkpoint_.tensors.find(name);

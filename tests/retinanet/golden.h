@@ -3,12 +3,12 @@
 #pragma once
 
 #include <cstdint>
-#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
 #include "data/pictures/image.h"
 #include "engine/files/checkpoint.h"
+#include "kernels/base/json.h"
 #include "kernels/nn/conv2d/conv2d.h"
 #include "tests/support/catch.h"
 #include "tests/support/devices.h"

@@ -1,14 +1,15 @@
 // diopter bench, diopter kernels bench at chosen sizes, and tools/peers/peers.py, as a user calls them.
 #include <cmath>
-#include <nlohmann/json.hpp>
 #include <set>
 #include <string>
 #include <vector>
 
 #include "generated/source_dir.h"
+#include "kernels/base/json.h"
 #include "tests/tools/program.h"
 
 using namespace diopter::test;
+using diopter::parse_json;
 using nlohmann::json;
 
 namespace {
@@ -23,7 +24,7 @@ json answer_of(const std::string& command) {
   INFO(outcome.out << outcome.err);
   REQUIRE(outcome.exit_code == 0);
   REQUIRE(outcome.err.empty());
-  return json::parse(read_bytes(folder / "out.json"));
+  return parse_json(read_bytes(folder / "out.json"));
 }
 
 /// Names and shapes of a safetensors file's tensors.
@@ -31,7 +32,7 @@ json header_of(const std::string& file) {
   const std::string bytes = read_bytes(file);
   std::size_t size = 0;
   for (int i = 7; i >= 0; --i) size = size << 8 | static_cast<unsigned char>(bytes.at(static_cast<std::size_t>(i)));
-  return json::parse(bytes.substr(8, size));
+  return parse_json(bytes.substr(8, size));
 }
 
 }  // namespace
@@ -125,7 +126,7 @@ TEST_CASE("peers.py runs our side of its comparison") {
   REQUIRE(contains(outcome.out, "| nms | 1,000 boxes, 80 classes | "));
   REQUIRE(outcome.out == read_bytes(folder / "peers.md") + "\n");
   std::set<std::string> sections;
-  const json result = json::parse(read_bytes(folder / "peers.json"));
+  const json result = parse_json(read_bytes(folder / "peers.json"));
   for (const json& row : result.at("rows")) {
     REQUIRE(row.at("ours").at("seconds") > 0.0);
     sections.insert(row.at("section"));

@@ -1,11 +1,12 @@
 // diopter doctor on the built-in data set, and what it refuses.
 #include <filesystem>
-#include <nlohmann/json.hpp>
 #include <string>
 
+#include "kernels/base/json.h"
 #include "tests/tools/program.h"
 
 using namespace diopter::test;
+using diopter::parse_json;
 using nlohmann::json;
 
 namespace {
@@ -19,7 +20,7 @@ struct Shapes {
     return run_diopter("doctor --annotations '" + annotations + "' --images '" + images + "' --json '" + out + "' " +
                        more);
   }
-  json result() const { return json::parse(read_bytes(out)); }
+  json result() const { return parse_json(read_bytes(out)); }
 };
 
 }  // namespace
@@ -83,7 +84,7 @@ TEST_CASE("doctor names the blood cells' box without area") {
   INFO(outcome.out << outcome.err);
   REQUIRE(outcome.exit_code == 0);
   REQUIRE(contains(outcome.out, "without width or height, which training drops: 1 (BloodImage_00343.jpg annotation "));
-  const json data = json::parse(read_bytes(out)).at("data");
+  const json data = parse_json(read_bytes(out)).at("data");
   REQUIRE(data.at("pictures") == 205);
   REQUIRE(data.at("boxes").get<int>() == data.at("objects").get<int>() + 1);
 }

@@ -1,14 +1,15 @@
 // diopter evaluate with detections from a file.
 #include <cmath>
 #include <filesystem>
-#include <nlohmann/json.hpp>
 #include <sstream>
 #include <string>
 #include <vector>
 
+#include "kernels/base/json.h"
 #include "tests/tools/program.h"
 
 using namespace diopter::test;
+using diopter::parse_json;
 using nlohmann::json;
 
 namespace {
@@ -55,7 +56,7 @@ TEST_CASE("evaluate writes COCO's numbers in full precision") {
   INFO(outcome.err);
   REQUIRE(outcome.exit_code == 0);
   REQUIRE(contains(outcome.out, "cat"));
-  const json result = json::parse(read_bytes(files.out));
+  const json result = parse_json(read_bytes(files.out));
   const double half = 51.0 / 101.0;  // precision 1 at the recall points 0, .01, ... .5
   require_equal(result.at("stats"), {half, half, half, 0, 1, -1, 0.5, 0.5, 0.5, 0, 1, -1}, "stats");
   const json& cat = result.at("per_category").at("3");
@@ -69,9 +70,9 @@ TEST_CASE("evaluate writes COCO's numbers in full precision") {
 TEST_CASE("evaluate knows both VOC metrics") {
   const Files files;
   REQUIRE(files.evaluate("--metric voc").exit_code == 0);
-  require_equal(json::parse(read_bytes(files.out)).at("mean_ap"), 0.5, "voc");
+  require_equal(parse_json(read_bytes(files.out)).at("mean_ap"), 0.5, "voc");
   REQUIRE(files.evaluate("--metric voc07").exit_code == 0);
-  const json result = json::parse(read_bytes(files.out));
+  const json result = parse_json(read_bytes(files.out));
   require_equal(result.at("mean_ap"), 6.0 / 11.0, "voc07");  // the recall points 0, .1, ... .5
   require_equal(result.at("per_category").at("3").at("AP"), 6.0 / 11.0, "voc07 cat");
 }
@@ -82,7 +83,7 @@ TEST_CASE("evaluate breaks errors down") {
   INFO(outcome.err);
   REQUIRE(outcome.exit_code == 0);
   REQUIRE(contains(outcome.out, "error at IoU 0.5"));
-  const json result = json::parse(read_bytes(files.out));
+  const json result = parse_json(read_bytes(files.out));
   const json& errors = result.at("errors");
   const double half = 51.0 / 101.0;
   require_equal(errors.at("AP50"), half, "AP50");
@@ -93,7 +94,7 @@ TEST_CASE("evaluate breaks errors down") {
   require_equal(errors.at("false_negatives").at("gain"), 1 - half, "false_negatives");
   require_equal(result.at("per_category").at("3").at("errors").at("missed").at("count"), 1, "cat");
   require_equal(result.at("per_category").at("9").at("errors").at("confusion").at("count"), 1, "dog");
-  REQUIRE_FALSE(json::parse(read_bytes(files.out)).contains("intervals"));
+  REQUIRE_FALSE(parse_json(read_bytes(files.out)).contains("intervals"));
 }
 
 TEST_CASE("evaluate gives confidence intervals") {
@@ -103,7 +104,7 @@ TEST_CASE("evaluate gives confidence intervals") {
     INFO(outcome.err);
     REQUIRE(outcome.exit_code == 0);
     REQUIRE(contains(outcome.out, "bootstrap"));
-    return json::parse(read_bytes(files.out));
+    return parse_json(read_bytes(files.out));
   };
   const json result = intervals("--bootstrap 50");
   const double half = 51.0 / 101.0;  // one picture: every resample is the data set
@@ -215,7 +216,7 @@ TEST_CASE("evaluate agrees with pycocotools on every case") {
                                         "/dt.json' --json '" + out + "'");
     INFO(dir << ": " << outcome.err);
     REQUIRE(outcome.exit_code == 0);
-    const json result = json::parse(read_bytes(out)), expected = json::parse(read_bytes(dir + "/expected.json"));
+    const json result = parse_json(read_bytes(out)), expected = parse_json(read_bytes(dir + "/expected.json"));
     require_equal(result.at("stats"), expected.at("stats"), "stats");
     for (const auto& [id, numbers] : expected.at("per_category").items()) {
       for (const auto& [key, value] : numbers.items()) {

@@ -3,13 +3,14 @@
 #include <chrono>
 #include <cstdlib>
 #include <filesystem>
-#include <nlohmann/json.hpp>
 #include <string>
 
 #include "generated/source_dir.h"
+#include "kernels/base/json.h"
 #include "tests/tools/program.h"
 
 using namespace diopter::test;
+using diopter::parse_json;
 using nlohmann::json;
 namespace fs = std::filesystem;
 
@@ -143,7 +144,7 @@ TEST_CASE("kernels bench times every case of every kernel it knows") {
   const Outcome outcome = run_diopter("kernels bench all --quick --device cpu --json '" + file + "'");
   INFO(outcome.err);
   REQUIRE(outcome.exit_code == 0);
-  const json rows = json::parse(read_bytes(file));
+  const json rows = parse_json(read_bytes(file));
   for (const json& row : rows) {
     REQUIRE(row.at("microseconds") > 0.0);
     REQUIRE(row.at("gb_per_s") > 0.0);

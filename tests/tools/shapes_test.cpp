@@ -1,11 +1,12 @@
 // diopter shapes, as a user calls it.
 #include <filesystem>
-#include <nlohmann/json.hpp>
 #include <string>
 
+#include "kernels/base/json.h"
 #include "tests/tools/program.h"
 
 using namespace diopter::test;
+using diopter::parse_json;
 using nlohmann::json;
 
 TEST_CASE("shapes writes a COCO data set with its pictures") {
@@ -18,8 +19,8 @@ TEST_CASE("shapes writes a COCO data set with its pictures") {
   REQUIRE(contains(outcome.out, "3 training and 2 validation pictures of 48 x 48"));
   REQUIRE(contains(outcome.err, "shapes 5/5"));
 
-  const json train = json::parse(read_bytes(out + "/instances_train.json"));
-  const json val = json::parse(read_bytes(out + "/instances_val.json"));
+  const json train = parse_json(read_bytes(out + "/instances_train.json"));
+  const json val = parse_json(read_bytes(out + "/instances_val.json"));
   REQUIRE(train.at("images").size() == 3);
   REQUIRE(train.at("annotations").size() == 6);
   REQUIRE(val.at("images").size() == 2);

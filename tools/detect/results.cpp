@@ -1,7 +1,6 @@
 #include "tools/detect/results.h"
 
-#include <nlohmann/json.hpp>
-
+#include "kernels/base/json.h"
 namespace diopter {
 
 std::string json_text(const std::vector<PictureDetections>& pictures, const LoadedModel& model) {
@@ -17,7 +16,7 @@ std::string json_text(const std::vector<PictureDetections>& pictures, const Load
     }
   }
   // File names that are no UTF-8 are written with replacement characters.
-  return results.dump(1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+  return json_text(results, 1) + "\n";
 }
 
 }  // namespace diopter

@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <nlohmann/json.hpp>
 #include <string>
 #include <utility>
 
+#include "kernels/base/json.h"
 #include "retinanet/detection/anchors_for_levels.h"
 
 namespace diopter {
@@ -225,7 +225,7 @@ std::string json_text(const DoctorReport& report) {
                      {"advice", json_of(report.advice)},     {"loss", json_of(report.loss)},
                      {"memory", json_of(report.memory)},     {"warnings", report.warnings}};
   // Names that are no UTF-8 are written with replacement characters.
-  return json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
+  return json_text(json, 1) + "\n";
 }
 
 }  // namespace diopter

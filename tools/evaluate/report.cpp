@@ -1,8 +1,9 @@
 #include "tools/evaluate/report.h"
 
 #include <cstdio>
-#include <nlohmann/json.hpp>
 #include <vector>
+
+#include "kernels/base/json.h"
 
 namespace diopter {
 
@@ -53,7 +54,7 @@ void print_intervals(const BootstrapIntervals& intervals) {
 }
 
 /// Names that are no UTF-8 are written with replacement characters.
-std::string text_of(const Json& json) { return json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n"; }
+std::string text_of(const Json& json) { return json_text(json, 1) + "\n"; }
 
 Json json_of(const Interval& interval) { return {interval.low, interval.high}; }
 

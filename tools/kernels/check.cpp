@@ -6,13 +6,14 @@
 #include <chrono>
 #include <cstdio>
 #include <fstream>
-#include <nlohmann/json.hpp>
 #include <set>
 #include <sstream>
 #include <string>
 #include <vector>
 
 #include "kernels/base/check.h"
+#include "kernels/base/files.h"
+#include "kernels/base/json.h"
 #include "kernels/base/text.h"
 
 namespace diopter {
@@ -115,9 +116,12 @@ std::string tail(const std::string& text, int lines) {
 
 void print_missing_presets(const fs::path& builds) {
   const fs::path file = builds.parent_path() / "CMakePresets.json";
-  std::ifstream in(file);
-  if (!in) return;
-  const nlohmann::json presets = nlohmann::json::parse(in, nullptr, false);
+  if (!fs::exists(file)) return;
+  nlohmann::json presets;
+  try {
+    presets = parse_json(read_file(file.string()));
+  } catch (const nlohmann::json::parse_error&) {  // presets stay null, which is no object
+  }
   DIOPTER_CHECK(presets.is_object() && presets.contains("configurePresets"), file.string(), ": not a file of presets");
   for (const nlohmann::json& preset : presets.at("configurePresets")) {
     const std::string name = preset.at("name");

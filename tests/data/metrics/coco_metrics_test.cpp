@@ -4,10 +4,10 @@
 #include <filesystem>
 #include <fstream>
 #include <limits>
-#include <nlohmann/json.hpp>
 
 #include "data/readers/coco.h"
 #include "kernels/base/check.h"
+#include "kernels/base/json.h"
 #include "kernels/base/parallel.h"
 #include "tests/data/make_dataset.h"
 #include "tests/data/metrics/golden_case.h"

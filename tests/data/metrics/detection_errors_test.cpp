@@ -2,8 +2,8 @@
 
 #include <cmath>
 #include <fstream>
-#include <nlohmann/json.hpp>
 
+#include "kernels/base/json.h"
 #include "kernels/base/parallel.h"
 #include "tests/data/make_dataset.h"
 #include "tests/data/metrics/golden_case.h"

@@ -1,19 +1,19 @@
 // The cases of tests/golden/fixtures/detection_errors.json.
 #pragma once
 
-#include <fstream>
-#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
 #include "data/metrics/coco_metrics.h"
 #include "generated/source_dir.h"
+#include "kernels/base/json.h"
 #include "tests/data/make_dataset.h"
+#include "tests/support/files.h"
 
 namespace diopter::test {
 
 inline nlohmann::json golden_cases() {
-  return nlohmann::json::parse(std::ifstream(DIOPTER_SOURCE_DIR "/tests/golden/fixtures/detection_errors.json"));
+  return parse_json(read_bytes(DIOPTER_SOURCE_DIR "/tests/golden/fixtures/detection_errors.json"));
 }
 
 struct GoldenCase {

@@ -1,10 +1,10 @@
 #include "data/metrics/statistics.h"
 
 #include <cmath>
-#include <nlohmann/json.hpp>
 
 #include "data/metrics/precision_recall.h"
 #include "generated/source_dir.h"
+#include "kernels/base/json.h"
 #include "tests/support/files.h"
 
 using namespace diopter;
@@ -13,7 +13,7 @@ using nlohmann::json;
 namespace {
 
 const json& golden() {
-  static const json all = json::parse(test::read_bytes(DIOPTER_SOURCE_DIR "/tests/golden/fixtures/statistics.json"));
+  static const json all = parse_json(test::read_bytes(DIOPTER_SOURCE_DIR "/tests/golden/fixtures/statistics.json"));
   return all;
 }
 
@@ -27,7 +27,7 @@ TEST_CASE("statistics of paired differences agree with scipy") {
   REQUIRE(golden().at("paired").size() == 10);
   for (const json& c : golden().at("paired")) {
     const auto differences = c.at("differences").get<std::vector<double>>();
-    INFO(c.at("differences").dump());
+    INFO(json_text(c.at("differences")));
     require_near(mean(differences), c.at("mean"));
     require_near(standard_deviation(differences), c.at("sd"));
     const Interval interval = t_interval(differences);

@@ -4,9 +4,9 @@
 #include <fstream>
 #include <limits>
 #include <map>
-#include <nlohmann/json.hpp>
 
 #include "kernels/base/check.h"
+#include "kernels/base/json.h"
 #include "tests/support/catch.h"
 
 namespace diopter {

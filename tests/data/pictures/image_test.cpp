@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <cmath>
 #include <fstream>
-#include <nlohmann/json.hpp>
 #include <set>
 
+#include "kernels/base/json.h"
 #include "tests/support/catch.h"
 #include "tests/support/compare.h"
 #include "tests/support/files.h"
@@ -265,7 +265,7 @@ TEST_CASE("pictures of other programs are read or refused") {
       "jpeg_decoder_reftest/mjpeg.jpg", "jpeg_decoder_reftest/partial_progressive.jpg",
       "libjpeg_turbo/testimgari.jpg",
   };
-  const nlohmann::json expected = nlohmann::json::parse(std::ifstream(folder + "expected_by_pillow_9_4.json"));
+  const nlohmann::json expected = parse_json(read_bytes(folder + "expected_by_pillow_9_4.json"));
   int decoded = 0, compared_means = 0;
   for (const auto& [name, facts] : expected.items()) {
     INFO(name);

@@ -1,8 +1,8 @@
 #include "data/readers/voc.h"
 
 #include <map>
-#include <nlohmann/json.hpp>
 
+#include "kernels/base/json.h"
 #include "tests/support/catch.h"
 #include "tests/support/files.h"
 
@@ -182,7 +182,7 @@ TEST_CASE("the blood cell set is read from its VOC files as from its COCO files"
   const std::string data = test_data_folder();
   if (data.empty()) return skip("DIOPTER_TEST_DATA is not set");
   const std::string folder = data + "/datasets/bccd/";
-  const nlohmann::json stats = nlohmann::json::parse(std::ifstream(folder + "stats.json"));
+  const nlohmann::json stats = parse_json(read_bytes(folder + "stats.json"));
   for (const std::string split : {"train", "val", "test"}) {
     INFO(split);
     const Dataset dataset = read_voc(folder + "splits/" + split + ".txt", "");
@@ -200,7 +200,7 @@ TEST_CASE("the blood cell set is read from its VOC files as from its COCO files"
     }
     CHECK(per_class == stats[split]["per_class"].get<std::map<std::string, int>>());
 
-    const nlohmann::json coco = nlohmann::json::parse(std::ifstream(folder + "instances_" + split + ".json"));
+    const nlohmann::json coco = parse_json(read_bytes(folder + "instances_" + split + ".json"));
     std::map<int, std::string> name_of;
     for (const auto& image : coco["images"]) name_of[image["id"]] = image["file_name"];
     std::map<std::string, std::vector<std::array<double, 4>>> expected;

@@ -2,9 +2,9 @@
 
 #include <cmath>
 #include <map>
-#include <nlohmann/json.hpp>
 
 #include "data/pictures/image.h"
+#include "kernels/base/json.h"
 #include "tests/support/catch.h"
 #include "tests/support/files.h"
 
@@ -192,7 +192,7 @@ TEST_CASE("the aerial cars' YOLO labels agree with their COCO files") {
 
   std::size_t compared = 0;
   for (const std::string split : {"train", "val"}) {
-    const nlohmann::json coco = nlohmann::json::parse(std::ifstream(folder + "instances_" + split + ".json"));
+    const nlohmann::json coco = parse_json(read_bytes(folder + "instances_" + split + ".json"));
     std::map<int, const ImageRecord*> image_of_id;
     for (const auto& image : coco["images"]) {
       const ImageRecord* record = image_of.at(image["file_name"]);

@@ -6,8 +6,8 @@
 #include <csignal>
 #include <cstring>
 #include <filesystem>
-#include <nlohmann/json.hpp>
 
+#include "kernels/base/json.h"
 #include "tests/support/devices.h"
 #include "tests/support/files.h"
 
@@ -110,7 +110,7 @@ TEST_CASE("Checkpoint: the file is a safetensors file") {
   REQUIRE(8 + size < bytes.size());
   CHECK(size % 8 == 0);
   CHECK(bytes[8] == '{');
-  const json header = json::parse(bytes.substr(8, size));
+  const json header = parse_json(bytes.substr(8, size));
   CHECK(header.at("__metadata__").at("step") == "12");
   CHECK(header.size() == 1 + some_tensors().size());
   CHECK(header.at("conv.weight").at("dtype") == "F32");

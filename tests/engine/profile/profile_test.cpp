@@ -1,12 +1,12 @@
 #include "engine/profile/profile.h"
 
 #include <map>
-#include <nlohmann/json.hpp>
 #include <sstream>
 #include <tuple>
 
 #include "engine/module.h"
 #include "engine/profile/profile_report.h"
+#include "kernels/base/json.h"
 #include "kernels/nn/conv2d/conv2d.h"
 #include "kernels/nn/sgd.h"
 #include "kernels/toolkit/dispatch.h"
@@ -131,7 +131,7 @@ TEST_CASE("profile: ranges lie in their parents, on each stream and for the host
   }
   CHECK(inner > 20);
 
-  const auto trace = nlohmann::json::parse(profile_trace(profile));
+  const auto trace = parse_json(profile_trace(profile));
   CHECK(trace["displayTimeUnit"] == "ms");
   std::size_t complete = 0;
   std::map<int, std::vector<double>> open;  // ends of the ranges that have not ended, by row

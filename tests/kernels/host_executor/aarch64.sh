@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The kernels' tests for aarch64, compiled by a cross-compiler and run by an emulator: fibres, warps, all kernels on the host
 # executor, and the planted bugs in every order of threads. Four minutes; no part of the test suite. Needs
-#   apt-get install g++-aarch64-linux-gnu qemu-user-static catch2, and CUDA's headers (tools/setup.sh --cuda-headers)
+#   apt-get install g++-aarch64-linux-gnu qemu-user-static catch2 nlohmann-json3-dev, and CUDA's headers (tools/setup.sh --cuda-headers)
 # and a configured preset host-debug, whose generated headers it takes. Threads and matrix products are the stand-ins of the
 # build with ThreadSanitizer, so that no library for aarch64 is needed.
 set -euo pipefail
@@ -10,8 +10,10 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../../.."
 out=build/aarch64
 cuda=$(sed -n 's/^CUDA_HEADERS:PATH=//p' build/host-debug/CMakeCache.txt)
 catch=$(find /usr/include /usr/local/include -path '*catch2/catch.hpp' | head -n 1)
+json=$(find /usr/include /usr/local/include -path '*nlohmann/json.hpp' | head -n 1)
 mkdir -p "$out/include"
 ln -sfn "$(dirname "$catch")" "$out/include/catch2"
+ln -sfn "$(dirname "$json")" "$out/include/nlohmann"
 flags=(-std=c++20 -O1 -ffp-contract=off -fno-math-errno -fno-trapping-math -fno-strict-aliasing -Wno-unknown-pragmas
        -I. -Ibuild/host-debug -isystem "$cuda" -isystem "$out/include"
        -DDIOPTER_WITH_CUDA -DDIOPTER_HOST_EXECUTOR -DDIOPTER_EXECUTOR_CHECK

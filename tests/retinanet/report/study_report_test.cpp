@@ -1,7 +1,6 @@
 #include "retinanet/report/study_report.h"
 
-#include <nlohmann/json.hpp>
-
+#include "kernels/base/json.h"
 #include "retinanet/laboratory/comparison.h"
 #include "retinanet/laboratory/comparison_tables.h"
 #include "retinanet/report/html.h"
@@ -48,7 +47,7 @@ struct MadeUp {
                                 {"iteration", 6},
                                 {"stats", std::vector<double>(12, ap)},
                                 {"seconds", 3}};
-      folder.write("study/runs/" + run.name + "/result.json", json.dump());
+      folder.write("study/runs/" + run.name + "/result.json", json_text(json));
       StepReport step;
       step.iteration = 3;
       step.classification_loss = static_cast<double>(run.seed);
