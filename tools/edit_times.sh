@@ -28,5 +28,6 @@ rm -r build
 measure "(b) full build with tests" build
 echo "// edited" >>kernels/detection/losses/focal.h
 measure "(c) focal.h edited, to the verdict of diopter kernels check classification_loss" check_focal_loss
+build --target diopter >"$folder/log" 2>&1  # which has the edited loss, too
 echo "// edited" >>tools/detect.cpp
 measure "(d) a subcommand edited, to its start" run_detect

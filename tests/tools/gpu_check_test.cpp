@@ -1,15 +1,17 @@
 // tools/gpu_check.sh: the runner with made-up stages and programs, and what the real lists of stages promise.
 #include <filesystem>
-#include <nlohmann/json.hpp>
 #include <sstream>
 #include <string>
 #include <vector>
 
 #include "generated/source_dir.h"
+#include "kernels/base/json.h"
 #include "tests/tools/program.h"
 
-using namespace diopter::test;
+using diopter::json_text;
+using diopter::parse_json;
 using nlohmann::json;
+using namespace diopter::test;
 namespace fs = std::filesystem;
 
 namespace {
@@ -53,7 +55,7 @@ class Package {
   std::vector<json> lines() const {
     std::istringstream in(result_file("results.jsonl"));
     std::vector<json> all;
-    for (std::string line; std::getline(in, line);) all.push_back(json::parse(line));
+    for (std::string line; std::getline(in, line);) all.push_back(parse_json(line));
     return all;
   }
 
@@ -123,7 +125,7 @@ TEST_CASE("gpu_check: a stage that hangs or crashes costs only itself, and resul
   REQUIRE(lines[0]["commit"] == "abc");
   const std::vector<std::string> expected{"passed", "stopped", "FAILED", "passed", "skipped"};
   for (std::size_t i = 0; i < expected.size(); ++i) {
-    INFO(lines[i + 1].dump());
+    INFO(json_text(lines[i + 1]));
     REQUIRE(lines[i + 1]["result"] == expected[i]);
   }
   REQUIRE(lines[1]["note"] == "all \"well\"");

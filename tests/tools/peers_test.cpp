@@ -1,13 +1,15 @@
 // tools/peers/peers.py at its smallest sizes: our side alone, and beside PyTorch where there is one.
 #include <cstdlib>
-#include <nlohmann/json.hpp>
 #include <string>
 
 #include "generated/source_dir.h"
+#include "kernels/base/json.h"
 #include "tests/tools/program.h"
 
-using namespace diopter::test;
+using diopter::json_text;
+using diopter::parse_json;
 using nlohmann::json;
+using namespace diopter::test;
 
 namespace {
 
@@ -20,7 +22,7 @@ struct Comparison {
                         (folder / "results") + "' " + arguments);
     INFO(outcome.out << outcome.err);
     REQUIRE(outcome.exit_code == 0);
-    rows = json::parse(read_bytes(folder / "results.json"))["rows"];
+    rows = parse_json(read_bytes(folder / "results.json"))["rows"];
   }
 
   Outcome outcome;
@@ -60,7 +62,7 @@ TEST_CASE("peers: every case has the ratio of both sides, measured in the same r
   int compared = 0;
   for (const json& row : comparison.rows) {
     if (row.contains("left_out") || row["once"] == true) continue;
-    INFO(row.dump());
+    INFO(json_text(row));
     REQUIRE(row["times_faster"]["median"] > 0);
     ++compared;
   }

@@ -4,10 +4,10 @@
 #include <array>
 #include <cstdio>
 #include <map>
-#include <nlohmann/json.hpp>
 #include <utility>
 
 #include "kernels/base/csv_text.h"
+#include "kernels/base/json.h"
 
 namespace diopter {
 
@@ -134,7 +134,7 @@ std::string plan_csv(const std::vector<PlanRow>& rows) {
 std::string plan_json(const std::vector<PlanRow>& rows) {
   nlohmann::ordered_json all = nlohmann::ordered_json::array();
   for (const PlanRow& row : rows) all.push_back(columns(row));
-  return all.dump(1) + "\n";
+  return json_text(all, 1) + "\n";
 }
 
 }  // namespace diopter
