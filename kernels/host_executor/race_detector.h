@@ -9,6 +9,7 @@
 
 #include <pthread.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <memory>
 #include <string>
@@ -92,22 +93,27 @@ inline void stack_below_is_reused(const char* frame) {
   stack_is_reused(lowest, static_cast<std::size_t>(frame - static_cast<const char*>(lowest)));
 }
 
-/// The actors of a worker's CUDA threads, and the orders within the block that it runs.
+/// The actors of a worker's CUDA threads, and the orders within the block that it runs. ThreadSanitizer tells 255
+/// actors apart, and says nothing once there are more. So threads share an actor whose numbers differ by a multiple of
+/// 97, which no power of two is; a race is missed where only such threads have part in it.
 class BlockActors {
  public:
   void block_begins(unsigned threads) {
     // Thread i of one block is another actor than thread i of the next.
     std::swap(actors_, others_);
-    while (actors_.size() < threads) actors_.push_back(make_actor("CUDA thread " + std::to_string(actors_.size())));
+    while (actors_.size() < std::min(threads, kMost)) {
+      actors_.push_back(make_actor("CUDA thread " + std::to_string(actors_.size()) + " (+ 97 n)"));
+    }
     orders_ = std::make_unique<Orders>();
   }
-  void run_as(unsigned thread) const { become(actors_[thread]); }
+  void run_as(unsigned thread) const { become(actors_[thread % kMost]); }
 
   /// Of the turn-th barrier. Two in turn, so that a late thread of one barrier is not ordered by the next.
   const Clock& barrier(unsigned turn) const { return orders_->barrier[turn % 2]; }
   const Clock& warp(unsigned warp, unsigned turn) const { return orders_->warp[warp][turn % 2]; }
 
  private:
+  static constexpr unsigned kMost = 97;
   struct Orders {
     Clock barrier[2], warp[32][2];
   };

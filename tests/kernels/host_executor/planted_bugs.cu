@@ -129,7 +129,7 @@ __global__ void shared_counter(float* y, bool atomic) {
     count = count + 1;
   }
   __syncthreads();
-  y[threadIdx.x] = static_cast<float>(count);
+  if (threadIdx.x < kN) y[threadIdx.x] = static_cast<float>(count);
 }
 
 __global__ void past_dynamic_shared(float* y) {
@@ -435,6 +435,8 @@ const std::map<std::string, Program>& programs() {
        {[](Arrays& a) { launch(return_before_barrier, {.grid = 1, .block = kN}, a.y, 50); }, any}},
       {"uninitialised_shared", plain(uninitialised_shared, [](int) { return 60.0f; })},
       {"shared_counter", {[](Arrays& a) { launch(shared_counter, {.grid = 1, .block = kN}, a.y, false); }, any}},
+      {"shared_counter_of_1024",
+       {[](Arrays& a) { launch(shared_counter, {.grid = 1, .block = 1024}, a.y, false); }, any}},
       {"right_shared_counter",
        {[](Arrays& a) { launch(shared_counter, {.grid = 1, .block = kN}, a.y, true); }, [](int) { return float{kN}; }}},
       {"past_shared", plain(past_shared<kN>, any)},

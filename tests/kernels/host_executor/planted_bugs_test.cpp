@@ -35,6 +35,7 @@ const std::vector<Expectation> kExpectations = {
     {"return_before_barrier", "EEEE", "EEEE", "EEEE", "EEEE", "EEEE"},
     {"uninitialised_shared", "----", "WWWW", "----", "WWWW", "WWWW"},
     {"shared_counter", "----", "----", "----", "RRRR", "----"},
+    {"shared_counter_of_1024", "----", "----", "----", "RRRR", "----"},
     {"past_shared", "----", "AAAA", "AAAA", "----", "EEEE"},
     {"past_shared_of_template", "----", "AAAA", "----", "----", "EEEE"},
     {"past_dynamic_shared", "----", "AAAA", "AAAA", "----", "EEEE"},
