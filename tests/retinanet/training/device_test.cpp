@@ -40,14 +40,13 @@ TEST_CASE("device: the same training run on both devices, and the same bits twic
     test::skip("the build has no cuda device");
     return;
   }
-  using Settings = std::vector<std::string>;
-  const Settings settings =
-      GENERATE(Settings{},
-               Settings{"loss.normaliser=ema", "train.accumulate=2", "train.average=0.9", "train.clip_norm=1",
-                        "loss.box_weight=2"},
-               Settings{"loss.kind=ohem:batch=8", "train.iterations=4"},
-               Settings{"loss.kind=ohem13:batch=16", "loss.normaliser=image", "train.iterations=4"},
-               Settings{"loss.kind=ohem:batch=65536,candidates=65536,nms=1", "train.iterations=4"});
+  using Texts = std::vector<std::string>;
+  const Texts settings = GENERATE(
+      Texts{},
+      Texts{"loss.normaliser=ema", "train.accumulate=2", "train.average=0.9", "train.clip_norm=1", "loss.box_weight=2"},
+      Texts{"loss.kind=ohem:batch=8", "train.iterations=4"},
+      Texts{"loss.kind=ohem13:batch=16", "loss.normaliser=image", "train.iterations=4"},
+      Texts{"loss.kind=ohem:batch=65536,candidates=65536,nms=1", "train.iterations=4"});
   // Which anchors are the hardest may hang on the last bits of their losses, which a GPU rounds in its own way. The
   // last of the settings selects them all. Selections by losses that are far apart: tests of hard_examples.
   const bool selects =
