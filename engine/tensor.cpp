@@ -1,7 +1,6 @@
 #include "engine/tensor.h"
 
 #include <algorithm>
-#include <utility>
 
 #include "kernels/nn/elementwise.h"
 #include "kernels/toolkit/dispatch.h"
@@ -34,11 +33,7 @@ struct Tensor::Storage {
   Storage(Device where, std::size_t size)
       : device(where), bytes(size), memory(DIOPTER_DISPATCH(where, allocate, size)) {}
   // NOLINTNEXTLINE(bugprone-exception-escape): the device of an allocation is there
-  ~Storage() {
-    const bool before = std::exchange(kernels_run, true);  // memory is given back where only shapes are asked for, too
-    DIOPTER_DISPATCH(device, deallocate, memory);
-    kernels_run = before;
-  }
+  ~Storage() { DIOPTER_DISPATCH(device, deallocate, memory); }
   Storage(const Storage&) = delete;
 };
 

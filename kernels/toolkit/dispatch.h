@@ -20,14 +20,14 @@ inline constinit thread_local const KernelObserver* kernel_observer = nullptr;
 /// Whether the kernels that this thread calls run. Not while only shapes are asked for (engine/shapes_only.h).
 inline constinit thread_local bool kernels_run = true;
 
-/// call(args...), if kernels_run or where it has a result, between the observer's begin and end where there is one and
-/// least_work says that it is work of a device.
+/// call(args...). Where least_work says that it is a kernel's, that is between the observer's begin and end where there
+/// is one, and only if kernels_run or it has a result.
 template <class LeastWorkOf, class Call, class... Args>
 auto observed(const char* name, LeastWorkOf least_work, Call call, Device device, Args&&... args) {
-  if constexpr (std::is_void_v<decltype(call(device, args...))>) {
-    if (!kernels_run) return;
-  }
   if constexpr (std::is_same_v<decltype(least_work(args...)), LeastWork>) {
+    if constexpr (std::is_void_v<decltype(call(device, args...))>) {
+      if (!kernels_run) return;
+    }
     if (const KernelObserver* observer = kernel_observer) {
       observer->begin(observer->self, name, least_work(args...));
       const struct End {
