@@ -50,6 +50,12 @@ void Module::write_bf16_copies() const {
   }
 }
 
+void Module::fold_frozen_norms() const {
+  visit("", [](const std::string&, const Module& m) {
+    if (m.frozen()) m.fold_frozen();
+  });
+}
+
 void Module::set_training(bool training) {
   training_ = training;
   for (const Child& child : children_) child.module->set_training(training);
@@ -144,21 +150,27 @@ bool Norm::fixed() const {
   return batch && (frozen() || !training());
 }
 
-void Norm::fold(Tensor& scale, Tensor& shift) const {
+Norm::Affine Norm::fold() const {
   const Device device = gamma_.value().device();
-  scale = Tensor::empty({channels_}, DType::f32, device);
-  shift = Tensor::empty({channels_}, DType::f32, device);
+  const Affine map = {Tensor::empty({channels_}, DType::f32, device), Tensor::empty({channels_}, DType::f32, device)};
   DIOPTER_DISPATCH(device, batch_norm_fold, channels_, eps_, gamma_.value().data<float>(), beta_.value().data<float>(),
-                   running_.mean.data<float>(), running_.var.data<float>(), scale.data<float>(), shift.data<float>());
+                   running_.mean.data<float>(), running_.var.data<float>(), map.scale.data<float>(),
+                   map.shift.data<float>());
+  return map;
 }
+
+void Norm::fold_frozen() const {
+  if (fixed()) folded_ = fold();
+}
+
+Norm::Affine Norm::affine() const { return frozen() && folded_.scale.defined() ? folded_ : fold(); }
 
 Variable Norm::operator()(const Variable& x) const {
   if (kind_ == NormKind::none) return x;
   if (kind_ == NormKind::group) return group_norm(x, gamma_, beta_, groups_, eps_);
   if (!fixed()) return batch_norm(x, gamma_, beta_, running_, kNormMomentum, eps_);
-  Tensor scale, shift;
-  fold(scale, shift);
-  return channel_affine(x, scale, shift);
+  const Affine map = affine();
+  return channel_affine(x, map.scale, map.shift);
 }
 
 Pyramid Norm::operator()(const Pyramid& x) const {
@@ -178,9 +190,8 @@ Pyramid Norm::relu(const Pyramid& x) const {
 
 Variable conv_norm(const Conv2d& conv, const Norm& norm, const Variable& x, bool relu_after, const Variable& residual) {
   if (norm.fixed()) {
-    Tensor scale, shift;
-    norm.fold(scale, shift);
-    return conv.fused(x, scale, shift, residual, relu_after);
+    const Norm::Affine map = norm.affine();
+    return conv.fused(x, map.scale, map.shift, residual, relu_after);
   }
   if (relu_after && !residual.defined()) return norm.relu(conv(x));
   Variable y = norm(conv(x));

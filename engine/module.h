@@ -43,6 +43,10 @@ class Module {
   /// their values were read from a file.
   void write_bf16_copies() const;
 
+  /// Has frozen norms keep scale and shift of their map instead of computing them on every call. After their values
+  /// were read from a file, and again whenever they are read anew.
+  void fold_frozen_norms() const;
+
   /// Training or evaluation: decides which statistics batch norms use.
   void set_training(bool training);
   bool training() const { return training_; }
@@ -59,6 +63,8 @@ class Module {
   void add_module(const std::string& name, Module& child);
 
  private:
+  /// Keeps what follows from values that are frozen.
+  virtual void fold_frozen() const {}
   void visit(const std::string& prefix, const std::function<void(const std::string&, const Module&)>& f) const;
 
   struct Child {
@@ -140,15 +146,22 @@ class Norm : public Module {
   Pyramid relu(const Pyramid& x) const;
   /// Whether it is a fixed affine map now (a batch norm that is frozen or evaluated): then it can be fused.
   bool fixed() const;
-  /// scale and shift of the fixed map, [channels].
-  void fold(Tensor& scale, Tensor& shift) const;
+  /// The fixed map y = x scale + shift, [channels] each.
+  struct Affine {
+    Tensor scale, shift;
+  };
+  Affine affine() const;
 
  private:
+  void fold_frozen() const override;
+  Affine fold() const;
+
   NormKind kind_;
   int channels_, groups_;
   float eps_;
   Variable gamma_, beta_;
   RunningStatistics running_;
+  mutable Affine folded_;  // kept by fold_frozen_norms
 };
 
 /// relu?(norm(conv(x)) + residual), in one pass over the output where the norm is a fixed affine map.

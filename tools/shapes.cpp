@@ -54,7 +54,7 @@ void add_shapes_command(Command& program) {
   command.number("--val", request->val, "Number of validation pictures");
   command.number("--size", options.size, "Width and height of a picture in pixels");
   command.number("--seed", options.seed, "Another seed gives other pictures").not_negative().limits_in_words();
-  command.pair("--objects", request->objects, "Least and greatest number of objects a picture").type("MIN MAX");
+  command.pair("--objects", request->objects, "Least and greatest number of objects per picture").type("MIN MAX");
   command.pair("--object-size", request->object_size, "Least and greatest size of an object, of the picture's side")
       .type("MIN MAX");
   command.number("--distractors", options.distractors, "Greatest number of shapes of no class a picture");

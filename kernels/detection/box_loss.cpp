@@ -10,6 +10,13 @@ namespace {
 
 constexpr std::int64_t kChunk = 1 << 13;  // deltas
 
+/// Whether none of them is an object's: as in almost every pixel. All are looked at, so that several are at once.
+bool all_negative(const std::int32_t* labels, int n) {
+  std::int32_t sign = -1;
+  for (int i = 0; i < n; ++i) sign &= labels[i];
+  return sign < 0;
+}
+
 }  // namespace
 
 template <class T>
@@ -25,6 +32,10 @@ void box_loss(const BoxLossArgs<T>& args) {
     for (std::int64_t pixel = chunk.pixel; pixel < chunk.pixel + chunk.pixels; ++pixel) {
       const std::int64_t at = (chunk.image * level.pixels + pixel) * level.pixel_stride;
       if (level.gradient) std::fill_n(level.gradient + at, heads.cells * 4, T(0.0f));
+      if (all_negative(args.labels + anchor, heads.cells)) {
+        anchor += heads.cells;
+        continue;
+      }
       for (int cell = 0; cell < heads.cells; ++cell, ++anchor) {
         if (args.labels[anchor] < 0) continue;
         const T* x = level.values + at + cell * 4;

@@ -46,7 +46,7 @@ struct HeadTiles {
       const HeadLevel<T>& head = heads.level[l];
       const std::int64_t size = head.pixels * head.pixel_stride, pixel_size = heads.cells * heads.channels;
       DIOPTER_CHECK(size <= std::numeric_limits<std::int32_t>::max() - tile, "level ", l,
-                    " has 2^31 values an image or more");
+                    " has 2^31 values per image or more");
       const std::int64_t length = head.pixel_stride == pixel_size ? size : pixel_size;
       const std::int64_t stride = head.pixel_stride == pixel_size ? size : head.pixel_stride;
       level[l] = {static_cast<std::uint32_t>(size), static_cast<std::uint32_t>(length),

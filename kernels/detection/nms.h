@@ -16,7 +16,7 @@ namespace diopter {
 
 struct NmsArgs {
   int images;
-  int capacity;                // boxes an image has room for
+  int capacity;                // boxes that there is room for per image
   const float* boxes;          // [images, capacity, 4]
   const float* scores;         // [images, capacity], not NaN
   const std::int32_t* labels;  // [images, capacity]

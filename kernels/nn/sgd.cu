@@ -9,7 +9,7 @@ namespace diopter::cuda {
 namespace {
 
 constexpr int kThreads = 256;
-constexpr int kWidth = kPack<float>;  // values a thread updates at once
+constexpr int kWidth = kPack<float>;  // values that a thread updates at once
 
 /// One block per chunk of 4096 values, whose segment it finds in the table by binary search (8 loads for a ResNet,
 /// which other blocks hide); each thread updates 4 neighbouring values at a time. 20 bytes per value: w, gradient and

@@ -62,7 +62,7 @@ std::string TextTable::markdown() const {
 }
 
 std::vector<std::string> protocol_lines(const Protocol& p) {
-  std::string training = "preset `" + p.preset + "`, " + std::to_string(p.iterations) + " iterations a run";
+  std::string training = "preset `" + p.preset + "`, " + std::to_string(p.iterations) + " iterations per run";
   for (const Setting& setting : p.settings) training += ", `" + setting.text() + "`";
   const std::size_t tried = p.contestants[0].configurations.size();
   std::string tuning = "tuning: " + std::to_string(tried) + " configurations a contestant";
@@ -79,7 +79,7 @@ std::vector<std::string> protocol_lines(const Protocol& p) {
 TextTable score_table(const Protocol& p, const std::vector<Score>& scores) {
   TextTable table{
       {"contestant", "learning rate", "AP", "AP50", "AP75", "95 % interval of AP", "difference", "its 95 % interval",
-       "p (t)", "p, Holm", "p (Wilcoxon)", "p, Holm", "diverged", "seconds a run", "settings"},
+       "p (t)", "p, Holm", "p (Wilcoxon)", "p, Holm", "diverged", "seconds per run", "settings"},
       {}};
   for (const Score& s : scores) {
     std::vector<std::string>& row = table.rows.emplace_back();

@@ -42,6 +42,7 @@ RetinaNet::RetinaNet(const Config& config, int classes, InitialWeights weights)
 void RetinaNet::set_precision(DType precision) {
   precision_ = precision;
   if (precision == DType::bf16) write_bf16_copies();
+  fold_frozen_norms();
 }
 
 RetinaNet::Output RetinaNet::operator()(const Variable& images, Features* features) const {

@@ -33,8 +33,9 @@ class RetinaNet : public Module {
   /// when given.
   Output operator()(const Variable& images, Features* features = nullptr) const;
 
-  /// Of the activations, float at first; docs/precision.md says what stays float. For bf16 the weights' bf16 copies are
-  /// made, or renewed after values were read from a file: call it before an optimizer is made, and after move_to.
+  /// Of the activations, float at first; docs/precision.md says what stays float. The weights' bf16 copies (for bf16)
+  /// and the maps of frozen norms are made, or renewed after values were read from a file: call it before an optimizer
+  /// is made, and after move_to.
   void set_precision(DType precision);
   DType precision() const { return precision_; }
 

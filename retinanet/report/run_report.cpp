@@ -67,7 +67,7 @@ Html summary(const Run& run) {
     if (const auto value = run.metrics.last(column)) all.push_back({formatted(pattern, *value), name});
   };
   add("loss", "%.4g", "last loss");
-  add("images_per_second", "%.1f", "pictures a second");
+  add("images_per_second", "%.1f", "pictures per second");
   add("peak_memory_mib", "%.0f MiB", "memory at most");
   Html html = tiles(all);
   if (run.evaluation) {

@@ -138,6 +138,26 @@ void randomise(const Norm& norm) {
   norm.buffers()[1].tensor.copy_from(random_tensor({4}, seed++, Device::cpu, 0.5f, 2));
 }
 
+TEST_CASE("Norm: a frozen one keeps its map until it is folded again, an evaluated one follows its values") {
+  InitRandom random(1);
+  Net net(random);
+  net.first.freeze();
+  net.set_training(false);
+  randomise(net.first.norm);
+  randomise(net.second.norm);
+  const std::vector<float> scale = net.first.norm.affine().scale.to_vector<float>();
+  net.fold_frozen_norms();
+  const Norm::Affine kept = net.first.norm.affine();
+  CHECK(kept.scale.to_vector<float>() == scale);
+  CHECK(net.first.norm.affine().scale.raw() == kept.scale.raw());
+  CHECK(net.first.norm.affine().shift.raw() == kept.shift.raw());
+
+  for (const Block* block : {&net.first, &net.second}) block->norm.parameters()[0].variable.value().zero();
+  CHECK(net.second.norm.affine().scale.to_vector<float>() == std::vector<float>(4, 0));
+  net.fold_frozen_norms();
+  CHECK(net.first.norm.affine().scale.to_vector<float>() == std::vector<float>(4, 0));
+}
+
 TEST_CASE("conv_norm: fused with a fixed norm it equals convolution, norm, sum and relu in turn") {
   for (bool frozen : {true, false}) {
     InitRandom random(3);

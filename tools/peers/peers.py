@@ -321,7 +321,7 @@ def arguments():
     parser.add_argument("--variants", action="store_true", help="PyTorch eagerly, with autocast to bf16 and compiled, as "
                         "always with --device cuda; in the sections focal, match, step and inference")
     parser.add_argument("--sizes", default="256,512,800", help="pictures' sides in the sections step and inference")
-    parser.add_argument("--batches", default="2,8", help="pictures a batch there; with fewer threads only the first")
+    parser.add_argument("--batches", default="2,8", help="pictures per batch there; with fewer threads only the first")
     parser.add_argument("--threads", default="1,2", help="of step and inference; the last is for all other sections")
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--python", help="interpreter with torch, torchvision, pycocotools and pillow")
