@@ -7,25 +7,16 @@
 #include <limits>
 #include <map>
 #include <mutex>
-#include <numeric>
 #include <stop_token>
 #include <thread>
 #include <utility>
 
+#include "data/epoch_orders.h"
 #include "kernels/base/check.h"
-#include "kernels/base/philox.h"
 
 namespace diopter {
 
 namespace {
-
-/// Purposes of random numbers. Streams of one seed are distinct: purpose, epoch and position do not overlap.
-enum class Purpose : std::uint64_t { order = 1, augment = 2 };
-
-Philox random_stream(std::uint64_t seed, Purpose purpose, std::int64_t epoch, std::int64_t position) {
-  return Philox(seed, static_cast<std::uint64_t>(purpose) << 60 | static_cast<std::uint64_t>(epoch) << 32 |
-                          static_cast<std::uint64_t>(position));
-}
 
 /// Makes batches number first, first + 1, ... end - 1 ahead on worker threads and hands them out in that order.
 class Prefetch {
@@ -171,6 +162,7 @@ struct Loader::State {
       : dataset(d),
         options(o),
         count(static_cast<std::int64_t>(d.images.size())),
+        orders(o.seed, count),
         cache(d.images.size()),
         prefetch(o.workers, first_batch, std::numeric_limits<std::int64_t>::max(),
                  [this](std::int64_t number, const std::stop_token& stop) {
@@ -178,22 +170,6 @@ struct Loader::State {
                    return make_batch(begin, begin + options.batch_size, options, stop,
                                      [this](std::int64_t item, std::string& name) { return sample(item, name); });
                  }) {}
-
-  /// The permutation of an epoch.
-  std::shared_ptr<const std::vector<int>> order(std::int64_t epoch) {
-    const std::lock_guard lock(mutex);
-    std::shared_ptr<const std::vector<int>>& known = orders[epoch];
-    if (known) return known;
-    std::vector<int> indices(dataset.images.size());
-    std::iota(indices.begin(), indices.end(), 0);
-    Philox random = random_stream(options.seed, Purpose::order, epoch, 0);
-    for (std::size_t i = indices.size(); i > 1; --i) {  // Fisher-Yates
-      std::swap(indices[i - 1], indices[random.below(static_cast<std::uint32_t>(i))]);
-    }
-    const auto made = known = std::make_shared<const std::vector<int>>(std::move(indices));
-    if (orders.size() > 2) orders.erase(orders.begin());  // workers are rarely in more than two epochs at once
-    return made;
-  }
 
   /// The decoded picture, null when it cannot be decoded.
   std::shared_ptr<const Image> read(int index) {
@@ -222,7 +198,7 @@ struct Loader::State {
   /// Item number i of the stream that strings the epochs together.
   Sample sample(std::int64_t item, std::string& name) {
     const std::int64_t epoch = item / count, position = item % count;
-    const std::shared_ptr<const std::vector<int>> indices = order(epoch);
+    const std::shared_ptr<const std::vector<int>> indices = orders.of(epoch);
     for (std::int64_t step = 0; step < count; ++step) {
       const int index = (*indices)[(position + step) % count];
       const std::shared_ptr<const Image> image = read(index);
@@ -240,9 +216,9 @@ struct Loader::State {
   const Dataset& dataset;
   const LoaderOptions options;
   const std::int64_t count;
-  std::mutex mutex;                                                        // of all between here and the prefetch
-  std::map<std::int64_t, std::shared_ptr<const std::vector<int>>> orders;  // by epoch
-  std::vector<std::shared_ptr<const Image>> cache;                         // by image
+  EpochOrders orders;
+  std::mutex mutex;                                 // of all between here and the prefetch
+  std::vector<std::shared_ptr<const Image>> cache;  // by image
   std::size_t cached_bytes = 0;
   std::map<int, std::string> unreadable;  // why, by image
   std::vector<std::string> warnings;

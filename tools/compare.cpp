@@ -55,16 +55,16 @@ void show_pictures(int done, int total) {
 }
 
 void print_plan(const Protocol& protocol) {
-  std::printf("%s\nprotocol %s: %lld runs of %lld iterations\n", protocol.title.c_str(),
+  std::printf("%s\nprotocol %s: %lld runs of %lld iterations\n", printable(protocol.title).c_str(),
               protocol_hash(protocol).c_str(), static_cast<long long>(number_of_runs(protocol)),
               static_cast<long long>(protocol.iterations));
   for (const Contestant& c : protocol.contestants) {
     const std::size_t tried = c.configurations.size();
-    std::printf("%s: %zu tuning runs, %zu final runs%s\n", c.name.c_str(),
+    std::printf("%s: %zu tuning runs, %zu final runs%s\n", printable(c.name).c_str(),
                 tried > 1 ? tried * protocol.tuning_seeds.size() : 0, protocol.final_seeds.size(),
                 c.padded ? " (learning rates refined)" : "");
     for (const Configuration& configuration : c.configurations) {
-      std::printf("  learning rate %-8g %s\n", configuration.lr, settings_text(c, configuration).c_str());
+      std::printf("  learning rate %-8g %s\n", configuration.lr, printable(settings_text(c, configuration)).c_str());
     }
   }
 }
@@ -122,7 +122,7 @@ int run_study(const Request& request, const Source& protocol) {
   const std::vector<std::string> failures = make_runs(study, options, results);
   study.write_results(results);
   if (static_cast<std::int64_t>(results.size()) < total) {
-    for (const std::string& failure : failures) std::fprintf(stderr, "diopter: %s\n", failure.c_str());
+    for (const std::string& failure : failures) std::fprintf(stderr, "diopter: %s\n", printable(failure).c_str());
     std::printf("%zu of %lld runs made; go on with the same command and --resume\n", results.size(),
                 static_cast<long long>(total));
     return failures.empty() ? kInterrupted : 1;
@@ -132,7 +132,8 @@ int run_study(const Request& request, const Source& protocol) {
   write_file_atomically(request.out + "/report.md", report_markdown(study.protocol(), results, scores));
   write_study_report(study);
   std::printf("\n%s\n\n%s\n%s/report.html, report.md, table.csv and results.csv have the rest\n",
-              study.protocol().title.c_str(), format_scores(study.protocol(), scores).c_str(), request.out.c_str());
+              printable(study.protocol().title).c_str(), format_scores(study.protocol(), scores).c_str(),
+              request.out.c_str());
   return 0;
 }
 
@@ -144,7 +145,7 @@ int make_run(const Request& request) {
   const Interrupt interrupt;
   const auto result = study.run(
       run, device_from_name(request.device), [] { return Interrupt::requested(); },
-      [](const std::string& message) { std::fprintf(stderr, "diopter: warning: %s\n", message.c_str()); });
+      [](const std::string& message) { std::fprintf(stderr, "diopter: warning: %s\n", printable(message).c_str()); });
   if (!result) return kInterrupted;
   std::printf("%s: AP %.1f\n", run.name.c_str(), 100 * result->stats.ap);
   return 0;

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <memory>
 
+#include "kernels/base/text.h"
 #include "tools/command/command.h"
 
 namespace diopter {
@@ -23,7 +24,7 @@ void run(Request request) {
   request.options.to_torchvision = request.to == "torchvision";
   const Conversion conversion = convert_weights(request.in, request.options);
   save_checkpoint(request.out, conversion.checkpoint);
-  for (const std::string& note : conversion.notes) std::printf("%s\n", note.c_str());
+  for (const std::string& note : conversion.notes) std::printf("%s\n", printable(note).c_str());
   std::printf("%s: %zu tensors written\n", request.out.c_str(), conversion.checkpoint.tensors.size());
 }
 

@@ -4,6 +4,8 @@
 #include <exception>
 
 #include "kernels/base/check.h"
+#include "kernels/base/text.h"
+#include "kernels/toolkit/widest_vectors.h"
 #include "tools/command/command.h"
 
 int main(int argc, char** argv) {
@@ -24,12 +26,13 @@ int main(int argc, char** argv) {
   diopter::add_info_command(commands);
 
   try {
+    diopter::check_vectors_setting();
     return program.run(argc, argv);
   } catch (const diopter::Error& error) {
-    std::fprintf(stderr, "diopter: %s\n", error.what());
+    std::fprintf(stderr, "diopter: %s\n", diopter::printable(error.what()).c_str());
     return 2;
   } catch (const std::exception& error) {
-    std::fprintf(stderr, "diopter: internal error: %s\n", error.what());
+    std::fprintf(stderr, "diopter: internal error: %s\n", diopter::printable(error.what()).c_str());
     return 1;
   }
 }

@@ -21,8 +21,8 @@ void fill(Image& image, PixelRect rect, Colour colour) {
   }
 }
 
-/// One '?' for each character outside of printable ASCII.
-std::string printable(const std::string& text) {
+/// The characters that the font has: one '?' for each outside of printable ASCII.
+std::string in_font(const std::string& text) {
   std::string result;
   for (const char c : text) {
     const auto byte = static_cast<unsigned char>(c);
@@ -88,7 +88,7 @@ void draw_box(Image& image, const Box& box, const std::string& label, Colour col
   fill(image, {std::max(x2 - line, x1), y1, x2, y2}, colour);
   if (label.empty()) return;
 
-  std::string text = printable(label);
+  std::string text = in_font(label);
   const int scale = std::max(1, (side + 200) / 400);
   const int width = (stb_easy_font_width(text.data()) + 3) * scale, height = (kTextHeight + 2) * scale;
   const int left = std::max(0, std::min(x1, image.width - width));

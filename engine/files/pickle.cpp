@@ -6,6 +6,7 @@
 #include <map>
 
 #include "kernels/base/check.h"
+#include "kernels/base/text.h"
 
 namespace diopter {
 
@@ -17,11 +18,9 @@ namespace {
 constexpr std::size_t kMaxKept = std::size_t{1} << 21;
 
 /// Text of a file for a message: one line, not too long.
-std::string printable(std::string_view text) {
-  std::string result(text.substr(0, 80));
-  std::replace_if(
-      result.begin(), result.end(), [](unsigned char c) { return c < 32 || c > 126; }, '?');
-  return result + (text.size() > 80 ? "..." : "");
+std::string excerpt(std::string_view text) {
+  constexpr std::size_t kMost = 80;
+  return printable(shortened(text, kMost)) + (text.size() > kMost ? "..." : "");
 }
 
 }  // namespace
@@ -139,7 +138,7 @@ class PickleMachine {
 
   void make_global(std::string_view module, std::string_view name) {
     std::string& full = pickle_.texts_.emplace_back(std::string(module) + "." + std::string(name));
-    require(allowed_.count(full) > 0, "asks for ", printable(full),
+    require(allowed_.count(full) > 0, "asks for ", excerpt(full),
             "; only tensors, numbers, texts, lists, tuples and dictionaries are read, no code is run");
     make(Kind::global).text = full;
   }

@@ -4,10 +4,11 @@
 
 namespace diopter {
 
-CsvText& CsvText::operator<<(std::string_view field) {
+CsvText& CsvText::operator<<(std::string_view text) {
+  const std::string field = printable(text);
   if (in_line_) text_ += ',';
   in_line_ = true;
-  if (field.find_first_of(",\"\r\n") == std::string_view::npos) {
+  if (field.find_first_of(",\"") == std::string::npos) {
     text_ += field;
     return *this;
   }

@@ -9,13 +9,14 @@
 
 namespace diopter {
 
-/// Lines of comma-separated fields; numbers in the shortest digits that read back as the same number.
+/// Lines of comma-separated fields; numbers in the shortest digits that read back as the same number. Fields are as
+/// `printable` makes them, so that a line of text is a line of the table.
 class CsvText {
  public:
   CsvText() = default;
   explicit CsvText(const std::vector<std::string>& columns) { line(columns); }
 
-  CsvText& operator<<(std::string_view field);
+  CsvText& operator<<(std::string_view text);
   CsvText& operator<<(double value);
   CsvText& operator<<(std::int64_t value);
   void end_line();

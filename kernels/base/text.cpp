@@ -8,6 +8,8 @@
 #include <cstdio>
 #include <span>
 
+#include "kernels/base/utf8.h"
+
 namespace diopter {
 
 namespace {
@@ -16,6 +18,17 @@ template <class T>
 std::string shortest_digits(T value) {
   char digits[32];
   return {digits, std::to_chars(digits, digits + sizeof digits, value).ptr};
+}
+
+/// Whether a character of UTF-8 does something to a terminal instead of being seen.
+bool controls(std::string_view character) {
+  if (character.size() == 1) return static_cast<unsigned char>(character[0]) < 0x20 || character[0] == 0x7F;
+  const auto within = [&](std::string_view first, std::string_view last) {
+    return character.size() == first.size() && character >= first && character <= last;
+  };
+  return within("\xC2\x80", "\xC2\x9F") ||          // U+0080 to U+009F: controls, some terminals' ESC [ for one
+         within("\xE2\x80\xA8", "\xE2\x80\xAE") ||  // U+2028 to U+202E: ends of lines, direction of writing
+         within("\xE2\x81\xA6", "\xE2\x81\xA9");    // U+2066 to U+2069: direction of writing
 }
 
 }  // namespace
@@ -66,6 +79,28 @@ std::string format_duration(double seconds) {
   const auto s = static_cast<long long>(std::llround(std::max(0.0, seconds)));
   return s < 3600 ? formatted("%lld:%02lld", s / 60, s % 60)
                   : formatted("%lld:%02lld:%02lld", s / 3600, s / 60 % 60, s % 60);
+}
+
+std::string printable(std::string_view text) {
+  std::string result;
+  while (!text.empty()) {
+    const std::size_t length = utf8_length(text);
+    const std::string_view character = text.substr(0, length);
+    text.remove_prefix(std::max<std::size_t>(length, 1));
+    if (character.empty() || controls(character)) {
+      result += '?';
+    } else {
+      result += character;
+    }
+  }
+  return result;
+}
+
+std::string_view shortened(std::string_view text, std::size_t bytes) {
+  if (text.size() <= bytes) return text;
+  std::size_t end = bytes;
+  while (end > 0 && bytes - end < 3 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;
+  return text.substr(0, end);
 }
 
 std::string shell_word(const std::string& text) {

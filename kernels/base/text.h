@@ -44,6 +44,13 @@ std::string padded(std::string text, std::size_t width);
 /// Seconds as "0:48", "12:05" or "1:02:03".
 std::string format_duration(double seconds);
 
+/// Text from a file, in one line that a terminal shows and does not obey: a '?' for each control character (line ends
+/// among them), each character that reverses the direction of writing or breaks lines, and each byte that is not UTF-8.
+std::string printable(std::string_view text);
+
+/// The longest beginning of the text that has at most `bytes` bytes and no part of a UTF-8 character at its end.
+std::string_view shortened(std::string_view text, std::size_t bytes);
+
 /// One word for a POSIX shell: as it is where no character means anything to the shell, else in single quotes.
 std::string shell_word(const std::string& text);
 

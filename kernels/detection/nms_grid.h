@@ -22,7 +22,7 @@ namespace diopter::cpu {
 
 class KeptBoxes {
  public:
-  explicit KeptBoxes(float threshold) : threshold_(threshold) {}
+  explicit KeptBoxes(float threshold) : threshold_(threshold + 0.0f) {}  // -0, by which is divided, becomes 0
 
   /// Begins anew, for boxes of which each may be added; they must stay where they are.
   void start(const std::vector<Box>& boxes) {

@@ -3,22 +3,25 @@
 // A build is for any x86-64 and may use vectors of 4 floats; with_widest_vectors compiles its argument for vectors of 8
 // (AVX2) and 16 (AVX-512), too, and chooses when the program runs. All of them give the same bits: none may contract a
 // product and a sum to an FMA (-ffp-contract=off, and AVX2 without FMA). A choice by `if`, not target_clones: that
-// works for templates, with clang 14 and with sanitizers.
+// works for templates, with clang 14 and with sanitizers. DIOPTER_VECTORS=plain, avx2 or avx512 in the environment
+// chooses narrower ones than the processor has.
 #pragma once
 
 namespace diopter {
+
+/// Whether DIOPTER_VECTORS can be obeyed: throws Error where it names no vectors, or some that this processor lacks.
+/// Without this call it is ignored then, as loops cannot fail.
+void check_vectors_setting();
 
 namespace detail {
 
 #if defined(__x86_64__)
 enum class Vectors { any, avx2, avx512 };
 
-inline const Vectors kVectors = [] {
-  __builtin_cpu_init();
-  const bool avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
-  return avx512 ? Vectors::avx512 : __builtin_cpu_supports("avx2") ? Vectors::avx2 : Vectors::any;
-}();
+/// The widest of the processor, or what DIOPTER_VECTORS says.
+Vectors vectors_to_use();
+
+inline const Vectors kVectors = vectors_to_use();
 
 template <class Body>
 [[gnu::target("avx2"), gnu::flatten]] void run_avx2(const Body& body) {

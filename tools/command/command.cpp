@@ -4,6 +4,7 @@
 
 #include "data/readers/read_dataset.h"
 #include "kernels/base/parallel.h"
+#include "kernels/base/text.h"
 #include "kernels/nn/conv2d/conv2d.h"
 
 namespace diopter {
@@ -34,7 +35,7 @@ void add_thread_option(Command& command) {
 void print_warnings(const std::vector<std::string>& warnings) {
   constexpr std::size_t kShown = 10;
   for (std::size_t i = 0; i < warnings.size() && i < kShown; ++i) {
-    std::fprintf(stderr, "diopter: warning: %s\n", warnings[i].c_str());
+    std::fprintf(stderr, "diopter: warning: %s\n", printable(warnings[i]).c_str());
   }
   if (warnings.size() > kShown) {
     std::fprintf(stderr, "diopter: warning: %zu more like these\n", warnings.size() - kShown);

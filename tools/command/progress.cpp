@@ -85,7 +85,7 @@ void Progress::update(std::int64_t done, const std::string& text) {
 }
 
 void Progress::print(const std::string& line) {
-  std::fprintf(stderr, "%s%s\n", bar_shown_ ? kClearLine : "", line.c_str());
+  std::fprintf(stderr, "%s%s\n", bar_shown_ ? kClearLine : "", printable(line).c_str());
   if (bar_shown_) std::fputs(progress_line(state_, terminal_width() - 1).c_str(), stderr);
 }
 

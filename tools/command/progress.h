@@ -37,7 +37,7 @@ class Progress {
   /// terminal, and always when done == total.
   void update(std::int64_t done, const std::string& text = "");
 
-  /// Prints a line of its own (a warning) without disturbing the bar.
+  /// Prints a line of its own (a warning), as `printable` makes it, without disturbing the bar.
   void print(const std::string& line);
 
  private:

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "kernels/base/json.h"
+#include "kernels/base/text.h"
 #include "retinanet/detection/anchors_for_levels.h"
 
 namespace diopter {
@@ -58,11 +59,12 @@ void print_classes(const std::vector<ClassCount>& classes) {
                    [](const ClassCount& a, const ClassCount& b) { return a.boxes > b.boxes; });
   std::printf("\nclasses                    objects  pictures\n");
   for (std::size_t i = 0; i < sorted.size() && i < kShown; ++i) {
-    std::printf("  %-22s %9lld %9lld\n", sorted[i].name.c_str(), count(sorted[i].boxes), count(sorted[i].pictures));
+    std::printf("  %-22s %9lld %9lld\n", printable(sorted[i].name).c_str(), count(sorted[i].boxes),
+                count(sorted[i].pictures));
   }
   if (sorted.size() > kShown) {
     std::printf("  and %zu more, down to %lld objects of '%s'\n", sorted.size() - kShown, count(sorted.back().boxes),
-                sorted.back().name.c_str());
+                printable(sorted.back().name).c_str());
   }
 }
 
@@ -216,7 +218,7 @@ void print_report(const DoctorReport& report, const Config& config) {
   print_start(report, config);
   std::printf(report.warnings.empty() ? "\nno warnings\n" : "\nwarnings\n");
   int number = 0;
-  for (const std::string& warning : report.warnings) std::printf("  %d. %s\n", ++number, warning.c_str());
+  for (const std::string& warning : report.warnings) std::printf("  %d. %s\n", ++number, printable(warning).c_str());
 }
 
 std::string json_text(const DoctorReport& report) {

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "kernels/base/json.h"
+#include "kernels/base/text.h"
 
 namespace diopter {
 
@@ -16,7 +17,7 @@ constexpr std::array<const char*, kErrorKinds> kMeanings = {
     "a better detection has it", "nothing there, IoU up to 0.1", "objects that nothing above would find"};
 
 void print_row(const std::string& name, const std::vector<double>& numbers, std::int64_t objects) {
-  std::printf("%-24s", name.c_str());
+  std::printf("%-24s", printable(name).c_str());
   for (const double n : numbers) std::printf(n < 0 ? "      -" : " %6.4f", n);
   std::printf(" %9lld\n", static_cast<long long>(objects));
 }
@@ -39,7 +40,7 @@ void print_errors(const CocoMetrics& metrics, const DetectionErrors& errors) {
   for (std::size_t k = 0; k < errors.per_category.size(); ++k) {
     const ErrorBreakdown& part = errors.per_category[k];
     if (part.ap50 < 0) continue;
-    std::printf("%-24s %6.4f", metrics.per_category[k].name.c_str(), part.ap50);
+    std::printf("%-24s %6.4f", printable(metrics.per_category[k].name).c_str(), part.ap50);
     for (const double gain : part.gain) std::printf(" %12.4f", gain);
     std::printf("\n");
   }

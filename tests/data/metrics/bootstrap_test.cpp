@@ -133,6 +133,16 @@ TEST_CASE("the interval of a share is that of the binomial distribution", "[boot
   CHECK(std::fabs(intervals.ar100.high - (0.3 + half)) < 0.006);
 }
 
+TEST_CASE("resamples in which nothing is found count as 0", "[bootstrap]") {
+  std::vector<bool> found(10);
+  found[4] = true;
+  // A third of the resamples lack the picture in which the object is found.
+  const BootstrapIntervals intervals = bootstrap_intervals(found_or_not(found), {.resamples = 400});
+  CHECK(intervals.ap.low == 0);
+  CHECK(intervals.ar100.low == 0);
+  CHECK(intervals.ar100.high > 0.2);
+}
+
 TEST_CASE("intervals hold the true number as often as they say", "[bootstrap]") {
   constexpr int kTrials = 300, kImages = 80;
   constexpr double kShare = 0.6;

@@ -109,9 +109,11 @@ TEST_CASE("sizes after resizing are those of the reference implementations") {
 
   rule = {.kind = ResizeRule::Kind::longer_side, .min_sizes = {}, .max_size = 320, .round = false};
   CHECK(resized(rule, 0, 500, 333) == std::pair(320, 213));
+  CHECK(resized(rule, 0, 500, 337) == std::pair(320, 215));  // 215.68
   for (int side = 1; side <= 1333; ++side) REQUIRE(resized(rule, 0, side, 1).first == 320);
   rule.round = true;
   CHECK(resized(rule, 0, 500, 335) == std::pair(320, 214));
+  CHECK(resized(rule, 0, 500, 337) == std::pair(320, 216));
 
   CHECK(resized(exact(160), 0, 640, 480) == std::pair(160, 160));
   CHECK_THROWS(resized(rule, 0, 0, 5));
@@ -150,6 +152,17 @@ TEST_CASE("prepare normalises, resizes and scales the boxes") {
     const std::size_t c = i % 3;
     REQUIRE(sample.pixels[i] == (static_cast<float>(image.rgb[i - c + 2 - c]) / 255 - norm.mean[c]) / norm.std[c]);
   }
+}
+
+TEST_CASE("boxes of a pixel are kept, smaller ones are not") {
+  const Image image = patterned(8, 8);
+  const auto kept = [&](Rect rect) {
+    return prepare(image, record_of(image, {annotation(0, rect)}), keep(8), kRaw).targets.size();
+  };
+  CHECK(kept({2, 3, 1, 1}) == 1);
+  CHECK(kept({7, 7, 5, 5}) == 1);  // what lies in the picture
+  CHECK(kept({2, 3, 0.875, 1}) == 0);
+  CHECK(kept({2, 3, 1, 0.875}) == 0);
 }
 
 TEST_CASE("augmenting with everything off is preparing") {
@@ -224,6 +237,53 @@ TEST_CASE("a crop keeps the centre of a box and drops those whose centre it cuts
   CHECK(dropped > 100);
 }
 
+TEST_CASE("a crop has the centres from its first pixel up to, and without, its end") {
+  Image image{24, 16, std::vector<std::uint8_t>(24 * 16 * 3)};  // each pixel says where it lies
+  std::vector<Annotation> annotations;                          // around each corner of four pixels
+  for (int y = 0; y < image.height; ++y) {
+    for (int x = 0; x < image.width; ++x) {
+      image.pixel(x, y)[0] = static_cast<std::uint8_t>(x);
+      image.pixel(x, y)[1] = static_cast<std::uint8_t>(y);
+      if (x > 0 && y > 0) annotations.push_back(annotation(y * image.width + x, {x - 1.0, y - 1.0, 2, 2}));
+    }
+  }
+  const ImageRecord record = record_of(image, annotations);
+  AugmentOptions options = nothing();
+  options.crop = 1;
+  options.crop_min = 0.3f;
+  ResizeRule as_it_is = keep(1000);
+  as_it_is.enlarge = false;
+  for (std::uint64_t i = 0; i < 50; ++i) {
+    Philox random(9, i);
+    const Sample sample = augment(image, record, as_it_is, options, kRaw, random);
+    const int left = static_cast<int>(sample.pixels[0]), top = static_cast<int>(sample.pixels[1]);
+    std::vector<std::int32_t> expected, labels;
+    for (int y = std::max(1, top); y < top + sample.height; ++y) {
+      for (int x = std::max(1, left); x < left + sample.width; ++x) expected.push_back(y * image.width + x);
+    }
+    for (const TargetBox& t : sample.targets) labels.push_back(t.label);
+    REQUIRE(labels == expected);
+  }
+}
+
+TEST_CASE("a crop after an enlarging jitter lies anywhere, from the first pixel to the last") {
+  const Image image = patterned(3, 3);
+  AugmentOptions options = nothing();
+  options.scale_min = options.scale_max = 2;
+  std::vector<int> left(4), top(4);
+  for (std::uint64_t i = 0; i < 400; ++i) {
+    Philox random(10, i);
+    const PictureBytes view =
+        augment(image, record_of(image, {}), exact(3), options, kRaw, random, PixelsBy::device).picture;
+    REQUIRE(view.resized_width == 6);
+    REQUIRE(view.seen_width == 3);
+    ++left.at(view.x);
+    ++top.at(view.y);
+  }
+  for (const int count : left) CHECK(count > 60);
+  for (const int count : top) CHECK(count > 60);
+}
+
 TEST_CASE("crowds and difficult objects become ignored regions, also where a crop cuts their centre away") {
   const Image image = patterned(100, 60);
   Annotation crowd = annotation(0, {0, 0, 100, 60}), difficult = annotation(1, {10, 10, 20, 20});
@@ -272,6 +332,28 @@ TEST_CASE("photometric changes stay within the range of pixels and do what they 
   for (std::size_t i = 0; i < bright.size(); ++i) {
     REQUIRE(bright[i] == Approx(std::min(255.0f, before.pixels[i] * factor)).margin(1e-3));
   }
+
+  // Brighter than white is white, before anything else changes.
+  const Image white{2, 1, {255, 255, 255, 200, 200, 200}};
+  int brighter = 0;
+  for (std::uint64_t seed = 0; seed < 20; ++seed) {
+    Philox random(seed, 0);
+    const float first = augment(white, record_of(white, {}), keep(1), brightness, kRaw, random).pixels[0];
+    REQUIRE(first <= 255);
+    brighter += first == 255;
+  }
+  CHECK(brighter > 4);
+
+  // Channels are turned around behind all of it.
+  Normalisation bgr = kRaw;
+  bgr.bgr = true;
+  AugmentOptions all = nothing();
+  all.brightness = all.contrast = all.saturation = all.hue = 0.4f;
+  Philox rgb_random(9, 0), bgr_random(9, 0);
+  std::vector<float> turned = augment(image, record, keep(16), all, bgr, bgr_random).pixels;
+  for (std::size_t i = 0; i < turned.size(); i += 3) std::swap(turned[i], turned[i + 2]);
+  CHECK(turned == augment(image, record, keep(16), all, kRaw, rgb_random).pixels);
+  CHECK(turned != before.pixels);
 
   // Grey pixels stay as they are under saturation and hue.
   Image grey = image;

@@ -171,6 +171,61 @@ TEST_CASE("torch files: the same storage many times is too much") {
       contains(error_of([&] { load_torch_file(folder.write("x.pth", bytes)); }), "need far more memory than the file"));
 }
 
+/// Numbers of a zip archive, little-endian.
+std::string little_endian(std::uint64_t value, int bytes) {
+  std::string text;
+  for (int i = 0; i < bytes; ++i) text += static_cast<char>(value >> (8 * i) & 0xFF);
+  return text;
+}
+
+std::uint32_t crc32_of(const std::string& bytes) {
+  std::uint32_t crc = 0xFFFFFFFF;
+  for (const char c : bytes) {
+    crc ^= static_cast<unsigned char>(c);
+    for (int bit = 0; bit < 8; ++bit) crc = crc >> 1 ^ (crc & 1 ? 0xEDB88320 : 0);
+  }
+  return ~crc;
+}
+
+/// torch.save's zip archive of a dictionary with as many storages of 1,000 floats as there are names: all of them the
+/// same bytes of the file.
+std::string overlapping_zip(const std::string& names) {
+  std::string pickle = "\x80\x02}"s;
+  for (const char name : names) {
+    pickle += "U\x01"s + name + "ctorch._utils\n_rebuild_tensor_v2\n((U\x07storagectorch\nFloatStorage\nU\x01" + name +
+              "U\x03" + "cpuM\xe8\x03tQK\x00M\xe8\x03\x85K\x01\x85\x89"s + "ccollections\nOrderedDict\n)RtRs"s;
+  }
+  pickle += ".";
+  std::string bytes, directory;
+  int entries = 0;
+  const auto list = [&](const std::string& name, const std::string& content, std::size_t offset) {
+    // Versions, flags, method, time, date; checksum, sizes; lengths of name and extra field.
+    const std::string facts = little_endian(10, 2) + little_endian(0, 8) + little_endian(crc32_of(content), 4) +
+                              little_endian(content.size(), 4) + little_endian(content.size(), 4) +
+                              little_endian(name.size(), 2) + little_endian(0, 2);
+    directory += "PK\x01\x02" + little_endian(10, 2) + facts + std::string(10, '\0') + little_endian(offset, 4) + name;
+    ++entries;
+    return "PK\x03\x04" + facts + name + content;
+  };
+  bytes += list("a/data.pkl", pickle, 0);
+  const std::string content(4000, '\0');
+  const std::size_t storage = bytes.size();
+  std::string written;
+  for (const char name : names) written = list("a/data/"s + name, content, storage);
+  bytes += written;
+  const std::size_t end = bytes.size();
+  return bytes + directory + "PK\x05\x06" + little_endian(0, 4) + little_endian(entries, 2) +
+         little_endian(entries, 2) + little_endian(directory.size(), 4) + little_endian(end, 4) + little_endian(0, 2);
+}
+
+TEST_CASE("torch files: members of a zip archive that are the same bytes are too much") {
+  const TemporaryFolder folder;
+  const Checkpoint one = load_torch_file(folder.write("one.pth", overlapping_zip("0")));
+  CHECK(one.tensors.at("0").shape() == Shape{1000});
+  CHECK(contains(error_of([&] { load_torch_file(folder.write("three.pth", overlapping_zip("012"))); }),
+                 "three.pth: its members overlap, a/data/"));
+}
+
 TEST_CASE("torch files: what is wrong is named") {
   const TemporaryFolder folder;
   const auto error = [&](const std::string& bytes) {

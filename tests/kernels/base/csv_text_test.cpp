@@ -8,9 +8,16 @@ TEST_CASE("csv: fields that need quotes have them, numbers the shortest digits")
   CsvText csv({"a", "b, c"});
   csv << "say \"x\"" << 0.1 << std::int64_t{-3} << "";
   csv.end_line();
-  csv << "two\nlines";
+  CHECK(csv.text() == "a,\"b, c\"\n\"say \"\"x\"\"\",0.1,-3,\n");
+}
+
+TEST_CASE("csv: a field is text in one line") {
+  CsvText csv;
+  csv << "two\nlines"
+      << "b\xe4r"
+      << "\x1b[2J, \r";
   csv.end_line();
-  CHECK(csv.text() == "a,\"b, c\"\n\"say \"\"x\"\"\",0.1,-3,\n\"two\nlines\"\n");
+  CHECK(csv.text() == "two?lines,b?r,\"?[2J, ?\"\n");
 }
 
 TEST_CASE("csv: fields of a line") {

@@ -65,6 +65,31 @@ TEST_CASE("text: durations") {
   CHECK(format_duration(3723) == "1:02:03");
 }
 
+TEST_CASE("text: what a terminal would obey is not printable") {
+  CHECK(printable("") == "");
+  CHECK(printable("a cat, 90 % <b>") == "a cat, 90 % <b>");
+  CHECK(printable("\xC3\xA4\xE4\xB8\xAD\xF0\x9F\x90\x88") == "\xC3\xA4\xE4\xB8\xAD\xF0\x9F\x90\x88");  // UTF-8
+  CHECK(printable("\x1b[2J\x1b]0;title\a|\r\n\t\x7f") == "?[2J?]0;title?|????");
+  CHECK(printable(std::string("a\0b", 3)) == "a?b");
+  CHECK(printable("b\xe4r \xff\xfe") == "b?r ??");                                // Latin-1, and nothing at all
+  CHECK(printable("\xC2\x9b[2J \xC2\x80\xC2\x9F\xC2\xA0") == "?[2J ??\xC2\xA0");  // controls of eight bits
+  CHECK(printable("gpj.\xE2\x80\xAEtac") == "gpj.?tac");                          // from right to left
+  CHECK(printable("\xE2\x80\xA7\xE2\x80\xA8\xE2\x80\xAF") == "\xE2\x80\xA7?\xE2\x80\xAF");
+  CHECK(printable("\xE2\x81\xA5\xE2\x81\xA6\xE2\x81\xA9\xE2\x81\xAA") == "\xE2\x81\xA5??\xE2\x81\xAA");
+  CHECK(printable("\xC3") == "?");  // cut within a character
+}
+
+TEST_CASE("text: shortened between characters") {
+  CHECK(shortened("abc", 3) == "abc");
+  CHECK(shortened("abc", 2) == "ab");
+  CHECK(shortened("abc", 0) == "");
+  CHECK(shortened("a\xC3\xA4", 3) == "a\xC3\xA4");
+  CHECK(shortened("a\xC3\xA4", 2) == "a");
+  CHECK(shortened("\xF0\x9F\x90\x88x", 3) == "");
+  CHECK(shortened("\xF0\x9F\x90\x88x", 4) == "\xF0\x9F\x90\x88");
+  CHECK(shortened("\x88\x88\x88\x88\x88\x88", 5).size() == 2);  // no UTF-8: cut somewhere
+}
+
 TEST_CASE("text: words of a shell") {
   CHECK(shell_word("train") == "train");
   CHECK(shell_word("--set=a.b,c:1@2%3+4_/") == "--set=a.b,c:1@2%3+4_/");

@@ -170,6 +170,15 @@ TEST_CASE("nms: many kept boxes among some that are no boxes") {
   CHECK(nms(device, line, 0.5f, true, 500) == nms_plainly(line, 0.5f, true, 500));
 }
 
+TEST_CASE("nms: thresholds near 0, of either sign") {
+  const Device device = GENERATE(from_range(test::devices()));
+  const Candidates c = of_all_sizes(600, 9000, 8);
+  for (float threshold : {-1e-3f, -0.0f, 1e-30f, 1e-9f, 1e-6f, 1e-5f}) {
+    INFO("threshold " << threshold);
+    REQUIRE(nms(device, c, threshold, true, 600) == nms_plainly(c, threshold, true, 600));
+  }
+}
+
 TEST_CASE("nms: order of many scores of either sign, 0 and -0, and of classes of either sign") {
   const Device device = GENERATE(from_range(test::devices()));
   Candidates c = of_all_sizes(1500, 20000, 7);

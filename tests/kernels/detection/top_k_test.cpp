@@ -97,6 +97,17 @@ TEST_CASE("top-k: 20,000 logits that are equal or nearly so, as before training"
   require_selection_of_equals<bf16>(device, -4.61f, -4.55f);
 }
 
+// The largest logits are exactly k, and the next ones far below: in CUDA, the k-th best is the last of a histogram's
+// bin.
+TEST_CASE("top-k: the k best of 20,000 stand apart") {
+  const Device device = GENERATE(from_range(test::devices()));
+  Head<float> head(1, 5, 4, {1000});
+  std::vector<float> values = test::uniform(20000, 0, 1, 3);
+  for (std::size_t i = 0; i < 700; ++i) values[i * 7919 % 20000] = 3 + static_cast<float>(i % 10) / 1000;
+  head.fill(values);
+  for (int k : {699, 700, 701}) REQUIRE(select(device, head, -5, k) == select_plainly(head, -5, k));
+}
+
 TEST_CASE("top-k: any number of logits") {
   const Device device = GENERATE(from_range(test::devices()));
   Head<float> head(1, 1, 1, {1, 31, 32, 33, 255, 256, 257, 5000});

@@ -102,6 +102,24 @@ TEST_CASE("batch norm: mean far from zero, and running values as in PyTorch") {
   require_close(actual.running_var, std::vector<double>{1.8 + 0.2, 1.8}, Tolerance::elementwise);
 }
 
+// The sum of squares and the squared mean then differ by rounding alone, either way, and by more than eps.
+TEST_CASE("batch norm: constant channels far from zero have no variance, and never a negative one") {
+  const Device device = GENERATE(from_range(devices()));
+  INFO(device_name(device));
+  const int channels = 64, rows = 1001;
+  std::vector<float> x;
+  for (int i = 0; i < rows * channels; ++i) x.push_back(1e6f + 3.7f * static_cast<float>(i % channels));
+  const Forward<float> actual(device, x, channels, std::vector<float>(channels, 1), std::vector<float>(channels, 0));
+  for (int c = 0; c < channels; ++c) {
+    INFO("channel " << c);
+    CHECK(actual.mean[c] == Approx(x[c]));
+    CHECK(actual.rstd[c] > 1);  // not NaN
+    CHECK(actual.rstd[c] <= Approx(1 / std::sqrt(kEps)));
+    CHECK(actual.running_var[c] >= 1.8f);
+    CHECK(actual.running_var[c] < 1.81f);
+  }
+}
+
 TEMPLATE_TEST_CASE("batch norm: backward equals central differences of the formula in double", "", float, bf16) {
   const Device device = GENERATE(from_range(devices()));
   INFO(device_name(device));

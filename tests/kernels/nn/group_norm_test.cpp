@@ -117,6 +117,23 @@ TEST_CASE("group norm: mean and rstd are those of each image and group") {
   require_close(actual.y, std::vector<double>{-0.999995, 5, 0.999995, 5}, 1e-4);
 }
 
+// The sum of squares and the squared mean then differ by rounding alone, either way, and by more than eps.
+TEST_CASE("group norm: constant groups far from zero have no variance, and never a negative one") {
+  const Device device = GENERATE(from_range(devices()));
+  INFO(device_name(device));
+  const int groups = 64, pixels = 7 * 143;
+  std::vector<float> x;
+  for (int i = 0; i < pixels * groups; ++i) x.push_back(1e6f + 3.7f * static_cast<float>(i % groups));
+  const std::vector<float> gamma(groups, 1), beta(groups, 0);
+  const Forward<float> actual(device, Levels({1, 7, 143}), x, groups, groups, gamma, beta);
+  for (int g = 0; g < groups; ++g) {
+    INFO("group " << g);
+    CHECK(actual.mean[g] == Approx(x[g]));
+    CHECK(actual.rstd[g] > 1);  // not NaN
+    CHECK(actual.rstd[g] <= Approx(1 / std::sqrt(kEps)));
+  }
+}
+
 TEMPLATE_TEST_CASE("group norm: backward equals central differences of the formula in double", "", float, bf16) {
   const Device device = GENERATE(from_range(devices()));
   const Levels levels = three_levels();

@@ -1,13 +1,17 @@
 #include "kernels/toolkit/widest_vectors.h"
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstdint>
+#include <cstdlib>
+#include <string>
 #include <vector>
 
 #include "kernels/base/bf16.h"
 #include "kernels/detection/logistic.h"
 #include "tests/support/catch.h"
+#include "tests/support/files.h"
 #include "tests/support/random.h"
 
 namespace diopter {
@@ -49,6 +53,38 @@ TEST_CASE("with_widest_vectors: every version gives the bits of a plain loop") {
     }
 #endif
   }
+}
+
+/// DIOPTER_VECTORS while a test is about it.
+struct VectorsSetting {
+  const char* before = std::getenv("DIOPTER_VECTORS");
+  std::string kept = before ? before : "";
+  explicit VectorsSetting(const char* value) { setenv("DIOPTER_VECTORS", value, 1); }
+  ~VectorsSetting() { before ? setenv("DIOPTER_VECTORS", kept.c_str(), 1) : unsetenv("DIOPTER_VECTORS"); }
+};
+
+TEST_CASE("with_widest_vectors: the environment chooses narrower vectors") {
+  for (const char* good : {"", "plain"}) {
+    const VectorsSetting setting(good);
+    CHECK_NOTHROW(check_vectors_setting());
+  }
+  for (const char* wrong : {"AVX2", "sse", "avx5121", " "}) {
+    const VectorsSetting setting(wrong);
+    CHECK(test::contains(test::error_of(check_vectors_setting), std::string("DIOPTER_VECTORS is ") + wrong));
+  }
+#if defined(__x86_64__)
+  const auto chosen = [](const char* name) {
+    const VectorsSetting setting(name);
+    return detail::vectors_to_use();
+  };
+  const detail::Vectors widest = chosen("");
+  CHECK(chosen("plain") == detail::Vectors::any);
+  CHECK(chosen("avx2") == std::min(widest, detail::Vectors::avx2));
+  CHECK(chosen("avx512") == widest);
+  CHECK(chosen("nonsense") == widest);
+  const VectorsSetting setting("avx2");
+  CHECK(test::error_of(check_vectors_setting).empty() == (widest >= detail::Vectors::avx2));
+#endif
 }
 
 TEST_CASE("with_widest_vectors: NaN stays NaN") {

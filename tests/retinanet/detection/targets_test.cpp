@@ -119,6 +119,21 @@ TEST_CASE("losses follow the configuration's kinds and weights") {
   CHECK(mined.first == Approx(mean.value().item()));
   CHECK(mined.second == box);
 
+  // Of a picture, what is selected in it; of a batch, in all of it. The second picture is a crowd: nothing to select.
+  batch.images = 2;
+  batch.boxes.insert(batch.boxes.end(), {-500, -500, 500, 500});
+  batch.labels.push_back(kIgnore);
+  batch.offsets.push_back(2);
+  const RetinaNet::Output two = model(Variable(Tensor::full({2, 32, 32, 3}, 0.5f)));
+  const auto scales = [&](const std::string& rule) {
+    const Config c = test::tiny_config({"loss.kind=ohem:batch=5,nms=0.3", "loss.normaliser=" + rule});
+    const AnchorTargets of_two = make_targets(c, two.grid, batch);
+    return classification_targets(c, 2, two.logits, two.deltas, of_two, Tensor::full({2}, 1)).scale.to_vector<float>();
+  };
+  CHECK(scales("image") == std::vector<float>{0.1f, 0.5f});
+  CHECK(scales("batch") == std::vector<float>{0.2f, 0.2f});
+  CHECK(scales("ema") == std::vector<float>{0.2f, 0.2f});
+
   std::vector<float> kinds;
   for (const char* kind : {"l1", "smooth_l1", "giou", "diou", "ciou"}) {
     kinds.push_back(losses({std::string("loss.box=") + kind, "loss.smooth_l1_beta=1"}).second);

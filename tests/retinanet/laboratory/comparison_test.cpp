@@ -70,6 +70,23 @@ TEST_CASE("contestants are compared with the baseline, paired over the seeds") {
   REQUIRE(contains(verdict(study.protocol, scores[2]), "no significant difference"));
 }
 
+TEST_CASE("a difference is significant after Holm's correction, or not at all") {
+  std::vector<double> first, second;
+  for (int i = 0; i < 8; ++i) {
+    first.push_back(i % 2 ? 2.03 : 0.03);  // p = 0.03 of either, which of two is twice as likely
+    second.push_back(i % 2 ? 0.0 : 2.0);
+  }
+  const Finished study({kBase, shifted(first), shifted(second)});
+  const std::vector<Score> scores = study.scores();
+  for (std::size_t i = 1; i < 3; ++i) {
+    const Difference& difference = *scores[i].difference;
+    CHECK(difference.t_test < 0.05);
+    CHECK(difference.t_test_holm > 0.05);
+    CHECK_FALSE(difference.significant);
+    CHECK(contains(verdict(study.protocol, scores[i]), "no significant difference"));
+  }
+}
+
 TEST_CASE("with few seeds nothing is claimed") {
   const std::vector<double> clear{2, 2.1, 1.9, 2.2, 1.8, 2, 2.3, 1.7};
   Finished study({kBase, shifted(clear), kBase});

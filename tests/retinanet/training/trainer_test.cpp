@@ -295,6 +295,26 @@ TEST_CASE("a folder with a run is not overwritten, and only a run of the same cl
   CHECK(contains(error_of([&] { train(tiny_config(), shapes, fresh); }), "cannot be made"));
 }
 
+TEST_CASE("of evaluations with the same AP the first is the best") {
+  const test::ShapesOnDisk shapes;
+  const std::string folder = shapes.folder / "run";
+  const Config config = tiny_config({"train.lr=1e-30", "train.evaluate_every=2", "train.iterations=6"});
+  CHECK(train(config, shapes, folder).metrics.stats.ap >= 0);
+  CHECK(load_checkpoint(best_checkpoint(folder)).metadata.at("iteration") == "2");
+  CHECK(load_checkpoint(last_checkpoint(folder)).metadata.at("iteration") == "6");
+}
+
+TEST_CASE("milestones are the nearest steps to shares of the run") {
+  const test::ShapesOnDisk shapes;
+  const Config config =
+      tiny_config({"train.iterations=100", "train.schedule=multistep", "train.milestones=[0.29]", "train.stop_at=31"});
+  int steps_before = 0;  // 0.29 * 100 is less than 29 in double
+  TrainerCallbacks callbacks;
+  callbacks.step = [&](const StepReport& step) { steps_before += step.iteration > 2 && step.lr == Approx(0.05); };
+  Trainer(config, shapes.train, {}, shapes.folder / "run").run(callbacks);
+  CHECK(steps_before == 27);
+}
+
 TEST_CASE("settings may change when a run is resumed") {
   const test::ShapesOnDisk shapes;
   const std::string folder = shapes.folder / "run";
