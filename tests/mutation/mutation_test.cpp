@@ -98,6 +98,14 @@ TEST_CASE("mutants of a project: what tests notice, what they do not, and what i
   CHECK(contains(project.run("--count 2 --list '' kernels").out, "2/2 "));
 }
 
+TEST_CASE("mutants by rule are what the rules say") {
+  if (run_shell("python3 --version").exit_code != 0) return skip("no python3");
+  const Outcome outcome =
+      run_shell("cd '" DIOPTER_SOURCE_DIR "/tests/mutation' && python3 -B -m unittest -q rules_test");
+  INFO(outcome.err);
+  CHECK(outcome.exit_code == 0);
+}
+
 TEST_CASE("a mutation run that is ended leaves the working tree alone and goes on") {
   if (run_shell("python3 --version && git --version && cmake --version && ninja --version").exit_code != 0) {
     return skip("no python3, git, cmake and ninja");

@@ -25,7 +25,7 @@ struct Shapes {
   std::string train(const std::string& environment, const std::string& options, std::string* run_folder = nullptr) {
     const std::string run = folder / ("run" + std::to_string(++runs));
     const Outcome outcome =
-        run_shell(environment + " '" DIOPTER_PROGRAM "' train --train-annotations '" + annotations +
+        run_shell(environment + " '" DIOPTER_PROGRAM "' train --device cpu --train-annotations '" + annotations +
                   "' --train-images '" + images + "' --out '" + run +
                   "' --set train.iterations=3 --set train.batch_size=3 --set train.lr=0.02 --set model.norm=batch "
                   "--set input.max_size=64 --set augment.scale_max=1.3 --set augment.hue=0.1 "
@@ -43,7 +43,7 @@ struct Shapes {
 
   std::string detect(const std::string& environment, const std::string& run, const std::string& options = "") const {
     const std::string json = folder / "d.json";
-    const Outcome outcome = run_shell(environment + " '" DIOPTER_PROGRAM "' detect --checkpoint '" + run +
+    const Outcome outcome = run_shell(environment + " '" DIOPTER_PROGRAM "' detect --device cpu --checkpoint '" + run +
                                       "/checkpoints/last.safetensors' '" + images + "' --out '" + (folder / "drawn") +
                                       "' --json '" + json + "' " + options);
     INFO(environment << ' ' << options << '\n' << outcome.err);

@@ -177,6 +177,19 @@ TEST_CASE("nms: thresholds near 0, of either sign") {
     INFO("threshold " << threshold);
     REQUIRE(nms(device, c, threshold, true, 600) == nms_plainly(c, threshold, true, 600));
   }
+  // Below 0 any box suppresses all others but those that are points, wherever they lie.
+  Candidates points(300);
+  std::vector<Box> boxes;
+  std::vector<float> scores;
+  for (int i = 0; i < 300; ++i) {
+    const float x = static_cast<float>(i % 20 * 10), y = static_cast<float>(i / 20 * 10), side = i < 200 ? 0.0f : 5.0f;
+    boxes.push_back({x, y, x + side, y + side});
+    scores.push_back(1 - static_cast<float>(i) / 1000);
+  }
+  points.add_image(boxes, scores, std::vector<std::int32_t>(300, 1));
+  const Kept kept = nms(device, points, -1e-3f, true, 300);
+  CHECK(kept == nms_plainly(points, -1e-3f, true, 300));
+  CHECK(kept[0].size() == 200);
 }
 
 TEST_CASE("nms: order of many scores of either sign, 0 and -0, and of classes of either sign") {
