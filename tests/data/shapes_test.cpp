@@ -52,6 +52,48 @@ TEST_CASE("a picture of shapes depends on the options and its index only") {
   CHECK(a.height == 64);
 }
 
+// Studies are repeated on the pictures that they were made with.
+TEST_CASE("pictures of shapes are those of the first version") {
+  struct Known {
+    double brightness;  // a weighted mean of all bytes
+    std::vector<std::pair<int, Box>> objects;
+  };
+  // As first printed by this test.
+  const std::vector<Known> known = {
+      {439.33, {{2, {44.71, 22.77, 57.27, 34.23}}, {2, {37.77, 12.31, 50.84, 24.05}}}},
+      {363.89, {{0, {29.04, 33.02, 56.73, 60.71}}}},
+      {336.03, {{1, {2.44, 29.16, 29.49, 56.21}}, {1, {34.47, 27.26, 59.29, 52.08}}, {0, {23.45, 6.80, 43.91, 27.26}}}},
+      {317.80, {{0, {1.02, 26.95, 22.02, 47.95}}, {1, {40.14, 30.18, 62.33, 52.37}}}},
+      {314.74, {{1, {7.99, 10.01, 29.71, 31.73}}}},
+      {406.93, {{0, {1.45, 0.19, 27.01, 25.75}}, {0, {11.46, 17.95, 39.02, 45.50}}}},
+      {385.64, {{1, {43.28, 28.12, 56.97, 41.82}}, {1, {5.39, 0.68, 33.97, 29.26}}}},
+      {196.18, {{1, {27.21, 3.57, 44.91, 21.26}}, {1, {46.21, 31.26, 58.89, 43.94}}}},
+      {160.04, {{0, {11.66, 11.79, 33.46, 33.59}}}},
+      {316.11, {{0, {4.39, 0.22, 32.56, 28.39}}, {2, {39.32, 31.54, 57.92, 50.00}}}},
+      {378.75, {{0, {24.79, 38.22, 45.95, 59.38}}}},
+      {352.01, {{0, {12.20, 11.47, 37.16, 36.43}}, {2, {11.32, 43.20, 30.70, 62.05}}}}};
+  ShapesOptions options;
+  options.seed = 11;
+  options.max_objects = 3;
+  for (std::size_t i = 0; i < known.size(); ++i) {
+    INFO("picture " << i);
+    ImageRecord record;
+    const Image image = make_shapes_image(options, i, record);
+    double sum = 0;
+    for (std::size_t k = 0; k < image.rgb.size(); ++k) sum += image.rgb[k] * (1 + static_cast<double>(k % 7) / 2);
+    CHECK(std::abs(sum / static_cast<double>(image.rgb.size()) - known[i].brightness) < 0.02);
+    REQUIRE(record.annotations.size() == known[i].objects.size());
+    for (std::size_t n = 0; n < record.annotations.size(); ++n) {
+      const auto& [category, box] = known[i].objects[n];
+      const Box actual = record.annotations[n].rect.box();
+      CHECK(record.annotations[n].category == category);
+      for (const float difference : {actual.x1 - box.x1, actual.y1 - box.y1, actual.x2 - box.x2, actual.y2 - box.y2}) {
+        CHECK(std::abs(difference) < 0.02f);
+      }
+    }
+  }
+}
+
 TEST_CASE("annotations are tight about what is drawn") {
   ShapesOptions options;
   options.min_objects = options.max_objects = 1;

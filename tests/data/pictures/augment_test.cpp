@@ -344,6 +344,17 @@ TEST_CASE("photometric changes stay within the range of pixels and do what they 
   }
   CHECK(brighter > 4);
 
+  // Contrast is about the mean grey, which stays: of these pixels, 120.
+  const Image greys{3, 1, {100, 100, 100, 120, 120, 120, 140, 140, 140}};
+  AugmentOptions contrast = nothing();
+  contrast.contrast = 0.5f;
+  Philox contrast_random(9, 0);
+  const std::vector<float> spread =
+      augment(greys, record_of(greys, {}), keep(1), contrast, kRaw, contrast_random).pixels;
+  CHECK(spread[0] != 100);
+  CHECK(spread[3] == Approx(120));
+  CHECK(spread[0] + spread[6] == Approx(240));
+
   // Channels are turned around behind all of it.
   Normalisation bgr = kRaw;
   bgr.bgr = true;
@@ -372,6 +383,16 @@ TEST_CASE("photometric changes stay within the range of pixels and do what they 
   wild.hue = 0.5f;
   for (std::uint64_t seed = 0; seed < 20; ++seed) {
     for (const float v : changed(wild, seed)) REQUIRE((v >= 0 && v <= 255));
+  }
+}
+
+TEST_CASE("each of the four changes of colour is for the host") {
+  CHECK_FALSE(is_photometric(nothing()));
+  for (float AugmentOptions::*change :
+       {&AugmentOptions::brightness, &AugmentOptions::contrast, &AugmentOptions::saturation, &AugmentOptions::hue}) {
+    AugmentOptions options = nothing();
+    options.*change = 0.1f;
+    CHECK(is_photometric(options));
   }
 }
 

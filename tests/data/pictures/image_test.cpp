@@ -137,6 +137,32 @@ TEST_CASE("a picture is turned upright by its EXIF orientation") {
   }
 }
 
+TEST_CASE("turning upright moves every pixel to its place") {
+  const TemporaryFolder folder;
+  const int w = 13, h = 7;
+  Image random{w, h, std::vector<std::uint8_t>(3 * w * h)};
+  for (std::size_t i = 0; i < random.rgb.size(); ++i) random.rgb[i] = static_cast<std::uint8_t>(i * 97 % 251);
+  write_image(folder.path("stored.jpg"), random);
+  const std::string jpeg = read_bytes(folder.path("stored.jpg"));
+  const Image stored = read_image(folder.path("stored.jpg"));
+  // A segment of other things before it, longer than a byte can say.
+  const std::string comment = "\xFF\xFE\x01\x2E" + std::string(300, 'x');
+  for (int orientation = 1; orientation <= 8; ++orientation) {
+    INFO("orientation " << orientation);
+    const std::string bytes = jpeg.substr(0, 2) + comment + exif_segment(orientation, true) + jpeg.substr(2);
+    const Image image = read_image(folder.write("turned.jpg", bytes));
+    for (int y = 0; y < h; ++y) {
+      for (int x = 0; x < w; ++x) {
+        const int last_x = w - 1 - x, last_y = h - 1 - y;
+        const std::pair<int, int> places[8] = {{x, y}, {last_x, y}, {last_x, last_y}, {x, last_y},
+                                               {y, x}, {last_y, x}, {last_y, last_x}, {y, last_x}};
+        const auto [to_x, to_y] = places[orientation - 1];
+        REQUIRE(std::equal(stored.pixel(x, y), stored.pixel(x, y) + 3, image.pixel(to_x, to_y)));
+      }
+    }
+  }
+}
+
 TEST_CASE("EXIF data that make no sense leave the picture as stored") {
   const std::string sound = "\xFF\xD8" + exif_segment(6, true) + std::string("\xFF\xDA\0\0", 4);
   CHECK(exif_orientation(sound) == 6);

@@ -68,6 +68,9 @@ TEST_CASE("bad CSV files are errors with file and line") {
   CHECK(error_with("a.jpg,1,2,3,4x,cat\n") == "boxes.csv: line 1: y2 is '4x', not a finite number");
   CHECK(error_with("a.jpg,1,2,,4,cat\n") == "boxes.csv: line 1: x2 is '', not a finite number");
   CHECK(error_with(good + "path,x1,y1,x2,y2,class\n") == "boxes.csv: line 2: x1 is 'x1', not a finite number");
+  for (const char* header : {"path,1,y1,x2,y2,class\n", "path,x1,y1,x2,2,class\n"}) {  // one number is no header
+    CHECK(contains(error_with(header + good), "boxes.csv: line 1: "));
+  }
   CHECK(error_with("a.jpg,3,2,3,4,cat\n") == "boxes.csv: line 1: x2 is not larger than x1");
   CHECK(error_with("a.jpg,1,5,3,4,cat\n") == "boxes.csv: line 1: y2 is not larger than y1");
   CHECK(error_with("a.jpg,1,2,3,4,\n") == "boxes.csv: line 1: the class has no name");

@@ -54,7 +54,7 @@ TEST_CASE("a YOLO folder is read with sizes relative to the picture") {
   write_picture(folder, "set/images/train/c.png", 10, 20);
   folder.write("set/labels/train/b.txt", "1 0.5 0.5 0.25 0.5\r\n\n0  0.1\t0.2 0.1 0.2\n");
   folder.write("set/labels/train/c.txt", "");
-  folder.write("set/data.yaml", "names: [cat, dog, ant]\n");
+  folder.write("set/data.yaml", "names: [cat,dog, ant]\n");
   const Dataset dataset = read_yolo(folder.path("set/labels/train"), "");
   CHECK(names_of(dataset) == std::vector<std::string>{"cat", "dog", "ant"});
   CHECK(dataset.categories[2].id == 3);
