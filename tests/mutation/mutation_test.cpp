@@ -45,7 +45,7 @@ struct SmallProject {
   Outcome run(const std::string& more, const std::string& before = "") const {
     return run_shell(before + "python3 -B '" DIOPTER_SOURCE_DIR "/tests/mutation/run.py' --repository '" + repository +
                      "' --out '" + out + "' --list '" + (folder / "list.txt") + "' --equivalent '" +
-                     (folder / "equivalent.txt") + "' --patience 1 --no-layers-above " + more);
+                     (folder / "equivalent.txt") + "' --patience 4 --no-layers-above " + more);
   }
 
   json report() const { return parse_json(read_bytes(out + "/report.json")); }
@@ -64,6 +64,12 @@ std::string outcome_of(const json& report, const std::string& change) {
   return "none";
 }
 
+/// Noticed; on a busy machine, because of the time.
+bool caught(const json& report, const std::string& change) {
+  const std::string outcome = outcome_of(report, change);
+  return outcome == "killed" || outcome == "too long";
+}
+
 }  // namespace
 
 TEST_CASE("mutants of a project: what tests notice, what they do not, and what is no program") {
@@ -75,9 +81,9 @@ TEST_CASE("mutants of a project: what tests notice, what they do not, and what i
   INFO(outcome.out << outcome.err);
   REQUIRE(outcome.exit_code == 0);
   const json report = project.report();
-  CHECK(outcome_of(report, "left >= 9) left = left - 1;") == "killed");  // comparison
-  CHECK(outcome_of(report, "left > 10) left = left - 1;") == "killed");  // constant
-  CHECK(outcome_of(report, "left > 9) left = left - 2;") == "killed");
+  CHECK(caught(report, "left >= 9) left = left - 1;"));  // comparison
+  CHECK(caught(report, "left > 10) left = left - 1;"));  // constant
+  CHECK(caught(report, "left > 9) left = left - 2;"));
   CHECK(outcome_of(report, "left - 0;") == "too long");
   CHECK(outcome_of(report, "left left;") == "did not build");
   CHECK(outcome_of(report, "return x + 6;") == "survived");
@@ -111,12 +117,12 @@ TEST_CASE("a mutation run that is ended leaves the working tree alone and goes o
     return skip("no python3, git, cmake and ninja");
   }
   const SmallProject project;
-  const Outcome ended = project.run("kernels", "timeout --signal INT 2 ");
+  const Outcome ended = project.run("--list '' kernels", "timeout --signal INT 2 ");
   project.require_untouched();
-  const Outcome resumed = project.run("--resume kernels");
+  const Outcome resumed = project.run("--resume --list '' kernels");
   INFO(ended.out << ended.err << resumed.out << resumed.err);
   REQUIRE(resumed.exit_code == 0);
-  CHECK(outcome_of(project.report(), "left >= 9) left = left - 1;") == "killed");
+  CHECK(caught(project.report(), "left >= 9) left = left - 1;"));
   CHECK(project.report().at("counts").at("survived") == 1);
   for (const char* wrong : {"none", "--commit nonsense kernels"}) {
     const Outcome refused = project.run(wrong);
