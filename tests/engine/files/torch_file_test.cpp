@@ -140,6 +140,21 @@ TEST_CASE("torch files: views are compared with their storages") {
   CHECK(floats(load(one + tuple(two, two) + tuple(one, one)), "w") == std::vector<float>{2, 3, 3, 4});
   CHECK(floats(load(three + tuple(one, one) + tuple(huge, huge)), "w") == std::vector<float>{4});
   CHECK(load(four + tuple(zero, two) + tuple(two, one)).tensors.at("w").shape() == Shape{0, 2});
+  // Of a storage's identity only what is needed: "storage", its type, its key.
+  const auto identity = [&](const std::string& from, const std::string& to) {
+    std::string bytes = legacy_file(zero + tuple(two, two) + tuple(two, one));
+    bytes.replace(bytes.find(from), from.size(), to);
+    return error_of([&] { load_torch_file(folder.write("x.pth", bytes)); });
+  };
+  CHECK(identity("U\x03"
+                 "cpuK\x04NtQ",
+                 "tQ")
+            .empty());
+  CHECK_FALSE(identity("U\x01"
+                       "0U\x03"
+                       "cpuK\x04NtQ",
+                       "tQ")
+                  .empty());
 
   const std::string beyond = "reaches beyond its storage of 4 elements";
   CHECK(contains(error(one + tuple(two, two) + tuple(two, one)), beyond));
