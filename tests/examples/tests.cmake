@@ -14,7 +14,7 @@ function(example_tests program folder loss)
     list(APPEND sources ${detection}/classification_loss.cu)
   endif()
   set(tests ${PROJECT_SOURCE_DIR}/tests/kernels/detection)
-  test_program(${program} ${sources} ${tests}/losses_test.cpp ${tests}/classification_loss_test.cpp ${ARGN})
+  test_program(${program} O1 ${sources} ${tests}/losses_test.cpp ${tests}/classification_loss_test.cpp ${ARGN})
   target_include_directories(${program} BEFORE PRIVATE ${folder})
   target_link_libraries(${program} PRIVATE diopter_engine)
   catch_discover_tests(${program} TEST_PREFIX "example, ${loss}: " DISCOVERY_MODE PRE_TEST

@@ -61,9 +61,9 @@ def short_name(demangled):
     return name.split()[-1].split("::")[-1]
 
 
-def compile_file(nvcc, source, file, archs):
+def compile_file(nvcc, includes, file, archs):
     targets = [f"-gencode=arch=compute_{a[3:]},code={a}" for a in archs]
-    command = [nvcc, "-std=c++20", "-O3", f"-I{source}", "-DDIOPTER_WITH_CUDA", "-Xptxas=-v", "-fatbin", *targets,
+    command = [nvcc, "-std=c++20", "-O3", *(f"-I{folder}" for folder in includes), "-DDIOPTER_WITH_CUDA", "-Xptxas=-v", "-fatbin", *targets,
                "-o", os.devnull, str(file)]
     return subprocess.run(command, capture_output=True, text=True)
 
@@ -127,9 +127,13 @@ def main():
     files = sorted((args.source / "kernels").rglob("*.cu"))
     if not files:
         parser.error(f"{args.source}/kernels holds no .cu")
+    generated = next(iter(sorted(args.source.glob("build/*/generated/loss_list.h"))), None)
+    if not generated:
+        parser.error(f"{args.source}: configure a build first (cmake --preset release): it writes the list of losses")
+    includes = [args.source, generated.parent.parent]
     usage, failed = [], False
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        runs = pool.map(lambda file: compile_file(nvcc, args.source, file, archs), files)
+        runs = pool.map(lambda file: compile_file(nvcc, includes, file, archs), files)
         for file, run in zip(files, runs):
             if run.returncode or "warning" in run.stdout + run.stderr:
                 print(run.stdout + run.stderr, file=sys.stderr)
