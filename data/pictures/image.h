@@ -20,16 +20,19 @@ struct Image {
 /// Whether the extension is one of the kinds that read_image decodes.
 bool is_picture(const std::string& file);
 
-/// Decodes a PNG, JPEG, BMP, GIF (first frame), PNM or TGA file through stb_image and turns it upright. Alpha is
-/// dropped. Throws Error "FILE: reason" for files that are missing, truncated, of another kind or larger than 64
-/// megapixels.
+/// "JPEG, PNG, ...": the kinds of pictures that are read.
+std::string picture_format_names();
+
+/// Decodes a picture of any of these kinds (of a GIF the first frame) and turns it upright. Alpha is dropped. Throws
+/// Error "FILE: reason" for files that are missing, truncated, damaged, of another kind, or beyond a limit
+/// (kernels/base/limits.h).
 Image read_image(const std::string& file);
+
+/// The same of a file's bytes; its Error is the reason alone.
+Image decode_image(std::string_view bytes);
 
 /// Width and height as read_image would return them, from the header alone.
 void read_image_size(const std::string& file, int& width, int& height);
-
-/// EXIF orientation (1-8) of a JPEG file's bytes; 1 when there is none.
-int exif_orientation(std::string_view jpeg);
 
 /// Writes .png, .jpg (quality 90) or .bmp, by the file's extension, to a temporary file that is then renamed.
 /// Throws Error when the extension is another or the place cannot be written.

@@ -1,0 +1,16 @@
+// EXIF orientation: how a camera was held.
+#pragma once
+
+#include <string_view>
+
+#include "data/pictures/image.h"
+
+namespace diopter {
+
+/// EXIF orientation (1-8) of a JPEG file's bytes; 1 when there is none.
+int exif_orientation(std::string_view jpeg);
+
+/// The picture as EXIF orientation 1-8 wants it shown.
+Image turn_upright(Image picture, int orientation);
+
+}  // namespace diopter

@@ -1,0 +1,34 @@
+// What a format of pictures offers. A new format is a file with its functions, and a row of the table in
+// read_image.cpp.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "data/pictures/image.h"
+
+namespace diopter {
+
+struct PictureHeader {
+  int width, height;        // as stored, each at least 1
+  std::int64_t memory = 0;  // bytes that decoding takes beside the file and the picture itself
+};
+
+/// Each function throws Error with the reason alone: whoever calls them knows the file's name.
+struct PictureFormat {
+  const char* name;                           // in docs and messages: "PNG"
+  const char* extensions;                     // ".jpg .jpeg"
+  bool (*recognises)(std::string_view);       // by the file's first bytes
+  PictureHeader (*header)(std::string_view);  // from the first bytes of a file, of which it may need more than it got
+  Image (*decode)(std::string_view);     // whole files, whose header's size and memory have been found to be in order
+  int (*orientation)(std::string_view);  // as EXIF counts it, from 1 to 8
+};
+
+/// For formats that no camera writes.
+inline int always_upright(std::string_view) { return 1; }
+
+inline const std::uint8_t* unsigned_bytes(std::string_view bytes) {
+  return reinterpret_cast<const std::uint8_t*>(bytes.data());
+}
+
+}  // namespace diopter

@@ -1,0 +1,123 @@
+#include <algorithm>
+#include <filesystem>
+#include <utility>
+
+#include "data/pictures/exif.h"
+#include "data/pictures/image.h"
+#include "data/pictures/jpeg.h"
+#include "data/pictures/picture_format.h"
+#include "data/pictures/png.h"
+#include "data/pictures/pnm.h"
+#include "data/pictures/stb_pictures.h"
+#include "kernels/base/check.h"
+#include "kernels/base/files.h"
+#include "kernels/base/limits.h"
+
+namespace diopter {
+namespace {
+
+/// Asked in this order which of them recognises a file's bytes.
+constexpr PictureFormat kFormats[] = {
+    {"JPEG", ".jpg .jpeg", recognises_jpeg, jpeg_header, decode_jpeg, exif_orientation},
+    {"PNG", ".png", recognises_png, png_header, decode_png, always_upright},
+    {"PNM", ".ppm .pgm .pnm", recognises_pnm, pnm_header, decode_pnm, always_upright},
+    {"BMP", ".bmp", recognises_bmp, stb_header, decode_with_stb, always_upright},
+    {"GIF", ".gif", recognises_gif, stb_header, decode_with_stb, always_upright},
+    {"TGA", ".tga", recognises_tga, stb_header, decode_with_stb, always_upright},
+};
+
+constexpr std::size_t kHeaderBytes = std::size_t{1} << 17;  // two APP segments of a JPEG file fit into it
+
+/// The first `limit` bytes of the file, or all of it.
+std::string read_picture_file(const std::string& file, std::size_t limit) {
+  std::error_code ignored;
+  const auto status = std::filesystem::status(file, ignored);
+  // A pipe could be read only once.
+  DIOPTER_CHECK(!std::filesystem::exists(status) || std::filesystem::is_regular_file(status), file, ": not a file");
+  std::string bytes = read_file(file, limit);
+  DIOPTER_CHECK(!bytes.empty(), file, ": the file is empty");
+  return bytes;
+}
+
+const PictureFormat& format_of(std::string_view bytes) {
+  for (const PictureFormat& format : kFormats) {
+    if (format.recognises(bytes)) return format;
+  }
+  fail("cannot be decoded (not one of ", picture_format_names(), ")");
+}
+
+struct UprightSize {
+  int width, height;
+};
+
+UprightSize upright_size(std::string_view bytes) {
+  const PictureFormat& format = format_of(bytes);
+  const PictureHeader header = format.header(bytes);
+  return format.orientation(bytes) >= 5 ? UprightSize{header.height, header.width}
+                                        : UprightSize{header.width, header.height};
+}
+
+}  // namespace
+
+bool is_picture(const std::string& file) {
+  const std::string extension = extension_of(file);
+  return !extension.empty() && std::any_of(std::begin(kFormats), std::end(kFormats), [&](const PictureFormat& format) {
+    return (std::string(format.extensions) + " ").find(extension + " ") != std::string::npos;
+  });
+}
+
+std::string picture_format_names() {
+  std::string names;
+  for (const PictureFormat& format : kFormats) names += (names.empty() ? "" : ", ") + std::string(format.name);
+  return names;
+}
+
+Image decode_image(std::string_view bytes) {
+  const PictureFormat& format = format_of(bytes);
+  const PictureHeader header = format.header(bytes);
+  const std::int64_t pixels = std::int64_t{header.width} * header.height;
+  DIOPTER_CHECK(pixels <= limits::kPicturePixels.value, header.width, "x", header.height,
+                " is larger than 64 megapixels");
+  const int longer = std::max(header.width, header.height);
+  DIOPTER_CHECK(longer <= limits::kPictureSide.value, header.width, "x", header.height, " is longer than ",
+                limits::kPictureSide.value, " pixels");
+  const int orientation = format.orientation(bytes);
+  const std::int64_t rgb = 3 * pixels, memory = rgb + std::max(header.memory, orientation == 1 ? 0 : rgb);
+  DIOPTER_CHECK(memory <= limits::memory(static_cast<std::int64_t>(bytes.size())), header.width, "x", header.height,
+                " in ", bytes.size(), " bytes: decoding would take ", memory >> 20, " MiB");
+  return turn_upright(format.decode(bytes), orientation);
+}
+
+Image read_image(const std::string& file) {
+  const auto most = static_cast<std::size_t>(limits::kPictureBytes.value);
+  const std::string bytes = read_picture_file(file, most + 1);
+  DIOPTER_CHECK(bytes.size() <= most, file, ": larger than 1 GiB");
+  try {
+    return decode_image(bytes);
+  } catch (const Error& error) {
+    fail(file, ": ", error.what());
+  }
+}
+
+void read_image_size(const std::string& file, int& width, int& height) {
+  std::string bytes = read_picture_file(file, kHeaderBytes);
+  const auto take_size = [&] {
+    const UprightSize size = upright_size(bytes);
+    width = size.width;
+    height = size.height;
+  };
+  try {
+    if (bytes.size() == kHeaderBytes) {
+      try {
+        return take_size();
+      } catch (const Error&) {  // the header may be longer
+        bytes = read_picture_file(file, static_cast<std::size_t>(limits::kPictureBytes.value));
+      }
+    }
+    take_size();
+  } catch (const Error& error) {
+    fail(file, ": ", error.what());
+  }
+}
+
+}  // namespace diopter
