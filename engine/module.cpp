@@ -80,6 +80,11 @@ Tensor Module::add_buffer(const std::string& name, const Tensor& value) {
 void Module::add_module(const std::string& name, Module& child) { children_.push_back({name, &child}); }
 
 Tensor InitRandom::draw(const Shape& shape, const Init& init) {
+  double size = 1;  // of any two sizes the product fits into 64 bits, of more not
+  for (int i = 0; i < shape.rank(); ++i) size *= static_cast<double>(shape[i]);
+  drawn_ += size;
+  DIOPTER_CHECK(drawn_ <= most_, "the network of its settings has more than ", most_,
+                " weights, far more than its tensors");
   if (weights_ == InitialWeights::unset) return Tensor::empty(shape);
   Philox random(seed_, stream_++);
   std::vector<float> values(static_cast<std::size_t>(shape.size()));

@@ -1,6 +1,7 @@
 // Modules: trees of layers with named parameters and buffers, and the layers that detectors are made of.
 #pragma once
 
+#include <cmath>
 #include <functional>
 #include <string>
 #include <vector>
@@ -97,13 +98,16 @@ enum class InitialWeights { random, unset };
 /// Numbers for initialising one parameter after another: each gets a Philox stream of its own.
 class InitRandom {
  public:
-  explicit InitRandom(std::uint64_t seed, InitialWeights weights = InitialWeights::random)
-      : seed_(seed), weights_(weights) {}
+  /// `most`: weights that all of them together may have.
+  explicit InitRandom(std::uint64_t seed, InitialWeights weights = InitialWeights::random, double most = INFINITY)
+      : seed_(seed), weights_(weights), most_(most) {}
+  /// Throws Error when there would be more weights than `most`, before memory is taken for them.
   Tensor draw(const Shape& shape, const Init& init);
 
  private:
   std::uint64_t seed_, stream_ = 0;
   InitialWeights weights_;
+  double most_, drawn_ = 0;
 };
 
 /// Convolution with weights [out, k, k, in] ("weight") and, when wanted, a bias ("bias") that starts at a constant.

@@ -161,7 +161,7 @@ std::vector<CategoryInput> sort_by_category(const Dataset& truth, const std::vec
             [&](int a, int b) { return truth.images[a].id < truth.images[b].id; });
 
   std::vector<CategoryInput> inputs(truth.categories.size());
-  std::unordered_map<std::int64_t, int> ranks;
+  IdIndex ranks;
   bool id_zero = false;
   for (const int image : matches.images) {
     const int rank = static_cast<int>(ranks.size());

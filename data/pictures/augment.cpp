@@ -8,6 +8,7 @@
 
 #include "data/pictures/resample.h"
 #include "kernels/base/check.h"
+#include "kernels/base/limits.h"
 
 namespace diopter {
 
@@ -204,6 +205,7 @@ Sample make_sample(const Image& image, const ImageRecord& record, const ResizeRu
   resized_size(rule, plan.min_size, plan.crop.width, plan.crop.height, room_width, room_height);
   const auto jittered = [&](int size) { return std::max(1, static_cast<int>(std::floor(size * plan.scale + 0.5))); };
   const int width = jittered(room_width), height = jittered(room_height);
+  check_limit(limits::kInputPixels, std::int64_t{width} * height, record.name + ", resized");
   const bool resizes = width != plan.crop.width || height != plan.crop.height;
   if (by == PixelsBy::device) {
     Image picture = picture_for_device(image, plan, rule.filter, width, height, norm.bgr);

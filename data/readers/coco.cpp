@@ -7,7 +7,6 @@
 #include <limits>
 #include <set>
 #include <unordered_map>
-#include <unordered_set>
 
 #include "data/readers/id_index.h"
 #include "data/readers/json_records.h"
@@ -81,7 +80,7 @@ PendingAnnotation read_annotation(const JsonRecord& record) {
 void place_annotations(const std::string& file, const std::vector<PendingAnnotation>& pending, Dataset& dataset) {
   const auto images = index_by_id(dataset.images);
   const auto categories = index_by_id(dataset.categories);
-  std::unordered_set<std::int64_t> ids;
+  IdSet ids;
   ids.reserve(pending.size());
   Oddity unnamed, repeated, negative;
   for (std::size_t i = 0; i < pending.size(); ++i) {
@@ -189,9 +188,9 @@ Dataset read_coco(const std::string& file, const std::string& image_folder,
                   const std::vector<std::string>& categories) {
   Dataset dataset;
   std::vector<PendingAnnotation> pending;
-  std::unordered_set<std::int64_t> image_ids, category_ids;
+  IdSet image_ids, category_ids;
   const std::filesystem::path folder = image_folder;
-  const auto check_new = [](const JsonRecord& record, std::int64_t id, std::unordered_set<std::int64_t>& seen) {
+  const auto check_new = [](const JsonRecord& record, std::int64_t id, IdSet& seen) {
     if (!seen.insert(id).second) record.reject("id", std::to_string(id) + " appears twice");
   };
   const auto take_image = [&](const JsonRecord& record) {

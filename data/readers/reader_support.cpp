@@ -35,15 +35,17 @@ std::vector<std::string> list_files(const std::string& folder, bool (*wanted)(co
   return names;
 }
 
-ClassNumbers::ClassNumbers(const std::vector<std::string>& given) : fixed_(!given.empty()), names_(given) {}
+ClassNumbers::ClassNumbers(const std::vector<std::string>& given) : fixed_(!given.empty()), names_(given) {
+  for (const std::string& name : names_) numbers_.emplace(name, static_cast<int>(numbers_.size()));
+}
 
 int ClassNumbers::number(const std::string& name, const std::string& place) {
   check_class_name(name, place);
-  const auto found = std::find(names_.begin(), names_.end(), name);
-  if (found != names_.end()) return static_cast<int>(found - names_.begin());
+  const auto found = numbers_.find(name);
+  if (found != numbers_.end()) return found->second;
   DIOPTER_CHECK(!fixed_, place, ": class '", name, "' is not one of ", quoted_list(names_));
   names_.push_back(name);
-  return static_cast<int>(names_.size()) - 1;
+  return numbers_[name] = static_cast<int>(names_.size()) - 1;
 }
 
 void ClassNumbers::finish(Dataset& dataset) const {

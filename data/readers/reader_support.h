@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "data/dataset.h"
@@ -34,6 +35,7 @@ class ClassNumbers {
  private:
   bool fixed_;
   std::vector<std::string> names_;
+  std::unordered_map<std::string, int> numbers_;  // of the names
 };
 
 }  // namespace diopter

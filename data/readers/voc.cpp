@@ -81,6 +81,9 @@ fs::path habitual_picture_folder(const fs::path& annotation_folder) {
 class VocFile {
  public:
   explicit VocFile(const fs::path& file) : file_(file.string()), text_(read_file(file)) {
+    for (std::size_t at = text_.find('\n'); at != std::string::npos; at = text_.find('\n', at + 1)) {
+      line_ends_.push_back(static_cast<std::ptrdiff_t>(at));
+    }
     const pugi::xml_parse_result result = document_.load_buffer(text_.data(), text_.size());
     if (!result) fail(place(result.offset), ": not well-formed XML: ", result.description());
     root_ = document_.child("annotation");
@@ -90,8 +93,8 @@ class VocFile {
   const pugi::xml_node& root() const { return root_; }
 
   std::string place(std::ptrdiff_t offset) const {
-    const auto end = text_.begin() + std::clamp<std::ptrdiff_t>(offset, 0, static_cast<std::ptrdiff_t>(text_.size()));
-    return file_ + ": line " + std::to_string(1 + std::count(text_.begin(), end, '\n'));
+    const auto line = std::lower_bound(line_ends_.begin(), line_ends_.end(), offset) - line_ends_.begin();
+    return file_ + ": line " + std::to_string(1 + line);
   }
   std::string place(const pugi::xml_node& node) const { return place(node.offset_debug()); }
 
@@ -107,6 +110,7 @@ class VocFile {
 
  private:
   std::string file_, text_;
+  std::vector<std::ptrdiff_t> line_ends_;
   pugi::xml_document document_;
   pugi::xml_node root_;
 };

@@ -10,6 +10,7 @@
 #include "data/readers/reader_support.h"
 #include "kernels/base/check.h"
 #include "kernels/base/files.h"
+#include "kernels/base/limits.h"
 #include "kernels/base/text.h"
 
 namespace diopter {
@@ -202,7 +203,7 @@ Label parse_label(std::string_view line, const std::string& place) {
   Label label{};
   const std::string_view number = fields[0];
   const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), label.category);
-  constexpr int kMaxClass = 9999;
+  constexpr std::int64_t kMaxClass = limits::kYoloClass.value;
   DIOPTER_CHECK(error == std::errc() && end == number.data() + number.size() && label.category >= 0 &&
                     label.category <= kMaxClass,
                 place, ": the class is '", number, "', not a number from 0 to ", kMaxClass);

@@ -10,6 +10,7 @@
 #include "engine/files/stored_type.h"
 #include "kernels/base/files.h"
 #include "kernels/base/json.h"
+#include "kernels/base/limits.h"
 
 namespace diopter {
 
@@ -34,12 +35,13 @@ std::vector<std::uint64_t> unsigned_list(const nlohmann::json& list) {
 }
 
 /// Whether a tensor with these sizes and element_size bytes per element takes `bytes` bytes. Sizes come from the file:
-/// their product may overflow.
-bool takes_bytes(const std::vector<std::uint64_t>& sizes, std::uint64_t element_size, std::uint64_t bytes) {
+/// their product may overflow, and beside a size of 0 another may be anything; none is beyond the file's.
+bool takes_bytes(const std::vector<std::uint64_t>& sizes, std::uint64_t element_size, std::uint64_t bytes,
+                 std::uint64_t file_size) {
   constexpr std::uint64_t kLargest = std::numeric_limits<std::int64_t>::max();
   std::uint64_t product = element_size;
   for (std::uint64_t size : sizes) {
-    if (size > kLargest || product > kLargest / std::max<std::uint64_t>(size, 1)) return false;
+    if (size > file_size || product > kLargest / std::max<std::uint64_t>(size, 1)) return false;
     product *= size;
   }
   return product == bytes;
@@ -65,6 +67,31 @@ Tensor permuted(const Tensor& tensor, bool to_stored) {
   return Tensor::from(shape, out);
 }
 
+/// A tensor of a file: where its bytes stand among those of all tensors.
+struct StoredTensor {
+  std::string name, type;
+  Shape shape;
+  std::uint64_t begin, end;
+};
+
+/// Sorts them by their place, and throws Error where they overlap, which would make a small file a large one, or leave
+/// bytes out.
+void check_that_they_fill(const std::string& file, std::size_t base, std::size_t file_size,
+                          std::vector<StoredTensor>& tensors) {
+  std::sort(tensors.begin(), tensors.end(), [](const StoredTensor& a, const StoredTensor& b) {
+    return std::pair(a.begin, a.end) < std::pair(b.begin, b.end);
+  });
+  std::uint64_t end = 0;
+  for (const StoredTensor& t : tensors) {
+    DIOPTER_CHECK(t.begin >= end, file, ": tensor ", t.name, " overlaps another one, at offset ", base + t.begin);
+    DIOPTER_CHECK(t.begin <= end, file, ": ", t.begin - end, " bytes before tensor ", t.name,
+                  " belong to none, at offset ", base + end);
+    end = t.end;
+  }
+  DIOPTER_CHECK(base + end == file_size, file, ": ", file_size - base - end, " bytes after the last tensor, at offset ",
+                base + end);
+}
+
 std::string prefix_of(const std::string& name) {
   for (const std::string prefix : {kVelocityPrefix, kAveragePrefix}) {
     if (name.compare(0, prefix.size(), prefix) == 0) return prefix;
@@ -88,11 +115,12 @@ Checkpoint load_checkpoint(const std::string& file) {
   std::uint64_t header_size = 0;
   DIOPTER_CHECK(bytes.size() >= 8, file, ": truncated at offset ", bytes.size(), ": no safetensors header");
   std::memcpy(&header_size, bytes.data(), 8);
-  DIOPTER_CHECK(header_size < (1u << 28), file, ": not a safetensors file");
+  DIOPTER_CHECK(header_size < static_cast<std::uint64_t>(limits::kSafetensorsHeader.value), file,
+                ": not a safetensors file");
   DIOPTER_CHECK(8 + header_size <= bytes.size(), file, ": truncated at offset ", bytes.size(),
                 ", within the header of ", header_size, " bytes");
   const std::size_t base = 8 + header_size;  // of the tensors' offsets
-  std::size_t end = base;
+  std::vector<StoredTensor> stored;
 
   Checkpoint checkpoint{file, {}, {}};
   try {
@@ -109,19 +137,20 @@ Checkpoint load_checkpoint(const std::string& file) {
       const std::vector<std::uint64_t> range = unsigned_list(entry.at("data_offsets"));
       DIOPTER_CHECK(sizes.size() <= Shape::kMaxRank, file, ": tensor ", name, " has ", sizes.size(), " dimensions");
       DIOPTER_CHECK(stored_size(type) > 0, file, ": tensor ", name, " has type ", type, ", which is not supported");
-      const bool fits =
-          range.size() == 2 && range[0] <= range[1] && takes_bytes(sizes, stored_size(type), range[1] - range[0]);
+      const bool fits = range.size() == 2 && range[0] <= range[1] &&
+                        takes_bytes(sizes, stored_size(type), range[1] - range[0], bytes.size());
       DIOPTER_CHECK(fits, file, ": tensor ", name, ": offsets do not fit its shape ", json_text(entry.at("shape")));
       DIOPTER_CHECK(range[1] <= bytes.size() - base, file, ": truncated at offset ", bytes.size(), ", within tensor ",
                     name);
-      const Shape shape(std::vector<std::int64_t>(sizes.begin(), sizes.end()));
-      checkpoint.tensors[name] = from_stored(type, shape, bytes.data() + base + range[0]);
-      end = std::max<std::size_t>(end, base + range[1]);
+      stored.push_back({name, type, Shape(std::vector<std::int64_t>(sizes.begin(), sizes.end())), range[0], range[1]});
     }
   } catch (const nlohmann::json::exception&) {
     fail(file, ": not a safetensors file (its header is no JSON of tensors)");
   }
-  DIOPTER_CHECK(end == bytes.size(), file, ": ", bytes.size() - end, " bytes after the last tensor, at offset ", end);
+  check_that_they_fill(file, base, bytes.size(), stored);
+  for (const StoredTensor& t : stored) {
+    checkpoint.tensors[t.name] = from_stored(t.type, t.shape, bytes.data() + base + t.begin);
+  }
   return checkpoint;
 }
 

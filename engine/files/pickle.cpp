@@ -6,6 +6,7 @@
 #include <map>
 
 #include "kernels/base/check.h"
+#include "kernels/base/limits.h"
 #include "kernels/base/text.h"
 
 namespace diopter {
@@ -13,9 +14,6 @@ namespace diopter {
 using Kind = PickleValue::Kind;
 
 namespace {
-
-/// Limits on what a pickle may make the machine keep: values, references, marks.
-constexpr std::size_t kMaxKept = std::size_t{1} << 21;
 
 /// Text of a file for a message: one line, not too long.
 std::string excerpt(std::string_view text) {
@@ -80,7 +78,8 @@ class PickleMachine {
 
   void keep(std::size_t count = 1) {
     kept_ += count;
-    require(kept_ <= kMaxKept, "more than ", kMaxKept, " values: this is no file of weights");
+    constexpr auto kMost = static_cast<std::size_t>(limits::kPickleValues.value);
+    require(kept_ <= kMost, "more than ", kMost, " values: this is no file of weights");
   }
 
   void push(PickleValue* value) {

@@ -49,7 +49,7 @@ class Pickle {
   /// Reads the pickle that starts at bytes[begin]; `bytes` must outlive it. `allowed`: the globals ("module.name") that
   /// it may ask for; collections.OrderedDict becomes a dictionary, _codecs.encode and __builtin__.bytes texts. Throws
   /// Error "WHERE: offset N: reason" for anything else, also for opcodes that files of tensors do not need, and for
-  /// more than two million values.
+  /// more values than limits::kPickleValues.
   Pickle(std::string_view bytes, std::size_t begin, const std::string& where, const std::set<std::string>& allowed);
   Pickle(const Pickle&) = delete;
   Pickle& operator=(const Pickle&) = delete;

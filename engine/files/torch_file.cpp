@@ -11,6 +11,7 @@
 #include "engine/files/stored_type.h"
 #include "engine/files/zip_archive.h"
 #include "kernels/base/files.h"
+#include "kernels/base/limits.h"
 
 namespace diopter {
 
@@ -55,6 +56,8 @@ std::set<std::string> allowed_globals() {
   return allowed;
 }
 
+constexpr auto kLongestKey = static_cast<std::size_t>(limits::kPickleKey.value);
+
 /// Elements in a storage: where a tensor's values stand.
 struct View {
   std::string type;  // as from_stored knows it
@@ -85,6 +88,7 @@ class TorchReader {
     for (std::size_t i = 0; i + 1 < tensors->items.size(); i += 2) {
       const PickleValue &key = *tensors->items[i], &value = *tensors->items[i + 1];
       if (!key.is(Kind::text)) continue;
+      spend(key.text.size());
       name_ = key.text;
       if (const auto view = view_of(value)) checkpoint.tensors[name_] = gathered(*view, value);
     }
@@ -99,10 +103,12 @@ class TorchReader {
                   " of its pickle: ", name_.empty() ? "" : "tensor " + name_ + ": ", parts...);
   }
 
-  static void take_texts(const PickleValue& dictionary, Checkpoint& checkpoint) {
+  void take_texts(const PickleValue& dictionary, Checkpoint& checkpoint) {
     for (std::size_t i = 0; i + 1 < dictionary.items.size(); i += 2) {
       const PickleValue &key = *dictionary.items[i], &value = *dictionary.items[i + 1];
-      if (key.is(Kind::text) && value.is(Kind::text)) checkpoint.metadata[std::string(key.text)] = value.text;
+      if (!key.is(Kind::text) || !value.is(Kind::text)) continue;
+      spend(key.text.size() + value.text.size());
+      checkpoint.metadata[std::string(key.text)] = value.text;
     }
   }
 
@@ -119,6 +125,7 @@ class TorchReader {
   }
 
   std::vector<std::uint64_t> naturals(const PickleValue& tuple) const {
+    require(tuple.items.size() <= Shape::kMaxRank, tuple, "has ", tuple.items.size(), " dimensions");
     std::vector<std::uint64_t> values;
     for (const PickleValue* item : tuple.items) values.push_back(natural(*item));
     return values;
@@ -127,7 +134,7 @@ class TorchReader {
   /// The view that a value describes; none when it is no tensor.
   std::optional<View> view_of(const PickleValue& value) const {
     const PickleValue* tensor = &value;
-    while (tensor->calls("torch._utils._rebuild_parameter")) tensor = &argument(*tensor, 0, Kind::call);
+    if (tensor->calls("torch._utils._rebuild_parameter")) tensor = &argument(*tensor, 0, Kind::call);
     if (tensor->calls("torch._utils._rebuild_tensor_v2") || tensor->calls("torch._utils._rebuild_tensor")) {
       return torch_view(*tensor);
     }
@@ -148,7 +155,8 @@ class TorchReader {
   View torch_view(const PickleValue& call) const {
     const PickleValue& id = *argument(call, 0, Kind::persistent).items[0];
     const bool fits = id.is(Kind::tuple) && id.items.size() >= 3 && id.items[0]->text == "storage" &&
-                      id.items[1]->is(Kind::global) && id.items[2]->is(Kind::text);
+                      id.items[1]->is(Kind::global) && id.items[2]->is(Kind::text) &&
+                      id.items[2]->text.size() <= kLongestKey;
     require(fits, call, "no storage");
     const auto type = kStorageTypes.find(id.items[1]->text);
     require(type != kStorageTypes.end() && !type->second.empty(), call, "is made of ", id.items[1]->text,
@@ -190,11 +198,10 @@ class TorchReader {
   /// The view's elements, in order.
   Tensor gathered(const View& view, const PickleValue& at) {
     const std::uint64_t size = stored_size(view.type), stored = view.storage.size() / size;
-    require(view.sizes.size() <= Shape::kMaxRank, at, "has ", view.sizes.size(), " dimensions");
     require(view.sizes.size() == view.strides.size(), at, "has not as many strides as sizes");
     std::uint64_t count = 1;
     for (const std::uint64_t n : view.sizes) {
-      require(n == 0 || count <= limit_ / n, at, "has a size that the file cannot hold");
+      require(n <= limit_ && (n == 0 || count <= limit_ / n), at, "has a size that the file cannot hold");
       count *= n;
     }
     const Shape shape(std::vector<std::int64_t>(view.sizes.begin(), view.sizes.end()));
@@ -282,6 +289,7 @@ Checkpoint load_legacy(const std::string& file, const std::string& bytes) {
     const auto type = kStorageTypes.find(id[1]->text);
     if (type == kStorageTypes.end()) continue;
     // Those without a type here are of one byte, but for ShortStorage.
+    if (id[2]->text.size() > kLongestKey) continue;
     const std::uint64_t size = stored_size(type->second);
     element_sizes[std::string(id[2]->text)] = size ? size : type->first == "torch.ShortStorage" ? 2 : 1;
   }

@@ -7,7 +7,7 @@
 
 namespace diopter {
 
-/// The value that a text describes; where it is no JSON, nlohmann::json::parse_error.
+/// The value that a text describes; where it is no JSON, or deeper than limits::kJsonDepth, nlohmann::json::exception.
 nlohmann::json parse_json(std::string_view text);
 /// The same with the keys of objects in the text's order.
 nlohmann::ordered_json parse_ordered_json(std::string_view text);

@@ -22,9 +22,8 @@ void add_values(const toml::table& table, const std::string& prefix, const std::
 /// The value of "key=value": TOML, or else a string as it stands.
 Value parse_value(const std::string& text) {
   try {
-    const toml::table table = toml::parse("value = " + text);
+    const toml::table table = parse_toml_file("value = " + text, "");
     if (table.size() == 1) return value_of(*table.get("value"), "");
-  } catch (const toml::parse_error&) {
   } catch (const Error&) {
   }
   return text;

@@ -5,11 +5,66 @@
 #include <limits>
 
 #include "kernels/base/did_you_mean.h"
+#include "kernels/base/limits.h"
 #include "kernels/base/text.h"
 
 namespace diopter {
 
+namespace {
+
+/// Goes over TOML text and compares lists, tables and dotted keys with the limits: toml++, and who walks what it makes,
+/// call themselves for each level.
+class DepthCheck {
+ public:
+  DepthCheck(const std::string& text, const std::string& file) : text_(text), file_(file) {}
+
+  void run() {
+    while (at_ < text_.size()) step();
+  }
+
+ private:
+  void step() {
+    const char c = text_[at_];
+    if (c == '"' || c == '\'') return skip_string(c);
+    if (c == '#') return skip_to(text_.find('\n', at_));
+    if (c == '[' || c == '{') check(limits::kTomlDepth, ++depth_);
+    if (c == ']' || c == '}') --depth_;
+    if (c == '\n') ++line_;
+    if (c == '.') {
+      check(limits::kTomlKeyParts, ++parts_);
+    } else if (c == '\n' || c == '=' || c == ',' || c == '[' || c == '{') {
+      parts_ = 1;
+    }
+    ++at_;
+  }
+
+  /// A string ends with the quotes that it begins with: one, or three and then as many more as there are.
+  void skip_string(char quote) {
+    const bool several_lines = text_.compare(at_, 3, std::string(3, quote)) == 0;
+    const std::string end(several_lines ? 3 : 1, quote);
+    for (at_ += end.size(); at_ < text_.size() && text_.compare(at_, end.size(), end) != 0; ++at_) {
+      if (text_[at_] == '\n' && !several_lines) return;  // an error, which toml++ names
+      if (text_[at_] == '\\' && quote == '"') ++at_;
+      if (at_ < text_.size() && text_[at_] == '\n') ++line_;
+    }
+    skip_to(at_ + end.size());
+    while (several_lines && at_ < text_.size() && text_[at_] == quote) ++at_;
+  }
+
+  void skip_to(std::size_t position) { at_ = std::min(position, text_.size()); }
+
+  void check(const Limit& limit, int number) const { check_limit(limit, number, file_ + ":" + std::to_string(line_)); }
+
+  const std::string& text_;
+  const std::string& file_;
+  std::size_t at_ = 0;
+  int line_ = 1, depth_ = 0, parts_ = 1;
+};
+
+}  // namespace
+
 toml::table parse_toml_file(const std::string& text, const std::string& file) {
+  DepthCheck(text, file).run();
   try {
     return toml::parse(text);
   } catch (const toml::parse_error& error) {
@@ -104,6 +159,7 @@ std::pair<double, double> TomlTable::range(const std::string& key, std::pair<dou
 std::vector<std::int64_t> TomlTable::seeds(const std::string& key) const {
   const toml::array* list = at(key).as_array();
   if (!list || list->empty()) reject_key(key, "must be a list of seeds that is not empty");
+  check_limit(limits::kProtocolList, static_cast<std::int64_t>(list->size()), place(*list));
   std::vector<std::int64_t> values;
   for (const toml::node& node : *list) {
     const auto* value = node.as_integer();

@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "kernels/base/did_you_mean.h"
+#include "kernels/base/limits.h"
 #include "kernels/base/text.h"
 #include "retinanet/config/config_error.h"
 #include "retinanet/config/config_text.h"
@@ -112,10 +113,12 @@ std::vector<double> read_learning_rates(const TomlTable& t) {
     const TomlTable grid = t.table(key, {"from", "to", "count"});
     const double from = grid.number("from"), to = grid.number("to");
     const int count = grid.integer("count", 2);
+    check_limit(limits::kProtocolList, count, grid.place(grid.at("count")));
     if (from <= 0 || to <= from) grid.reject(grid.raw(), t.full_name(key), ": from must be positive and below to");
     values = log_grid(from, to, count);
   } else {
     values = t.numbers(key);
+    check_limit(limits::kProtocolList, static_cast<std::int64_t>(values.size()), t.place(t.at(key)));
   }
   if (values[0] <= 0 || std::adjacent_find(values.begin(), values.end(), std::greater_equal()) != values.end()) {
     t.reject_key(key, "must be positive and ascending");
@@ -185,6 +188,8 @@ std::vector<Settings> read_grid(const TomlTable& t, const Config& base) {
   }
   std::vector<Settings> combinations{{}};
   for (const Axis& axis : axes) {
+    check_limit(limits::kProtocolConfigurations, static_cast<std::int64_t>(combinations.size() * axis.values->size()),
+                t.place(*axis.values));
     std::vector<Settings> longer;
     for (const Settings& combination : combinations) {
       for (const toml::node& value : *axis.values) {
@@ -232,6 +237,8 @@ void equalise(const TomlTable& file, std::vector<Entry>& entries, bool pad) {
     return a.configurations() < b.configurations();
   });
   const std::size_t wanted = most->configurations();
+  check_limit(limits::kProtocolConfigurations, static_cast<std::int64_t>(wanted * entries.size()),
+              file.place(*most->node));
   for (Entry& e : entries) {
     if (e.configurations() == wanted) continue;
     const std::string difference = "contestant " + e.contestant.name + " tries " + std::to_string(e.configurations()) +
@@ -254,6 +261,7 @@ std::vector<Entry> read_contestants(const TomlTable& file, const std::string& wh
                                     const std::vector<double>& learning_rates) {
   const toml::array* list = file.at("contestant").as_array();
   if (!list || list->size() < 2) file.reject_key("contestant", "must be two or more tables [[contestant]]");
+  check_limit(limits::kProtocolList, static_cast<std::int64_t>(list->size()), file.place(*list));
   std::vector<Entry> entries;
   for (const toml::node& node : *list) {
     if (!node.is_table()) file.reject_key("contestant", "must be two or more tables [[contestant]]");

@@ -16,6 +16,8 @@ namespace {
 // Of the input, for the network on a CPU: more pictures at once take no less time each there, only more memory.
 constexpr std::int64_t kPixelsAtOnce = 1 << 19;
 
+constexpr const char* kNotFinite = "the network gives values that are not finite: its weights are damaged or too large";
+
 /// The logit of a probability; of 0: minus infinity.
 float logit_of(double p) { return p > 0 ? static_cast<float>(std::log(p / (1 - p))) : -INFINITY; }
 
@@ -45,6 +47,13 @@ void find_kept(const RetinaNet& model, const RetinaNet::Output& output, const Te
               kept);
 }
 
+/// Throws Error for logits that are not finite, which no threshold lets through: nothing would be found, without a
+/// word. Looked at are those of the coarsest level, which see the most of a picture and are few.
+void check_finite(const Pyramid& logits) {
+  const std::vector<float> values = logits.level(logits.levels.count - 1).cast(DType::f32).to_vector<float>();
+  DIOPTER_CHECK(std::all_of(values.begin(), values.end(), [](float v) { return std::isfinite(v); }), kNotFinite);
+}
+
 /// The kept boxes [images, max_detections] in the original pictures: those of the batch from `first` on.
 std::vector<std::vector<DetectedBox>> in_originals(const Config::Detect& rule, const KeptBox* kept, const Batch& batch,
                                                    int first, int images) {
@@ -53,6 +62,8 @@ std::vector<std::vector<DetectedBox>> in_originals(const Config::Detect& rule, c
     const float *size = &batch.sizes[2 * (first + n)], *original = &batch.original_sizes[2 * (first + n)];
     for (int i = 0; i < rule.max_detections && kept[i].label >= 0; ++i) {
       Box box = kept[i].box;
+      DIOPTER_CHECK(std::isfinite(box.x1) && std::isfinite(box.y1) && std::isfinite(box.x2) && std::isfinite(box.y2),
+                    kNotFinite);
       if (to_original(box, size, original, !rule.clip_before_nms)) {
         result[n].push_back({box, kept[i].label, kept[i].score});
       }
@@ -73,7 +84,9 @@ std::vector<std::vector<DetectedBox>> Detector::operator()(const Batch& batch) {
   std::vector<std::vector<DetectedBox>> found;
   for (int first = 0; first < batch.images; first += at_once) {
     const Variable part(input.slice(first, std::min(first + at_once, batch.images)));
-    for (auto& of_image : detections_of(model_, model_(part), batch, first)) found.push_back(std::move(of_image));
+    const RetinaNet::Output output = model_(part);
+    check_finite(output.logits);
+    for (auto& of_image : detections_of(model_, output, batch, first)) found.push_back(std::move(of_image));
   }
   return found;
 }

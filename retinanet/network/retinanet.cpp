@@ -28,10 +28,10 @@ RetinaNet::BackboneWithFpn::BackboneWithFpn(const Config::Model& model, InitRand
   add_module("fpn", fpn);
 }
 
-RetinaNet::RetinaNet(const Config& config, int classes, InitialWeights weights)
+RetinaNet::RetinaNet(const Config& config, int classes, InitialWeights weights, double most_weights)
     : config_(config),
       classes_(classes),
-      random_(static_cast<std::uint64_t>(config.train.seed), weights),
+      random_(static_cast<std::uint64_t>(config.train.seed), weights, most_weights),
       backbone_(config.model, random_),
       head_(config.model, cells_of(config.anchors), classes, random_) {
   add_module("backbone", backbone_);

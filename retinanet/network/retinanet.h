@@ -16,8 +16,9 @@ namespace diopter {
 class RetinaNet : public Module {
  public:
   /// Initialised from config.train.seed; weights are the same for the same seed everywhere. config.model.weights is not
-  /// read here.
-  RetinaNet(const Config& config, int classes, InitialWeights weights = InitialWeights::random);
+  /// read here. `most_weights`: of its convolutions, more of which are an Error before they take memory.
+  RetinaNet(const Config& config, int classes, InitialWeights weights = InitialWeights::random,
+            double most_weights = INFINITY);
 
   struct Output {
     Pyramid logits;  // [rows, cells * classes], of the precision's type

@@ -37,6 +37,20 @@ Config parse_config_of(const Checkpoint& checkpoint, const std::string& text) {
   }
 }
 
+/// A list of integers; for anything else json::exception.
+std::vector<std::int64_t> integers(const nlohmann::json& list) {
+  std::vector<std::int64_t> values;
+  for (const nlohmann::json& value : list.get_ref<const nlohmann::json::array_t&>()) {
+    // A number without a sign is stored as unsigned; get would convert other numbers, too, whether they fit or not.
+    if (value.is_number_unsigned()) {
+      values.push_back(static_cast<std::int64_t>(value.get_ref<const nlohmann::json::number_unsigned_t&>()));
+    } else {
+      values.push_back(value.get_ref<const nlohmann::json::number_integer_t&>());
+    }
+  }
+  return values;
+}
+
 }  // namespace
 
 bool is_diopter_checkpoint(const Checkpoint& checkpoint) {
@@ -56,7 +70,7 @@ RunState parse_run_state(const Checkpoint& checkpoint) {
   state.config = parse_config_of(checkpoint, text("config"));
   try {
     state.classes = parse_json(text("classes")).get<std::vector<std::string>>();
-    state.category_ids = parse_json(text("category_ids")).get<std::vector<std::int64_t>>();
+    state.category_ids = integers(parse_json(text("category_ids")));
     state.iteration = std::stoll(text("iteration"));
     state.normaliser = std::stod(text("normaliser"));
     state.best_ap = std::stod(text("best_ap"));

@@ -1,10 +1,13 @@
 #include "retinanet/weights/weights.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "engine/files/torch_file.h"
+#include "kernels/base/limits.h"
 #include "kernels/base/text.h"
 #include "retinanet/config/config_text.h"
+#include "retinanet/config/configure.h"
 #include "retinanet/detection/anchors_for_levels.h"
 #include "retinanet/weights/coco_classes.h"
 #include "retinanet/weights/foreign_weights.h"
@@ -110,6 +113,50 @@ void take_averages(Checkpoint& checkpoint, bool averaged) {
   for (const auto& [name, tensor] : averages) checkpoint.tensors[name] = tensor;
 }
 
+/// A model for the weights. Their settings may come from anywhere: it takes no more memory than a file of the tensors'
+/// size may. (A network that is a little larger is made: then the tensor that is missing is named.)
+std::unique_ptr<RetinaNet> model_of(const Weights& weights) {
+  std::int64_t bytes = 0;
+  for (const auto& [name, tensor] : weights.checkpoint.tensors) bytes += static_cast<std::int64_t>(tensor.bytes());
+  const double most = static_cast<double>(limits::memory(bytes)) / sizeof(float);
+  try {
+    return std::make_unique<RetinaNet>(weights.state.config, static_cast<int>(weights.state.classes.size()),
+                                       InitialWeights::unset, most);
+  } catch (const Error& error) {
+    fail(weights.checkpoint.file, ": ", error.what());
+  }
+}
+
+/// Throws Error naming the first tensor with a value that is not finite: it would find nothing, without a word.
+void check_finite(const RetinaNet& model, const std::string& file) {
+  for (const NamedBuffer& t : model_state(model)) {
+    const float* values = t.tensor.data<float>();
+    const auto bad = std::count_if(values, values + t.tensor.size(), [](float v) { return !std::isfinite(v); });
+    DIOPTER_CHECK(bad == 0, file, ": tensor ", t.name, " has ", bad, " values that are not finite, of ",
+                  t.tensor.size());
+  }
+}
+
+/// What `check` says of settings from a stranger's file, or that follow from its tensors.
+template <class Check>
+void check_settings(const Weights& weights, Check check) {
+  try {
+    check(weights.state.config);
+  } catch (const Error& error) {
+    fail(weights.checkpoint.file, " (configuration): ", error.what());
+  }
+}
+
+/// Each value alone: numbers of levels and sizes that nothing breaks.
+void check_ranges(const Config& config) {
+  for (const Key& key : keys_with(config.loss.kind)) key.check(config);
+}
+
+void check_network(const Config& config) {
+  check_config(config);
+  check_backbone(config.model);
+}
+
 }  // namespace
 
 Weights read_weights(const std::string& file) {
@@ -120,6 +167,7 @@ Weights read_weights(const std::string& file) {
     weights.kind = "Diopter RetinaNet with " + weights.state.config.model.backbone;
     weights.backbone_only = weights.state.classes.empty();
     take_averages(weights.checkpoint, weights.state.average_updates > 0);
+    check_settings(weights, check_ranges);
     return weights;
   }
   const ForeignWeights foreign = recognise(weights.checkpoint);
@@ -129,6 +177,7 @@ Weights read_weights(const std::string& file) {
   weights.backbone_only = foreign.outputs == 0;
   weights.labels_are_ids = foreign.labels_are_ids;
   weights.notes = foreign.notes;
+  check_settings(weights, check_ranges);
   for (const Category& c : default_classes(foreign.outputs, foreign.labels_are_ids, weights.names_known)) {
     weights.state.classes.push_back(c.name);
     weights.state.category_ids.push_back(c.id);
@@ -192,14 +241,13 @@ LoadedModel load_model(const std::string& file, Device device) {
   const Weights weights = read_weights(file);
   DIOPTER_CHECK(!weights.backbone_only, file,
                 ": holds a backbone only, which can be a start (model.weights) but cannot detect");
-  const RunState& state = weights.state;
-  const int classes = static_cast<int>(state.classes.size());
-  LoadedModel loaded{std::make_unique<RetinaNet>(state.config, classes, InitialWeights::unset), state.classes,
-                     state.category_ids};
+  LoadedModel loaded{model_of(weights), weights.state.classes, weights.state.category_ids};
   load_into(*loaded.model, weights);
+  check_settings(weights, check_network);  // of tensors that fit: else what does not fit is said
+  check_finite(*loaded.model, file);
   loaded.model->set_training(false);
   loaded.model->move_to(device);
-  loaded.model->set_precision(state.config.detect.precision);
+  loaded.model->set_precision(weights.state.config.detect.precision);
   return loaded;
 }
 

@@ -25,7 +25,7 @@ struct Weights {
 };
 
 /// Reads a checkpoint of diopter, or of PyTorch, torchvision or Detectron2 (.safetensors, .pth, .pt, .pkl).
-/// Throws Error naming file and place for any other file.
+/// Throws Error naming file and place for any other file, and for settings that no configuration may have.
 Weights read_weights(const std::string& file);
 
 /// Classes of a network with `outputs` outputs whose file names none: those of COCO for 80 outputs and for
@@ -52,7 +52,8 @@ struct LoadedModel {
 
 /// Loads a checkpoint of a detector, of any kind that read_weights knows; the moving average of the weights is taken
 /// where there is one. It detects in its configuration's detect.precision. Throws Error when the file is no such
-/// checkpoint, naming the first tensors that differ.
+/// checkpoint, naming the first tensors that differ, when its settings describe a larger network than its tensors, and
+/// when a tensor has values that are not finite, naming it.
 LoadedModel load_model(const std::string& file, Device device = Device::cpu);
 
 }  // namespace diopter

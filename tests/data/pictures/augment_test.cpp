@@ -6,6 +6,7 @@
 
 #include "tests/support/catch.h"
 #include "tests/support/compare.h"
+#include "tests/support/files.h"
 
 using namespace diopter;
 using test::require_close;
@@ -117,6 +118,17 @@ TEST_CASE("sizes after resizing are those of the reference implementations") {
 
   CHECK(resized(exact(160), 0, 640, 480) == std::pair(160, 160));
   CHECK_THROWS(resized(rule, 0, 0, 5));
+}
+
+TEST_CASE("a picture that would be enlarged beyond the limit is an error before it takes memory") {
+  ResizeRule rule;
+  rule.kind = ResizeRule::Kind::exact;
+  rule.max_size = 30000;
+  ImageRecord record;
+  record.name = "a.png";
+  const Image image{2, 1, std::vector<std::uint8_t>(6)};
+  CHECK(test::error_of([&] { prepare(image, record, rule, {}); }) ==
+        "a.png, resized: pixels at the network's input: 900000000, at most 67108864");
 }
 
 TEST_CASE("prepare normalises, resizes and scales the boxes") {

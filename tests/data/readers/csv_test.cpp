@@ -1,5 +1,7 @@
 #include "data/readers/csv.h"
 
+#include <ctime>
+
 #include "tests/support/catch.h"
 #include "tests/support/files.h"
 
@@ -93,6 +95,17 @@ TEST_CASE("the trees' CSV file is read") {
   REQUIRE(dataset.images.size() == 1);
   CHECK(dataset.images[0].annotations.size() == 61);
   CHECK(dataset.images[0].annotations[0].rect.box() == Box{203, 67, 227, 90});
+}
+
+TEST_CASE("CSV: a class a line takes time in proportion to the lines") {
+  const TemporaryFolder folder;
+  constexpr int kLines = 100000;
+  std::string text;
+  for (int i = 0; i < kLines; ++i) text += "a.jpg,0,0,9,9,class " + std::to_string(i) + "\n";
+  const std::string file = folder.write("a.csv", text);
+  const std::clock_t begin = std::clock();
+  CHECK(read_csv(file, "").categories.size() == kLines);
+  CHECK(static_cast<double>(std::clock() - begin) / CLOCKS_PER_SEC < 10);
 }
 
 TEST_CASE("class names that are not UTF-8 are refused where they stand") {

@@ -215,9 +215,26 @@ TEST_CASE("Checkpoint: files that are something else are errors") {
         "tensor w: offsets do not fit its shape [4294967296,4294967296]");
   CHECK(tensor_error("F32", "[9223372036854775807,2]", "[0,8]") ==
         "tensor w: offsets do not fit its shape [9223372036854775807,2]");
+  CHECK(tensor_error("F32", "[0,1000]", "[0,0]") == "tensor w: offsets do not fit its shape [0,1000]");
   CHECK(tensor_error("F32", "[2]", "[18446744073709551600,18446744073709551608]").rfind("truncated at offset ", 0) ==
         0);
   CHECK(tensor_error("F32", "[1]", "[0,4]") == "4 bytes after the last tensor, at offset 66");
+}
+
+TEST_CASE("Checkpoint: tensors that overlap or leave bytes out are refused") {
+  const TemporaryFolder folder;
+  const auto load = [&](const std::string& a, const std::string& b) {
+    const auto entry = [](const std::string& name, const std::string& offsets) {
+      return '"' + name + R"(":{"dtype":"U8","shape":[4],"data_offsets":[)" + offsets + "]}";
+    };
+    const std::string file = folder.write("x", file_of("{" + entry("a", a) + "," + entry("b", b) + "}", "12345678"));
+    return error_of([&] { load_checkpoint(file); });
+  };
+  CHECK(load("0,4", "4,8").empty());
+  CHECK(load("4,8", "0,4").empty());
+  CHECK(contains(load("0,4", "0,4"), " overlaps another one, at offset "));
+  CHECK(contains(load("2,6", "4,8"), "2 bytes before tensor a belong to none, at offset "));
+  CHECK(contains(load("0,4", "3,7"), "tensor b overlaps another one, at offset "));
 }
 
 TEST_CASE("Checkpoint: a header with any byte changed is read or refused") {

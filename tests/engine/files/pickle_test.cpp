@@ -173,14 +173,14 @@ TEST_CASE("Pickle: a few bytes cannot take much memory") {
   // Deep nesting, endless marks and copies of the same values.
   const Pickle deep = read("\x80\x02)" + std::string(1000000, '\x85') + ".");
   CHECK(deep.value().items.size() == 1);
-  CHECK(contains(error("\x80\x02" + std::string(3000000, 'N')), "more than 2097152 values"));
-  CHECK(contains(error("\x80\x02" + std::string(3000000, '(')), "more than 2097152 values"));
-  CHECK(contains(error("\x80\x02N" + std::string(3000000, '2')), "more than 2097152 values"));
+  CHECK(contains(error("\x80\x02" + std::string(3000000, 'N')), "more than 1048576 values"));
+  CHECK(contains(error("\x80\x02" + std::string(3000000, '(')), "more than 1048576 values"));
+  CHECK(contains(error("\x80\x02N" + std::string(3000000, '2')), "more than 1048576 values"));
   std::string copies = "\x80\x02]q\x01("s;
   for (int i = 0; i < 10000; ++i) copies += "K\x01K\x01\x86";
   copies += "e0ccollections\nOrderedDict\nq\x02"s + "0";
   for (int i = 0; i < 1000; ++i) copies += "h\x02h\x01\x85R0"s;
-  CHECK(contains(error(copies + "N."), "more than 2097152 values"));
+  CHECK(contains(error(copies + "N."), "more than 1048576 values"));
   std::string texts = "\x80\x02"s + "c_codecs\nencode\nq\x01" + "0X\x00\x10\x00\x00"s + std::string(4096, 'a') +
                       "q\x02"s + "0X\x06\x00\x00\x00latin1q\x03"s + "0";
   for (int i = 0; i < 100; ++i) texts += "h\x01h\x02h\x03\x86R0";

@@ -169,6 +169,7 @@ TEST_CASE("torch files: views are compared with their storages") {
   CHECK(contains(error(zero + tuple("N", two) + tuple(two, one)), "no natural number"));
   CHECK(contains(error(zero + tuple(huge, huge) + tuple(zero, zero)), "has a size that the file cannot hold"));
   CHECK(contains(error(zero + tuple(large, one) + tuple(zero, zero)), "has a size that the file cannot hold"));
+  CHECK(contains(error(zero + tuple(large, zero) + tuple(zero, zero)), "has a size that the file cannot hold"));
   CHECK(contains(error(zero + "(" + one + one + one + one + one + one + "t" + tuple(one, one)), "has 6 dimensions"));
   CHECK(contains(error(zero + "(" + one + one + one + "t" + tuple(one, one)), "not as many strides as sizes"));
   CHECK(contains(error(zero + zero + tuple(one, one)), "argument 2 of torch._utils._rebuild_tensor_v2"));
@@ -239,6 +240,20 @@ TEST_CASE("torch files: members of a zip archive that are the same bytes are too
   CHECK(one.tensors.at("0").shape() == Shape{1000});
   CHECK(contains(error_of([&] { load_torch_file(folder.write("three.pth", overlapping_zip("012"))); }),
                  "three.pth: its members overlap, a/data/"));
+}
+
+TEST_CASE("torch files: the same text many times, or endless sizes, are too much") {
+  const TemporaryFolder folder;
+  const auto error = [&](const std::string& bytes) {
+    return error_of([&] { load_torch_file(folder.write("x.pkl", bytes)); });
+  };
+  // Entries of a few bytes each, all with one long text.
+  const std::string size = "\x20\x4e\x00\x00"s;  // 20,000
+  std::string texts = "\x80\x02}(U\x01.X"s + size + std::string(20000, 'x') + "q\x01";
+  for (char c = 'a'; c <= 'z'; ++c) texts += "U\x01"s + c + "h\x01";
+  CHECK(contains(error(texts + "u."), "need far more memory than the file"));
+  // Sizes are counted before they are read.
+  CHECK(contains(error(legacy_file("K\x00("s + std::string(40000, ')') + "tK\x01\x85")), "has 40000 dimensions"));
 }
 
 TEST_CASE("torch files: what is wrong is named") {

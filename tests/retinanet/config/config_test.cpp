@@ -374,6 +374,38 @@ TEST_CASE("a key that came later counts in hashes once its value is another than
   CHECK(hashed_text(config, keys) == format_config(config));
 }
 
+TEST_CASE("TOML that is too deep is refused with its line") {
+  const auto error = [](const std::string& text) { return error_of([&] { parse_config(text, "c.toml"); }); };
+  const auto dotted = [](int parts) {
+    std::string key = "a";
+    for (int i = 1; i < parts; ++i) key += ".a";
+    return key;
+  };
+  const std::string keys = ": parts of a dotted key: 17, at most 16";
+  const std::string depth = ": values inside each other: 17, at most 16";
+  CHECK(error("\n[" + dotted(100000) + "]\n") == "c.toml:2" + keys);
+  CHECK(error(dotted(17) + " = 1\n") == "c.toml:1" + keys);
+  CHECK(error("x = { y = 1, " + dotted(17) + " = 1 }\n") == "c.toml:1" + keys);
+  CHECK(error("a . 'a'.\"a\"" + std::string(14, '.') + "a = 1") == "c.toml:1" + keys);
+  CHECK(error("x = " + std::string(17, '[')) == "c.toml:1" + depth);
+  CHECK(error("x = " + std::string(200000, '[')) == "c.toml:1" + depth);
+  CHECK(contains(error(dotted(16) + " = 1\n"), "unknown key a.a."));
+  CHECK(contains(error("x = " + std::string(16, '[') + std::string(16, ']')), "unknown key x"));
+  // Dots and brackets of strings and comments, and of one value after another, do not count.
+  const std::string many = std::string(50, '.') + std::string(50, '['), three(3, '\''), quotes(3, '"');
+  for (const std::string& text :
+       {"# " + many, "x = \"" + many + "\\\"" + many + "\"", "x = '" + many + "\\'",
+        "x = " + quotes + "\n" + many + "\"\"" + many + "\\" + quotes + "\"" + quotes,
+        "x = " + three + many + "\n''" + many + three + "''",
+        std::string("x = [1.5, 1.5, 1.5, 1.5, 1.5, 1.5, 1.5, 1.5, 1.5, 1.5, 1.5, 1.5, 1.5, 1.5, 1.5, 1.5, 1.5]")}) {
+    INFO(text);
+    CHECK(!contains(error(text + "\n"), "at most 16"));
+    // What follows is seen again, on its line.
+    CHECK(error(text + "\n" + dotted(17) + " = 1") ==
+          "c.toml:" + std::to_string(2 + std::count(text.begin(), text.end(), '\n')) + keys);
+  }
+}
+
 TEST_CASE("a TOML error names its line") {
   CHECK(contains(error_of([] { parse_config("[model]\nwidth = 16\nnorm = batch\n", "c.toml"); }), "c.toml:3: "));
   CHECK(!contains(error_of([] { parse_config("[model]\nwidth = 16\nnorm = batch\n", "c.toml"); }), "\n"));

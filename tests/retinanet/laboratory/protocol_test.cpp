@@ -144,6 +144,15 @@ TEST_CASE("what is wrong with a protocol is said with its line") {
   require_error("settings = [\"loss.gamma=2\"]", "grid.loss.gamma = [-1]",
                 "p.toml:31: loss.gamma must lie between 0 and 10");
   require_error("iterations = 6", "iterations = ", "p.toml:14: ");
+  std::string many = "[1";
+  for (int i = 2; i <= 201; ++i) many += ", " + std::to_string(i);
+  many += "]";
+  require_error("[0.02, 0.1]", many, "p.toml:19: learning rates, seeds or contestants: 201, at most 200");
+  require_error("[0.02, 0.1]", "{ from = 1, to = 2, count = 2000000000 }",
+                "p.toml:19: learning rates, seeds or contestants: 2000000000, at most 200");
+  require_error("seeds = [1, 2]", "seeds = " + many, "p.toml:23: learning rates, seeds or contestants: 201, at most");
+  require_error("settings = [\"loss.gamma=2\"]", "grid.train.momentum = " + many + "\ngrid.loss.gamma = " + many,
+                "p.toml:31: configurations of all contestants: 40401, at most 2000");
 }
 
 TEST_CASE("data may be divided by a seed, or given as three sets") {

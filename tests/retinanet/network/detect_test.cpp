@@ -8,6 +8,7 @@
 #include "tests/retinanet/support.h"
 #include "tests/support/catch.h"
 #include "tests/support/devices.h"
+#include "tests/support/files.h"
 
 #ifdef DIOPTER_HOST_EXECUTOR
 #include "kernels/host_executor/copies.h"
@@ -108,6 +109,18 @@ TEST_CASE("clipping after NMS drops boxes outside the picture") {
       require_box(found[0], {0, 0, 16, 16}, 1, 0.9);
     }
   }
+}
+
+TEST_CASE("a network whose values are not finite is an error, not one that finds nothing") {
+  const std::string rule = "the network gives values that are not finite: its weights are damaged or too large";
+  const auto error = [](const std::vector<float>& logits, const std::vector<float>& deltas) {
+    return test::error_of([&] { detect(Fixture(logits, deltas).model, grey(32, 32, 1, 1)); });
+  };
+  CHECK(error({NAN, NAN}, {0, 0, 0, 0}) == rule);
+  CHECK(error({0, INFINITY}, {0, 0, 0, 0}) == rule);
+  CHECK(error({logit(0.9), 0}, {0, NAN, 0, 0}) == rule);
+  CHECK(error({kNever, kNever}, {0, NAN, 0, 0}).empty());  // no box is asked for
+  CHECK(error({logit(0.9), 0}, {0, 0, 0, 0}).empty());
 }
 
 TEST_CASE("score threshold and number of detections") {

@@ -1,8 +1,10 @@
 #include <fstream>
 #include <functional>
+#include <limits>
 
 #include "engine/files/checkpoint.h"
 #include "kernels/base/files.h"
+#include "retinanet/config/configure.h"
 #include "retinanet/training/run_folder.h"
 #include "retinanet/training/trainer.h"
 #include "retinanet/weights/weights.h"
@@ -50,6 +52,37 @@ TEST_CASE("a checkpoint that cannot be used is refused") {
                  "tensor backbone.body.conv1.weight is missing"));
   CHECK(contains(changed([](Checkpoint& c) { c.tensors["backbone.extra"] = Tensor::zeros({1}); }),
                  "tensor backbone.extra has no place"));
+}
+
+TEST_CASE("a checkpoint whose settings describe a larger network than its tensors takes no memory for it") {
+  const ShapesOnDisk shapes;
+  const std::string folder = shapes.folder / "run", file = shapes.folder / "changed.safetensors";
+  Trainer(tiny_config({"train.stop_at=1"}), shapes.train, shapes.validation, folder).run({});
+  for (const char* setting : {"model.fpn_channels=4096", "model.width=4096"}) {
+    INFO(setting);
+    Checkpoint checkpoint = load_checkpoint(last_checkpoint(folder));
+    RunState state = parse_run_state(checkpoint);
+    set_config(state.config, setting);
+    put_run_state(checkpoint, state);
+    save_checkpoint(file, checkpoint);
+    CHECK(contains(error_of([&] { load_model(file); }), file + ": the network of its settings has more than "));
+  }
+}
+
+TEST_CASE("weights that are not finite are named") {
+  const ShapesOnDisk shapes;
+  const std::string folder = shapes.folder / "run", file = shapes.folder / "changed.safetensors";
+  Trainer(tiny_config({"train.stop_at=1"}), shapes.train, shapes.validation, folder).run({});
+  Checkpoint checkpoint = load_checkpoint(last_checkpoint(folder));
+  const std::string name = "head.regression_head.bbox_reg.bias";
+  const Tensor& bias = checkpoint.tensors.at(name);
+  std::vector<float> values = bias.to_vector<float>();
+  values.back() = std::numeric_limits<float>::quiet_NaN();
+  values.front() = std::numeric_limits<float>::infinity();
+  bias.copy_from_host(values.data());
+  save_checkpoint(file, checkpoint);
+  CHECK(error_of([&] { load_model(file); }) ==
+        file + ": tensor " + name + " has 2 values that are not finite, of " + std::to_string(values.size()));
 }
 
 }  // namespace
