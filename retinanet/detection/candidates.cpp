@@ -1,15 +1,32 @@
 #include "retinanet/detection/candidates.h"
 
+#include <algorithm>
+
 #include "kernels/detection/top_k.h"
 #include "kernels/toolkit/dispatch.h"
 #include "retinanet/detection/losses.h"
 
 namespace diopter {
 
+namespace {
+
+/// Values of one picture on the level that has the most: no more candidates of it are to be had.
+std::int64_t most_of_a_level(const Pyramid& values) {
+  std::int64_t rows = 0;
+  for (int l = 0; l < values.levels.count; ++l) {
+    rows = std::max(rows, std::int64_t{values.levels.level[l].h} * values.levels.level[l].w);
+  }
+  return rows * values.channels();
+}
+
+}  // namespace
+
 Candidates find_candidates(const CandidateRule& rule, const AnchorGrid& grid, int classes, const Pyramid& values,
                            const Pyramid& deltas, const Tensor& image_sizes) {
   const Device device = values.rows.value().device();
-  const int images = values.levels.level[0].n, levels = grid.levels, k = rule.top_k, capacity = levels * k;
+  const int images = values.levels.level[0].n, levels = grid.levels;
+  const int k = static_cast<int>(std::min<std::int64_t>(rule.top_k, most_of_a_level(values)));
+  const int capacity = levels * k;
   const auto integers = [&](const Shape& shape) { return Tensor::empty(shape, DType::i32, device); };
   const auto floats = [&](const Shape& shape) { return Tensor::empty(shape, DType::f32, device); };
   Candidates found;
