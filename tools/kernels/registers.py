@@ -85,15 +85,23 @@ def rows_of(usage, names):
     return rows
 
 
+def plain_key(key):
+    file, kernel = key.split()
+    return f"{Path(file).name} {kernel}"
+
+
+def shown(key):
+    file, kernel = key.split()
+    return f"{Path(file).stem}: `{kernel}`"
+
+
 def print_comparison(rows, before, arch):
     print(f"| kernel ({arch}) | instantiations | registers before | now | threads before | now | shared memory before | now |")
     print("|---|---|---|---|---|---|---|---|")
-    by_name = {}  # files have moved, kernels kept their names
-    for key, row in before.items():
-        by_name.setdefault(key.split()[1], row)
+    by_name = {plain_key(key): row for key, row in before.items()}  # files may have moved to another folder
     for key, row in rows.items():
-        old, now = by_name.get(key.split()[1], {}).get(arch), row[arch]
-        cells = [f"`{key.split()[1]}`", str(len(now["registers"]))]
+        old, now = by_name.get(plain_key(key), {}).get(arch), row[arch]
+        cells = [shown(key), str(len(now["registers"]))]
         for figure in ("registers", "threads", "shared"):
             cells += [span(old[figure]) if old else "", span(now[figure])]
         print("| " + " | ".join(cells) + " |")
@@ -104,7 +112,7 @@ def print_table(rows, archs):
     print("|---|---|---|" + "---|" * len(archs))
     for key, row in rows.items():
         first = row[archs[0]]
-        cells = [f"`{key.split()[1]}`", str(len(first["registers"])), span(first["shared"])]
+        cells = [shown(key), str(len(first["registers"])), span(first["shared"])]
         cells += [f"{span(row[a]['registers'])}, {span(row[a]['threads'])}" for a in archs]
         print("| " + " | ".join(cells) + " |")
 
@@ -124,7 +132,8 @@ def main():
         parser.error("there is no nvcc")
     before = json.loads(args.before.read_text()) if args.before else None
 
-    files = sorted((args.source / "kernels").rglob("*.cu"))
+    # NAME_host.cu is for the host executor only.
+    files = sorted(f for f in (args.source / "kernels").rglob("*.cu") if not f.stem.endswith("_host"))
     if not files:
         parser.error(f"{args.source}/kernels holds no .cu")
     generated = next(iter(sorted(args.source.glob("build/*/generated/loss_list.h"))), None)
