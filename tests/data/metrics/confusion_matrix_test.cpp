@@ -30,6 +30,16 @@ TEST_CASE("classes that are taken for others are counted", "[confusion_matrix]")
   CHECK(confusion_matrix(truth, detections, 0.2).at(1, 1) == 1);
 }
 
+TEST_CASE("from an IoU of a half on a detection is of the object", "[confusion_matrix]") {
+  const Dataset truth = make_dataset({1}, {1}, {{1, 1, 1, {0, 0, 20, 20}, 400}});
+  const auto found = [&](double height) {
+    return confusion_matrix(truth, {{1, 1, {0, 0, 20, height}, 0.9}}, 0.5).at(0, 0);
+  };
+  CHECK(found(10) == 1);
+  CHECK(found(9) == 0);
+  CHECK(found(41) == 0);
+}
+
 TEST_CASE("a confusion matrix of nothing", "[confusion_matrix]") {
   CHECK(confusion_matrix({}, {}, 0).counts == std::vector<std::int64_t>{0});
 }
