@@ -278,6 +278,45 @@ TEST_CASE("a crop has the centres from its first pixel up to, and without, its e
   }
 }
 
+TEST_CASE("a crop lies anywhere, up to the picture's borders, and is never empty") {
+  const Image image = patterned(24, 16), pixel = patterned(1, 1);
+  AugmentOptions options = nothing();
+  options.crop = 1;
+  options.crop_min = 0.2f;
+  ResizeRule as_it_is = keep(1000);
+  as_it_is.enlarge = false;
+  int at_begin = 0, at_end = 0;
+  for (std::uint64_t i = 0; i < 300; ++i) {
+    Philox random(12, i), same(12, i);
+    const Sample sample = augment(image, record_of(image, {}), as_it_is, options, kRaw, random);
+    if (sample.width == 24) continue;
+    const auto is = [&](int x, int y, int of_x, int of_y) {
+      const float* p = &sample.pixels[static_cast<std::size_t>(y * sample.width + x) * 3];
+      return std::equal(p, p + 3, image.pixel(of_x, of_y));
+    };
+    for (int y = 0; y < 16; ++y) at_begin += is(0, 0, 0, y), at_end += is(sample.width - 1, 0, 23, y);
+    const Sample least = augment(pixel, record_of(pixel, {}), keep(1), options, kRaw, same);
+    REQUIRE(least.pixels.size() == 3);
+  }
+  CHECK(at_begin > 10);
+  CHECK(at_end > 10);
+}
+
+TEST_CASE("Pillow's filter leaves left and right where they are, unless there is a flip") {
+  const Image image = with_rectangle(20, 10, 0, 0, 6, 10);
+  ResizeRule rule = exact(10);
+  rule.filter = ResizeRule::Filter::pillow;
+  const Sample sample = prepare(image, record_of(image, {}), rule, kRaw);
+  CHECK(sample.pixels[0] == 255);
+  CHECK(sample.pixels[9 * 3] == 0);
+  AugmentOptions options = nothing();
+  options.flip = 1;
+  Philox random(1, 1);
+  const Sample flipped = augment(image, record_of(image, {}), rule, options, kRaw, random);
+  CHECK(flipped.pixels[0] == 0);
+  CHECK(flipped.pixels[9 * 3] == 255);
+}
+
 TEST_CASE("a crop after an enlarging jitter lies anywhere, from the first pixel to the last") {
   const Image image = patterned(3, 3);
   AugmentOptions options = nothing();
