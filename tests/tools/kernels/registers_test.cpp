@@ -55,7 +55,8 @@ TEST_CASE("registers.py: beside what was written down; spills and unknown archit
   const std::string file = tree.folder.path() + "/before.json";
   CHECK(tree.registers("--arch sm_90 --json " + file).exit_code == 0);
   const Outcome compared = tree.registers("--arch sm_90 --before " + file);
-  CHECK(contains(compared.out, "| reduce: `sum_kernel` | 2 | 40 - 72 | 40 - 72 | 768 - 1536 | 768 - 1536 | 0 - 64 | 0 - 64 |"));
+  CHECK(contains(compared.out,
+                 "| reduce: `sum_kernel` | 2 | 40 - 72 | 40 - 72 | 768 - 1536 | 768 - 1536 | 0 - 64 | 0 - 64 |"));
   const Outcome spilled = tree.registers("--arch sm_90", 16);
   CHECK(spilled.exit_code == 1);
   CHECK(contains(spilled.err, "kernels/nn/reduce.cu: _ZN7diopter4cuda10sum_kernelIdEEvPKT_ spills 16 bytes on sm_90"));
