@@ -49,7 +49,8 @@ class Rules(unittest.TestCase):
         self.assertEqual([m.new for m in rules.mutants_of("a.cpp", "/*\n a < b\n*/\nreturn a > b;\n")], ["return a >= b;"])
 
     def test_lines_are_found_by_content(self):
-        mutant = rules.parse_list("# remark\na.cpp\n- return 1;\n+ return 2;\n= why\n", "list")[0]
+        block = ["a.cpp", "- return 1;", "+ return 2;", "= why"]
+        mutant = rules.parse_list("\n".join(["# remark", *block]), "list")[0]
         self.assertEqual((mutant.file, mutant.reason), ("a.cpp", "why"))
         self.assertEqual(rules.applied(mutant, "x\n  return 1;\n"), "x\n  return 2;\n")
         self.assertEqual(rules.placed(mutant, "x\n  return 1;\n").line, 2)
