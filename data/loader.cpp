@@ -181,6 +181,8 @@ struct Loader::State {
     std::shared_ptr<const Image> image;
     try {
       image = std::make_shared<const Image>(read_image(dataset.images[index].file));
+    } catch (const OutOfResources&) {  // another picture in its place would make it another run
+      throw;
     } catch (const Error& error) {
       const std::lock_guard lock(mutex);
       if (unreadable.emplace(index, error.what()).second) warnings.push_back(error.what());

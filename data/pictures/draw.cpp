@@ -9,6 +9,9 @@
 namespace diopter {
 namespace {
 
+constexpr int kLongestEnlarged = 4096;   // pixels: a strip of 20,000 x 10 stays what it is
+constexpr int kLongestJpegSide = 65535;  // pixels
+
 /// Half-open rectangle of pixels.
 struct PixelRect {
   int x1, y1, x2, y2;
@@ -98,9 +101,10 @@ void draw_box(Image& image, const Box& box, const std::string& label, Colour col
 }
 
 int enlarge(Image& image, int side) {
-  const int shorter = std::min(image.width, image.height);
+  const auto [shorter, longer] = std::minmax(image.width, image.height);
   if (shorter <= 0 || shorter >= side) return 1;
-  const int factor = (side + shorter - 1) / shorter;
+  const int factor = std::min((side + shorter - 1) / shorter, std::max(1, kLongestEnlarged / longer));
+  if (factor == 1) return 1;
   Image large{image.width * factor, image.height * factor, {}};
   large.rgb.resize(image.rgb.size() * factor * factor);
   for (int y = 0; y < large.height; ++y) {
@@ -110,9 +114,22 @@ int enlarge(Image& image, int side) {
   return factor;
 }
 
+int reduce(Image& image, int side) {
+  const int divisor = (std::max(image.width, image.height) + side - 1) / side;
+  if (divisor <= 1) return 1;
+  Image small{(image.width + divisor - 1) / divisor, (image.height + divisor - 1) / divisor, {}};
+  small.rgb.resize(std::size_t{3} * small.width * small.height);
+  for (int y = 0; y < small.height; ++y) {
+    for (int x = 0; x < small.width; ++x) std::copy_n(image.pixel(x * divisor, y * divisor), 3, small.pixel(x, y));
+  }
+  image = std::move(small);
+  return divisor;
+}
+
 Image draw_detections(Image image, const std::vector<Annotation>& truth, const std::vector<DetectedBox>& detections,
                       const std::vector<std::string>& classes, float min_score) {
-  const float factor = static_cast<float>(enlarge(image, 384));
+  const float divisor = static_cast<float>(reduce(image, kLongestJpegSide));
+  const float factor = static_cast<float>(enlarge(image, 384)) / divisor;
   const auto enlarged = [factor](const Box& b) {
     return Box{b.x1 * factor, b.y1 * factor, b.x2 * factor, b.y2 * factor};
   };

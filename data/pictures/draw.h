@@ -21,11 +21,15 @@ Colour class_colour(int category);
 /// Characters outside ASCII are shown as '?'.
 void draw_box(Image& image, const Box& box, const std::string& label, Colour colour);
 
-/// Enlarges the picture by an integer factor so that its shorter side has at least `side` pixels; `factor` is returned.
+/// Enlarges the picture by an integer factor so that its shorter side has at least `side` pixels, but the longer one no
+/// more than 4096; the factor is returned.
 int enlarge(Image& image, int side);
 
+/// Takes every n-th pixel both ways so that no side is longer than `side`; n is returned.
+int reduce(Image& image, int side);
+
 /// Draws the detections with at least `min_score`, and the ground truth's boxes thinly where there are any, onto the
-/// picture, enlarged when it is small.
+/// picture, enlarged when it is small, and reduced to what a JPEG file can hold.
 Image draw_detections(Image image, const std::vector<Annotation>& truth, const std::vector<DetectedBox>& detections,
                       const std::vector<std::string>& classes, float min_score);
 

@@ -52,7 +52,7 @@ void write_image(const std::string& file, const Image& image) {
     fail(file, ": cannot write: the extension must be .png, .jpg or .bmp");
   }
   DIOPTER_CHECK(written != 0, file, ": cannot write: the picture cannot be encoded");
-  write_file_atomically(file, bytes);
+  write_file_atomically(file, bytes, OnDisk::later);
 }
 
 void resize_bilinear(const float* in, int width, int height, float* out, int out_width, int out_height) {

@@ -13,6 +13,18 @@ class Error : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+/// The system has no memory or no file descriptors left: nothing is wrong with what was asked for.
+class OutOfResources : public Error {
+ public:
+  using Error::Error;
+};
+
+/// What was wanted is in what(); which setting makes it smaller is known further up.
+class OutOfMemory : public OutOfResources {
+ public:
+  using OutOfResources::OutOfResources;
+};
+
 /// Throws Error with the parts written one after another: fail(path, ": line ", line, ": no such class").
 template <class... Parts>
 [[noreturn]] void fail(const Parts&... parts) {

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstdlib>
 #include <cstring>
+#include <string>
 
 #include "kernels/base/check.h"
 
@@ -30,7 +31,10 @@ const bool pages_are_kept = [] {
 void* allocate(std::size_t bytes) {
   if (bytes == 0) return nullptr;
   void* block = std::aligned_alloc(kAlignment, (kAlignment + bytes + kAlignment - 1) / kAlignment * kAlignment);
-  DIOPTER_CHECK(block, "out of memory: ", bytes >> 20, " MiB wanted, ", allocated_bytes() >> 20, " MiB held");
+  if (!block) {
+    throw OutOfMemory("out of memory: " + std::to_string(bytes >> 20) + " MiB wanted, " +
+                      std::to_string(allocated_bytes() >> 20) + " MiB held");
+  }
   *static_cast<std::size_t*>(block) = bytes;
   const std::size_t now = allocated += bytes;
   std::size_t before = peak;

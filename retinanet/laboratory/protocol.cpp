@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "kernels/base/did_you_mean.h"
+#include "kernels/base/hash.h"
 #include "kernels/base/limits.h"
 #include "kernels/base/text.h"
 #include "retinanet/config/config_error.h"
@@ -386,9 +387,9 @@ Config run_config(const Protocol& protocol, const Contestant& contestant, const 
 }
 
 std::string protocol_hash(const Protocol& protocol) {
-  std::uint64_t hash = 0xcbf29ce484222325u;  // Fowler, Noll and Vo's offset and prime
-  for (const char c : canonical_text(protocol)) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3u;
-  return formatted("%016llx", static_cast<unsigned long long>(hash));
+  Fnv1a hash;
+  hash.add(canonical_text(protocol));
+  return hash.text();
 }
 
 }  // namespace diopter

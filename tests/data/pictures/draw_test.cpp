@@ -1,5 +1,6 @@
 #include "data/pictures/draw.h"
 
+#include <algorithm>
 #include <cstdlib>
 
 #include "tests/support/catch.h"
@@ -138,6 +139,32 @@ TEST_CASE("pictures are enlarged by whole factors") {
   }
   CHECK(enlarge(image, 2) == 1);
   CHECK(image.width == 3);
+}
+
+TEST_CASE("a long picture is not enlarged beyond bounds, and is reduced to what a file can hold") {
+  Image strip = black(2000, 10);
+  CHECK(enlarge(strip, 384) == 2);
+  CHECK(strip.width == 4000);
+  CHECK(strip.height == 20);
+  const Image longer = draw_detections(black(20000, 10), {}, {}, {}, 0.5f);
+  CHECK(longer.width == 20000);
+  CHECK(longer.height == 10);
+
+  Image pixels = black(7, 2);
+  for (int x = 0; x < 7; ++x) pixels.pixel(x, 0)[0] = static_cast<std::uint8_t>(x);
+  CHECK(reduce(pixels, 7) == 1);
+  CHECK(reduce(pixels, 3) == 3);
+  CHECK(pixels.width == 3);
+  CHECK(pixels.height == 1);
+  for (int x = 0; x < 3; ++x) CHECK(pixels.pixel(x, 0)[0] == 3 * x);
+
+  // A box on the last of five million pixels is on the last one drawn.
+  const std::vector<DetectedBox> detections{{{4999000, 0, 5000000, 1}, 0, 0.9f}};
+  const Image drawn = draw_detections(black(5000000, 1), {}, detections, {"thing"}, 0.5f);
+  CHECK(drawn.width <= 65535);
+  CHECK(drawn.height == 1);
+  CHECK(*std::max_element(drawn.pixel(drawn.width - 12, 0), drawn.pixel(drawn.width - 1, 0)) > 0);
+  CHECK(*std::max_element(drawn.pixel(0, 0), drawn.pixel(1000, 0)) == 0);
 }
 
 TEST_CASE("detections are drawn on the enlarged picture") {
