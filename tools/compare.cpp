@@ -9,6 +9,7 @@
 #include "engine/device.h"
 #include "kernels/base/check.h"
 #include "kernels/base/files.h"
+#include "kernels/base/folder_lock.h"
 #include "kernels/base/parallel.h"
 #include "kernels/base/text.h"
 #include "retinanet/laboratory/comparison.h"
@@ -27,7 +28,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr double kPatience = 60;  // seconds that runs of a study that was killed get to stop
+constexpr const char* kLock = "lock";  // a folder with this file is one that we made
+constexpr double kPatience = 60;       // seconds that runs of a study that was killed get to stop
 
 struct Request {
   std::string protocol, out, run, device = "auto";
@@ -88,7 +90,7 @@ Study open_or_create(const Request& request, const Source& protocol) {
     return study;
   } catch (const Error&) {  // nothing of it stays
     fs::remove_all(request.out + "/data");
-    fs::remove(request.out + "/lock");
+    fs::remove(request.out + "/" + kLock);
     if (fs::is_empty(request.out)) fs::remove(request.out);
     throw;
   }
@@ -103,10 +105,27 @@ RunnerOptions options_of(const Request& request) {
   return {jobs, request.threads > 0 ? request.threads : std::max(1, processors / jobs), request.device, request.exact};
 }
 
+/// The study's folder, made where it is missing and locked: also by the runs, which may outlive this process for a
+/// while when it is killed. Removes the temporary files of programs that were.
+std::unique_ptr<FolderLock> lock_study_folder(const std::string& folder, double patience_seconds) {
+  std::error_code error;
+  DIOPTER_CHECK(!fs::exists(folder) || fs::exists(folder + "/" + kLock) || fs::is_empty(folder, error), folder,
+                ": holds something that is no study; choose another folder");
+  fs::create_directories(folder, error);
+  DIOPTER_CHECK(!error, folder, ": cannot be made: ", error.message());
+  auto lock = std::make_unique<FolderLock>(folder, kLock, FolderLock::Children::hold, patience_seconds);
+  remove_temporary_files(folder);
+  remove_temporary_files(folder + "/data");
+  fs::directory_iterator runs(folder + "/runs", error);
+  for (; !error && runs != fs::directory_iterator(); runs.increment(error))
+    remove_temporary_files(runs->path().string());
+  return lock;
+}
+
 int run_study(const Request& request, const Source& protocol) {
   const RunnerOptions options = options_of(request);
   if (!protocol.text.empty()) parse_protocol(protocol.text, protocol.file);  // before a folder is made
-  const FolderLock lock(request.out, request.resume ? kPatience : 0);
+  const auto lock = lock_study_folder(request.out, request.resume ? kPatience : 0);
   const Study study = open_or_create(request, protocol);
   RunResults results = study.results();
   const std::int64_t total = number_of_runs(study.protocol());
@@ -143,9 +162,14 @@ int make_run(const Request& request) {
   const Study study = Study::open(request.out);
   const PlannedRun run = find_run(study.protocol(), study.results(), request.run);
   const Interrupt interrupt;
-  const auto result = study.run(
-      run, device_from_name(request.device), [] { return Interrupt::requested(); },
-      [](const std::string& message) { std::fprintf(stderr, "diopter: warning: %s\n", printable(message).c_str()); });
+  TrainerCallbacks callbacks;
+  callbacks.stop_requested = [] { return Interrupt::requested(); };
+  callbacks.save_requested = [] { return Interrupt::save_requested(); };
+  callbacks.message = [](const std::string& text) {
+    std::fprintf(stderr, "diopter: warning: %s\n", printable(text).c_str());
+  };
+  callbacks.skipped = [&](const std::string& reason) { callbacks.message("skipped " + reason); };
+  const auto result = study.run(run, device_from_name(request.device), callbacks);
   if (!result) return kInterrupted;
   std::printf("%s: AP %.1f\n", run.name.c_str(), 100 * result->stats.ap);
   return 0;

@@ -2,13 +2,33 @@
 // 0: done. 1: a fault of the program, or a check that failed. 2: input or a request that cannot be used.
 #include <cstdio>
 #include <exception>
+#include <filesystem>
+#include <new>
+#include <stdexcept>
+#include <string>
+#include <system_error>
 
 #include "kernels/base/check.h"
 #include "kernels/base/text.h"
 #include "kernels/toolkit/widest_vectors.h"
 #include "tools/command/command.h"
+#include "tools/command/interrupt.h"
+
+namespace {
+
+int refused(const std::string& line) {
+  std::fprintf(stderr, "diopter: %s\n", diopter::printable(line).c_str());
+  return 2;
+}
+
+int out_of_memory(const std::string& what) {
+  return refused(what + ": lower train.batch_size, detect.batch_size, train.workers or input.max_size");
+}
+
+}  // namespace
 
 int main(int argc, char** argv) {
+  diopter::prepare_process();
   diopter::Program program("diopter", "Trains, evaluates and runs RetinaNet object detectors.",
                            "diopter " DIOPTER_VERSION, "Help on a command:\n  diopter evaluate --help");
   diopter::Command commands = program.command();
@@ -27,10 +47,21 @@ int main(int argc, char** argv) {
 
   try {
     diopter::check_vectors_setting();
-    return program.run(argc, argv);
+    const int code = program.run(argc, argv);
+    diopter::check_standard_output();
+    return code;
+  } catch (const diopter::OutOfMemory& error) {
+    return out_of_memory(error.what());
   } catch (const diopter::Error& error) {
-    std::fprintf(stderr, "diopter: %s\n", diopter::printable(error.what()).c_str());
-    return 2;
+    return refused(error.what());
+  } catch (const std::bad_alloc&) {
+    return out_of_memory("out of memory");
+  } catch (const std::length_error&) {  // a size beyond all memory
+    return out_of_memory("out of memory");
+  } catch (const std::filesystem::filesystem_error& error) {
+    return refused(error.path1().string() + ": " + error.code().message());
+  } catch (const std::system_error& error) {  // no more threads
+    return refused("the system refuses to go on: " + error.code().message());
   } catch (const std::exception& error) {
     std::fprintf(stderr, "diopter: internal error: %s\n", diopter::printable(error.what()).c_str());
     return 1;

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "kernels/base/check.h"
+#include "kernels/base/folder_lock.h"
 #include "retinanet/report/run_report.h"
 #include "retinanet/report/study_report.h"
 #include "tools/command/command.h"
@@ -12,12 +13,17 @@ namespace diopter {
 
 namespace {
 
+/// Of its own: a report may be made while the run goes on.
+constexpr const char* kLock = ".report.lock";
+
 void report(const std::string& folder) {
   if (Study::exists(folder)) {
+    const FolderLock lock(folder, kLock);
     write_study_report(Study::open(folder));
   } else {
     DIOPTER_CHECK(is_run_folder(folder), folder,
                   ": is no folder of diopter train (with config.toml) or diopter compare (with protocol.toml)");
+    const FolderLock lock(folder, kLock);
     write_run_report(folder);
   }
   std::printf("%s/report.html\n", folder.c_str());

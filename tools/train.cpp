@@ -2,6 +2,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <memory>
+#include <new>
 #include <string>
 #include <vector>
 
@@ -11,6 +12,7 @@
 #include "retinanet/config/configure.h"
 #include "retinanet/config/loss_text.h"
 #include "retinanet/config/presets.h"
+#include "retinanet/doctor/dry_run.h"
 #include "retinanet/report/run_report.h"
 #include "retinanet/training/run_folder.h"
 #include "retinanet/training/trainer.h"
@@ -59,6 +61,14 @@ Dataset read(const Request& request, const std::string& annotations, const std::
   return dataset;
 }
 
+/// What makes a step or an evaluation smaller.
+std::string smaller(const Config& c) {
+  return ", with batches of " + std::to_string(c.train.batch_size) + " pictures of up to " +
+         std::to_string(c.input.max_size) + " pixels a side in training and " + std::to_string(c.detect.batch_size) +
+         " in evaluation: lower train.batch_size (and raise train.accumulate), detect.batch_size, input.max_size, "
+         "train.workers or train.cache_mib; ";
+}
+
 /// A report that cannot be written costs no training.
 void write_report(const std::string& folder, Progress& progress) {
   try {
@@ -77,9 +87,17 @@ int train(const Request& request) {
   if (!request.val_annotations.empty())
     validation = read(request, request.val_annotations, request.val_images, classes);
 
+  const auto check = [&](const Config& config) {
+    if (device == Device::cpu) check_memory(config, training, available_memory());
+  };
+  const auto start = [&] {
+    const Config config = config_of(request);
+    check(config);
+    return std::make_unique<Trainer>(config, training, validation, request.out, device);
+  };
   const std::unique_ptr<Trainer> trainer =
-      request.resume ? Trainer::resume(request.out, settings_of(request), training, validation, device)
-                     : std::make_unique<Trainer>(config_of(request), training, validation, request.out, device);
+      request.resume ? Trainer::resume(request.out, settings_of(request), training, validation, device, check)
+                     : start();
   std::unique_ptr<StepProfile> profile;
   DIOPTER_CHECK(request.profile == 0 || !trainer->config().train.cuda_graph,
                 "--profile: a step as one CUDA graph has no kernels to tell apart: add --set train.cuda_graph=false");
@@ -94,18 +112,18 @@ int train(const Request& request) {
       training.images.size(), validation.images.size(), classes.size(), config.model.backbone.c_str(),
       static_cast<long long>(parameters), device == Device::cpu ? "cpu" : "cuda",
       static_cast<long long>(trainer->iteration()), static_cast<long long>(config.train.iterations));
-  std::fflush(stdout);
+  const Interrupt interrupt;
+  check_standard_output();
 
-  Interrupt interrupt;
   Progress progress("train", config.train.iterations, "images", config.train.batch_size * config.train.accumulate,
                     trainer->iteration());
   StepReport last;
   std::int64_t skipped = 0;
   TrainerCallbacks callbacks;
-  callbacks.stop_requested = [&] {
-    const bool requested = Interrupt::requested();
-    if (profile && !requested) profile->next_step();
-    return requested;
+  callbacks.stop_requested = [] { return Interrupt::requested(); };
+  callbacks.save_requested = [] { return Interrupt::save_requested(); };
+  callbacks.step_begins = [&] {
+    if (profile) profile->next_step();
   };
   callbacks.step = [&](const StepReport& step) {
     last = step;
@@ -126,6 +144,12 @@ int train(const Request& request) {
     } catch (const NotFinite&) {  // the report tells
       write_report(request.out, progress);
       throw;
+    } catch (const OutOfMemory& error) {
+      fail(error.what(), smaller(config), where_the_last_checkpoint_is(request.out));
+    } catch (const Error& error) {
+      fail(error.what(), "; ", where_the_last_checkpoint_is(request.out));
+    } catch (const std::bad_alloc&) {
+      fail("out of memory", smaller(config), where_the_last_checkpoint_is(request.out));
     }
   }();
   if (profile) profile->finish();
@@ -139,6 +163,7 @@ int train(const Request& request) {
               format_duration(last.seconds).c_str(), last.peak_memory_mib, last_checkpoint(request.out).c_str(),
               request.out.c_str());
   if (!result.finished) std::printf("go on with the same command and --resume\n");
+  check_standard_output();
   return Interrupt::requested() && !result.finished ? kInterrupted : 0;
 }
 

@@ -165,6 +165,10 @@ struct Rows {
   }
 };
 
+// Limits of what has none by its nature: far beyond what anybody wants, and small enough that sizes made of them are
+// numbers. A checkpoint of a stranger is held to them, too.
+constexpr double kLongestSide = 32768, kMostPictures = 65536, kMostFound = 1 << 20;
+
 // The rows: name, member, range or names, value before the key existed, help. Every file of 0.1 has all of these keys;
 // they have the values of the preset torchvision. A key that is added has the value of what the program did without it,
 // and is marked: r.flag("new", &T::new_one, false, "...").later = true.
@@ -173,9 +177,9 @@ void add_model(const Rows<Config::Model>& r) {
   using M = Config::Model;
   r.backbone("backbone", &M::backbone, "resnet50",
              "network below the pyramid, a header of retinanet/network/backbones");
-  r.number("width", &M::width, at_least(4), 16, "channels of the tiny backbone's stem");
+  r.number("width", &M::width, between(4, 1024), 16, "channels of the tiny backbone's stem");
   r.choice("norm", &M::norm, kBackboneNorms, NormKind::frozen_batch, "norms of the backbone");
-  r.number("groups", &M::groups, at_least(1), 32, "of group norms, in backbone and heads");
+  r.number("groups", &M::groups, between(1, 8192), 32, "of group norms, in backbone and heads");
   r.number("norm_eps", &M::norm_eps, at_least(0), 1e-5,
            "added to the variance in the backbone's norms; 0 for torchvision's COCO weights of 2020");
   r.number("freeze_stages", &M::freeze_stages, between(0, 5), 2,
@@ -185,8 +189,8 @@ void add_model(const Rows<Config::Model>& r) {
   r.number("min_level", &M::min_level, between(2, 5), 3, "first pyramid level; level l has stride 2^l");
   r.number("max_level", &M::max_level, between(2, 9), 7, "last pyramid level");
   r.choice("p6_from", &M::p6_from, kP6Sources, P6Source::p5, "input of the first level beyond the backbone");
-  r.number("fpn_channels", &M::fpn_channels, at_least(1), 256, "channels of pyramid and heads");
-  r.number("head_depth", &M::head_depth, at_least(0), 4, "3x3 convolutions before the last, in each subnet");
+  r.number("fpn_channels", &M::fpn_channels, between(1, 8192), 256, "channels of pyramid and heads");
+  r.number("head_depth", &M::head_depth, between(0, 64), 4, "3x3 convolutions before the last, in each subnet");
   r.choice("head_norm", &M::head_norm, kHeadNorms, NormKind::none, "norms of the heads");
   r.number("prior", &M::prior, {.lowest = 0, .highest = 1, .with_lowest = false, .with_highest = false}, 0.01,
            "initial probability of a positive");
@@ -235,15 +239,15 @@ void add_input(const Rows<Config::Input>& r) {
   using I = Config::Input;
   r.choice("resize", &I::resize, kResizes, ResizeRule::Kind::shorter_side,
            "side whose length is given; exact is max_size x max_size");
-  r.list("min_sizes", &I::min_sizes, kNotEmpty, at_least(1), {800},
+  r.list("min_sizes", &I::min_sizes, kNotEmpty, between(1, kLongestSide), {800},
          "shorter side; training draws one, evaluation takes the last");
-  r.number("max_size", &I::max_size, at_least(1), 1333, "longer side at most, in pixels");
+  r.number("max_size", &I::max_size, between(1, kLongestSide), 1333, "longer side at most, in pixels");
   r.flag("enlarge", &I::enlarge, true, "false: smaller pictures stay as they are");
   r.choice("filter", &I::filter, kResizeFilters, ResizeRule::Filter::bilinear,
            "of normalised pictures, or of 8-bit ones (Detectron2)");
   r.flag("round", &I::round, false, "sizes rounded instead of floored");
   r.flag("float_scale", &I::float_scale, false, "floored sizes by a scale in float, as torchvision until 0.13");
-  r.number("size_divisor", &I::size_divisor, at_least(1), 32, "batches are padded to multiples of it");
+  r.number("size_divisor", &I::size_divisor, between(1, 4096), 32, "batches are padded to multiples of it");
   r.list("mean", &I::mean, kThree, any_number(), {0.485, 0.456, 0.406},
          "subtracted from each channel, in the order of the input");
   r.list("std", &I::std, kThree, above(0), {0.229, 0.224, 0.225}, "each channel is divided by it");
@@ -270,8 +274,8 @@ void add_train(const Rows<Config::Train>& r) {
   const Range below_one{.lowest = 0, .highest = 1, .with_highest = false};
   r.number("iterations", &T::iterations, at_least(1), 190596, "steps, the length of the schedule");
   r.number("stop_at", &T::stop_at, at_least(0), 0, "end early, as Ctrl-C would; 0: never");
-  r.number("batch_size", &T::batch_size, at_least(1), 16, "pictures");
-  r.number("accumulate", &T::accumulate, at_least(1), 1, "batches per step");
+  r.number("batch_size", &T::batch_size, between(1, kMostPictures), 16, "pictures");
+  r.number("accumulate", &T::accumulate, between(1, kMostPictures), 1, "batches per step");
   r.number("lr", &T::lr, at_least(0), 0.01, "learning rate");
   r.number("momentum", &T::momentum, below_one, 0.9, "of SGD");
   r.flag("nesterov", &T::nesterov, false, "Nesterov's momentum");
@@ -302,13 +306,13 @@ void add_detect(const Rows<Config::Detect>& r) {
   using D = Config::Detect;
   r.number("score_threshold", &D::score_threshold, {.lowest = 0, .highest = 1, .with_highest = false}, 0.05,
            "detections with a lower score are dropped");
-  r.number("top_k", &D::top_k, at_least(1), 1000, "candidates per image and level");
+  r.number("top_k", &D::top_k, between(1, kMostFound), 1000, "candidates per image and level");
   r.number("nms_iou", &D::nms_iou, between(0, 1), 0.5, "IoU above which the detection with the lower score is dropped");
   r.flag("class_aware", &D::class_aware, true, "only detections of the same class suppress each other");
-  r.number("max_detections", &D::max_detections, at_least(1), 300, "per image");
+  r.number("max_detections", &D::max_detections, between(1, kMostFound), 300, "per image");
   r.flag("clip_before_nms", &D::clip_before_nms, true,
          "boxes are clipped to the picture before NMS (torchvision) or after it (Detectron2)");
-  r.number("batch_size", &D::batch_size, at_least(1), 2, "pictures, of evaluation");
+  r.number("batch_size", &D::batch_size, between(1, kMostPictures), 2, "pictures, of evaluation");
   r.choice("precision", &D::precision, kPrecisions, DType::f32, "of activations");
   r.flag("cuda_graph", &D::cuda_graph, false, "detection as one CUDA graph, on a GPU (docs/cuda_graph.md)").later =
       true;

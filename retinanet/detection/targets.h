@@ -30,6 +30,8 @@ class Normaliser {
   Tensor positives() const { return positives_; }
 
   double average() const { return static_cast<double>(average_.item()); }
+  /// [1] float: the average, where the next batch changes it.
+  const Tensor& average_tensor() const { return average_; }
   void set_average(double average);
 
  private:

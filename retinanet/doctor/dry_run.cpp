@@ -4,8 +4,11 @@
 #include <cmath>
 #include <future>
 #include <memory>
+#include <optional>
 
 #include "engine/optimizer.h"
+#include "engine/shapes_only.h"
+#include "kernels/base/check.h"
 #include "kernels/base/parallel.h"
 #include "kernels/detection/loss_list.h"
 #include "kernels/device/memory.h"
@@ -110,7 +113,7 @@ struct Measured {
 Measured measure_steps(const Config& config, int classes, int width, int height) {
   const auto allocated = [] { return static_cast<std::int64_t>(cpu::allocated_bytes()); };
   const std::int64_t before = allocated();
-  RetinaNet model(config, classes);
+  RetinaNet model(config, classes, ShapesOnly::current() ? InitialWeights::unset : InitialWeights::random);
   model.set_precision(config.train.precision);
   Sgd optimizer(group_by_decay(model.parameters(), {}), {});
   std::unique_ptr<WeightAverage> average;
@@ -171,7 +174,7 @@ InitialLoss initial_loss(const Config& config, const Dataset& dataset, bool open
           static_cast<double>(step.losses.box.value().item()), batch.images};
 }
 
-StepMemory step_memory(const Config& config, const Dataset& dataset, std::int64_t decoded_bytes) {
+StepMemory step_memory(const Config& config, const Dataset& dataset, std::int64_t decoded_bytes, DryRun kind) {
   StepMemory memory;
   const InputSize largest = largest_input(config, dataset);
   memory.width = largest.padded_width;
@@ -184,8 +187,12 @@ StepMemory step_memory(const Config& config, const Dataset& dataset, std::int64_
 
   const OneThread one;
   const int classes = static_cast<int>(dataset.categories.size());
-  const Measured m =
-      std::async(std::launch::async, [&] { return measure_steps(config, classes, width, height); }).get();
+  const auto measure = [&] {
+    std::optional<ShapesOnly> shapes;
+    if (kind == DryRun::shapes_only) shapes.emplace();
+    return measure_steps(config, classes, width, height);
+  };
+  const Measured m = std::async(std::launch::async, measure).get();
   memory.parameters = m.parameters;
   memory.per_pixel = static_cast<double>(m.four_pictures - m.two_pictures) / (2.0 * width * height);
   memory.fixed = m.state + one.usual() * m.work_space + 2 * m.two_pictures - m.four_pictures;
@@ -195,6 +202,21 @@ StepMemory step_memory(const Config& config, const Dataset& dataset, std::int64_
   memory.loader = (config.train.workers + 1) * batch_bytes +
                   std::min(decoded_bytes, static_cast<std::int64_t>(config.train.cache_mib) << 20);
   return memory;
+}
+
+void check_memory(const Config& config, const Dataset& dataset, const AvailableMemory& available) {
+  Dataset known = dataset;
+  std::erase_if(known.images, [](const ImageRecord& image) { return image.width <= 0 || image.height <= 0; });
+  if (known.images.empty()) return;
+  Config counted = config;
+  // Which examples are hard follows from values that are not computed; how much memory a step takes does not.
+  if (hard_example_rule(config.loss.kind)) counted.loss.kind = FocalLoss{};
+  const StepMemory memory = step_memory(counted, known, 0, DryRun::shapes_only);
+  const std::int64_t needed = memory.predicted + memory.loader;
+  DIOPTER_CHECK(needed <= available.bytes, "a training step needs about ", needed >> 20, " MiB (",
+                config.train.batch_size, " pictures of ", memory.width, "x", memory.height, " and ",
+                config.train.workers, " loader threads), and ", available.limit, " has ", available.bytes >> 20,
+                " MiB left: lower train.batch_size (and raise train.accumulate), input.max_size or train.workers");
 }
 
 }  // namespace diopter

@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "data/dataset.h"
+#include "kernels/base/process.h"
 #include "retinanet/config/config.h"
 #include "retinanet/detection/losses.h"
 
@@ -34,8 +35,14 @@ struct StepMemory {
   std::int64_t loader = 0;      // at most, beside the tensors: batches made ahead and decoded pictures kept
 };
 
-/// Measures steps with one and with two pictures of limited size and extrapolates linearly. `decoded_bytes`: of all
-/// pictures of the set.
-StepMemory step_memory(const Config& config, const Dataset& dataset, std::int64_t decoded_bytes);
+/// Measures steps with two and with four pictures of limited size and extrapolates linearly. `decoded_bytes`: of all
+/// pictures of the set. The steps are computed; or, in no time, only their shapes are, which leaves out work space.
+enum class DryRun { computed, shapes_only };
+StepMemory step_memory(const Config& config, const Dataset& dataset, std::int64_t decoded_bytes,
+                       DryRun kind = DryRun::computed);
+
+/// Throws Error that names the settings where a training step on the CPU, with the batches that are loaded ahead,
+/// surely needs more memory than there is. Pictures whose size the annotations do not tell are not counted.
+void check_memory(const Config& config, const Dataset& dataset, const AvailableMemory& available);
 
 }  // namespace diopter

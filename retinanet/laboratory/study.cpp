@@ -114,13 +114,10 @@ void Study::write_results(const RunResults& results) const {
 }
 
 std::int64_t Study::iterations_done(const std::string& name) const {
-  // The run may be in the middle of writing a line.
-  const RunMetrics metrics = read_metrics(run_folder(name), LastLine::may_be_cut_off);
-  return static_cast<std::int64_t>(metrics.last("iteration").value_or(0));
+  return static_cast<std::int64_t>(read_metrics(run_folder(name)).last("iteration").value_or(0));
 }
 
-std::optional<RunResult> Study::run(const PlannedRun& run, Device device, const std::function<bool()>& stop_requested,
-                                    const std::function<void(const std::string&)>& message) const {
+std::optional<RunResult> Study::run(const PlannedRun& run, Device device, const TrainerCallbacks& callbacks) const {
   const std::string folder = run_folder(run.name), checkpoint = last_checkpoint(folder);
   if (const auto found = this->result(run.name)) return found;
   const Dataset train = read_study_data(data_folder(folder_), kTrainSplit);
@@ -131,14 +128,10 @@ std::optional<RunResult> Study::run(const PlannedRun& run, Device device, const 
   try {
     const auto trainer = fs::exists(checkpoint) ? Trainer::resume(folder, {}, train, {}, device)
                                                 : std::make_unique<Trainer>(config, train, Dataset{}, folder, device);
-    TrainerCallbacks callbacks;
-    callbacks.stop_requested = stop_requested;
-    callbacks.message = message;
-    callbacks.skipped = [&](const std::string& reason) { message("skipped " + reason); };
     if (!trainer->run(callbacks).finished) return {};
     result.diverged = !all_finite(trainer->model());
   } catch (const NotFinite& diverged) {
-    message(diverged.what());
+    if (callbacks.message) callbacks.message(diverged.what());
     result.diverged = true;
     result.iteration = diverged.iteration();
   }
@@ -147,7 +140,7 @@ std::optional<RunResult> Study::run(const PlannedRun& run, Device device, const 
     const Dataset truth = read_study_data(data_folder(folder_), run.phase == Phase::tuning ? kTuneSplit : kTestSplit);
     result.stats = coco_metrics(truth, detect_all(*loaded.model, truth, loaded.category_ids, {})).stats;
   }
-  result.seconds = read_metrics(folder, LastLine::may_be_cut_off).seconds();
+  result.seconds = read_metrics(folder).clock.total();
   const ordered_json json{{"protocol", hash_},
                           {"run", run.name},
                           {"diverged", result.diverged},

@@ -6,12 +6,12 @@
 //   origin.json        how it was started, on what machine (retinanet/training/provenance.h)
 #pragma once
 
-#include <functional>
 #include <optional>
 #include <string>
 
 #include "kernels/device/memory.h"
 #include "retinanet/laboratory/plan.h"
+#include "retinanet/training/trainer.h"
 
 namespace diopter {
 
@@ -44,10 +44,8 @@ class Study {
   std::int64_t iterations_done(const std::string& name) const;
 
   /// Trains, or goes on from the run's last checkpoint, evaluates the last weights and writes the result. Nothing when
-  /// it was stopped before the end. A loss that is not finite is a result; other Errors are thrown. `message` is told
-  /// warnings, one line each.
-  std::optional<RunResult> run(const PlannedRun& run, Device device, const std::function<bool()>& stop_requested,
-                               const std::function<void(const std::string&)>& message) const;
+  /// it was stopped before the end. A loss that is not finite is a result; other Errors are thrown.
+  std::optional<RunResult> run(const PlannedRun& run, Device device, const TrainerCallbacks& callbacks) const;
 
  private:
   Study(std::string folder, const std::string& text, const std::string& file);

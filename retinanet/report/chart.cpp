@@ -234,20 +234,4 @@ Html charts(const std::vector<Html>& figures) {
   return all.markup.empty() ? Html{} : element("div", {{"class", "charts"}}, all);
 }
 
-Points thinned(const Points& points) {
-  const std::size_t each = (points.size() + kChartPoints - 1) / kChartPoints;
-  if (each < 2) return points;
-  Points means;
-  for (std::size_t i = 0; i < points.size(); i += each) {
-    const std::size_t count = std::min(each, points.size() - i);
-    std::array<double, 2> sum{};
-    for (std::size_t k = i; k < i + count; ++k) {
-      sum[0] += points[k][0];
-      sum[1] += points[k][1];
-    }
-    means.push_back({sum[0] / static_cast<double>(count), sum[1] / static_cast<double>(count)});
-  }
-  return means;
-}
-
 }  // namespace diopter

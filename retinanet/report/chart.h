@@ -9,10 +9,9 @@
 
 #include "data/metrics/statistics.h"
 #include "retinanet/report/html.h"
+#include "retinanet/training/training_curve.h"
 
 namespace diopter {
-
-using Points = std::vector<std::array<double, 2>>;  // x, y; by ascending x
 
 struct Series {
   std::string name;
@@ -47,9 +46,5 @@ Html draw(const IntervalChart& chart);
 
 /// Charts beside each other where there is room.
 Html charts(const std::vector<Html>& figures);
-
-/// Largest number of points of a chart of a long run; each is the mean of equally many neighbours.
-inline constexpr std::size_t kChartPoints = 250;
-Points thinned(const Points& points);
 
 }  // namespace diopter

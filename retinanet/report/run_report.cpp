@@ -59,10 +59,12 @@ Html summary(const Run& run) {
     const auto& stats = run.evaluation->stats;
     all = {{percent(stats.ap), "AP"}, {percent(stats.ap50), "AP50"}, {percent(stats.ap75), "AP75"}};
     double best = stats.ap;
-    for (const auto& point : run.metrics.over_iterations("AP")) best = std::max(best, point[1]);
+    if (const auto ap = run.metrics.columns.find("AP"); ap != run.metrics.columns.end()) {
+      best = std::max(best, ap->second.highest().value_or(best));
+    }
     all.push_back({percent(best), "best AP"});
   }
-  if (const double seconds = run.metrics.seconds(); seconds > 0) all.push_back({format_duration(seconds), "time"});
+  if (const double seconds = run.metrics.clock.total(); seconds > 0) all.push_back({format_duration(seconds), "time"});
   const auto add = [&](const char* column, const char* pattern, const char* name) {
     if (const auto value = run.metrics.last(column)) all.push_back({formatted(pattern, *value), name});
   };
@@ -91,11 +93,12 @@ std::vector<Series> ap_series(const Run& run) {
 }
 
 Html training_section(const Run& run) {
-  std::size_t lines = 0;
+  std::size_t neighbours = 1;
   const auto series = [&](const std::string& name, const std::string& column) {
-    const Points points = run.metrics.over_iterations(column);
-    lines = std::max(lines, points.size());
-    return Series{name, thinned(points)};
+    const auto curve = run.metrics.columns.find(column);
+    if (curve == run.metrics.columns.end()) return Series{name, {}};
+    neighbours = std::max(neighbours, curve->second.neighbours());
+    return Series{name, curve->second.points()};
   };
   const auto chart = [](const std::string& title, const std::vector<Series>& all, std::optional<Interval> range = {}) {
     return draw(LineChart{.title = title, .x_label = "iteration", .series = all, .y_range = range});
@@ -112,9 +115,9 @@ Html training_section(const Run& run) {
        chart("Box loss", {series("box loss", "box_loss")}), chart("Learning rate", {series("learning rate", "lr")}),
        chart("Gradient norm", {series("gradient norm", "gradient_norm")}), hardest("loss"), hardest("gradient")});
   if (html.markup.empty()) html = paragraph("No step is recorded in `metrics.csv`.");
-  const std::size_t each = (lines + kChartPoints - 1) / kChartPoints;
-  if (each > 1)
-    html += remark("Each point of a step is the mean of " + std::to_string(each) + " lines of `metrics.csv`.");
+  if (neighbours > 1) {
+    html += remark("Each point of a step is the mean of " + std::to_string(neighbours) + " lines of `metrics.csv`.");
+  }
   return section("Training", html);
 }
 

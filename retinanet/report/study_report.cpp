@@ -120,9 +120,9 @@ Points mean_curve(const Study& study, const Score& score, const RunResults& resu
       values[iteration].push_back(value);
     }
   }
-  Points points;
-  for (const auto& [iteration, all] : values) points.push_back({iteration, mean(all)});
-  return thinned(points);
+  TrainingCurve curve;
+  for (const auto& [iteration, all] : values) curve.add(iteration, mean(all));
+  return curve.points();
 }
 
 Html loss_section(const Study& study, const RunResults& results, const std::vector<Score>& scores) {

@@ -1,10 +1,12 @@
 #include "retinanet/training/metrics_file.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <cmath>
+#include <cstring>
 #include <fstream>
+#include <iterator>
 #include <limits>
-#include <string_view>
 
 #include "kernels/base/check.h"
 #include "kernels/base/csv_text.h"
@@ -17,7 +19,7 @@ namespace {
 
 using Fields = std::vector<std::string>;
 
-constexpr const char* kIteration = "iteration";
+constexpr const char *kIteration = "iteration", *kSeconds = "seconds";
 
 /// Six digits: enough to draw, and what the files of all versions have.
 std::string digits(double value) { return formatted("%g", value); }
@@ -28,7 +30,7 @@ struct StepColumn {
 };
 
 constexpr StepColumn kStepColumns[] = {
-    {"seconds", [](const StepReport& s) { return digits(s.seconds); }},
+    {kSeconds, [](const StepReport& s) { return digits(s.seconds); }},
     {"lr", [](const StepReport& s) { return digits(s.lr); }},
     {"loss", [](const StepReport& s) { return digits(s.classification_loss + s.box_loss); }},
     {"classification_loss", [](const StepReport& s) { return digits(s.classification_loss); }},
@@ -44,53 +46,45 @@ std::string hardest_column(const std::string& quantity, std::size_t i) {
   return "negatives_" + quantity + "_" + digits(100 * kHardest[i]);
 }
 
-/// The file's lines as text.
-struct Table {
+/// Calls f(fields, columns, number) for each whole line behind the first; `number` is the line's in the file. Returns
+/// the columns, which the first line names; none when not even that is whole.
+template <class F>
+Fields for_each_line(const std::string& file, const F& f) {
+  std::ifstream in(file, std::ios::binary);
+  DIOPTER_CHECK(in, file, ": cannot be read: ", std::strerror(errno));
   Fields columns;
-  std::vector<Fields> lines;
-  bool cut_off = false;  // behind the last line is the beginning of another
-};
-
-Table read_table(const std::string& file) {
-  const std::string bytes = read_file(file);
-  std::string_view text = bytes;
-  Table table;
-  for (int number = 1; !text.empty(); ++number) {
-    const std::size_t end = text.find('\n');
-    table.cut_off = end == std::string_view::npos;
-    if (table.cut_off) break;
-    const std::optional<Fields> fields = csv_fields(text.substr(0, end));
+  std::size_t number = 0;
+  for (std::string line; std::getline(in, line) && !in.eof();) {
+    ++number;
+    const std::optional<Fields> fields = csv_fields(line);
     DIOPTER_CHECK(fields, file, ":", number, ": a quote is not closed");
-    text.remove_prefix(end + 1);
     if (number == 1) {
       DIOPTER_CHECK(fields->front() == kIteration, file, ":1: is no metrics.csv of diopter train");
-      table.columns = *fields;
+      columns = *fields;
       continue;
     }
-    DIOPTER_CHECK(fields->size() == table.columns.size(), file, ":", number, ": ", fields->size(),
-                  " fields instead of ", table.columns.size());
-    table.lines.push_back(*fields);
+    DIOPTER_CHECK(fields->size() == columns.size(), file, ":", number, ": ", fields->size(), " fields instead of ",
+                  columns.size());
+    f(*fields, columns, number);
   }
-  return table;
+  DIOPTER_CHECK(!in.bad(), file, ": cannot be read");
+  return columns;
 }
 
-/// Numbers of one line; `number` is the line's in the file.
-std::vector<double> numbers_of(const Fields& fields, const Fields& columns, const std::string& file,
-                               std::size_t number) {
-  std::vector<double> values;
-  for (std::size_t i = 0; i < fields.size(); ++i) {
-    const bool left_empty = fields[i].empty() && i > 0;
-    const auto value = left_empty ? std::numeric_limits<double>::quiet_NaN() : parse_number(fields[i]);
-    DIOPTER_CHECK(value, file, ":", number, ": '", fields[i], "' in the column ", columns[i], " is no number");
-    values.push_back(*value);
-  }
-  return values;
+/// The number in a field; NaN where it is empty.
+double number_in(const Fields& fields, const Fields& columns, std::size_t column, const std::string& file,
+                 std::size_t number) {
+  const std::string& field = fields[column];
+  const bool left_empty = field.empty() && columns[column] != kIteration;
+  const auto value = left_empty ? std::numeric_limits<double>::quiet_NaN() : parse_number(field);
+  DIOPTER_CHECK(value, file, ":", number, ": '", field, "' in the column ", columns[column], " is no number");
+  return *value;
 }
 
 Fields columns_of_file(const std::string& file) {
-  std::ifstream in(file);
-  std::string header;
-  std::getline(in, header);
+  constexpr std::size_t kLongestHeader = 1 << 16;
+  if (!file_exists(file)) return {};
+  const std::string begin = read_file(file, kLongestHeader), header = begin.substr(0, begin.find('\n'));
   return header.empty() ? Fields{} : csv_fields(header).value_or(Fields{});
 }
 
@@ -104,9 +98,7 @@ void append(const std::string& folder, const std::map<std::string, std::string>&
     csv << (field == fields.end() ? std::string() : field->second);
   }
   csv.end_line();
-  std::ofstream out(file, std::ios::app);
-  out << csv.text() << std::flush;
-  DIOPTER_CHECK(out, file, ": cannot write");
+  append_to_file(file, csv.text());
 }
 
 }  // namespace
@@ -139,58 +131,51 @@ void append_evaluation(const std::string& folder, std::int64_t iteration, const 
   append(folder, fields);
 }
 
-void rewind_metrics(const std::string& folder, std::int64_t iteration) {
+void rewind_metrics(const std::string& folder, std::int64_t iteration, bool evaluated_again) {
   const std::string file = metrics_file(folder);
   if (!file_exists(file)) return;
-  Table table = read_table(file);
-  const std::size_t old_columns = table.columns.size();
+  const auto last = static_cast<double>(iteration);
+  CsvText kept;
+  Fields all = for_each_line(file, [&](Fields fields, const Fields& columns, std::size_t number) {
+    const double at = number_in(fields, columns, 0, file, number);
+    const auto ap = std::find(columns.begin(), columns.end(), kCocoColumns[0].name) - columns.begin();
+    const bool evaluation = ap < std::ssize(columns) && !fields[static_cast<std::size_t>(ap)].empty();
+    if (at > last || (at == last && evaluation && evaluated_again)) return;
+    for (const std::string& column : metrics_columns()) {
+      if (std::count(columns.begin(), columns.end(), column) == 0) fields.emplace_back();
+    }
+    kept.line(fields);
+  });
   for (const std::string& column : metrics_columns()) {
-    if (std::count(table.columns.begin(), table.columns.end(), column) == 0) table.columns.push_back(column);
+    if (std::count(all.begin(), all.end(), column) == 0) all.push_back(column);
   }
-  CsvText csv(table.columns);
-  for (std::size_t i = 0; i < table.lines.size(); ++i) {
-    Fields& fields = table.lines[i];
-    const Fields names(table.columns.begin(), table.columns.begin() + static_cast<std::ptrdiff_t>(old_columns));
-    if (numbers_of(fields, names, file, i + 2)[0] > static_cast<double>(iteration)) continue;
-    fields.resize(table.columns.size());
-    csv.line(fields);
-  }
-  write_file_atomically(file, csv.text());
+  write_file_atomically(file, CsvText(all).text() + kept.text());
 }
 
-std::vector<std::array<double, 2>> RunMetrics::over_iterations(const std::string& column) const {
-  std::vector<std::array<double, 2>> points;
-  const auto values = columns.find(column);
-  if (values == columns.end()) return points;
-  const std::vector<double>& iterations = columns.at(kIteration);
-  for (std::size_t i = 0; i < iterations.size(); ++i) {
-    if (!std::isnan(values->second[i])) points.push_back({iterations[i], values->second[i]});
-  }
-  return points;
+Points RunMetrics::over_iterations(const std::string& column) const {
+  const auto found = columns.find(column);
+  return found == columns.end() ? Points{} : found->second.points();
 }
 
 std::optional<double> RunMetrics::last(const std::string& column) const {
-  const std::vector<std::array<double, 2>> points = over_iterations(column);
-  return points.empty() ? std::nullopt : std::optional(points.back()[1]);
+  const auto found = columns.find(column);
+  return found == columns.end() ? std::nullopt : found->second.last();
 }
 
-double RunMetrics::seconds() const {
-  TrainingClock clock;
-  for (const std::array<double, 2>& point : over_iterations("seconds")) clock.add(point[1]);
-  return clock.total();
-}
-
-RunMetrics read_metrics(const std::string& folder, LastLine last_line) {
+RunMetrics read_metrics(const std::string& folder) {
   const std::string file = metrics_file(folder);
   RunMetrics metrics;
   if (!file_exists(file)) return metrics;
-  const Table table = read_table(file);
-  DIOPTER_CHECK(!table.cut_off || last_line == LastLine::may_be_cut_off, file, ":",
-                table.lines.size() + (table.columns.empty() ? 1 : 2), ": the line is cut off");
-  for (std::size_t i = 0; i < table.lines.size(); ++i) {
-    const std::vector<double> values = numbers_of(table.lines[i], table.columns, file, i + 2);
-    for (std::size_t k = 0; k < values.size(); ++k) metrics.columns[table.columns[k]].push_back(values[k]);
-  }
+  const Fields columns = for_each_line(file, [&](const Fields& fields, const Fields& names, std::size_t number) {
+    const double iteration = number_in(fields, names, 0, file, number);
+    for (std::size_t i = 0; i < fields.size(); ++i) {
+      const double value = number_in(fields, names, i, file, number);
+      if (std::isnan(value)) continue;
+      metrics.columns[names[i]].add(iteration, value);
+      if (names[i] == kSeconds) metrics.clock.add(value);
+    }
+  });
+  for (const std::string& column : columns) metrics.columns[column];  // those without a number, too
   return metrics;
 }
 

@@ -1,7 +1,6 @@
 // metrics.csv of a run folder: a line per logged step and per evaluation, its columns named by the first line.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -10,6 +9,7 @@
 
 #include "data/metrics/coco_metrics.h"
 #include "retinanet/training/step_report.h"
+#include "retinanet/training/training_curve.h"
 
 namespace diopter {
 
@@ -24,29 +24,9 @@ void append_step(const std::string& folder, const StepReport& step);
 void append_evaluation(const std::string& folder, std::int64_t iteration, const CocoMetrics& metrics);
 
 /// For a run that is resumed at `iteration`: drops later lines, and a last one that was cut off, and adds the columns
-/// that a file from before did not have. Errors as read_metrics.
-void rewind_metrics(const std::string& folder, std::int64_t iteration);
-
-/// metrics.csv as numbers.
-struct RunMetrics {
-  std::map<std::string, std::vector<double>> columns;  // one number per line; NaN where the field is empty
-
-  /// (iteration, number) of the lines that have a number in the column; none for a column that is not there.
-  std::vector<std::array<double, 2>> over_iterations(const std::string& column) const;
-
-  /// The last number of a column.
-  std::optional<double> last(const std::string& column) const;
-
-  /// Seconds of training, of all starts of the run together.
-  double seconds() const;
-};
-
-/// Whether the last line may lack its end, as while the run goes on; it is then left out.
-enum class LastLine { whole, may_be_cut_off };
-
-/// Reads metrics.csv; no columns when there is no such file. Throws Error "FILE:LINE: ..." for a line that is cut off,
-/// that has more or fewer fields than the first, or that holds something else than numbers.
-RunMetrics read_metrics(const std::string& folder, LastLine last_line = LastLine::whole);
+/// that a file from before did not have. Where the evaluation at that iteration is `evaluated_again`, its line is
+/// dropped, too. Errors as read_metrics.
+void rewind_metrics(const std::string& folder, std::int64_t iteration, bool evaluated_again);
 
 /// Adds up the seconds of training that metrics.csv tells, line by line: they start anew where a run was resumed.
 class TrainingClock {
@@ -57,5 +37,24 @@ class TrainingClock {
  private:
   double before_ = 0, total_ = 0;
 };
+
+/// metrics.csv as numbers, in bounded memory.
+struct RunMetrics {
+  std::map<std::string, TrainingCurve>
+      columns;          // over the iteration; fields that are empty, or no number, are left out
+  TrainingClock clock;  // of all starts of the run together
+
+  /// (iteration, number) of the lines that have a number in the column, or of neighbours (training_curve.h); none for a
+  /// column that is not there.
+  Points over_iterations(const std::string& column) const;
+
+  /// The last number of a column.
+  std::optional<double> last(const std::string& column) const;
+};
+
+/// Reads metrics.csv; no columns when there is no such file. A last line without its end is left out: the run goes on,
+/// or was killed in the middle of it. Throws Error "FILE:LINE: ..." for a line that has more or fewer fields than the
+/// first, or that holds something else than numbers.
+RunMetrics read_metrics(const std::string& folder);
 
 }  // namespace diopter

@@ -22,24 +22,43 @@ std::string best_checkpoint(const std::string& folder) { return folder + "/check
 std::string config_file(const std::string& folder) { return folder + "/config.toml"; }
 std::string pictures_folder(const std::string& folder) { return folder + "/pictures"; }
 
-void create_run_folder(const std::string& folder) {
-  DIOPTER_CHECK(!std::filesystem::exists(last_checkpoint(folder)), folder,
-                ": holds a run already; go on with --resume or choose another folder");
-  std::error_code error;
-  for (const char* part : {"/checkpoints", "/pictures"}) {
-    std::filesystem::create_directories(folder + part, error);
-    DIOPTER_CHECK(!error, folder, part, ": cannot be made: ", error.message());
+std::unique_ptr<FolderLock> lock_run_folder(const std::string& folder) {
+  auto lock = std::make_unique<FolderLock>(folder, ".lock");
+  for (const std::string& part : {folder, folder + "/checkpoints", pictures_folder(folder)}) {
+    remove_temporary_files(part);
   }
-  for (const std::string& file :
-       {metrics_file(folder), outcome_file(folder), evaluation_file(folder), origin_file(folder)}) {
-    std::filesystem::remove(file, error);
-  }
+  return lock;
 }
 
-void rewind_run_folder(const std::string& folder, std::int64_t iteration) {
-  rewind_metrics(folder, iteration);
+std::unique_ptr<FolderLock> create_run_folder(const std::string& folder) {
+  const auto create = [](const std::string& part) {
+    std::error_code error;
+    std::filesystem::create_directories(part, error);
+    DIOPTER_CHECK(!error, part, ": cannot be made: ", error.message());
+  };
+  create(folder);
+  auto lock = lock_run_folder(folder);
+  DIOPTER_CHECK(!file_exists(last_checkpoint(folder)), folder,
+                ": holds a run already; go on with --resume or choose another folder");
+  create(folder + "/checkpoints");
+  create(pictures_folder(folder));
+  for (const std::string& file :
+       {metrics_file(folder), outcome_file(folder), evaluation_file(folder), origin_file(folder)}) {
+    std::error_code none;
+    std::filesystem::remove(file, none);
+  }
+  return lock;
+}
+
+void rewind_run_folder(const std::string& folder, std::int64_t iteration, bool evaluated_again) {
+  rewind_metrics(folder, iteration, evaluated_again);
   std::error_code ignored;
   std::filesystem::remove(outcome_file(folder), ignored);
+}
+
+std::string where_the_last_checkpoint_is(const std::string& folder) {
+  return file_exists(last_checkpoint(folder)) ? "the last good checkpoint is " + last_checkpoint(folder)
+                                              : "no checkpoint had been saved yet";
 }
 
 void write_outcome(const std::string& folder, const RunOutcome& outcome) {

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <utility>
 
+#include "data/dataset_hash.h"
 #include "engine/files/checkpoint.h"
 #include "engine/profile/profile.h"
 #include "kernels/base/files.h"
@@ -62,8 +63,10 @@ std::vector<std::string> class_names(const Dataset& dataset) {
   return names;
 }
 
-RunState fresh_state(const Config& config, const Dataset& train) {
+RunState fresh_state(const Config& config, const Dataset& train, const Dataset& validation) {
   RunState state;
+  state.data = dataset_hash(train);
+  state.validation_data = dataset_hash(validation);
   state.config = config;
   state.classes = class_names(train);
   for (const Category& c : train.categories) state.category_ids.push_back(c.id);
@@ -71,11 +74,50 @@ RunState fresh_state(const Config& config, const Dataset& train) {
   return state;
 }
 
+bool asked(const std::function<bool()>& question) { return question && question(); }
+
+/// Refuses steps that cannot be meant.
+void check_step_size(const Config::Train& t, std::int64_t pictures) {
+  constexpr std::int64_t kMostTimes = 1000;
+  const std::int64_t step = std::int64_t{t.batch_size} * t.accumulate;
+  DIOPTER_CHECK(step <= kMostTimes * std::max<std::int64_t>(pictures, 1), "train.batch_size = ", t.batch_size,
+                " and train.accumulate = ", t.accumulate, " make steps of ", step,
+                " pictures, each of the training set's ", pictures, " more than ", kMostTimes,
+                " times: lower one of the two");
+}
+
+/// Takes over the hash of the data, or throws Error when the run has seen other data.
+void check_data(std::string& known, const Dataset& data, const std::string& file, const char* name) {
+  const std::string hash = dataset_hash(data);
+  DIOPTER_CHECK(known.empty() || hash.empty() || known == hash, file, ": the run has seen another ", name,
+                " set, with the same classes but other pictures or boxes; a new run may start from its weights "
+                "(--set model.weights=",
+                file, ")");
+  if (!hash.empty()) known = hash;
+}
+
+/// What the batches of a step change before its end, kept to be put back when the step is given up.
+class BeforeStep {
+ public:
+  BeforeStep(const RetinaNet& model, const Normaliser& normaliser) {
+    for (const NamedBuffer& buffer : model.buffers()) add(buffer.tensor);
+    add(normaliser.average_tensor());
+  }
+  void put_back() const {
+    for (const auto& [tensor, before] : tensors_) tensor.copy_from(before);
+  }
+
+ private:
+  void add(const Tensor& tensor) { tensors_.emplace_back(tensor, tensor.clone()); }
+
+  std::vector<std::pair<Tensor, Tensor>> tensors_;
+};
+
 }  // namespace
 
 Trainer::Trainer(const Config& config, const Dataset& train, const Dataset& validation, const std::string& folder,
                  Device device)
-    : Trainer(fresh_state(config, train), train, validation, folder, device) {
+    : Trainer(fresh_state(config, train, validation), train, validation, folder, device) {
   if (!config.model.weights.empty()) {
     const std::string message = start_from(*model_, config.model.weights);
     if (!message.empty()) messages_.push_back(message);
@@ -85,7 +127,7 @@ Trainer::Trainer(const Config& config, const Dataset& train, const Dataset& vali
         "were initialised");
   }
   refresh_copies();
-  create_run_folder(folder);
+  lock_ = create_run_folder(folder);
   write_file_atomically(config_file(folder), format_config(config));
 }
 
@@ -105,15 +147,14 @@ Trainer::Trainer(const RunState& state, const Dataset& train, const Dataset& val
   DIOPTER_CHECK(!train_.categories.empty(), "the training set has no classes");
   DIOPTER_CHECK(validation_.images.empty() || class_names(validation_) == state_.classes,
                 "the validation set has other classes than the training set");
+  check_step_size(config.train, static_cast<std::int64_t>(train_.images.size()));
   model_ = std::make_unique<RetinaNet>(config, static_cast<int>(train_.categories.size()));
   model_->move_to(device);
   model_->set_precision(config.train.precision);
   optimizer_ = std::make_unique<Sgd>(group_by_decay(model_->parameters(), weight_decay(config.train)),
                                      Sgd::Options{static_cast<float>(config.train.momentum), config.train.nesterov,
                                                   static_cast<float>(config.train.clip_norm)});
-  loader_ =
-      std::make_unique<Loader>(train_, loader_options(config, device), state_.iteration * config.train.accumulate);
-  batches_ = std::make_unique<BatchQueue>(*loader_, device);
+  load_next();
   if (config.train.cuda_graph) {
     graphs_ = std::make_unique<StepGraphs>(device, [this](const Variable& images, const TruthTensors& truth) {
       queue_start();
@@ -126,6 +167,13 @@ Trainer::Trainer(const RunState& state, const Dataset& train, const Dataset& val
     step.numbers = DIOPTER_DISPATCH(device, make_pinned_buffer, kStepNumbers * sizeof(float));
 }
 
+void Trainer::load_next() {
+  const Config& config = state_.config;
+  batches_.reset();  // it uses the loader
+  loader_ = std::make_unique<Loader>(train_, loader_options(config, device_), queued_ * config.train.accumulate);
+  batches_ = std::make_unique<BatchQueue>(*loader_, device_);
+}
+
 void Trainer::refresh_copies() {
   model_->set_precision(model_->precision());
   const double decay = config().train.average;
@@ -133,15 +181,29 @@ void Trainer::refresh_copies() {
 }
 
 std::unique_ptr<Trainer> Trainer::resume(const std::string& folder, const Settings& settings, const Dataset& train,
-                                         const Dataset& validation, Device device) {
-  const Checkpoint checkpoint = load_checkpoint(last_checkpoint(folder));
+                                         const Dataset& validation, Device device,
+                                         const std::function<void(const Config&)>& check) {
+  const std::string file = last_checkpoint(folder);
+  std::unique_ptr<FolderLock> lock;
+  if (file_exists(file)) lock = lock_run_folder(folder);
+  const Checkpoint checkpoint = load_checkpoint(file);
   RunState state = parse_run_state(checkpoint);
-  DIOPTER_CHECK(state.classes == class_names(train), checkpoint.file,
-                ": was trained on other classes than the training set's");
+  DIOPTER_CHECK(state.classes == class_names(train), file, ": was trained on other classes than the training set's");
+  const bool data_known = !state.data.empty();
+  check_data(state.data, train, file, "training");
+  check_data(state.validation_data, validation, file, "validation");
   state.config.train.stop_at = 0;
   apply_settings(state.config, settings);
+  check_config(state.config);
+  if (check) check(state.config);
 
   std::unique_ptr<Trainer> trainer(new Trainer(state, train, validation, folder, device));
+  trainer->lock_ = std::move(lock);
+  if (!data_known) {
+    trainer->messages_.push_back(file +
+                                 ": an older Diopter wrote it, which did not note the data: whether the training "
+                                 "set is the same cannot be checked");
+  }
   get_tensors(checkpoint, "", model_state(*trainer->model_));
   get_tensors(checkpoint, kVelocityPrefix, trainer->optimizer_->velocities());
   trainer->normaliser_.set_average(state.normaliser);
@@ -150,7 +212,7 @@ std::unique_ptr<Trainer> Trainer::resume(const std::string& folder, const Settin
     get_tensors(checkpoint, kAveragePrefix, trainer->average_->averages());
     trainer->average_->set_updates(state.average_updates);
   }
-  rewind_run_folder(folder, state.iteration);
+  rewind_run_folder(folder, state.iteration, trainer->evaluation_pending());
   write_file_atomically(config_file(folder), format_config(state.config));
   return trainer;
 }
@@ -183,7 +245,7 @@ void Trainer::queue_update() {
   if (average_) average_->move_averages();
 }
 
-void Trainer::queue_step() {
+bool Trainer::queue_step(const TrainerCallbacks& callbacks) {
   const ProfiledScope phase("step");
   QueuedStep& step = steps_[queued_ % steps_.size()];
   step.report = {};
@@ -206,8 +268,16 @@ void Trainer::queue_step() {
     std::optional<ExampleLogits> examples;
     const bool logged = due(state_.config.train.log_every, queued_ + 1);
     if (logged && device_ == Device::cpu && !hard_example_rule(loss)) examples.emplace();
+    std::optional<BeforeStep> before;
+    if (state_.config.train.accumulate > 1) before.emplace(*model_, normaliser_);
     queue_start();
     for (int i = 0; i < state_.config.train.accumulate; ++i) {
+      if (i > 0 && asked(callbacks.stop_requested)) {
+        before->put_back();
+        if (average_) average_->set_updates(average_->updates() - 1);
+        load_next();
+        return false;
+      }
       with_next_batch(
           [&](const DeviceBatch& batch) { queue_batch(batch.images, batch.truth, examples ? &*examples : nullptr); });
     }
@@ -216,6 +286,7 @@ void Trainer::queue_step() {
   }
   step.numbers->download(numbers_.raw(), numbers_.bytes());
   ++queued_;
+  return true;
 }
 
 StepReport Trainer::finish_step() {
@@ -236,24 +307,43 @@ StepReport Trainer::finish_step() {
 }
 
 void Trainer::stop_at_non_finite(const QueuedStep& step, const char* what) {
-  const bool saved = std::filesystem::exists(last_checkpoint(folder_));
-  const std::string message =
-      std::string(what) + " is not finite at iteration " + std::to_string(step.report.iteration) + ": " +
-      non_finite_cause(*model_, step.batches) + "; " +
-      (saved ? "the last good checkpoint is " + last_checkpoint(folder_) : "no checkpoint had been saved yet") +
-      " (a lower train.lr or train.clip_norm may help)";
+  const std::string message = std::string(what) + " is not finite at iteration " +
+                              std::to_string(step.report.iteration) + ": " + non_finite_cause(*model_, step.batches) +
+                              "; " + where_the_last_checkpoint_is(folder_) +
+                              " (a lower train.lr or train.clip_norm may help)";
   write_outcome(folder_, {"diverged", step.report.iteration, message});
   throw NotFinite(step.report.iteration, message);
 }
 
-CocoMetrics Trainer::evaluate(const TrainerCallbacks& callbacks) {
-  const CocoMetrics metrics =
-      evaluate_into_run_folder(*model_, average_.get(), validation_, folder_, state_.iteration, callbacks.evaluation);
-  if (metrics.stats.ap > state_.best_ap) {
-    state_.best_ap = metrics.stats.ap;
+bool Trainer::evaluation_due(std::int64_t iteration) const {
+  const Config::Train& t = state_.config.train;
+  return !validation_.images.empty() && (due(t.evaluate_every, iteration) || iteration >= t.iterations);
+}
+
+bool Trainer::evaluation_pending() const {
+  return state_.evaluated < state_.iteration && evaluation_due(state_.iteration);
+}
+
+bool Trainer::evaluate(const TrainerCallbacks& callbacks, Result& result) {
+  struct Stopped {};
+  const auto progress = [&](std::int64_t done, std::int64_t total) {
+    if (callbacks.evaluation) callbacks.evaluation(done, total);
+    if (done < total && asked(callbacks.stop_requested)) throw Stopped{};
+  };
+  try {
+    result.metrics =
+        evaluate_into_run_folder(*model_, average_.get(), validation_, folder_, state_.iteration, progress);
+  } catch (const Stopped&) {
+    return false;
+  }
+  state_.evaluated = state_.iteration;
+  if (result.metrics.stats.ap > state_.best_ap) {
+    state_.best_ap = result.metrics.stats.ap;
     save(best_checkpoint(folder_), false);
   }
-  return metrics;
+  save_last();  // it knows now of the evaluation and the best AP
+  if (callbacks.evaluated) callbacks.evaluated();
+  return true;
 }
 
 void Trainer::save(const std::string& file, bool with_optimizer) {
@@ -267,6 +357,11 @@ void Trainer::save(const std::string& file, bool with_optimizer) {
   save_checkpoint(file, checkpoint);
 }
 
+void Trainer::save_last() {
+  put_on_disk(metrics_file(folder_));  // before the checkpoint that it leads up to
+  save(last_checkpoint(folder_), true);
+}
+
 Trainer::Result Trainer::run(const TrainerCallbacks& callbacks) {
   using Clock = std::chrono::steady_clock;
   const Config::Train& t = state_.config.train;
@@ -275,14 +370,13 @@ Trainer::Result Trainer::run(const TrainerCallbacks& callbacks) {
   const auto seconds_since = [](Clock::time_point since) {
     return std::chrono::duration<double>(Clock::now() - since).count();
   };
-  const bool evaluates = !validation_.images.empty();
   // A GPU is kept busy: its next step is queued before the numbers of the one before are waited for.
   const std::int64_t ahead = device_ == Device::cpu ? 0 : 1;
   double training_seconds = 0;
   bool told_sizes = false;
   const std::int64_t first = state_.iteration;
   std::int64_t saved = std::filesystem::exists(last_checkpoint(folder_)) ? first : -1;
-  Result result{state_.iteration, state_.iteration >= t.iterations, false, {}};
+  Result result{state_.iteration, false, false, {}};
   for (const std::string& message : messages_) {
     if (callbacks.message) callbacks.message(message);
   }
@@ -294,12 +388,18 @@ Trainer::Result Trainer::run(const TrainerCallbacks& callbacks) {
     if (due(t.log_every, report.iteration) || report.iteration == end) append_step(folder_, report);
     if (callbacks.step) callbacks.step(report);
   };
-  while (queued_ < end && !(callbacks.stop_requested && callbacks.stop_requested())) {
+  bool stopped = false;
+  if (evaluation_pending()) {
+    result.evaluated = evaluate(callbacks, result);
+    stopped = !result.evaluated;
+  }
+  while (!stopped && queued_ < end && !asked(callbacks.stop_requested)) {
     const auto step_start = Clock::now();
-    queue_step();
-    result.finished = queued_ >= t.iterations;
-    result.evaluated = evaluates && (due(t.evaluate_every, queued_) || result.finished);
-    const bool saves = due(t.save_every, queued_) || result.evaluated;
+    if (callbacks.step_begins) callbacks.step_begins();
+    if (!queue_step(callbacks)) break;
+    result.evaluated = false;
+    const bool evaluates = evaluation_due(queued_);
+    const bool saves = due(t.save_every, queued_) || evaluates || asked(callbacks.save_requested);
     std::vector<StepReport> finished;
     while (state_.iteration < queued_ - (saves ? 0 : ahead)) finished.push_back(finish_step());
     training_seconds += seconds_since(step_start);
@@ -313,21 +413,21 @@ Trainer::Result Trainer::run(const TrainerCallbacks& callbacks) {
     }
 
     if (saves) {  // first of all: an evaluation may be interrupted or fail
-      save(last_checkpoint(folder_), true);
+      save_last();
       saved = state_.iteration;
     }
-    if (result.evaluated) {
-      result.metrics = evaluate(callbacks);
-      save(last_checkpoint(folder_), true);  // it knows the best AP now
-      if (callbacks.evaluated) callbacks.evaluated();
+    if (evaluates) {
+      result.evaluated = evaluate(callbacks, result);
+      stopped = !result.evaluated;
     }
   }
   while (state_.iteration < queued_) {
     StepReport report = finish_step();
     tell(report);
   }
-  if (saved != state_.iteration) save(last_checkpoint(folder_), true);
+  if (saved != state_.iteration) save_last();
   result.iteration = state_.iteration;
+  result.finished = state_.iteration >= t.iterations && !evaluation_pending();
   write_outcome(folder_, {result.finished ? "finished" : "stopped", result.iteration, ""});
   return result;
 }

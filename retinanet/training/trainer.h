@@ -13,6 +13,7 @@
 #include "engine/optimizer.h"
 #include "engine/schedule.h"
 #include "kernels/base/check.h"
+#include "kernels/base/folder_lock.h"
 #include "retinanet/config/setting.h"
 #include "retinanet/detection/targets.h"
 #include "retinanet/network/retinanet.h"
@@ -26,7 +27,9 @@ namespace diopter {
 
 /// Callbacks of a training run; any may be empty.
 struct TrainerCallbacks {
-  std::function<bool()> stop_requested;  // polled before every step
+  std::function<bool()> stop_requested;  // polled before every step, between its batches, and within evaluations
+  std::function<bool()> save_requested;  // polled after every step: true once for each time that one is wanted
+  std::function<void()> step_begins;
   std::function<void(const StepReport&)> step;
   std::function<void(std::int64_t done, std::int64_t total)> evaluation;
   std::function<void()> evaluated;                  // an evaluation is in the run folder
@@ -53,7 +56,7 @@ class NotFinite : public Error {
 ///   evaluation.json                metrics and curves of the last evaluation (evaluation_file.h)
 ///   outcome.json                   how the run ended (run_folder.h)
 /// The same configuration and data give the same weights, bit for bit, whether interrupted and resumed or not, and for
-/// any number of threads and loader workers.
+/// any number of threads and loader workers. The folder is locked while the trainer lives.
 class Trainer {
  public:
   /// A new run; throws Error when the folder holds a run already, or the configuration does not fit the data.
@@ -62,9 +65,11 @@ class Trainer {
           Device device = Device::cpu);
 
   /// Goes on from the folder's last checkpoint; its configuration is overridden with the settings.
-  /// train.stop_at of the checkpoint is forgotten.
+  /// train.stop_at of the checkpoint is forgotten. Throws Error for other data than the run has seen (dataset_hash).
+  /// `check` gets the configuration before anything is made of it, and may throw.
   static std::unique_ptr<Trainer> resume(const std::string& folder, const Settings& settings, const Dataset& train,
-                                         const Dataset& validation, Device device = Device::cpu);
+                                         const Dataset& validation, Device device = Device::cpu,
+                                         const std::function<void(const Config&)>& check = {});
 
   struct Result {
     std::int64_t iteration;
@@ -73,8 +78,10 @@ class Trainer {
     CocoMetrics metrics;
   };
   /// Trains until the schedule ends, train.stop_at is reached or a stop is requested; saves and, at the end of the
-  /// schedule, evaluates. Throws NotFinite when a loss or gradient is not finite: it names the first layer with such a
-  /// value and the pictures of the batch, and the last checkpoint stays.
+  /// schedule, evaluates. An evaluation that was due when the run was killed or stopped is made first. A stop within a
+  /// step of several batches, or within an evaluation, leaves the run as it was before. Throws NotFinite when a loss or
+  /// gradient is not finite: it names the first layer with such a value and the pictures of the batch, and the last
+  /// checkpoint stays.
   Result run(const TrainerCallbacks& callbacks);
 
   const RetinaNet& model() const { return *model_; }
@@ -96,8 +103,11 @@ class Trainer {
 
   /// What follows from the weights that the model has now: their copies in bf16, and the start of their average.
   void refresh_copies();
-  /// Queues the next step on the device, without waiting for it.
-  void queue_step();
+  /// Starts to load the batches of the next step.
+  void load_next();
+  /// Queues the next step on the device, without waiting for it. False when a stop was requested between its batches:
+  /// then all is as it was before, and the step is not taken.
+  bool queue_step(const TrainerCallbacks& callbacks);
   /// Opens a step: gradients and numbers_ become zero.
   void queue_start();
   /// Forward and backward pass of a batch: adds to the gradients and to numbers_, and where `examples` is not null to
@@ -109,12 +119,18 @@ class Trainer {
   StepReport finish_step();
   /// Throws NotFinite for the step; the run folder tells why.
   [[noreturn]] void stop_at_non_finite(const QueuedStep& step, const char* what);
-  CocoMetrics evaluate(const TrainerCallbacks& callbacks);
+  /// Whether the weights after so many steps are evaluated, and whether those of now still have to be.
+  bool evaluation_due(std::int64_t iteration) const;
+  bool evaluation_pending() const;
+  /// Evaluates and saves, and returns true; false when a stop was requested meanwhile.
+  bool evaluate(const TrainerCallbacks& callbacks, Result& result);
   void save(const std::string& file, bool with_optimizer);
+  void save_last();
 
   RunState state_;
   Dataset train_, validation_;
   std::string folder_;
+  std::unique_ptr<FolderLock> lock_;
   Device device_;
   std::unique_ptr<RetinaNet> model_;
   std::unique_ptr<Sgd> optimizer_;

@@ -27,13 +27,19 @@ void check_format(const Checkpoint& checkpoint, const std::string& text) {
 }
 
 Config parse_config_of(const Checkpoint& checkpoint, const std::string& text) {
+  const std::string place = checkpoint.file + " (configuration)";
   try {
-    return parse_config(text, checkpoint.file + " (configuration)");
+    Config config = parse_config(text, place);
+    check_config(config);
+    return config;
   } catch (const UnknownKey& error) {
     const auto version = checkpoint.metadata.find(kVersionKey);
     fail(checkpoint.file, ": its configuration has the key ", error.key(), ", which this program (", kVersion,
          ") does not know; it was written by a newer one",
          version == checkpoint.metadata.end() ? "" : " (" + version->second + ")");
+  } catch (const ConfigError& error) {
+    if (!error.where().empty()) throw;
+    fail(place, ": ", error.what());
   }
 }
 
@@ -65,6 +71,9 @@ RunState parse_run_state(const Checkpoint& checkpoint) {
                   " in its metadata)");
     return found->second;
   };
+  const auto text_or = [&](const char* key, const char* before) {
+    return checkpoint.metadata.count(key) ? text(key) : before;
+  };
   RunState state;
   check_format(checkpoint, text("format"));
   state.config = parse_config_of(checkpoint, text("config"));
@@ -75,11 +84,14 @@ RunState parse_run_state(const Checkpoint& checkpoint) {
     state.normaliser = std::stod(text("normaliser"));
     state.best_ap = std::stod(text("best_ap"));
     state.average_updates = std::stoll(text("average_updates"));
+    state.evaluated = std::stoll(text_or("evaluated", "0"));  // not in files of 0.1, as both hashes
   } catch (const nlohmann::json::exception&) {
     fail(checkpoint.file, ": its metadata holds no lists of classes");
   } catch (const std::logic_error&) {
     fail(checkpoint.file, ": its metadata holds something that is not a number");
   }
+  state.data = text_or("data", "");
+  state.validation_data = text_or("validation_data", "");
   DIOPTER_CHECK(state.classes.size() == state.category_ids.size(), checkpoint.file, ": its metadata names ",
                 state.classes.size(), " classes and ", state.category_ids.size(), " category ids");
   return state;
@@ -95,7 +107,10 @@ void put_run_state(Checkpoint& checkpoint, const RunState& state) {
                          {"iteration", std::to_string(state.iteration)},
                          {"normaliser", number(state.normaliser)},
                          {"best_ap", number(state.best_ap)},
-                         {"average_updates", std::to_string(state.average_updates)}};
+                         {"average_updates", std::to_string(state.average_updates)},
+                         {"evaluated", std::to_string(state.evaluated)},
+                         {"data", state.data},
+                         {"validation_data", state.validation_data}};
 }
 
 }  // namespace diopter

@@ -18,6 +18,8 @@ struct RunState {
   double normaliser = 0;                   // moving average of the positives (loss.normaliser = ema)
   double best_ap = -1;                     // best AP so far
   std::int64_t average_updates = 0;        // of the weights' moving average; 0: there is none
+  std::int64_t evaluated = 0;              // steps that the weights of the last evaluation had behind them; 0: none
+  std::string data, validation_data;       // hashes of both sets (data/dataset_hash.h); "": none, or not known
 };
 
 /// Version of what put_run_state writes (docs/weights.md). It goes up when an older program would misread a file, not
@@ -28,8 +30,8 @@ inline constexpr int kCheckpointFormat = 1;
 bool is_diopter_checkpoint(const Checkpoint& checkpoint);
 
 /// Reads the state. Keys that the configuration lacks have the values from before they existed. Throws Error when
-/// Diopter did not write the checkpoint, or a newer Diopter wrote it: in a later format, or with a key that is not
-/// known here.
+/// Diopter did not write the checkpoint, when a newer Diopter wrote it, in a later format or with a key that is not
+/// known here, or when a value of its configuration is out of range.
 RunState parse_run_state(const Checkpoint& checkpoint);
 void put_run_state(Checkpoint& checkpoint, const RunState& state);
 

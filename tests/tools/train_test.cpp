@@ -91,3 +91,109 @@ TEST_CASE("train: --profile writes its files, and without it there are none") {
   REQUIRE(contains(csv, "\nstep,forward,conv2d_forward,head.classification_head.cls_logits.weight,2,"));
   REQUIRE(read_bytes(shapes.run_folder() + "/trace.json").starts_with("{\"traceEvents\":["));
 }
+
+namespace {
+
+/// Starts a training of many steps in a shell, does `what` (a command, which finds the process as $pid) when it has a
+/// checkpoint, and waits; the last line on stdout is the program's exit code.
+Outcome meanwhile(const Shapes& shapes, const std::string& what, const std::string& more = "") {
+  const std::string last = shapes.run_folder() + "/checkpoints/last.safetensors";
+  return run_shell("'" DIOPTER_PROGRAM "' " +
+                   shapes.arguments("--set train.iterations=1000000 --set train.save_every=1 " + more) +
+                   " & pid=$!; until test -e " + last + "; do sleep 0.01; done; " + what + "; wait $pid; echo $?");
+}
+
+}  // namespace
+
+TEST_CASE("train: signals that ask it to stop make it save and stop") {
+  for (const std::string signal : {"INT", "TERM", "HUP"}) {
+    INFO(signal);
+    const Shapes shapes;
+    const Outcome outcome = meanwhile(shapes, "kill -" + signal + " $pid");
+    INFO(outcome.out << outcome.err);
+    REQUIRE(outcome.out.ends_with("\n130\n"));
+    REQUIRE(contains(outcome.out, "go on with the same command and --resume"));
+    REQUIRE(contains(read_bytes(shapes.run_folder() + "/outcome.json"), "stopped"));
+  }
+}
+
+TEST_CASE("train: it is stopped between the batches of a step") {
+  const Shapes shapes;
+  const std::string accumulate = "--set train.accumulate=2000";
+  const Outcome first = run_diopter(shapes.arguments("--set train.accumulate=1 --set train.stop_at=1"));
+  REQUIRE(first.exit_code == 0);
+  const std::string before = read_bytes(shapes.run_folder() + "/checkpoints/last.safetensors");
+  const Outcome outcome = meanwhile(shapes, "sleep 0.5; kill -TERM $pid", "--resume " + accumulate);
+  INFO(outcome.out << outcome.err);
+  REQUIRE(outcome.out.ends_with("\n130\n"));
+  REQUIRE(contains(outcome.out, "stopped at iteration 1 "));
+  REQUIRE(read_bytes(shapes.run_folder() + "/checkpoints/last.safetensors") == before);
+}
+
+TEST_CASE("train: a batch system's warning makes it save and go on") {
+  const Shapes shapes;
+  const Outcome outcome =
+      meanwhile(shapes, "rm " + shapes.run_folder() +
+                            "/checkpoints/last.safetensors; kill -USR1 $pid; "
+                            "until test -e " +
+                            shapes.run_folder() +
+                            "/checkpoints/last.safetensors; do sleep 0.01; done; echo saved; kill -TERM $pid");
+  INFO(outcome.out << outcome.err);
+  REQUIRE(contains(outcome.out, "saved\n"));
+  REQUIRE(outcome.out.ends_with("\n130\n"));
+}
+
+TEST_CASE("train: a second training in the folder is refused, until the first is gone") {
+  const Shapes shapes;
+  const std::string second = "'" DIOPTER_PROGRAM "' " + shapes.arguments("--resume") + "; echo second $?; ";
+  const Outcome outcome = meanwhile(
+      shapes, second + "'" DIOPTER_PROGRAM "' report " + shapes.run_folder() + "; echo report $?; kill -KILL $pid");
+  INFO(outcome.out << outcome.err);
+  REQUIRE(contains(outcome.out, "second 2\n"));
+  REQUIRE(contains(outcome.err, "diopter: " + shapes.run_folder() + ": another process works on it\n"));
+  REQUIRE(contains(outcome.out, "report 0\n"));
+  REQUIRE(run_diopter(shapes.arguments("--resume --set train.iterations=2 --set train.stop_at=1")).exit_code == 0);
+}
+
+TEST_CASE("train: other data of the same classes is refused") {
+  const Shapes shapes;
+  REQUIRE(run_diopter(shapes.arguments("--set train.stop_at=1")).exit_code == 0);
+  const TemporaryFolder other;
+  REQUIRE(run_diopter("shapes --train 4 --val 1 --size 32 --seed 7 --out " + other.path()).exit_code == 0);
+  require_refused(run_diopter("train --resume --device cpu --train-annotations " + (other / "instances_train.json") +
+                              " --train-images " + (other / "images") + " --out " + shapes.run_folder()),
+                  "the run has seen another training set");
+}
+
+TEST_CASE("train: standard output that is closed or full") {
+  const Shapes shapes;
+  const std::string train = "'" DIOPTER_PROGRAM "' " + shapes.arguments("");
+  const Outcome full = run_shell(train + " >/dev/full");
+  INFO(full.err);
+  REQUIRE(full.exit_code == 2);
+  REQUIRE(contains(full.err, "diopter: standard output: cannot write: No space left on device\n"));
+  // Nobody reads; the shell tells the exit code of the first command.
+  const Outcome gone = run_shell("exec 3>&1; { " + train + "; echo code $? >&3; } | true");
+  INFO(gone.out << gone.err);
+  REQUIRE(contains(gone.out, "code 2\n"));
+  // A closed one is as good as /dev/null: nothing that is opened later gets its number.
+  REQUIRE(run_shell(train + " >&- 2>&- <&-").exit_code == 0);
+  REQUIRE_FALSE(contains(shapes.config(), "training and"));
+}
+
+TEST_CASE("train: what cannot be meant, or does not fit into memory, is refused before the first step") {
+  const Shapes shapes;
+  require_refused(run_diopter(shapes.arguments("--set train.accumulate=1000000000")),
+                  "train.accumulate must lie between 1 and 65536");
+  require_refused(run_diopter(shapes.arguments("--set train.batch_size=2000000000")),
+                  "train.batch_size must lie between 1 and 65536");
+  require_refused(run_diopter(shapes.arguments("--set train.accumulate=60000")), "more than 1000 times");
+  if (!kSanitized) {
+    const Outcome limited =
+        run_shell("ulimit -v 2000000; '" DIOPTER_PROGRAM "' " + shapes.arguments("--set train.batch_size=20000"));
+    require_refused(limited, "ulimit -v has ");
+    REQUIRE(contains(limited.err, "a training step needs about "));
+    REQUIRE(contains(limited.err, "lower train.batch_size"));
+  }
+  REQUIRE_FALSE(std::filesystem::exists(shapes.run_folder()));
+}

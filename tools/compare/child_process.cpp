@@ -1,17 +1,13 @@
 #include "tools/compare/child_process.h"
 
 #include <fcntl.h>
-#include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <chrono>
 #include <csignal>
 #include <cstring>
-#include <filesystem>
-#include <thread>
 
 #include "kernels/base/check.h"
 
@@ -31,6 +27,8 @@ ChildProcess::ChildProcess(const std::vector<std::string>& arguments, const std:
   pid_ = fork();
   if (pid_ == 0) {  // from here on only what is safe after a fork with threads
     setpgid(0, 0);
+    std::signal(SIGUSR1, SIG_IGN);  // until it can save
+    std::signal(SIGPIPE, SIG_DFL);
     prctl(PR_SET_PDEATHSIG, SIGTERM);
     if (getppid() != parent) _exit(1);  // it has ended before we could ask to be told
     dup2(nothing, STDIN_FILENO);
@@ -58,28 +56,8 @@ void ChildProcess::request_stop() const {
   if (pid_ > 0) kill(pid_, SIGTERM);
 }
 
-FolderLock::FolderLock(const std::string& folder, double patience_seconds) {
-  namespace fs = std::filesystem;
-  const std::string name = folder + "/lock";
-  std::error_code error;
-  DIOPTER_CHECK(!fs::exists(folder) || fs::exists(name) || fs::is_empty(folder, error), folder,
-                ": holds something that is no study; choose another folder");
-  fs::create_directories(folder, error);
-  DIOPTER_CHECK(!error, folder, ": cannot be made: ", error.message());
-  // Inherited by child processes on purpose: a run whose parent was killed still works on the folder until it has
-  // stopped.
-  file_ = open(name.c_str(), O_RDWR | O_CREAT, 0666);
-  DIOPTER_CHECK(file_ >= 0, name, ": cannot write: ", std::strerror(errno));
-  const auto start = std::chrono::steady_clock::now();
-  while (flock(file_, LOCK_EX | LOCK_NB) != 0) {
-    if (std::chrono::steady_clock::now() - start > std::chrono::duration<double>(patience_seconds)) {
-      close(file_);
-      fail(folder, ": another process works on it");
-    }
-    std::this_thread::sleep_for(std::chrono::milliseconds(50));
-  }
+void ChildProcess::request_save() const {
+  if (pid_ > 0) kill(pid_, SIGUSR1);
 }
-
-FolderLock::~FolderLock() { close(file_); }
 
 }  // namespace diopter

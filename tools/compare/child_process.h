@@ -1,4 +1,4 @@
-// Other copies of this program, and the lock that keeps two of them from working on one folder.
+// Other copies of this program.
 #pragma once
 
 #include <sys/types.h>
@@ -18,6 +18,7 @@ class ChildProcess {
   /// Whether it still runs; waits for nothing.
   bool running();
   void request_stop() const;
+  void request_save() const;
 
   /// Of one that has ended: how it did, 128 + the signal's number when one ended it, as in a shell.
   int exit_code() const { return exit_code_; }
@@ -25,21 +26,6 @@ class ChildProcess {
  private:
   pid_t pid_ = -1;
   int exit_code_ = -1;
-};
-
-/// Holds FOLDER/lock for itself and the processes that it starts, until all of them have ended. A folder with this file
-/// is one that we made.
-class FolderLock {
- public:
-  /// Makes the folder and the file where they are missing; throws Error when another holds the lock and still does
-  /// after `patience_seconds`.
-  FolderLock(const std::string& folder, double patience_seconds);
-  ~FolderLock();
-  FolderLock(const FolderLock&) = delete;
-  FolderLock& operator=(const FolderLock&) = delete;
-
- private:
-  int file_ = -1;
 };
 
 }  // namespace diopter

@@ -62,6 +62,9 @@ class Runner {
         stopping = true;
         for (const Job& job : jobs_) job.process.request_stop();
       }
+      if (Interrupt::save_requested()) {
+        for (const Job& job : jobs_) job.process.request_save();
+      }
       collect(stopping);
       if (!stopping) start();
       show();

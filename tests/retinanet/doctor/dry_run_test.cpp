@@ -14,6 +14,7 @@
 #include "retinanet/network/retinanet.h"
 #include "tests/retinanet/annotated.h"
 #include "tests/support/catch.h"
+#include "tests/support/files.h"
 
 using namespace diopter;
 using namespace diopter::test;
@@ -129,4 +130,32 @@ TEST_CASE("every thread's work space and the loader's batches are counted") {
   set_thread_count(threads);
   REQUIRE(three.fixed > one.fixed);
   REQUIRE(one.loader == 1000 + (config.train.workers + 1) * config.train.batch_size * 64 * 64 * 3 * 4);
+}
+
+TEST_CASE("the memory of a step is known from its shapes alone") {
+  for (const std::string loss : {"focal", "ohem"}) {
+    Config config = preset("small");
+    set_config(config, "loss.kind=" + loss);
+    if (loss == "focal") {
+      const StepMemory computed = step_memory(config, boxes_of(64, 60), 0);
+      const StepMemory shapes = step_memory(config, boxes_of(64, 60), 0, DryRun::shapes_only);
+      CHECK(shapes.parameters == computed.parameters);
+      CHECK(shapes.predicted <= computed.predicted);
+      CHECK(static_cast<double>(shapes.predicted) > 0.5 * static_cast<double>(computed.predicted));
+      CHECK(shapes.per_pixel == Approx(computed.per_pixel).epsilon(0.2));
+    }
+    const AvailableMemory plenty{std::int64_t{1} << 40, "the machine"};
+    CHECK_NOTHROW(check_memory(config, boxes_of(64, 60), plenty));
+    config.train.batch_size = 60000;
+    CHECK_NOTHROW(check_memory(config, boxes_of(64, 60), plenty));
+    const std::string message = error_of([&] {
+      check_memory(config, boxes_of(64, 60), {std::int64_t{1} << 30, "the control group"});
+    });
+    CHECK(message.starts_with("a training step needs about "));
+    CHECK(message.find(" MiB (60000 pictures of 64x64 and 2 loader threads), and the control group has 1024 MiB left: "
+                       "lower train.batch_size") != std::string::npos);
+    Dataset unknown = boxes_of(64, 60);
+    for (ImageRecord& image : unknown.images) image.width = image.height = 0;
+    CHECK_NOTHROW(check_memory(config, unknown, {1, "the machine"}));
+  }
 }

@@ -34,10 +34,9 @@ struct TinyStudy {
   PlannedRun find(const std::string& name) const { return find_run(study.protocol(), study.results(), name); }
   /// Makes a run, or its first `steps` steps.
   std::optional<RunResult> run(const std::string& name, int steps = 1000) const {
-    std::vector<std::string> ignored;
-    return study.run(
-        find(name), Device::cpu, [steps, done = 0]() mutable { return done++ >= steps; },
-        [&](const std::string& message) { ignored.push_back(message); });
+    TrainerCallbacks callbacks;
+    callbacks.stop_requested = [steps, done = 0]() mutable { return done++ >= steps; };
+    return study.run(find(name), Device::cpu, callbacks);
   }
 };
 

@@ -95,17 +95,3 @@ TEST_CASE("an interval chart shows mean, interval, single values and the referen
   CHECK(count(html, "class=\"bar s1\"") == 0);
   CHECK(count(html, "class=\"zero\"") == 1);
 }
-
-TEST_CASE("long runs are drawn as means of neighbours") {
-  Points points;
-  for (int i = 0; i < 1000; ++i) points.push_back({static_cast<double>(i), i % 2 ? 3.0 : 1.0});
-  const Points few = thinned(points);
-  REQUIRE(few.size() == kChartPoints);
-  CHECK(few[0] == std::array<double, 2>{1.5, 2});
-  CHECK(few.back() == std::array<double, 2>{997.5, 2});
-  points.resize(kChartPoints);
-  CHECK(thinned(points) == points);
-  points.push_back({250, 7});
-  CHECK(thinned(points).size() == 126);
-  CHECK(thinned(points).back() == std::array<double, 2>{250, 7});
-}

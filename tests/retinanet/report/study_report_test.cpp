@@ -108,7 +108,7 @@ TEST_CASE("there is no report of a part of a study") {
 
 TEST_CASE("a study's report names the file that cannot be used") {
   const MadeUp made;
-  made.folder.write("study/runs/final-ce-seed1/metrics.csv", "iteration,loss\n1");
+  made.folder.write("study/runs/final-ce-seed1/metrics.csv", "iteration,loss\n1\n");
   CHECK(error_of([&] { study_report(made.study); }) ==
-        made.study.run_folder("final-ce-seed1") + "/metrics.csv:2: the line is cut off");
+        made.study.run_folder("final-ce-seed1") + "/metrics.csv:2: 1 fields instead of 2");
 }

@@ -31,9 +31,10 @@ TEST_CASE("a run remembers its loss when it is resumed") {
   Trainer(test::tiny_config({"loss.kind=focal_star:beta=-1", "train.iterations=4", "train.stop_at=2"}), shapes.train,
           {}, folder)
       .run({});
-  const auto resumed = Trainer::resume(folder, {}, shapes.train, {});
+  auto resumed = Trainer::resume(folder, {}, shapes.train, {});
   CHECK(format_loss(resumed->config().loss.kind) == "focal_star:gamma=2,beta=-1,alpha=0.25");
   CHECK(resumed->run({}).iteration == 4);
+  resumed.reset();
   const auto other = Trainer::resume(folder, {"loss.alpha=0.5", "loss.kind=focal_star"}, shapes.train, {});
   CHECK(format_loss(other->config().loss.kind) == "focal_star:gamma=2,beta=1,alpha=0.5");
 }

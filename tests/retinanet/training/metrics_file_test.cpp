@@ -8,7 +8,6 @@
 using namespace diopter;
 using test::error_of;
 using test::TemporaryFolder;
-using Points = std::vector<std::array<double, 2>>;
 
 namespace {
 
@@ -67,7 +66,7 @@ TEST_CASE("metrics.csv: columns as numbers") {
   CHECK(read.over_iterations("none").empty());
   CHECK(read.last("iteration") == 15);
   CHECK_FALSE(read.last("negatives_loss_1"));
-  CHECK(read.seconds() == 4.5);
+  CHECK(read.clock.total() == 4.5);
 }
 
 TEST_CASE("metrics.csv: files with fewer, more or other columns") {
@@ -78,7 +77,7 @@ TEST_CASE("metrics.csv: files with fewer, more or other columns") {
   append_step(folder.path(), step_at(3, 4));
   CHECK(read_file(file).ends_with("2,0.25,8,3\n3,0.833333,,4\n"));
 
-  rewind_metrics(folder.path(), 2);
+  rewind_metrics(folder.path(), 2, false);
   const RunMetrics read = read_metrics(folder.path());
   CHECK(read.over_iterations("loss") == Points{{1, 0.5}, {2, 0.25}});
   CHECK(read.over_iterations("later") == Points{{1, 7}, {2, 8}});
@@ -89,15 +88,28 @@ TEST_CASE("metrics.csv: files with fewer, more or other columns") {
 
 TEST_CASE("metrics.csv: rewinding keeps the lines up to an iteration, byte for byte") {
   const TemporaryFolder folder;
-  rewind_metrics(folder.path(), 3);  // there is none
+  rewind_metrics(folder.path(), 3, false);  // there is none
   CHECK_FALSE(file_exists(metrics_file(folder.path())));
   for (const int iteration : {5, 10, 15}) append_step(folder.path(), step_at(iteration, iteration));
   const std::string file = metrics_file(folder.path()), whole = read_file(file);
   test::write_bytes(file, whole + "1");  // cut off; the 1 is not iteration 1
-  rewind_metrics(folder.path(), 15);
+  rewind_metrics(folder.path(), 15, false);
   CHECK(read_file(file) == whole);
-  rewind_metrics(folder.path(), 10);
+  rewind_metrics(folder.path(), 10, false);
   CHECK(read_file(file) == whole.substr(0, whole.find("15,15,")));
+}
+
+TEST_CASE("metrics.csv: an evaluation that is made again loses its line, and no other") {
+  const TemporaryFolder folder;
+  for (const int iteration : {5, 10}) {
+    append_step(folder.path(), step_at(iteration, iteration));
+    append_evaluation(folder.path(), iteration, {});
+  }
+  const std::string file = metrics_file(folder.path()), whole = read_file(file);
+  rewind_metrics(folder.path(), 10, false);
+  CHECK(read_file(file) == whole);
+  rewind_metrics(folder.path(), 10, true);
+  CHECK(read_file(file) == whole.substr(0, whole.find("10,,")));
 }
 
 TEST_CASE("metrics.csv: what cannot be read is named with its line") {
@@ -107,10 +119,10 @@ TEST_CASE("metrics.csv: what cannot be read is named with its line") {
     test::write_bytes(file, text);
     return error_of([&] { read_metrics(folder.path()); });
   };
-  CHECK(error("iteration,loss\n1,2\n3") == file + ":3: the line is cut off");
-  CHECK(read_metrics(folder.path(), LastLine::may_be_cut_off).last("iteration") == 1);
-  CHECK(error("iteration,lo") == file + ":1: the line is cut off");
-  CHECK(read_metrics(folder.path(), LastLine::may_be_cut_off).columns.empty());
+  CHECK(error("iteration,loss\n1,2\n3") == "");  // killed in the middle of the line
+  CHECK(read_metrics(folder.path()).last("iteration") == 1);
+  CHECK(error("iteration,lo") == "");
+  CHECK(read_metrics(folder.path()).columns.empty());
   CHECK(error("a,b\n") == file + ":1: is no metrics.csv of diopter train");
   CHECK(error("iteration,loss\n1,2\n3\n") == file + ":3: 1 fields instead of 2");
   CHECK(error("iteration,loss\n1,x\n") == file + ":2: 'x' in the column loss is no number");

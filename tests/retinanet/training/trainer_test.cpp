@@ -187,16 +187,20 @@ TEST_CASE("a crash costs the steps since the last checkpoint and leaves no doubl
 TEST_CASE("an interrupted evaluation loses no step and leaves the weights alone") {
   const test::ShapesOnDisk shapes;
   const Config config = tiny_config({"train.evaluate_every=4", "train.average=0.9", "train.stop_at=4"});
-  Trainer trainer(config, shapes.train, shapes.validation, shapes.folder / "run");
+  auto trainer = std::make_unique<Trainer>(config, shapes.train, shapes.validation, shapes.folder / "run");
   TrainerCallbacks callbacks;
   std::vector<float> before;
-  callbacks.step = [&](const StepReport&) { before = weights_of(trainer.model()); };
+  callbacks.step = [&](const StepReport&) { before = weights_of(trainer->model()); };
   callbacks.evaluation = [&](std::int64_t, std::int64_t) {
-    CHECK((weights_of(trainer.model()) != before));  // the averages
+    CHECK((weights_of(trainer->model()) != before));  // the averages
     fail("enough");
   };
-  CHECK(error_of([&] { trainer.run(callbacks); }) == "enough");
-  CHECK((weights_of(trainer.model()) == before));
+  CHECK(error_of([&] { trainer->run(callbacks); }) == "enough");
+  CHECK((weights_of(trainer->model()) == before));
+  CHECK(contains(error_of([&] { Trainer::resume(shapes.folder / "run", {}, shapes.train, shapes.validation); }),
+                 "run: another process works on it"));
+  CHECK(contains(error_of([&] { train(config, shapes, shapes.folder / "run"); }), "run: another process works on it"));
+  trainer.reset();
   CHECK(Trainer::resume(shapes.folder / "run", {}, shapes.train, shapes.validation)->iteration() == 4);
 }
 
@@ -207,9 +211,10 @@ TEST_CASE("a request to stop ends the run after the step and saves") {
   CHECK(result.iteration == 3);
   CHECK(!result.finished);
   CHECK(!result.evaluated);
-  const auto resumed = Trainer::resume(folder, {}, shapes.train, shapes.validation);
+  auto resumed = Trainer::resume(folder, {}, shapes.train, shapes.validation);
   CHECK(resumed->iteration() == 3);
   CHECK(resumed->run({}).finished);
+  resumed.reset();
 
   const std::string early = shapes.folder / "early";
   CHECK(train(tiny_config(), shapes, early, stop_after(0)).iteration == 0);
@@ -266,7 +271,7 @@ TEST_CASE("a run folder holds configuration, metrics, checkpoints and pictures")
   CHECK(pictures == 2);
   int files = 0;
   for (const auto& entry : std::filesystem::recursive_directory_iterator(folder)) files += entry.is_regular_file();
-  CHECK(files == 4 + 2 + 2);  // nothing temporary is left
+  CHECK(files == 4 + 2 + 2 + 1);  // and the lock; nothing temporary is left
 }
 
 TEST_CASE("a folder with a run is not overwritten, and only a run of the same classes is resumed") {

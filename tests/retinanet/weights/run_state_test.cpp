@@ -20,6 +20,9 @@ Checkpoint some_checkpoint() {
   state.normaliser = 0.1 + 0.2;
   state.best_ap = 0.3;
   state.average_updates = 5;
+  state.evaluated = 10;
+  state.data = "0123456789abcdef";
+  state.validation_data = "fedcba9876543210";
   Checkpoint checkpoint;
   checkpoint.file = "x.safetensors";
   put_run_state(checkpoint, state);
@@ -53,6 +56,35 @@ TEST_CASE("a run's state survives being written") {
   CHECK(state.normaliser == 0.1 + 0.2);
   CHECK(state.best_ap == 0.3);
   CHECK(state.average_updates == 5);
+  CHECK(state.evaluated == 10);
+  CHECK(state.data == "0123456789abcdef");
+  CHECK(state.validation_data == "fedcba9876543210");
+
+  Checkpoint old = some_checkpoint();  // as 0.1 wrote it
+  for (const char* key : {"evaluated", "data", "validation_data"}) old.metadata.erase(key);
+  CHECK(parse_run_state(old).evaluated == 0);
+  CHECK(parse_run_state(old).data == "");
+  CHECK(parse_run_state(old).validation_data == "");
+}
+
+TEST_CASE("settings of a checkpoint that no run can have are refused, as those of a file are") {
+  const auto error_of_line = [](const std::string& line, const std::string& by) {
+    return error_with("config", config_with(line, by));
+  };
+  const std::string place = "x.safetensors (configuration): ";
+  CHECK(error_of_line("workers = 2", "workers = 1000000") == place + "train.workers must lie between 0 and 256");
+  CHECK(error_of_line("fpn_channels = 32", "fpn_channels = 2000000000") ==
+        place + "model.fpn_channels must lie between 1 and 8192");
+  CHECK(error_of_line("head_depth = 2", "head_depth = 2000000000") ==
+        place + "model.head_depth must lie between 0 and 64");
+  CHECK(error_of_line("max_detections = 100", "max_detections = 2000000000") ==
+        place + "detect.max_detections must lie between 1 and 1048576");
+  CHECK(error_of_line("max_size = 160", "max_size = 1000000000") ==
+        place + "input.max_size must lie between 1 and 32768");
+  CHECK(error_of_line("size_divisor = 16", "size_divisor = 1000000000") ==
+        place + "input.size_divisor must lie between 1 and 4096");
+  CHECK(error_of_line("min_sizes = [160]", "min_sizes = [0]") ==
+        place + "input.min_sizes must lie between 1 and 32768");
 }
 
 TEST_CASE("a checkpoint of a later format is refused, one of a later program with the same format is read") {

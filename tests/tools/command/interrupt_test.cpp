@@ -20,6 +20,7 @@ int status_of(Body body) {
     close(STDERR_FILENO);
     std::signal(SIGINT, SIG_DFL);  // Catch2 has handlers of its own
     std::signal(SIGTERM, SIG_DFL);
+    std::signal(SIGHUP, SIG_DFL);
     body();
     _exit(0);
   }
@@ -31,7 +32,7 @@ int status_of(Body body) {
 }  // namespace
 
 TEST_CASE("the first signal is a request") {
-  for (const int signal : {SIGINT, SIGTERM}) {
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
     const int status = status_of([signal] {
       const Interrupt interrupt;
       if (Interrupt::requested()) _exit(1);
@@ -51,6 +52,31 @@ TEST_CASE("the second signal ends the program, whichever came first") {
   });
   REQUIRE(WIFSIGNALED(status));
   REQUIRE(WTERMSIG(status) == SIGINT);
+}
+
+TEST_CASE("a signal to save is heard once, and ends nothing") {
+  const int status = status_of([] {
+    const Interrupt interrupt;
+    if (Interrupt::save_requested()) _exit(1);
+    raise(SIGUSR1);
+    raise(SIGUSR1);
+    if (Interrupt::requested() || !Interrupt::save_requested() || Interrupt::save_requested()) _exit(2);
+    raise(SIGPIPE);
+    _exit(42);
+  });
+  REQUIRE(WIFEXITED(status));
+  REQUIRE(WEXITSTATUS(status) == 42);
+}
+
+TEST_CASE("what nohup has made deaf stays deaf") {
+  const int status = status_of([] {
+    std::signal(SIGHUP, SIG_IGN);
+    const Interrupt interrupt;
+    raise(SIGHUP);
+    _exit(Interrupt::requested() ? 1 : 42);
+  });
+  REQUIRE(WIFEXITED(status));
+  REQUIRE(WEXITSTATUS(status) == 42);
 }
 
 TEST_CASE("signals act as before when nobody waits for them any more") {
