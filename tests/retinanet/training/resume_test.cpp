@@ -210,6 +210,16 @@ TEST_CASE("resume: temporary files of killed runs are removed, of new ones, too"
   }
 }
 
+TEST_CASE("resume: a folder is for one trainer at a time") {
+  const Runs runs;
+  const auto resume = [&] { return Trainer::resume(runs.whole, {}, runs.shapes.train, runs.shapes.validation); };
+  auto first = resume();
+  CHECK(error_of(resume) == runs.whole + ": another process works on it");
+  CHECK(error_of([&] { runs.start(runs.whole, {}); }) == runs.whole + ": another process works on it");
+  first.reset();
+  CHECK(error_of(resume) == "");
+}
+
 TEST_CASE("resume: the configuration is shown before anything is made of it") {
   const Runs runs;
   const auto refuse = [](const Config& config) { fail("batches of ", config.train.batch_size); };
