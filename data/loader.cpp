@@ -83,15 +83,18 @@ class Prefetch {
   std::vector<std::jthread> workers_;    // last, so that they end first
 };
 
-/// Samples of items begin, begin + 1, ... end - 1 as a batch.
-template <class MakeSample>  // Sample(item, name)
+/// Samples of items begin, begin + 1, ... end - 1 as a batch, without those that there are none of.
+template <class MakeSample>  // std::optional<Sample>(item, name)
 Batch make_batch(std::int64_t begin, std::int64_t end, const LoaderOptions& options, const std::stop_token& stop,
                  MakeSample make_sample) {
   std::vector<Sample> samples;
   std::vector<std::string> names;
   for (std::int64_t item = begin; item < end && !stop.stop_requested(); ++item) {
-    names.emplace_back();
-    samples.push_back(make_sample(item, names.back()));
+    std::string name;
+    std::optional<Sample> sample = make_sample(item, name);
+    if (!sample) continue;
+    names.push_back(std::move(name));
+    samples.push_back(std::move(*sample));
   }
   Batch batch = collate(samples, options.divisor);
   batch.normalisation = options.normalisation;
@@ -256,15 +259,26 @@ struct EvaluationLoader::State {
 
   std::int64_t count() const { return static_cast<std::int64_t>(dataset.images.size()); }
 
-  Sample sample(std::int64_t item, std::string& name) const {
+  std::optional<Sample> sample(std::int64_t item, std::string& name) {
     const ImageRecord& record = dataset.images[item];
     name = record.name;
-    return prepare(read_image(record.file), record, options.resize, options.normalisation, options.pixels_by);
+    try {
+      return prepare(read_image(record.file), record, options.resize, options.normalisation, options.pixels_by);
+    } catch (const OutOfResources&) {
+      throw;
+    } catch (const Error& error) {
+      if (!options.skip_undecodable) throw;
+      const std::lock_guard lock(mutex);
+      warnings.emplace_back(error.what());
+      return std::nullopt;
+    }
   }
 
   const Dataset& dataset;
   const LoaderOptions options;
-  Prefetch prefetch;
+  std::mutex mutex;  // of the warnings
+  std::vector<std::string> warnings;
+  Prefetch prefetch;  // last: its threads use all of the above
 };
 
 EvaluationLoader::EvaluationLoader(const Dataset& dataset, const LoaderOptions& options) {
@@ -273,6 +287,11 @@ EvaluationLoader::EvaluationLoader(const Dataset& dataset, const LoaderOptions& 
 }
 
 EvaluationLoader::~EvaluationLoader() = default;
+
+std::vector<std::string> EvaluationLoader::take_warnings() {
+  const std::lock_guard lock(state_->mutex);
+  return std::exchange(state_->warnings, {});
+}
 
 bool EvaluationLoader::next(Batch& batch) {
   if (state_->prefetch.finished()) return false;

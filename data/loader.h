@@ -40,6 +40,7 @@ struct LoaderOptions {
   AugmentOptions augment;
   Normalisation normalisation;
   PixelsBy pixels_by = PixelsBy::host;  // by the host anyway where training is photometric
+  bool skip_undecodable = false;        // evaluation: a picture that cannot be decoded is left out, and told
 };
 
 /// Endless stream of training batches. Batch number i depends on (data set, options, i) only: every epoch is a
@@ -65,13 +66,17 @@ class Loader {
 };
 
 /// The images of a set in order, prepared ahead by `workers` threads: for evaluation.
-/// A picture that cannot be decoded is an Error here. The data set must outlive the loader.
+/// A picture that cannot be decoded is an Error here, but with skip_undecodable. The data set must outlive the loader.
 class EvaluationLoader {
  public:
   EvaluationLoader(const Dataset& dataset, const LoaderOptions& options);
   ~EvaluationLoader();
-  /// The next batch in data set order (the last may be smaller); false when there is none left.
+  /// The next batch in data set order (the last may be smaller); false when there is none left. Where pictures were
+  /// skipped it is smaller or empty: image_ids tells which it has.
   bool next(Batch& batch);
+
+  /// Messages ("FILE: reason") about pictures that were skipped since the last call.
+  std::vector<std::string> take_warnings();
 
  private:
   struct State;

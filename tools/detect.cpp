@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -60,10 +61,25 @@ Dataset pictures(const std::vector<std::string>& inputs) {
   return dataset;
 }
 
+/// Where the drawing of each picture goes. Throws Error when it would replace a picture that was given.
+std::vector<std::string> drawings(const Dataset& dataset, const std::string& folder) {
+  std::set<fs::path> inputs;
+  for (const ImageRecord& record : dataset.images) inputs.insert(fs::weakly_canonical(record.file));
+  std::vector<std::string> files;
+  OutputNames names;
+  for (const ImageRecord& record : dataset.images) {
+    files.push_back(folder + "/" + names.next(record.name));
+    DIOPTER_CHECK(inputs.count(fs::weakly_canonical(files.back())) == 0, files.back(),
+                  ": is one of the pictures and would be replaced by a drawing; choose another folder with --out");
+  }
+  return files;
+}
+
 void run(const Request& request) {
   const LoadedModel loaded = load_model(request.checkpoint, device_from_name(request.device));
   if (!request.precision.empty()) loaded.model->set_precision(value_of(kPrecisions, request.precision, "--precision"));
   const Dataset dataset = pictures(request.inputs);
+  const std::vector<std::string> files = drawings(dataset, request.out);
   std::error_code error;
   fs::create_directories(request.out, error);
   DIOPTER_CHECK(!error, request.out, ": cannot be made: ", error.message());
@@ -71,21 +87,22 @@ void run(const Request& request) {
   LoaderOptions options = loader_options(loaded.model->config(), loaded.model->device());
   // What is dumped is what each picture gives alone, without padding to the size of others.
   options.batch_size = request.dump.empty() ? loaded.model->config().detect.batch_size : 1;
+  options.skip_undecodable = true;
   EvaluationLoader loader(dataset, options);
   std::unique_ptr<StepProfile> profile;
   if (request.profile > 0)
     profile = std::make_unique<StepProfile>(request.profile, request.out, loaded.model->device());
   Progress progress("detect", static_cast<std::int64_t>(dataset.images.size()), "pictures");
   std::vector<PictureDetections> results;
-  OutputNames names;
-  std::size_t picture = 0;
+  std::size_t detected = 0;
   std::ptrdiff_t drawn = 0;
+  std::vector<std::string> skipped;
   Checkpoint dump;
   Detector detector(*loaded.model);
   const auto detect_in = [&](const Batch& batch) {
     if (request.dump.empty()) return detector(batch);
-    const std::string id = std::to_string(dataset.images[picture].id);
-    dump.metadata[id] = dataset.images[picture].file;
+    const std::string id = std::to_string(batch.image_ids[0]);
+    dump.metadata[id] = dataset.images[static_cast<std::size_t>(batch.image_ids[0] - 1)].file;
     return detect_with_dump(*loaded.model, batch, id + "/", dump);
   };
   const auto next = [&](Batch& batch) {
@@ -95,22 +112,31 @@ void run(const Request& request) {
   };
   for (Batch batch; next(batch);) {
     const ProfiledScope phase("batch");
-    for (const std::vector<DetectedBox>& found : detect_in(batch)) {
-      const ImageRecord& record = dataset.images[picture++];
+    for (const std::string& warning : loader.take_warnings()) {
+      skipped.push_back(warning);
+      progress.print("diopter: warning: skipped " + warning);
+    }
+    if (batch.images == 0) continue;
+    const std::vector<std::vector<DetectedBox>> of_batch = detect_in(batch);
+    for (std::size_t i = 0; i < of_batch.size(); ++i) {
+      const std::vector<DetectedBox>& found = of_batch[i];
+      const auto picture = static_cast<std::size_t>(batch.image_ids[i] - 1);  // they are numbered from 1
+      const ImageRecord& record = dataset.images[picture];
+      ++detected;
       drawn +=
           std::count_if(found.begin(), found.end(), [&](const DetectedBox& box) { return box.score >= request.score; });
       if (!request.json.empty()) results.push_back({record.id, record.name, found});
       const ProfiledScope drawing("draw");
-      write_image(request.out + "/" + names.next(record.name),
-                  draw_detections(read_image(record.file), {}, found, loaded.classes, request.score));
-      progress.update(static_cast<std::int64_t>(picture));
+      write_image(files[picture], draw_detections(read_image(record.file), {}, found, loaded.classes, request.score));
+      progress.update(static_cast<std::int64_t>(detected + skipped.size()));
     }
   }
+  DIOPTER_CHECK(detected > 0, "none of the ", skipped.size(), " pictures can be decoded; the first: ", skipped.front());
   if (profile) profile->finish();
   if (!request.dump.empty()) save_checkpoint(request.dump, dump);
   if (!request.json.empty()) write_file_atomically(request.json, json_text(results, loaded));
   std::printf("%td objects with a score of at least %g in %zu pictures; drawn into %s\n", drawn,
-              static_cast<double>(request.score), dataset.images.size(), request.out.c_str());
+              static_cast<double>(request.score), detected, request.out.c_str());
 }
 
 }  // namespace

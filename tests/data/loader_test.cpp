@@ -319,3 +319,30 @@ TEST_CASE("a picture that cannot be decoded is an error in evaluation") {
     CHECK(test::error_of([&] { loader.next(batch); }).find(pictures.dataset.images[5].file + ": ") == 0);
   }
 }
+
+TEST_CASE("an evaluation that may skips pictures that cannot be decoded, and tells them") {
+  const Pictures pictures;
+  for (const int broken : {1, 4, 5, 6, 7}) pictures.break_picture(broken);
+  LoaderOptions options = busy_options();
+  options.batch_size = 4;
+  options.workers = GENERATE(0, 2);
+  EvaluationLoader strict(pictures.dataset, options);
+  Batch batch;
+  CHECK(test::error_of([&] { strict.next(batch); }).starts_with(pictures.dataset.images[1].file + ": "));
+
+  options.skip_undecodable = true;
+  EvaluationLoader loader(pictures.dataset, options);
+  std::vector<std::size_t> sizes;
+  std::vector<std::int64_t> found;
+  while (loader.next(batch)) {
+    sizes.push_back(batch.image_ids.size());
+    CHECK(batch.images == std::ssize(batch.image_ids));
+    found.insert(found.end(), batch.image_ids.begin(), batch.image_ids.end());
+  }
+  CHECK(sizes == std::vector<std::size_t>{3, 0, 3});
+  std::vector<std::int64_t> expected;
+  for (const int i : {0, 2, 3, 8, 9, 10}) expected.push_back(pictures.dataset.images[static_cast<std::size_t>(i)].id);
+  CHECK(found == expected);
+  CHECK(loader.take_warnings().size() == 5);
+  CHECK(loader.take_warnings().empty());
+}

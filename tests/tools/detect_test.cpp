@@ -55,3 +55,66 @@ TEST_CASE("detect --profile measures batches") {
   CHECK(contains(table, "  post-processing: batched_nms\n"));
   CHECK(std::filesystem::exists(drawn + "/trace.json"));
 }
+
+namespace {
+
+/// A model of one step and pictures 1.jpg, 2.jpg and 3.jpg in the folder photos.
+struct Detection {
+  TemporaryFolder folder;
+  std::string photos = folder / "photos";
+
+  Detection() {
+    const std::string shapes = folder / "shapes";
+    REQUIRE(run_diopter("shapes --out '" + shapes + "' --size 32 --train 3 --val 1").exit_code == 0);
+    REQUIRE(run_diopter("train --train-annotations '" + shapes + "/instances_train.json' --train-images '" + shapes +
+                        "/images' --out '" + (folder / "run") + "' --set train.iterations=1 --set train.batch_size=1 " +
+                        "--set input.max_size=32 --set train.workers=0 --set detect.batch_size=2 " +
+                        "--set detect.score_threshold=0")
+                .exit_code == 0);
+    REQUIRE(
+        detect(shapes + "/images/000001.png " + shapes + "/images/000002.png " + shapes + "/images/000003.png", photos)
+            .exit_code == 0);
+  }
+  Outcome detect(const std::string& pictures, const std::string& out, const std::string& more = "") const {
+    return run_diopter("detect --checkpoint " + (folder / "run/checkpoints/last.safetensors") + " " + pictures +
+                       " --out " + out + " " + more);
+  }
+};
+
+}  // namespace
+
+TEST_CASE("detect replaces no picture that it was given") {
+  const Detection made;
+  const std::string first = made.photos + "/000001.jpg", before = read_bytes(first);
+  require_refused(made.detect(made.photos, made.photos), "000001.jpg: is one of the pictures");
+  require_refused(made.detect(first, made.photos + "/../photos/."), "choose another folder with --out");
+  std::filesystem::create_directory_symlink(made.photos, made.folder / "link");
+  require_refused(made.detect(made.photos, made.folder / "link"), "is one of the pictures");
+  REQUIRE(read_bytes(first) == before);
+  REQUIRE(made.detect(first, made.folder / "drawn").exit_code == 0);
+}
+
+TEST_CASE("detect skips pictures that cannot be decoded, and says so") {
+  const Detection made;
+  write_bytes(made.photos + "/000001.jpg", "no picture");
+  write_bytes(made.photos + "/000002.jpg", "");
+  const Outcome outcome = made.detect(made.photos, made.folder / "drawn", "--json " + (made.folder / "found.json"));
+  INFO(outcome.out << outcome.err);
+  REQUIRE(outcome.exit_code == 0);
+  REQUIRE(contains(outcome.err, "diopter: warning: skipped " + made.photos + "/000001.jpg: "));
+  REQUIRE(contains(outcome.err, "diopter: warning: skipped " + made.photos + "/000002.jpg: "));
+  REQUIRE(contains(outcome.out, " in 1 pictures; drawn into "));
+  REQUIRE_FALSE(std::filesystem::exists(made.folder / "drawn/000001.jpg"));
+  REQUIRE(std::filesystem::exists(made.folder / "drawn/000003.jpg"));
+  const std::string json = read_bytes(made.folder / "found.json");
+  REQUIRE_FALSE(contains(json, "000001.jpg"));
+  // The numbers of the others stay.
+  REQUIRE(contains(json, "000003.jpg"));
+  REQUIRE(contains(json, "\"image_id\": 3,"));
+  REQUIRE_FALSE(contains(json, "\"image_id\": 1,"));
+
+  write_bytes(made.photos + "/000003.jpg", "no picture");
+  const Outcome none = made.detect(made.photos, made.folder / "drawn");
+  REQUIRE(none.exit_code == 2);
+  REQUIRE(contains(none.err, "none of the 3 pictures can be decoded; the first: " + made.photos + "/000001.jpg"));
+}
