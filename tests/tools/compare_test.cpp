@@ -189,3 +189,20 @@ TEST_CASE("two programs do not work on one study") {
   REQUIRE(contains(outcome.out, "second 2\n"));
   REQUIRE(contains(outcome.err, "study: another process works on it"));
 }
+
+TEST_CASE("compare passes a batch system's warning on to its runs, which save") {
+  const Workplace place;
+  // Runs that save only at their end.
+  place.write(
+      replaced(replaced(tiny_protocol(), "iterations = 6", "iterations = 100000"), "save_every=2", "save_every=0"));
+  const std::string checkpoints = "'" + place.out + "'/runs/*/checkpoints/last.safetensors";
+  const Outcome outcome = run_shell("'" DIOPTER_PROGRAM "' compare '" + place.protocol + "' --out '" + place.out +
+                                    "' --jobs 2 & pid=$!; until ls '" + place.out +
+                                    "'/runs/*/metrics.csv; do sleep 0.01; done >/dev/null 2>&1; ls " + checkpoints +
+                                    "; kill -USR1 $pid; until ls " + checkpoints +
+                                    "; do sleep 0.01; done 2>/dev/null; kill -TERM $pid; wait $pid; echo $?");
+  INFO(outcome.out << outcome.err);
+  REQUIRE(contains(outcome.err, "No such file"));  // before the warning
+  REQUIRE(contains(outcome.out, "/checkpoints/last.safetensors\n"));
+  REQUIRE(outcome.out.ends_with("130\n"));
+}

@@ -55,6 +55,8 @@ struct Runs {
       CHECK((read_bytes(broken + "/" + file) == read_bytes(whole + "/" + file)));
     }
     CHECK(rows(broken) == rows(whole));
+    const auto best_ap = [](const std::string& file) { return load_checkpoint(file).metadata.at("best_ap"); };
+    CHECK(best_ap(best_checkpoint(whole)) == best_ap(last_checkpoint(whole)));
   }
 
  private:
