@@ -39,7 +39,7 @@ std::string hashed_text(const Config& config, std::vector<Key> keys) {
 }
 
 std::vector<std::string> differences(const Config& a, const Config& b, const std::vector<std::string>& names) {
-  const std::vector<Key> keys = keys_with(a.loss.kind);
+  const std::vector<Key>& keys = keys_with(a.loss.kind);
   std::vector<std::string> found;
   for (const std::string& name : names) {
     const auto key = std::find_if(keys.begin(), keys.end(), [&](const Key& k) { return k.name == name; });

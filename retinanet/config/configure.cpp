@@ -45,7 +45,7 @@ void apply_settings(Config& config, Settings settings) {
   const auto others = std::stable_partition(settings.begin(), settings.end(),
                                             [](const Setting& setting) { return setting.key == kLossKey; });
   for (auto loss = settings.begin(); loss != others; ++loss) set_config(config, *loss);
-  const std::vector<Key> keys = keys_with(config.loss.kind);
+  const std::vector<Key>& keys = keys_with(config.loss.kind);
   for (auto setting = others; setting != settings.end(); ++setting) set(config, keys, *setting);
 }
 

@@ -392,19 +392,28 @@ std::string Key::values() const {
   return type + (least == most ? " (" + std::to_string(least) + ")" : "") + (of_each.empty() ? "" : ", " + of_each);
 }
 
-std::vector<Key> keys_with(const AnyLoss& loss) {
-  static const std::vector<Key> common = common_keys();
-  std::vector<Key> keys = common;
-  const std::vector<Key> parameters = parameter_keys(loss);
-  const auto kind = std::find_if(keys.begin(), keys.end(), [](const Key& key) { return key.name == kLossKey; });
-  keys.insert(kind + 1, parameters.begin(), parameters.end());
-  return keys;
+const std::vector<Key>& keys_with(const AnyLoss& loss) {
+  static const std::vector<std::vector<Key>> of_losses = [] {
+    std::vector<std::vector<Key>> all;
+    for (const AnyLoss& of : all_losses()) {
+      std::vector<Key> keys = common_keys();
+      const std::vector<Key> parameters = parameter_keys(of);
+      const auto kind = std::find_if(keys.begin(), keys.end(), [](const Key& key) { return key.name == kLossKey; });
+      keys.insert(kind + 1, parameters.begin(), parameters.end());
+      all.push_back(std::move(keys));
+    }
+    return all;
+  }();
+  return of_losses[loss.index()];
 }
 
 Config config_before_all_keys() {
-  Config config{};
-  for (const Key& key : common_keys()) key.set(config, key.before, key.name);
-  return config;
+  static const Config before = [] {
+    Config config{};
+    for (const Key& key : common_keys()) key.set(config, key.before, key.name);
+    return config;
+  }();
+  return before;
 }
 
 }  // namespace diopter

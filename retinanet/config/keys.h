@@ -36,7 +36,7 @@ struct Key {
 };
 
 /// All keys of a configuration with this loss, in the order of files; the loss's parameters come after loss.kind.
-std::vector<Key> keys_with(const AnyLoss& loss);
+const std::vector<Key>& keys_with(const AnyLoss& loss);
 
 /// A configuration in which every key has the value from before it existed.
 Config config_before_all_keys();
