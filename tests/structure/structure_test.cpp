@@ -111,7 +111,7 @@ TEST_CASE("structure: no file of more than 500 lines") {
 TEST_CASE("structure: tests mirror the tree") {
   CHECK(tests_without_source(sources_and_tests(),
                              {"tests/support", "tests/golden", "tests/examples", "tests/structure", "tests/docs",
-                              "tests/compatibility", "tests/mutation", "tests/promises"}) == kNone);
+                              "tests/compatibility", "tests/fuzz", "tests/mutation", "tests/promises"}) == kNone);
 }
 
 // Findings in trees that have each fault once.

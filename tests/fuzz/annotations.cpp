@@ -1,0 +1,53 @@
+// Annotations: COCO truth and results, Pascal VOC, YOLO with its data.yaml, CSV.
+#include "data/pictures/image.h"
+#include "data/readers/coco.h"
+#include "data/readers/csv.h"
+#include "data/readers/voc.h"
+#include "data/readers/yolo.h"
+#include "tests/fuzz/target.h"
+
+namespace diopter::fuzz {
+namespace {
+
+void coco_truth(std::string_view input) {
+  read_coco(in_memory(input), "pictures", {});
+  read_coco(in_memory(input), "pictures", {"person", "car"});
+}
+
+void coco_results(std::string_view input) {
+  static const Dataset truth{{{1, "person"}, {2, "car"}}, {{.id = 1, .file = "a", .name = "a", .annotations = {}}}, {}};
+  std::vector<std::string> warnings;
+  read_coco_results(in_memory(input), truth, warnings);
+}
+
+void voc(std::string_view input) {
+  write_scratch("voc/a.xml", input);
+  read_voc(scratch_folder() + "/voc", scratch_folder() + "/voc", {});
+}
+
+/// data.yaml, a zero byte, the labels of one picture.
+void yolo(std::string_view input) {
+  const auto parts = split(input, 2);
+  write_scratch("yolo/data.yaml", parts[0]);
+  write_scratch("yolo/labels/a.txt", parts[1]);
+  static const bool written = [] {
+    write_scratch("yolo/images/.keep", "");
+    write_image(scratch_folder() + "/yolo/images/a.bmp", {4, 2, std::vector<std::uint8_t>(24)});
+    return true;
+  }();
+  (void)written;
+  const std::string root = scratch_folder() + "/yolo";
+  read_yolo(root + "/labels", root + "/images", {});
+  read_yolo(root + "/data.yaml", root + "/images", {});
+}
+
+void csv(std::string_view input) { read_csv(in_memory(input), "pictures", {}); }
+
+constexpr Target kTargets[] = {
+    {"coco_truth", coco_truth}, {"coco_results", coco_results}, {"voc", voc}, {"yolo", yolo}, {"csv", csv}};
+
+}  // namespace
+
+std::span<const Target> annotation_targets() { return kTargets; }
+
+}  // namespace diopter::fuzz

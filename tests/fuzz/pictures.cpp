@@ -1,0 +1,48 @@
+// Pictures: each format that has a reader, and EXIF's orientation.
+#include <cstdlib>
+#include "data/pictures/exif.h"
+
+#include "data/pictures/image.h"
+#include "tests/data/pictures/make_png.h"
+#include "tests/fuzz/target.h"
+
+namespace diopter::fuzz {
+namespace {
+
+void decode(std::string_view start, std::string_view input) {
+  const std::string file = std::string(start) + std::string(input);
+  decode_image(file);
+}
+
+// Inputs lack what a file of the format begins with: nearly every one of them is of that format.
+void jpeg(std::string_view input) { decode("\xFF\xD8\xFF", input); }
+
+/// With the checksums of its chunks made right: else nearly every input would be refused for them.
+void png(std::string_view input) {
+  std::string chunks(input);
+  for (std::size_t at = 0; at + 12 <= chunks.size();) {
+    std::size_t length = 0;
+    for (std::size_t i = 0; i < 4; ++i) length = length << 8 | static_cast<unsigned char>(chunks[at + i]);
+    if (length > chunks.size() - at - 12) break;
+    chunks.replace(at + 8 + length, 4, test::big_endian(test::crc_of(chunks.substr(at + 4, 4 + length))));
+    at += 12 + length;
+  }
+  decode("\x89PNG\r\n\x1A\n", chunks);
+}
+
+/// PNM, BMP, GIF, TGA.
+void picture(std::string_view input) { decode("", input); }
+
+void exif(std::string_view input) {
+  const int orientation = exif_orientation(input);
+  if (orientation < 1 || orientation > 8) std::abort();
+  turn_upright({3, 2, std::vector<std::uint8_t>(18)}, orientation);
+}
+
+constexpr Target kTargets[] = {{"jpeg", jpeg}, {"png", png}, {"picture", picture}, {"exif", exif}};
+
+}  // namespace
+
+std::span<const Target> picture_targets() { return kTargets; }
+
+}  // namespace diopter::fuzz
