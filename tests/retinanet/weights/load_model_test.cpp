@@ -58,7 +58,7 @@ TEST_CASE("a checkpoint whose settings describe a larger network than its tensor
   const ShapesOnDisk shapes;
   const std::string folder = shapes.folder / "run", file = shapes.folder / "changed.safetensors";
   Trainer(tiny_config({"train.stop_at=1"}), shapes.train, shapes.validation, folder).run({});
-  for (const char* setting : {"model.fpn_channels=4096", "model.width=4096"}) {
+  for (const char* setting : {"model.fpn_channels=4096", "model.width=1024"}) {
     INFO(setting);
     Checkpoint checkpoint = load_checkpoint(last_checkpoint(folder));
     RunState state = parse_run_state(checkpoint);
