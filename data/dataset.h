@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "kernels/detection/box.h"
@@ -39,10 +40,24 @@ struct Category {
   std::string name;
 };
 
+/// A kind of oddity that a reader met (data/readers/reading.h), how often, and where first.
+struct Finding {
+  std::string kind, text;
+  bool dropped;  // left out; otherwise read as the text says
+  std::int64_t count;
+  std::vector<std::string> places;  // the first three
+};
+
+/// Numbers that were given to ids that are texts, which files of results may use as well.
+using TextIds = std::unordered_map<std::string, std::int64_t>;
+
 struct Dataset {
-  std::vector<Category> categories;   // ascending id; their index is the class of training
-  std::vector<ImageRecord> images;    // in file order; an image without annotations is a negative
-  std::vector<std::string> warnings;  // one line each, for the user: repaired or dropped annotations
+  std::vector<Category> categories;    // ascending id; their index is the class of training
+  std::vector<ImageRecord> images;     // in file order; an image without annotations is a negative
+  std::vector<std::string> warnings;   // one line each, for the user: repaired or dropped annotations
+  std::vector<Finding> findings = {};  // the same, counted
+  TextIds image_text_ids = {}, category_text_ids = {};
+  std::string origin = {};  // which part of the annotations was read, where there are several; else ""
 };
 
 /// One detection, as in COCO's results format.

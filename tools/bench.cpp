@@ -79,7 +79,7 @@ Dataset data_of(const Request& request, const TemporaryFolder& folder) {
     annotations = folder / "data/instances_train.json";
     images = folder / "data/images";
   }
-  Dataset data = read_dataset("", annotations, images, {});
+  Dataset data = read_dataset("", annotations, {.images = images});
   print_warnings(data.warnings);
   DIOPTER_CHECK(!data.images.empty(), annotations, ": no pictures");
   std::int64_t last_id = data.categories.empty() ? 0 : data.categories.back().id;

@@ -9,10 +9,10 @@
 #include <string>
 #include <vector>
 
-#include "data/readers/read_dataset.h"
 #include "kernels/base/files.h"
 #include "tools/command/command.h"
 #include "tools/command/progress.h"
+#include "tools/command/reading.h"
 #include "tools/doctor/report.h"
 
 namespace diopter {
@@ -20,7 +20,8 @@ namespace diopter {
 namespace {
 
 struct Request {
-  std::string annotations, images, format, preset = "small", config, json;
+  std::string annotations, images, preset = "small", config, json;
+  Reading reading;
   std::vector<std::string> settings;
   bool no_images = false;
 };
@@ -29,7 +30,9 @@ void examine(const Request& request) {
   Config config = preset(request.preset);
   if (!request.config.empty()) override_config(config, read_file(request.config), request.config);
   apply_settings(config, parse_settings(request.settings));
-  const Dataset dataset = read_dataset(request.format, request.annotations, request.images);
+  const Dataset dataset = read_dataset(request.reading.format, request.annotations,
+                                       read_options(request.reading, request.images, {}, DatasetSplit::train));
+  if (!dataset.origin.empty()) std::printf("read %s\n", dataset.origin.c_str());
 
   DoctorOptions options;
   options.open_pictures = !request.no_images;
@@ -53,7 +56,7 @@ void add_doctor_command(Command& program) {
       .required()
       .type("FILE");
   command.text("--images", request->images, "Folder of the pictures").type("DIR");
-  add_format_option(command, request->format);
+  add_reading_options(command, request->reading, "train");
   command.text("--preset", request->preset, "Configuration to look with").type("NAME");
   command.text("--config", request->config, "TOML file that overrides keys of the preset").type("FILE");
   command.repeated("--set", request->settings, "Overrides one key, may be repeated").type("KEY=VALUE");

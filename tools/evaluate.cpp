@@ -5,7 +5,6 @@
 #include <vector>
 
 #include "data/readers/coco.h"
-#include "data/readers/read_dataset.h"
 #include "engine/device.h"
 #include "kernels/base/files.h"
 #include "kernels/base/text.h"
@@ -13,6 +12,7 @@
 #include "retinanet/weights/weights.h"
 #include "tools/command/command.h"
 #include "tools/command/progress.h"
+#include "tools/command/reading.h"
 #include "tools/evaluate/report.h"
 
 namespace diopter {
@@ -20,8 +20,8 @@ namespace diopter {
 namespace {
 
 struct Request {
-  std::string device = "auto", precision, annotations, images, checkpoint, detections, format, metric = "coco", json,
-              csv;
+  std::string device = "auto", precision, annotations, images, checkpoint, detections, metric = "coco", json, csv;
+  Reading reading;
   double iou = 0.5, score = 0.5;
   std::uint64_t seed = 0;
   int bootstrap = 0;  // resamples
@@ -67,7 +67,11 @@ void evaluate(const Request& request) {
   if (!request.checkpoint.empty()) loaded = load_model(request.checkpoint, device_from_name(request.device));
   if (loaded.model && !request.precision.empty())
     loaded.model->set_precision(value_of(kPrecisions, request.precision, "--precision"));
-  const Dataset truth = read_dataset(request.format, request.annotations, request.images, loaded.classes);
+  ReadOptions options = read_options(request.reading, request.images, loaded.classes, DatasetSplit::val);
+  options.find_pictures = loaded.model != nullptr;
+  const Dataset truth = read_dataset(request.reading.format, request.annotations, options);
+  if (!truth.origin.empty())
+    std::fprintf(stderr, "diopter: %s: read %s\n", request.annotations.c_str(), truth.origin.c_str());
   std::vector<std::string> warnings = truth.warnings;
   const std::vector<Detection> detections =
       loaded.model ? detections_of_model(*loaded.model, truth) : read_coco_results(request.detections, truth, warnings);
@@ -114,7 +118,7 @@ void add_evaluate_command(Command& program) {
   command.text("--annotations", request->annotations, "Ground truth: COCO instances file, or another format")
       .required()
       .type("FILE");
-  add_format_option(command, request->format);
+  add_reading_options(command, request->reading, "val");
   command.text("--checkpoint", request->checkpoint, "Model to run, from diopter train").type("FILE");
   command.text("--images", request->images, "Folder of the pictures, with --checkpoint").type("DIR");
   command.text("--detections", request->detections, "COCO results file to evaluate instead of a model").type("FILE");

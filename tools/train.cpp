@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "data/readers/read_dataset.h"
+#include "data/readers/same_pictures.h"
 #include "engine/device.h"
 #include "kernels/base/files.h"
 #include "retinanet/config/configure.h"
@@ -21,14 +21,16 @@
 #include "tools/command/interrupt.h"
 #include "tools/command/profile.h"
 #include "tools/command/progress.h"
+#include "tools/command/reading.h"
 
 namespace diopter {
 
 namespace {
 
 struct Request {
-  std::string device = "auto", preset = "small", config, format, out, loss, prior;
+  std::string device = "auto", preset = "small", config, out, loss, prior;
   std::string train_annotations, train_images, val_annotations, val_images;
+  Reading reading;
   std::vector<std::string> settings;
   std::int64_t seed = -1, profile = 0;
   bool resume = false;
@@ -54,11 +56,11 @@ Config config_of(const Request& request) {
   return config;
 }
 
-Dataset read(const Request& request, const std::string& annotations, const std::string& images,
-             const std::vector<std::string>& classes) {
-  Dataset dataset = read_dataset(request.format, annotations, images, classes);
-  print_warnings(dataset.warnings);
-  return dataset;
+/// The training set is its own part of a data set with several; --split chooses that of the validation set.
+Dataset read_training_set(const Request& request) {
+  Reading reading = request.reading;
+  reading.split.clear();
+  return read_annotations(reading, request.train_annotations, request.train_images, {}, DatasetSplit::train);
 }
 
 /// What makes a step or an evaluation smaller.
@@ -80,12 +82,16 @@ void write_report(const std::string& folder, Progress& progress) {
 
 int train(const Request& request) {
   const Device device = device_from_name(request.device);
-  const Dataset training = read(request, request.train_annotations, request.train_images, {});
+  const Dataset training = read_training_set(request);
+  check_training_set(request.train_annotations, training);
   std::vector<std::string> classes;
   for (const Category& c : training.categories) classes.push_back(c.name);
   Dataset validation;
   if (!request.val_annotations.empty())
-    validation = read(request, request.val_annotations, request.val_images, classes);
+    validation =
+        read_annotations(request.reading, request.val_annotations, request.val_images, classes, DatasetSplit::val);
+  if (const std::string warning = check_validation_set(training, validation); !warning.empty())
+    print_warnings({warning});
 
   const auto check = [&](const Config& config) {
     if (device == Device::cpu) check_memory(config, training, available_memory());
@@ -197,7 +203,7 @@ void add_train_command(Command& program) {
   command.text("--val-annotations", request->val_annotations, "As for training; without it there is no evaluation")
       .type("FILE");
   command.text("--val-images", request->val_images, "Folder of the validation pictures").type("DIR");
-  add_format_option(command, request->format);
+  add_reading_options(command, request->reading, "val, for --val-annotations");
   command.text("--out", request->out, "Run folder").required().type("DIR");
   command.flag("--resume", request->resume, "Go on from the run folder's last checkpoint");
   command.number("--seed", request->seed, "Of weights, data order and augmentation (train.seed)")

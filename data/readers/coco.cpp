@@ -5,40 +5,76 @@
 #include <cmath>
 #include <filesystem>
 #include <limits>
+#include <optional>
 #include <set>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "data/readers/id_index.h"
 #include "data/readers/json_records.h"
+#include "data/readers/picture_names.h"
+#include "data/readers/reader_support.h"
 #include "kernels/base/check.h"
 #include "kernels/base/files.h"
-#include "kernels/base/json.h"
 #include "kernels/base/text.h"
 
 namespace diopter {
 
 namespace {
 
+/// Ids that may be numbers, whole numbers with a point, numbers in quotes, or texts. Texts get provisional numbers
+/// above kFirst until all are known.
+class Ids {
+ public:
+  /// Nothing where the field has no id.
+  std::optional<std::int64_t> read(const JsonRecord& record, std::string_view field) {
+    const JsonValue& value = record.value(field);
+    constexpr double kWhole = 9007199254740992;  // 2^53
+    switch (value.kind) {
+      case JsonValue::Kind::integer: return value.integer;
+      case JsonValue::Kind::real:
+        if (value.real != std::floor(value.real) || std::fabs(value.real) > kWhole) return std::nullopt;
+        return static_cast<std::int64_t>(value.real);
+      case JsonValue::Kind::text: return of_text(value.text);
+      default: return std::nullopt;
+    }
+  }
+
+  /// As read(); throws Error where there is none.
+  std::int64_t need(const JsonRecord& record, std::string_view field) {
+    const std::optional<std::int64_t> id = read(record, field);
+    return id ? *id : record.integer(field);
+  }
+
+  /// The number in the end; `beyond` is above all ids that are numbers.
+  static std::int64_t finished(std::int64_t id, std::int64_t beyond) { return id < kFirst ? id : beyond + id - kFirst; }
+
+  TextIds texts(std::int64_t beyond) const {
+    TextIds finished_ids = texts_;
+    for (auto& [text, id] : finished_ids) id = finished(id, beyond);
+    return finished_ids;
+  }
+  static bool is_text(std::int64_t id) { return id >= kFirst; }
+
+ private:
+  static constexpr std::int64_t kFirst = std::int64_t{1} << 62;
+
+  std::int64_t of_text(const std::string& text) {
+    std::int64_t number = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    if (error == std::errc() && end == text.data() + text.size() && std::to_string(number) == text) return number;
+    return texts_.emplace(text, kFirst + static_cast<std::int64_t>(texts_.size())).first->second;
+  }
+
+  TextIds texts_;
+};
+
 /// An annotation before its ids are looked up: a file may list its images and categories after it.
 struct PendingAnnotation {
   Annotation annotation;
   std::int64_t image_id, category_id;
+  std::size_t position;
   bool has_id;
-};
-
-/// Counts occurrences of one oddity, to warn once: "FILE: what: 3 (first: annotations[7])".
-class Oddity {
- public:
-  void found(const std::string& place) {
-    if (count_++ == 0) first_ = place;
-  }
-  void warn(std::vector<std::string>& warnings, const std::string& file, const std::string& what) const {
-    if (count_ > 0) warnings.push_back(file + ": " + what + ": " + std::to_string(count_) + " (first: " + first_ + ")");
-  }
-
- private:
-  std::int64_t count_ = 0;
-  std::string first_;
 };
 
 std::string annotation_place(std::size_t position) { return "annotations[" + std::to_string(position) + "]"; }
@@ -53,95 +89,166 @@ int image_size(const JsonRecord& record, std::string_view field) {
   return static_cast<int>(size);
 }
 
-ImageRecord read_image(const JsonRecord& record, const std::filesystem::path& folder) {
-  const std::string& name = record.text("file_name");
-  if (name.empty()) record.reject("file_name", "is empty");
-  return {.id = record.integer("id"),
-          .file = (folder / name).string(),
-          .name = name,
-          .width = image_size(record, "width"),
-          .height = image_size(record, "height"),
-          .annotations = {}};
+/// The box around corners x, y, x, y, ... of one or more polygons.
+std::optional<Rect> box_of_polygons(const std::vector<double>& corners) {
+  if (corners.size() < 6 || corners.size() % 2 != 0) return std::nullopt;
+  double low[2] = {corners[0], corners[1]}, high[2] = {corners[0], corners[1]};
+  for (std::size_t i = 2; i < corners.size(); ++i) {
+    low[i % 2] = std::min(low[i % 2], corners[i]);
+    high[i % 2] = std::max(high[i % 2], corners[i]);
+  }
+  return Rect{low[0], low[1], high[0] - low[0], high[1] - low[1]};
 }
 
-PendingAnnotation read_annotation(const JsonRecord& record) {
-  const bool has_id = record.has("id");
-  const std::int64_t id = has_id ? record.integer("id") : static_cast<std::int64_t>(record.position()) + 1;
+/// Run lengths of COCO's text form: six bits per character from '0' on, the sixth says that more follow; from the third
+/// run on the difference to the run two before (maskApi.c of cocoapi describes the format).
+std::vector<double> decoded_runs(const std::string& text) {
+  std::vector<double> runs;
+  for (std::size_t at = 0; at < text.size();) {
+    std::int64_t value = 0;
+    int shift = 0;
+    bool more = true;
+    while (more && at < text.size() && shift < 60) {
+      const int bits = text[at++] - '0';
+      value |= std::int64_t{bits & 0x1F} << shift;
+      more = (bits & 0x20) != 0;
+      shift += 5;
+      if (!more && (bits & 0x10)) value -= std::int64_t{1} << shift;
+    }
+    runs.push_back(static_cast<double>(value) + (runs.size() > 2 ? runs[runs.size() - 2] : 0));
+  }
+  return runs;
+}
+
+/// The box around the set pixels of a mask [height, width] of runs, columns first, that begin with unset ones.
+std::optional<Rect> box_of_mask(const JsonValue& mask) {
+  if (mask.size.size() != 2 || !(mask.size[0] >= 1)) return std::nullopt;
+  const double height = mask.size[0];
+  double x1 = mask.size[1], y1 = height, x2 = 0, y2 = 0, at = 0;
+  bool set = false;
+  for (const double run : mask.counts.empty() ? decoded_runs(mask.coded_counts) : mask.counts) {
+    if (!(run >= 0)) return std::nullopt;
+    if (set && run > 0) {
+      const double last = at + run - 1, first_column = std::floor(at / height), last_column = std::floor(last / height);
+      x1 = std::min(x1, first_column);
+      x2 = std::max(x2, last_column + 1);
+      y1 = std::min(y1, first_column < last_column ? 0 : at - first_column * height);
+      y2 = std::max(y2, first_column < last_column ? height : last - last_column * height + 1);
+    }
+    at += run;
+    set = !set;
+  }
+  if (x2 <= x1 || y2 <= y1) return std::nullopt;
+  return Rect{x1, y1, x2 - x1, y2 - y1};
+}
+
+/// The annotation's box, or that of its polygon or mask; nothing, with a finding, where there is none that can be used.
+std::optional<Rect> box_of(const JsonRecord& record, ReadLog& findings) {
+  const JsonValue& stated = record.value("bbox");
+  if (!record.has("bbox") || (stated.kind == JsonValue::Kind::list && stated.only_numbers && stated.numbers.empty())) {
+    const JsonValue& shape = record.value("segmentation");
+    const bool polygon = shape.kind == JsonValue::Kind::list;
+    const std::optional<Rect> rect = polygon                                 ? box_of_polygons(shape.numbers)
+                                     : shape.kind == JsonValue::Kind::object ? box_of_mask(shape)
+                                                                             : std::nullopt;
+    findings.add(!rect ? oddity::kNoBox : polygon ? oddity::kPolygon : oddity::kMask, record.place());
+    return rect;
+  }
+  if (stated.kind != JsonValue::Kind::list || !stated.only_numbers || stated.numbers.size() != 4) {
+    findings.add(oddity::kNoNumber, record.place());
+    return std::nullopt;
+  }
   const Rect rect = record.rect("bbox");
-  const double area = record.has("area") ? record.number("area") : rect.w * rect.h;
-  const bool crowd = record.has("iscrowd") && record.flag("iscrowd");
-  return {.annotation = {.id = id, .category = -1, .rect = rect, .area = area, .crowd = crowd},
-          .image_id = record.integer("image_id"),
-          .category_id = record.integer("category_id"),
-          .has_id = has_id};
+  if (rect.w < 0 || rect.h < 0) {
+    findings.add(oddity::kEmptyBox, record.place());
+    return std::nullopt;
+  }
+  return rect;
 }
 
-/// Hands each annotation to its image and warns of what the metrics treat in a particular way.
-void place_annotations(const std::string& file, const std::vector<PendingAnnotation>& pending, Dataset& dataset) {
+/// What is read of a file before its parts are put together.
+struct CocoFile {
+  Dataset dataset;
+  std::vector<PendingAnnotation> pending;
+  Ids image_ids, category_ids, annotation_ids;
+};
+
+std::int64_t beyond_numbers(const auto& records) {
+  std::int64_t beyond = 1;
+  for (const auto& record : records) {
+    if (!Ids::is_text(record.id)) beyond = std::max(beyond, record.id + 1);
+  }
+  return beyond;
+}
+
+/// Gives the ids that are texts their numbers.
+void number_text_ids(CocoFile& file, ReadLog& findings) {
+  Dataset& dataset = file.dataset;
+  const std::int64_t beyond_images = beyond_numbers(dataset.images),
+                     beyond_categories = beyond_numbers(dataset.categories);
+  dataset.image_text_ids = file.image_ids.texts(beyond_images);
+  dataset.category_text_ids = file.category_ids.texts(beyond_categories);
+  for (std::size_t i = 0; i < dataset.images.size(); ++i) {
+    if (!Ids::is_text(dataset.images[i].id)) continue;
+    findings.add(oddity::kTextId, "images[" + std::to_string(i) + "]");
+    dataset.images[i].id = Ids::finished(dataset.images[i].id, beyond_images);
+  }
+  for (std::size_t i = 0; i < dataset.categories.size(); ++i) {
+    if (!Ids::is_text(dataset.categories[i].id)) continue;
+    findings.add(oddity::kTextId, "categories[" + std::to_string(i) + "]");
+    dataset.categories[i].id = Ids::finished(dataset.categories[i].id, beyond_categories);
+  }
+  for (PendingAnnotation& p : file.pending) {
+    p.image_id = Ids::finished(p.image_id, beyond_images);
+    p.category_id = Ids::finished(p.category_id, beyond_categories);
+    p.annotation.id = Ids::finished(p.annotation.id, static_cast<std::int64_t>(file.pending.size()) + 1);
+  }
+}
+
+/// Hands each annotation to its image.
+void place_annotations(const std::vector<PendingAnnotation>& pending, Dataset& dataset, ReadLog& findings) {
   const auto images = index_by_id(dataset.images);
   const auto categories = index_by_id(dataset.categories);
   IdSet ids;
   ids.reserve(pending.size());
-  Oddity unnamed, repeated, negative;
-  for (std::size_t i = 0; i < pending.size(); ++i) {
-    Annotation annotation = pending[i].annotation;
-    const int image = find_id(images, pending[i].image_id);
-    annotation.category = find_id(categories, pending[i].category_id);
-    DIOPTER_CHECK(image >= 0, file, ": ", annotation_place(i), ".image_id: no image has the id ", pending[i].image_id);
-    DIOPTER_CHECK(annotation.category >= 0, file, ": ", annotation_place(i), ".category_id: no category has the id ",
-                  pending[i].category_id);
-    if (!pending[i].has_id) unnamed.found(annotation_place(i));
-    if (!ids.insert(annotation.id).second) repeated.found(annotation_place(i));
-    if (annotation.area < 0) negative.found(annotation_place(i));
+  for (const PendingAnnotation& p : pending) {
+    Annotation annotation = p.annotation;
+    const int image = find_id(images, p.image_id);
+    annotation.category = find_id(categories, p.category_id);
+    if (image < 0 || annotation.category < 0) {
+      findings.add(image < 0 ? oddity::kUnknownImage : oddity::kUnknownCategory,
+                   annotation_place(p.position) + ", id " + std::to_string(image < 0 ? p.image_id : p.category_id));
+      continue;
+    }
+    if (!p.has_id) findings.add(oddity::kNoId, annotation_place(p.position));
+    if (!ids.insert(annotation.id).second) findings.add(oddity::kRepeatedId, annotation_place(p.position));
+    if (annotation.area < 0) findings.add(oddity::kNegativeArea, annotation_place(p.position));
     dataset.images[image].annotations.push_back(annotation);
   }
-  unnamed.warn(dataset.warnings, file, "annotations without an id, numbered by their position");
-  repeated.warn(dataset.warnings, file, "annotations kept although an earlier one has their id");
-  negative.warn(dataset.warnings, file, "annotations that the metrics ignore because their area is negative");
 }
 
-/// The text of a COCO file: lists of one record a line.
-class CocoText {
- public:
-  explicit CocoText(const std::string& file, std::size_t size = 0) : file_(file) { text_.reserve(size); }
-
-  void add(std::string_view raw) { text_ += raw; }
-  void begin_record() { text_ += text_.back() == '[' ? "\n{" : ",\n{"; }
-  void end_record() { text_ += '}'; }
-
-  void field(std::string_view key, std::int64_t value) { begin_field(key) += std::to_string(value); }
-  void field(std::string_view key, double value) { append(begin_field(key), value); }
-  void field(std::string_view key, const std::string& value) { begin_field(key) += json_text(nlohmann::json(value)); }
-  void field(std::string_view key, const Rect& rect) {
-    std::string& out = begin_field(key);
-    const char* separator = "[";
-    for (const double value : {rect.x, rect.y, rect.w, rect.h}) {
-      append(out += separator, value);
-      separator = ", ";
+/// Boxes that learning leaves aside: pycocotools counts them as objects, so they stay.
+void find_boxes_that_are_not_learned(const Dataset& dataset, ReadLog& findings) {
+  for (const ImageRecord& image : dataset.images) {
+    for (const Annotation& a : image.annotations) {
+      const std::string place = "annotation " + std::to_string(a.id);
+      if (a.rect.w == 0 || a.rect.h == 0)
+        findings.add(oddity::kFlatBox, place);
+      else if (is_outside(a.rect, image))
+        findings.add(oddity::kOutsideKept, place);
     }
-    out += ']';
   }
+}
 
-  void write() const { write_file_atomically(file_, text_); }
-
- private:
-  std::string& begin_field(std::string_view key) {
-    if (text_.back() != '{') text_ += ", ";
-    text_ += '"';
-    text_ += key;
-    return text_ += "\": ";
+void find_repetitions(const Dataset& dataset, ReadLog& findings) {
+  std::unordered_set<std::string_view> files, names;
+  for (const ImageRecord& image : dataset.images) {
+    if (!files.insert(image.file).second) findings.add(oddity::kSamePicture, image.name);
   }
-
-  /// The shortest digits that read back as the same number.
-  void append(std::string& out, double value) const {
-    DIOPTER_CHECK(std::isfinite(value), file_, ": cannot write ", value, ": JSON has no NaN and no infinity");
-    char digits[32];
-    out.append(digits, std::to_chars(digits, digits + sizeof(digits), value).ptr);
+  for (const Category& category : dataset.categories) {
+    if (!names.insert(category.name).second) findings.add(oddity::kSameClassName, "'" + category.name + "'");
   }
-
-  const std::string& file_;
-  std::string text_;
-};
+}
 
 /// Puts the classes into the order of `names` (a COCO file numbers them its own way). Ids stay as they are; a class
 /// that the file does not have gets a new one.
@@ -178,116 +285,166 @@ void arrange_categories(const std::string& file, Dataset& dataset, const std::ve
   dataset.categories = std::move(arranged);
 }
 
+/// The id of a result: a number, a number in quotes, or a text that the ground truth has.
+std::int64_t result_id(const JsonRecord& record, std::string_view field, const TextIds& texts) {
+  const JsonValue& value = record.value(field);
+  if (value.kind == JsonValue::Kind::text) {
+    if (const auto found = texts.find(value.text); found != texts.end()) return found->second;
+  }
+  Ids ids;
+  const std::optional<std::int64_t> id = ids.read(record, field);
+  return id && !Ids::is_text(*id) ? *id : record.integer(field);
+}
+
+/// Images of the ground truth by what results call their files.
+class ImagesByName {
+ public:
+  explicit ImagesByName(const Dataset& truth) : truth_(truth) {
+    for (std::size_t i = 0; i < truth.images.size(); ++i)
+      by_name_[last_of(name_key(truth.images[i].name))].push_back(i);
+  }
+
+  /// The id of the image whose name ends as "file_name" of the record does, or the other way round, in whole
+  /// components. Throws Error where there is none, or more than one.
+  std::int64_t id(const JsonRecord& record) const {
+    const std::string key = name_key(record.text("file_name"));
+    std::vector<std::size_t> fitting;
+    if (const auto found = by_name_.find(last_of(key)); found != by_name_.end()) {
+      fitting = found->second;
+      if (fitting.size() > 1) {
+        std::erase_if(fitting, [&](std::size_t i) {
+          const std::string name = "/" + name_key(truth_.images[i].name), wanted = "/" + key;
+          return !name.ends_with(wanted) && !wanted.ends_with(name);
+        });
+      }
+    }
+    if (fitting.empty())
+      record.reject("file_name", "no image of the ground truth is called " + record.text("file_name"));
+    if (fitting.size() > 1)
+      record.reject("file_name", std::to_string(fitting.size()) + " images of the ground truth could be " +
+                                     record.text("file_name"));
+    return truth_.images[fitting[0]].id;
+  }
+
+ private:
+  static std::string last_of(const std::string& key) { return key.substr(key.find_last_of('/') + 1); }
+
+  const Dataset& truth_;
+  std::unordered_map<std::string, std::vector<std::size_t>> by_name_;
+};
+
 }  // namespace
 
 bool recognises_coco(const std::string& annotations) {
   return file_exists(annotations) && extension_of(annotations) == ".json";
 }
 
-Dataset read_coco(const std::string& file, const std::string& image_folder,
-                  const std::vector<std::string>& categories) {
-  Dataset dataset;
-  std::vector<PendingAnnotation> pending;
+Dataset read_coco(const std::string& file, const ReadOptions& options) {
+  refuse_split(file, options);
+  ReadLog findings(file, options.strict);
+  PictureNames pictures(options.images, findings);
+  CocoFile read;
+  Dataset& dataset = read.dataset;
   IdSet image_ids, category_ids;
-  const std::filesystem::path folder = image_folder;
+  bool has_annotations = false;
   const auto check_new = [](const JsonRecord& record, std::int64_t id, IdSet& seen) {
     if (!seen.insert(id).second) record.reject("id", std::to_string(id) + " appears twice");
   };
   const auto take_image = [&](const JsonRecord& record) {
-    dataset.images.push_back(read_image(record, folder));
+    const std::string& name = record.text("file_name");
+    if (name.empty()) record.reject("file_name", "is empty");
+    const std::filesystem::path stated = std::filesystem::path(options.images) / name;
+    dataset.images.push_back({.id = read.image_ids.need(record, "id"),
+                              .file = options.find_pictures ? pictures.find(name, record.place()) : stated.string(),
+                              .name = name,
+                              .width = image_size(record, "width"),
+                              .height = image_size(record, "height"),
+                              .annotations = {}});
     check_new(record, dataset.images.back().id, image_ids);
   };
-  const auto take_annotation = [&](const JsonRecord& record) { pending.push_back(read_annotation(record)); };
+  const auto take_annotation = [&](const JsonRecord& record) {
+    has_annotations = true;
+    const std::optional<std::int64_t> image = read.image_ids.read(record, "image_id");
+    const std::optional<std::int64_t> category = read.category_ids.read(record, "category_id");
+    if (!image || !category) {
+      findings.add(image ? oddity::kUnknownCategory : oddity::kUnknownImage, record.place());
+      return;
+    }
+    const std::optional<Rect> rect = box_of(record, findings);
+    if (!rect) return;
+    const std::optional<std::int64_t> id = read.annotation_ids.read(record, "id");
+    const double area = record.has("area") ? record.number("area") : rect->w * rect->h;
+    const bool crowd = record.has("iscrowd") && record.flag("iscrowd");
+    read.pending.push_back({.annotation = {.id = id.value_or(static_cast<std::int64_t>(record.position()) + 1),
+                                           .category = -1,
+                                           .rect = *rect,
+                                           .area = area,
+                                           .crowd = crowd},
+                            .image_id = *image,
+                            .category_id = *category,
+                            .position = record.position(),
+                            .has_id = id.has_value()});
+  };
   const auto take_category = [&](const JsonRecord& record) {
-    dataset.categories.push_back({.id = record.integer("id"), .name = record.text("name")});
+    const JsonValue& name = record.value("name");
+    dataset.categories.push_back(
+        {.id = read.category_ids.need(record, "id"),
+         .name = name.kind == JsonValue::Kind::integer ? std::to_string(name.integer) : record.text("name")});
     check_new(record, dataset.categories.back().id, category_ids);
   };
-  read_json_lists(file, {{"images", {"id", "file_name", "width", "height"}, take_image},
-                         {"annotations", {"id", "image_id", "category_id", "bbox", "area", "iscrowd"}, take_annotation},
-                         {"categories", {"id", "name"}, take_category}});
+  read_json_lists(file,
+                  {{"images", {"id", "file_name", "width", "height"}, take_image},
+                   {"annotations",
+                    {"id", "image_id", "category_id", "bbox", "area", "iscrowd", "segmentation"},
+                    take_annotation,
+                    true},
+                   {"categories", {"id", "name"}, take_category}},
+                  !options.strict);
+  if (!has_annotations) dataset.warnings.push_back(file + ": has no annotations: every picture is one without objects");
+  number_text_ids(read, findings);
   std::sort(dataset.categories.begin(), dataset.categories.end(),
             [](const Category& a, const Category& b) { return a.id < b.id; });
-  place_annotations(file, pending, dataset);
-  if (!categories.empty()) arrange_categories(file, dataset, categories);
-  return dataset;
+  place_annotations(read.pending, dataset, findings);
+  take_shares_times_size(dataset, findings);
+  find_boxes_that_are_not_learned(dataset, findings);
+  find_repetitions(dataset, findings);
+  if (!options.categories.empty()) arrange_categories(file, dataset, options.categories);
+  findings.report(dataset);
+  return std::move(read.dataset);
 }
 
 std::vector<Detection> read_coco_results(const std::string& file, const Dataset& truth,
                                          std::vector<std::string>& warnings) {
   const auto images = index_by_id(truth.images);
   const auto categories = index_by_id(truth.categories);
+  const ImagesByName by_name(truth);
   std::vector<Detection> detections;
-  Oddity unknown;
+  ReadLog findings(file, false);
   const auto take = [&](const JsonRecord& record) {
-    const Detection detection = {.image_id = record.integer("image_id"),
-                                 .category_id = record.integer("category_id"),
-                                 .rect = record.rect("bbox"),
-                                 .score = record.number("score")};
+    const Rect rect = record.rect("bbox");
+    if (!(rect.w >= 0 && rect.h >= 0)) record.reject("bbox", "width and height must not be negative");
+    const Detection detection = {
+        .image_id = record.has("file_name") ? by_name.id(record) : result_id(record, "image_id", truth.image_text_ids),
+        .category_id = result_id(record, "category_id", truth.category_text_ids),
+        .rect = rect,
+        .score = record.number("score")};
     if (find_id(images, detection.image_id) < 0) {
-      record.reject("image_id", "no image of the ground truth has the id " + std::to_string(detection.image_id));
+      record.reject("image_id",
+                    "no image of the ground truth has the id " + std::to_string(detection.image_id) +
+                        "; results of other pictures, or numbered by another program? With \"file_name\" in "
+                        "each result they are matched by name");
     }
     if (find_id(categories, detection.category_id) < 0) {
-      unknown.found(record.place() + ", category_id " + std::to_string(detection.category_id));
+      findings.add(oddity::kUnknownResult, record.place() + ", category_id " + std::to_string(detection.category_id));
     } else {
       detections.push_back(detection);
     }
   };
-  read_json_lists(file, {{"", {"image_id", "category_id", "bbox", "score"}, take}});
-  unknown.warn(warnings, file, "dropped detections of categories that the ground truth does not have");
+  read_json_lists(file, {{"", {"image_id", "category_id", "bbox", "score", "file_name"}, take}});
+  Dataset reported;
+  findings.report(reported);
+  warnings.insert(warnings.end(), reported.warnings.begin(), reported.warnings.end());
   return detections;
-}
-
-void write_coco(const std::string& file, const Dataset& dataset) {
-  CocoText text(file);
-  text.add("{\"images\": [");
-  for (const ImageRecord& image : dataset.images) {
-    text.begin_record();
-    text.field("id", image.id);
-    text.field("file_name", image.name);
-    if (image.width > 0 && image.height > 0) {
-      text.field("width", std::int64_t{image.width});
-      text.field("height", std::int64_t{image.height});
-    }
-    text.end_record();
-  }
-  text.add("\n],\n\"annotations\": [");
-  for (const ImageRecord& image : dataset.images) {
-    for (const Annotation& annotation : image.annotations) {
-      text.begin_record();
-      text.field("id", annotation.id);
-      text.field("image_id", image.id);
-      text.field("category_id", dataset.categories.at(annotation.category).id);
-      text.field("bbox", annotation.rect);
-      text.field("area", annotation.area);
-      text.field("iscrowd", std::int64_t{annotation.crowd});
-      text.end_record();
-    }
-  }
-  text.add("\n],\n\"categories\": [");
-  for (const Category& category : dataset.categories) {
-    text.begin_record();
-    text.field("id", category.id);
-    text.field("name", category.name);
-    text.end_record();
-  }
-  text.add("\n]}\n");
-  text.write();
-}
-
-void write_coco_results(const std::string& file, const std::vector<Detection>& detections) {
-  constexpr std::size_t kTypicalRecord = 128;  // bytes
-  CocoText text(file, detections.size() * kTypicalRecord);
-  text.add("[");
-  for (const Detection& detection : detections) {
-    text.begin_record();
-    text.field("image_id", detection.image_id);
-    text.field("category_id", detection.category_id);
-    text.field("bbox", detection.rect);
-    text.field("score", detection.score);
-    text.end_record();
-  }
-  text.add("\n]\n");
-  text.write();
 }
 
 }  // namespace diopter

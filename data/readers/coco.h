@@ -4,25 +4,26 @@
 #include <string>
 #include <vector>
 
-#include "data/dataset.h"
+#include "data/readers/reading.h"
 
 namespace diopter {
 
 /// Reads an instances file: keys images (id, file_name; width, height when present), annotations (id, image_id,
-/// category_id, bbox [x, y, w, h]; area and iscrowd when present) and categories (id, name). Category ids need not be
-/// contiguous. Boxes of zero size are kept. Annotations without an id are numbered by position, with a warning.
-/// Throws Error naming the file and the place ("annotations[7].bbox") for anything else: no COCO file, ids that are not
-/// integers or appear twice (images, categories), annotations of an unknown image or category, a box with a NaN,
-/// infinite or negative size.
-/// `categories`: as in DatasetFormat; ids stay as the file has them, and a class that it does not have gets a new one.
-Dataset read_coco(const std::string& file, const std::string& image_folder,
-                  const std::vector<std::string>& categories = {});
+/// category_id, bbox [x, y, w, h]; area, iscrowd and segmentation when present) and categories (id, name). Ids need not
+/// be contiguous; they may be texts, which are numbered. Annotations that cannot be used are findings: without a box
+/// (its polygon's or mask's box is taken where there is one), of negative size, not finite, of an unknown image or
+/// category. Boxes of zero size or outside their picture are kept, as pycocotools counts them. A file without
+/// annotations (image_info) has pictures only. Throws Error naming the file and the place ("images[7].id") for no COCO
+/// file, and for images and categories whose ids appear twice. With options.categories, ids stay as the file has them,
+/// and a class that it does not have gets a new one.
+Dataset read_coco(const std::string& file, const ReadOptions& options);
 
 /// Whether it is a .json file.
 bool recognises_coco(const std::string& annotations);
 
-/// Reads a results file: a list, maybe empty, of {image_id, category_id, bbox, score}. Detections of unknown categories
-/// are dropped with a warning, of unknown images an Error, as in pycocotools; other Errors as in read_coco.
+/// Reads a results file: a list, maybe empty, of {image_id, category_id, bbox, score}; with a file_name, which counts
+/// instead of the image_id. Detections of unknown categories are dropped with a warning, of unknown images an Error, as
+/// in pycocotools; other Errors name the place.
 std::vector<Detection> read_coco_results(const std::string& file, const Dataset& truth,
                                          std::vector<std::string>& warnings);
 

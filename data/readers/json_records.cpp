@@ -1,7 +1,9 @@
 #include "data/readers/json_records.h"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
+#include <optional>
 
 #include "kernels/base/check.h"
 #include "kernels/base/files.h"
@@ -78,18 +80,16 @@ const std::string& JsonRecord::text(std::string_view field) const {
 
 bool JsonRecord::flag(std::string_view field) const {
   const JsonValue& v = value(field);
-  expect(v.kind == Kind::boolean || (v.kind == Kind::integer && (v.integer == 0 || v.integer == 1)), field, v,
+  const bool text = v.kind == Kind::text && (v.text == "0" || v.text == "1");
+  expect(text || v.kind == Kind::boolean || (v.kind == Kind::integer && (v.integer == 0 || v.integer == 1)), field, v,
          "0 or 1");
-  return v.integer != 0;
+  return text ? v.text == "1" : v.integer != 0;
 }
 
 Rect JsonRecord::rect(std::string_view field) const {
   const JsonValue& v = value(field);
   const std::vector<double>& n = v.numbers;
   expect(v.kind == Kind::list && v.only_numbers && n.size() == 4, field, v, "four numbers [x, y, width, height]");
-  if (!(n[2] >= 0 && n[3] >= 0)) {
-    reject(field, "width and height must not be negative, are " + describe(n[2]) + " and " + describe(n[3]));
-  }
   return {n[0], n[1], n[2], n[3]};
 }
 
@@ -113,8 +113,11 @@ class JsonListParser {
   }
   bool number_float(double d, const std::string&) { return scalar(Kind::real, 0, d); }
   bool string(std::string& text) {
+    const std::optional<double> number = in_list_of_field() ? parse_number(text) : std::nullopt;
+    if (number && std::isfinite(*number)) return scalar(Kind::real, 0, *number);
     scalar(Kind::text, 0, 0);
     if (in_record() && field_) field_->text = text;
+    if (member_ == Member::counts && field_) field_->coded_counts = text;
     return true;
   }
   bool binary(nlohmann::json::binary_t&) { return true; }
@@ -166,7 +169,10 @@ class JsonListParser {
       for (const JsonList& list : lists_) {
         if (list.name == name) list_ = &list;
       }
+    } else if (inside_ > 0 && depth_ == inside_ + 2) {
+      member_ = name == "counts" ? Member::counts : name == "size" ? Member::size : Member::other;
     } else if (in_record()) {
+      member_ = Member::none;
       field_ = nullptr;
       for (std::size_t i = 0; i < list_->fields.size(); ++i) {
         if (list_->fields[i] == name) field_ = &record_.values_[i];
@@ -190,13 +196,15 @@ class JsonListParser {
 
   void finish() const {
     for (std::size_t i = 0; i < lists_.size(); ++i) {
-      DIOPTER_CHECK(found_[i], file_, ": has no list \"", lists_[i].name, '"');
+      DIOPTER_CHECK(found_[i] || lists_[i].optional, file_, ": has no list \"", lists_[i].name, '"');
     }
   }
 
  private:
   /// Directly in a record: where its fields are.
   bool in_record() const { return inside_ > 0 && depth_ == inside_ + 1; }
+  /// In a list that is a field of a record, or in a list in it.
+  bool in_list_of_field() const { return inside_ > 0 && depth_ >= inside_ + 2 && field_ && field_->kind == Kind::list; }
 
   [[noreturn]] void reject_root(const char* wanted, const char* actual) const {
     const std::string names = join(lists_, ", ", [](const JsonList& list) { return list.name; });
@@ -225,9 +233,11 @@ class JsonListParser {
         field_->integer = integer;
         field_->real = real;
       }
-    } else if (inside_ > 0 && depth_ == inside_ + 2 && field_ && field_->kind == Kind::list &&
-               (kind == Kind::integer || kind == Kind::real)) {
+    } else if (in_list_of_field() && (kind == Kind::integer || kind == Kind::real)) {
       field_->numbers.push_back(real);
+    } else if (field_ && field_->kind == Kind::object && (kind == Kind::integer || kind == Kind::real)) {
+      if (member_ == Member::counts) field_->counts.push_back(real);
+      if (member_ == Member::size) field_->size.push_back(real);
     } else {
       nested(kind);
     }
@@ -245,7 +255,9 @@ class JsonListParser {
     } else if (in_record()) {
       field_->kind = kind;
       field_->only_numbers = true;
-      field_->numbers.clear();
+      for (std::vector<double>* list : {&field_->numbers, &field_->counts, &field_->size}) list->clear();
+      field_->coded_counts.clear();
+      member_ = Member::none;
     } else {
       field_->only_numbers = false;
     }
@@ -260,11 +272,35 @@ class JsonListParser {
   int inside_ = 0;                  // depth of the records of the list that is being read; 0 outside of one
   const JsonList* list_ = nullptr;  // being read, or announced by its key
   JsonValue* field_ = nullptr;      // of record_, that the next value belongs to; nullptr when nobody wants it
+  enum class Member { none, counts, size, other } member_ = Member::none;  // of an object that is a field
   JsonRecord record_;
 };
 
-void read_json_lists(const std::string& file, const std::vector<JsonList>& lists) {
-  const std::string bytes = read_file(file);
+/// Python's NaN, Infinity and -Infinity outside of strings as empty objects of the same length.
+std::string without_python_numbers(std::string bytes) {
+  if (bytes.find("NaN") == std::string::npos && bytes.find("Infinity") == std::string::npos) return bytes;
+  bool in_string = false;
+  for (std::size_t i = 0; i < bytes.size(); ++i) {
+    if (in_string) {
+      if (bytes[i] == '\\')
+        ++i;
+      else if (bytes[i] == '"')
+        in_string = false;
+      continue;
+    }
+    if (bytes[i] == '"') in_string = true;
+    for (const std::string_view word :
+         {std::string_view("NaN"), std::string_view("-Infinity"), std::string_view("Infinity")}) {
+      if (bytes.compare(i, word.size(), word) != 0) continue;
+      bytes.replace(i, word.size(), "{}" + std::string(word.size() - 2, ' '));
+      break;
+    }
+  }
+  return bytes;
+}
+
+void read_json_lists(const std::string& file, const std::vector<JsonList>& lists, bool python_numbers) {
+  const std::string bytes = python_numbers ? without_python_numbers(read_file(file)) : read_file(file);
   JsonListParser parser(file, bytes, lists);
   nlohmann::json::sax_parse(bytes, &parser);
   parser.finish();

@@ -16,9 +16,11 @@ namespace {
 /// Asked in this order which of them recognises annotations.
 constexpr DatasetFormat kFormats[] = {
     {"coco", "a .json file", recognises_coco, read_coco},
-    {"voc", "a folder with .xml files, or a split file .txt beside such a folder", recognises_voc, read_voc},
-    {"csv", "a .csv file", recognises_csv, read_csv},
-    {"yolo", "a data.yaml, or a folder with .txt files or a folder 'labels'", recognises_yolo, read_yolo},
+    {"voc", "a folder with .xml files, a split file .txt beside such a folder, or a folder of the VOC kit",
+     recognises_voc, read_voc},
+    {"csv", "a .csv or .tsv file", recognises_csv, read_csv},
+    {"yolo", "a data.yaml, a .data file, a list of pictures, or a folder with .txt files or a folder 'labels'",
+     recognises_yolo, read_yolo},
 };
 
 }  // namespace
@@ -52,10 +54,9 @@ const DatasetFormat& format_from_name(const std::string& name) {
   fail("unknown format ", name, hint_with_list(name, names));
 }
 
-Dataset read_dataset(const std::string& format, const std::string& annotations, const std::string& images,
-                     const std::vector<std::string>& categories) {
+Dataset read_dataset(const std::string& format, const std::string& annotations, const ReadOptions& options) {
   const DatasetFormat& chosen = format.empty() ? recognise_format(annotations) : format_from_name(format);
-  return chosen.read(annotations, images, categories);
+  return chosen.read(annotations, options);
 }
 
 }  // namespace diopter

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "data/dataset.h"
+#include "data/readers/reading.h"
 
 namespace diopter {
 
@@ -15,11 +15,9 @@ struct DatasetFormat {
   const char* files;                                   // that `recognises` accepts, in words
   bool (*recognises)(const std::string& annotations);  // an existing file or folder, by names alone
 
-  /// `images` is the folder in which the pictures lie (where it is "": as the format's habits say). `categories`: when
-  /// not empty, classes that the annotations must be of (names; another one is an error), in that order. Throws Error
-  /// with file and place (line, key or index) for anything that cannot be used.
-  Dataset (*read)(const std::string& annotations, const std::string& images,
-                  const std::vector<std::string>& categories);
+  /// Throws Error with file and place (line, key or index) for what is no data set; single annotations that cannot be
+  /// used are left out and counted in Dataset::findings.
+  Dataset (*read)(const std::string& annotations, const ReadOptions& options);
 };
 
 std::span<const DatasetFormat> dataset_formats();
@@ -34,8 +32,7 @@ const DatasetFormat& recognise_format(const std::string& annotations);
 const DatasetFormat& format_from_name(const std::string& name);
 
 /// Reads annotations as DatasetFormat::read does. `format` is a name, or "" for the format that recognises them. A
-/// validation set must use the classes of its training set: they are its `categories`.
-Dataset read_dataset(const std::string& format, const std::string& annotations, const std::string& images,
-                     const std::vector<std::string>& categories = {});
+/// validation set must use the classes of its training set: they are its options.categories.
+Dataset read_dataset(const std::string& format, const std::string& annotations, const ReadOptions& options);
 
 }  // namespace diopter

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <numeric>
 
+#include "data/pictures/image.h"
 #include "kernels/base/check.h"
 #include "kernels/base/files.h"
 #include "kernels/base/text.h"
@@ -35,17 +36,63 @@ std::vector<std::string> list_files(const std::string& folder, bool (*wanted)(co
   return names;
 }
 
+void refuse_split(const std::string& annotations, const ReadOptions& options) {
+  DIOPTER_CHECK(!options.split_asked, annotations, ": holds one set, not several: --split has nothing to choose from");
+}
+
+bool is_outside(const Rect& rect, const ImageRecord& record) {
+  return record.width > 0 && record.height > 0 &&
+         (rect.x >= record.width || rect.y >= record.height || rect.x + rect.w <= 0 || rect.y + rect.h <= 0);
+}
+
+void take_shares_times_size(Dataset& dataset, ReadLog& findings) {
+  bool any = false;
+  for (const ImageRecord& image : dataset.images) {
+    for (const Annotation& a : image.annotations) {
+      if (!(a.rect.x >= 0 && a.rect.y >= 0 && a.rect.x + a.rect.w <= 1 && a.rect.y + a.rect.h <= 1)) return;
+      any = any || a.rect.w < 1 || a.rect.h < 1;
+    }
+  }
+  if (!any) return;
+  for (ImageRecord& image : dataset.images) {
+    if (image.annotations.empty()) continue;
+    if (image.width <= 0 || image.height <= 0) {
+      try {
+        read_image_size(image.file, image.width, image.height);
+      } catch (const Error&) {
+        for (std::size_t i = 0; i < image.annotations.size(); ++i) findings.add(oddity::kNoSize, image.name);
+        image.annotations.clear();
+      }
+    }
+    for (Annotation& a : image.annotations) {
+      findings.add(oddity::kRelative, image.name);
+      a.rect = {a.rect.x * image.width, a.rect.y * image.height, a.rect.w * image.width, a.rect.h * image.height};
+      a.area = a.rect.w * a.rect.h;
+    }
+  }
+}
+
+void drop_boxes_outside(Dataset& dataset, ReadLog& findings) {
+  for (ImageRecord& image : dataset.images) {
+    std::erase_if(image.annotations, [&](const Annotation& a) {
+      if (!is_outside(a.rect, image)) return false;
+      findings.add(oddity::kOutside, image.name);
+      return true;
+    });
+  }
+}
+
 ClassNumbers::ClassNumbers(const std::vector<std::string>& given) : fixed_(!given.empty()), names_(given) {
-  for (const std::string& name : names_) numbers_.emplace(name, static_cast<int>(numbers_.size()));
+  for (std::size_t i = 0; i < names_.size(); ++i) numbers_.emplace(names_[i], static_cast<int>(i));
 }
 
 int ClassNumbers::number(const std::string& name, const std::string& place) {
   check_class_name(name, place);
-  const auto found = numbers_.find(name);
-  if (found != numbers_.end()) return found->second;
+  const auto [found, is_new] = numbers_.emplace(name, static_cast<int>(names_.size()));
+  if (!is_new) return found->second;
   DIOPTER_CHECK(!fixed_, place, ": class '", name, "' is not one of ", quoted_list(names_));
   names_.push_back(name);
-  return numbers_[name] = static_cast<int>(names_.size()) - 1;
+  return found->second;
 }
 
 void ClassNumbers::finish(Dataset& dataset) const {

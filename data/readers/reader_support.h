@@ -1,11 +1,11 @@
-// Lists of files and numbering of classes, shared by the readers of VOC, CSV and YOLO files.
+// What the readers share: lists of files, numbering of classes, boxes in shares and outside.
 #pragma once
 
 #include <string>
 #include <unordered_map>
 #include <vector>
 
-#include "data/dataset.h"
+#include "data/readers/reading.h"
 
 namespace diopter {
 
@@ -18,6 +18,19 @@ bool is_text(const std::string& file);
 
 /// Names (without the folder) of the files in `folder` that `wanted` accepts, sorted. Throws Error "FOLDER: reason".
 std::vector<std::string> list_files(const std::string& folder, bool (*wanted)(const std::string& file));
+
+/// Throws Error where the user asked for a split of annotations that hold only one set.
+void refuse_split(const std::string& annotations, const ReadOptions& options);
+
+/// When all boxes of the set lie within [0, 1] they are shares of their pictures' sizes, taken times those. Each is a
+/// finding; where the size is not stated, the picture's header says it, or the box is left out.
+void take_shares_times_size(Dataset& dataset, ReadLog& findings);
+
+/// Leaves out boxes that share no point with their picture, where its size is stated.
+void drop_boxes_outside(Dataset& dataset, ReadLog& findings);
+
+/// Whether the box shares no point with the picture; false where its size is not known.
+bool is_outside(const Rect& rect, const ImageRecord& record);
 
 /// Numbers class names while a reader meets them: in a given order, or by name once all are known.
 class ClassNumbers {
@@ -35,7 +48,7 @@ class ClassNumbers {
  private:
   bool fixed_;
   std::vector<std::string> names_;
-  std::unordered_map<std::string, int> numbers_;  // of the names
+  std::unordered_map<std::string, int> numbers_;
 };
 
 }  // namespace diopter

@@ -1,13 +1,17 @@
 #include "data/readers/voc.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <filesystem>
+#include <optional>
 #include <pugixml.hpp>
 #include <set>
 
 #include "data/pictures/image.h"
+#include "data/readers/picture_names.h"
 #include "data/readers/reader_support.h"
+#include "data/readers/yolo_layout.h"
 #include "kernels/base/check.h"
 #include "kernels/base/files.h"
 #include "kernels/base/text.h"
@@ -31,7 +35,7 @@ std::string name_of_line(const std::string& line) {
 }
 
 /// Follows a split file to the XML files of its names.
-XmlFiles read_split(const fs::path& split, std::vector<std::string>& warnings) {
+XmlFiles read_split(const fs::path& split, ReadLog& findings) {
   const fs::path here = split.parent_path();
   const fs::path candidates[] = {here / ".", here / "../Annotations", here / "../../Annotations",
                                  here / "../annotations_original"};
@@ -54,15 +58,27 @@ XmlFiles read_split(const fs::path& split, std::vector<std::string>& warnings) {
     if (seen.insert(xml).second) {
       files.names.push_back(xml);
     } else {
-      warnings.push_back(place + ": '" + name + "' is listed twice");
+      findings.add(oddity::kTwice, place + ", '" + name + "'");
     }
   }
   DIOPTER_CHECK(!files.names.empty(), split.string(), ": no pictures are listed");
   return files;
 }
 
-XmlFiles find_xml_files(const std::string& annotations, std::vector<std::string>& warnings) {
-  if (file_exists(annotations)) return read_split(annotations, warnings);
+/// The list of a split in a folder of the VOC kit; "" where the folder is no such one.
+std::string kit_list(const fs::path& folder, DatasetSplit split) {
+  if (!folder_exists(folder / "Annotations") || !folder_exists(folder / "ImageSets" / "Main")) return "";
+  return folder / "ImageSets" / "Main" / (std::string(kDatasetSplitNames[static_cast<int>(split)]) + ".txt");
+}
+
+XmlFiles find_xml_files(const std::string& annotations, const ReadOptions& options, ReadLog& findings,
+                        std::string& origin) {
+  if (const std::string list = kit_list(annotations, options.split); !list.empty()) {
+    origin = list;
+    return read_split(list, findings);
+  }
+  refuse_split(annotations, options);
+  if (file_exists(annotations)) return read_split(annotations, findings);
   XmlFiles files{annotations, list_files(annotations, is_xml)};
   DIOPTER_CHECK(!files.names.empty(), annotations, ": no .xml files");
   return files;
@@ -116,8 +132,8 @@ class VocFile {
 };
 
 /// Name of the picture in `folder`: <filename>, or the XML's own name with an extension for which there is a file.
-std::string find_picture(const VocFile& voc, const fs::path& folder, const std::string& xml,
-                         std::vector<std::string>& warnings) {
+std::string find_picture(const VocFile& voc, const fs::path& folder, const std::string& xml, PictureNames& pictures,
+                         ReadLog& findings) {
   const pugi::xml_node node = voc.root().child("filename");
   const std::string stated(trim(node.child_value()));
   if (!stated.empty() && file_exists(folder / stated)) return stated;
@@ -126,12 +142,13 @@ std::string find_picture(const VocFile& voc, const fs::path& folder, const std::
   for (const char* extension : {".jpg", ".jpeg", ".png", ".bmp", ".JPG", ".JPEG", ".PNG", ".BMP"}) {
     const std::string name = stem + extension;
     if (!file_exists(folder / name)) continue;
-    warnings.push_back(voc.place(node) + ": picture '" + stated + "' does not exist, '" + name + "' is used");
+    findings.add(oddity::kOtherPicture, voc.place(node) + ", '" + name + "' instead of '" + stated + "'");
     return name;
   }
   const std::string name = stated.empty() ? stem + ".jpg" : stated;
-  warnings.push_back(voc.place(node) + ": picture '" + name + "' is not in " + folder.string());
-  return name;
+  const fs::path found = pictures.find(name, voc.place(node));
+  if (!file_exists(found)) findings.add(oddity::kMissingPicture, voc.place(node) + ", '" + name + "'");
+  return found.lexically_relative(folder);
 }
 
 /// The picture's size as the file states it; 0 x 0 when it does not.
@@ -147,41 +164,64 @@ void read_size(const VocFile& voc, ImageRecord& record) {
   record.height = static_cast<int>(height);
 }
 
+/// xmin, ymin, xmax, ymax; nothing, with a finding, where one of them is no finite number.
+std::optional<std::array<double, 4>> edges_of(const VocFile& voc, const pugi::xml_node& corners, ReadLog& findings) {
+  std::array<double, 4> edges;
+  const char* names[] = {"xmin", "ymin", "xmax", "ymax"};
+  for (std::size_t i = 0; i < 4; ++i) {
+    const pugi::xml_node node = corners.child(names[i]);
+    const std::optional<double> value = parse_number(node.child_value());
+    if (!value || !std::isfinite(*value)) {
+      findings.add(oddity::kNoNumber,
+                   voc.place(node ? node : corners) + ", <" + names[i] + "> is '" + node.child_value() + "'");
+      return std::nullopt;
+    }
+    edges[i] = *value;
+  }
+  return edges;
+}
+
 }  // namespace
 
 bool recognises_voc(const std::string& annotations) {
-  if (folder_exists(annotations)) return !list_files(annotations, is_xml).empty();
-  return is_text(annotations);
+  if (!folder_exists(annotations)) return is_text(annotations) && !is_yolo_list(annotations);
+  return !list_files(annotations, is_xml).empty() || !kit_list(annotations, DatasetSplit::train).empty();
 }
 
-Dataset read_voc(const std::string& annotations, const std::string& image_folder,
-                 const std::vector<std::string>& categories) {
+Dataset read_voc(const std::string& annotations, const ReadOptions& options) {
   Dataset dataset;
-  const XmlFiles files = find_xml_files(annotations, dataset.warnings);
-  const fs::path pictures = image_folder.empty() ? habitual_picture_folder(files.folder) : fs::path(image_folder);
+  ReadLog findings("", options.strict);
+  const XmlFiles files = find_xml_files(annotations, options, findings, dataset.origin);
+  const fs::path pictures = options.images.empty() ? habitual_picture_folder(files.folder) : fs::path(options.images);
   DIOPTER_CHECK(folder_exists(pictures), pictures.string(), ": no such folder");
 
-  ClassNumbers classes(categories);
+  PictureNames names(pictures, findings);
+  ClassNumbers classes(options.categories);
   std::int64_t annotation_id = 0;
   for (const std::string& xml : files.names) {
     const VocFile voc(files.folder / xml);
     ImageRecord record;
     record.id = static_cast<std::int64_t>(dataset.images.size()) + 1;
-    record.name = find_picture(voc, pictures, xml, dataset.warnings);
+    record.name = find_picture(voc, pictures, xml, names, findings);
     record.file = (pictures / record.name).string();
     read_size(voc, record);
     for (const pugi::xml_node& object : voc.root().children("object")) {
       const std::string name(trim(object.child("name").child_value()));
       const int category = classes.number(name, voc.place(object));
       const pugi::xml_node corners = object.child("bndbox");
-      DIOPTER_CHECK(corners, voc.place(object), ": the object '", name, "' has no <bndbox>");
-      const double x1 = voc.number(corners, "xmin"), y1 = voc.number(corners, "ymin");
-      const double x2 = voc.number(corners, "xmax"), y2 = voc.number(corners, "ymax");
-      if (x2 <= x1 || y2 <= y1) {
-        dataset.warnings.push_back(voc.place(corners) + ": box of '" + name + "' without area dropped");
+      if (!corners) {
+        findings.add(oddity::kNoBox, voc.place(object) + ", '" + name + "'");
         continue;
       }
+      const std::optional<std::array<double, 4>> edges = edges_of(voc, corners, findings);
+      if (!edges) continue;
+      const auto [x1, y1, x2, y2] = *edges;
       const Rect rect{x1 - 1, y1 - 1, x2 - x1 + 1, y2 - y1 + 1};
+      if (x2 <= x1 || y2 <= y1 || is_outside(rect, record)) {
+        findings.add(x2 <= x1 || y2 <= y1 ? oddity::kEmptyBox : oddity::kOutside,
+                     voc.place(corners) + ", '" + name + "'");
+        continue;
+      }
       record.annotations.push_back({.id = ++annotation_id,
                                     .category = category,
                                     .rect = rect,
@@ -191,6 +231,7 @@ Dataset read_voc(const std::string& annotations, const std::string& image_folder
     dataset.images.push_back(std::move(record));
   }
   classes.finish(dataset);
+  findings.report(dataset);
   return dataset;
 }
 

@@ -31,7 +31,7 @@ void CsvText::line(const std::vector<std::string>& fields) {
   end_line();
 }
 
-std::optional<std::vector<std::string>> csv_fields(std::string_view line) {
+std::optional<std::vector<std::string>> csv_fields(std::string_view line, char separator) {
   std::vector<std::string> fields(1);
   bool quoted = false;
   for (std::size_t i = 0; i < line.size(); ++i) {
@@ -40,7 +40,7 @@ std::optional<std::vector<std::string>> csv_fields(std::string_view line) {
       fields.back() += line[++i];
     } else if (c == '"') {
       quoted = !quoted;
-    } else if (c == ',' && !quoted) {
+    } else if (c == separator && !quoted) {
       fields.emplace_back();
     } else {
       fields.back() += c;

@@ -30,8 +30,8 @@ class CsvText {
   bool in_line_ = false;
 };
 
-/// The fields of one line without its end. A field in double quotes may hold commas, and quotes written twice. Nothing
-/// when a quote is not closed.
-std::optional<std::vector<std::string>> csv_fields(std::string_view line);
+/// The fields of one line without its end. A field in double quotes may hold separators, and quotes written twice.
+/// Nothing when a quote is not closed.
+std::optional<std::vector<std::string>> csv_fields(std::string_view line, char separator = ',');
 
 }  // namespace diopter

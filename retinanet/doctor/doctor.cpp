@@ -58,9 +58,7 @@ class Warnings {
 };
 
 void warn_of_files(const Dataset& dataset, const PictureCheck& pictures, Warnings& warnings) {
-  Findings reader;
-  for (const std::string& warning : dataset.warnings) reader.add(warning);
-  warnings.found(reader, "annotations that were repaired or dropped while reading");
+  for (const std::string& warning : dataset.warnings) warnings.add(warning);
   warnings.found(pictures.missing, "pictures that do not exist");
   warnings.found(pictures.undecodable, "pictures that cannot be decoded");
   warnings.found(pictures.other_size, "pictures of another size than the annotations say");
@@ -81,13 +79,18 @@ void warn_of_boxes(const DatasetReport& data, Warnings& warnings) {
 
 void warn_of_classes(const DatasetReport& data, Warnings& warnings) {
   const ClassCount *rarest = nullptr, *commonest = nullptr;
+  std::vector<std::string> empty;
   for (const ClassCount& c : data.classes) {
     if (c.boxes == 0) {
-      warnings.add("class '", c.name, "' has no objects: it cannot be learned");
+      empty.push_back(c.name);
       continue;
     }
     if (!rarest || c.boxes < rarest->boxes) rarest = &c;
     if (!commonest || c.boxes > commonest->boxes) commonest = &c;
+  }
+  if (!empty.empty()) {
+    warnings.add(empty.size(), empty.size() == 1 ? " class has no objects: it" : " classes have no objects: they",
+                 " cannot be learned: ", quoted_list(empty));
   }
   if (static_cast<double>(commonest->boxes) >= kImbalance * static_cast<double>(rarest->boxes)) {
     warnings.add("classes are uneven: ", commonest->boxes, " objects of '", commonest->name, "', ", rarest->boxes,
@@ -152,6 +155,7 @@ DoctorReport examine(Dataset dataset, const Config& config, const DoctorOptions&
                                                          : "");
     }
   }
+  report.findings = dataset.findings;
   report.data = lint(dataset, config);
   DIOPTER_CHECK(report.data.objects > 0, "there is no object to learn from: of ", report.data.boxes, " boxes ",
                 report.data.crowd + report.data.difficult, " are crowd or difficult and ",

@@ -23,6 +23,7 @@ struct DoctorReport {
   std::vector<AnchorAdvice> advice;
   InitialLoss loss;
   StepMemory memory;
+  std::vector<Finding> findings;      // of the reader
   std::vector<std::string> warnings;  // one line each
 };
 

@@ -19,14 +19,14 @@ namespace fs = std::filesystem;
 using Splits = std::array<Dataset, 3>;
 
 Dataset read(const StudyData::Source& source, const std::string& format, const std::string& protocol_folder,
-             const std::vector<Category>& categories) {
+             const std::vector<Category>& categories, DatasetSplit split) {
   const auto resolved = [&](const std::string& path) {
     return path.empty() ? path : (fs::path(protocol_folder) / path).string();
   };
   const std::string annotations = resolved(source.annotations);
   std::vector<std::string> classes;
   for (const Category& c : categories) classes.push_back(c.name);
-  return read_dataset(format, annotations, resolved(source.images), classes);
+  return read_dataset(format, annotations, {.images = resolved(source.images), .categories = classes, .split = split});
 }
 
 /// Moves the pictures from `first` on into another set of the same classes.
@@ -43,14 +43,14 @@ Splits make_shapes(const StudyData& data, const std::string& folder, void (*prog
   write_shapes(folder, train, tune + test, data.shapes, progress);
   const fs::path files[] = {fs::path(folder) / "instances_train.json", fs::path(folder) / "instances_val.json"};
   const std::string images = fs::path(folder) / "images";
-  Splits splits{read_coco(files[0], images), read_coco(files[1], images), {}};
+  Splits splits{read_coco(files[0], {.images = images}), read_coco(files[1], {.images = images}), {}};
   splits[kTestSplit] = take_from(splits[kTuneSplit], static_cast<std::size_t>(tune));
   for (const fs::path& file : files) fs::remove(file);
   return splits;
 }
 
 Splits divide(const StudyData& data, const std::string& protocol_folder) {
-  Splits splits{read(data.sources[0], data.format, protocol_folder, {}), {}, {}};
+  Splits splits{read(data.sources[0], data.format, protocol_folder, {}, DatasetSplit::train), {}, {}};
   std::vector<ImageRecord>& images = splits[kTrainSplit].images;
   Philox random(data.seed, 0);
   for (std::size_t i = images.size(); i > 1; --i) {
@@ -67,7 +67,8 @@ Splits divide(const StudyData& data, const std::string& protocol_folder) {
 Splits read_all(const StudyData& data, const std::string& protocol_folder) {
   Splits splits;
   for (int s = 0; s < 3; ++s) {
-    splits[s] = read(data.sources[s], data.format, protocol_folder, splits[kTrainSplit].categories);
+    splits[s] = read(data.sources[s], data.format, protocol_folder, splits[kTrainSplit].categories,
+                     static_cast<DatasetSplit>(s));  // train, tuning on val, test
   }
   return splits;
 }
@@ -135,6 +136,8 @@ std::vector<std::string> write_study_data(const StudyData& data, const std::stri
   return warnings;
 }
 
-Dataset read_study_data(const std::string& folder, Split split) { return read_coco(file_of(folder, split), folder); }
+Dataset read_study_data(const std::string& folder, Split split) {
+  return read_coco(file_of(folder, split), {.images = folder});
+}
 
 }  // namespace diopter

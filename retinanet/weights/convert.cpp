@@ -23,7 +23,7 @@ namespace {
 std::vector<Category> class_list(const std::string& file) {
   std::vector<Category> classes;
   if (extension_of(file) == ".json") {
-    classes = read_coco(file, "").categories;
+    classes = read_coco(file, {.find_pictures = false}).categories;
   } else {
     for (const std::string& line : read_lines(file)) {
       const std::string name(trim(line));

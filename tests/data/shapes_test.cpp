@@ -216,8 +216,8 @@ TEST_CASE("shapes are written as a COCO data set") {
   REQUIRE(reports.size() == 7);
   for (int i = 0; i < 7; ++i) CHECK(reports[i] == std::pair(i + 1, 7));
 
-  const Dataset train = read_coco(folder.path("instances_train.json"), images);
-  const Dataset val = read_coco(folder.path("instances_val.json"), images);
+  const Dataset train = read_coco(folder.path("instances_train.json"), {.images = images});
+  const Dataset val = read_coco(folder.path("instances_val.json"), {.images = images});
   REQUIRE(train.images.size() == 4);
   REQUIRE(val.images.size() == 3);
   CHECK(train.images[0].name == "000001.png");

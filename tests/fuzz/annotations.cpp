@@ -10,8 +10,8 @@ namespace diopter::fuzz {
 namespace {
 
 void coco_truth(std::string_view input) {
-  read_coco(in_memory(input), "pictures", {});
-  read_coco(in_memory(input), "pictures", {"person", "car"});
+  read_coco(in_memory(input), {.images = "pictures"});
+  read_coco(in_memory(input), {.images = "pictures", .categories = {"person", "car"}});
 }
 
 void coco_results(std::string_view input) {
@@ -22,7 +22,7 @@ void coco_results(std::string_view input) {
 
 void voc(std::string_view input) {
   write_scratch("voc/a.xml", input);
-  read_voc(scratch_folder() + "/voc", scratch_folder() + "/voc", {});
+  read_voc(scratch_folder() + "/voc", {.images = scratch_folder() + "/voc"});
 }
 
 /// data.yaml, a zero byte, the labels of one picture.
@@ -37,11 +37,11 @@ void yolo(std::string_view input) {
   }();
   (void)written;
   const std::string root = scratch_folder() + "/yolo";
-  read_yolo(root + "/labels", root + "/images", {});
-  read_yolo(root + "/data.yaml", root + "/images", {});
+  read_yolo(root + "/labels", {.images = root + "/images"});
+  read_yolo(root + "/data.yaml", {.images = root + "/images"});
 }
 
-void csv(std::string_view input) { read_csv(in_memory(input), "pictures", {}); }
+void csv(std::string_view input) { read_csv(in_memory(input), {.images = "pictures"}); }
 
 constexpr Target kTargets[] = {
     {"coco_truth", coco_truth}, {"coco_results", coco_results}, {"voc", voc}, {"yolo", yolo}, {"csv", csv}};

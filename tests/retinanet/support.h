@@ -48,8 +48,8 @@ struct ShapesOnDisk {
     options.max_object_size = 0.6f;
     options.seed = 5;
     write_shapes(folder / "shapes", 11, 5, options);
-    train = read_coco(folder / "shapes/instances_train.json", folder / "shapes/images");
-    validation = read_coco(folder / "shapes/instances_val.json", folder / "shapes/images");
+    train = read_coco(folder / "shapes/instances_train.json", {.images = folder / "shapes/images"});
+    validation = read_coco(folder / "shapes/instances_val.json", {.images = folder / "shapes/images"});
   }
 };
 

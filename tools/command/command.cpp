@@ -2,7 +2,6 @@
 
 #include <cstdio>
 
-#include "data/readers/read_dataset.h"
 #include "kernels/base/parallel.h"
 #include "kernels/base/text.h"
 #include "kernels/nn/conv2d/conv2d.h"
@@ -14,10 +13,6 @@ void add_device_option(Command& command, std::string& device) {
   command.flag(
       "--exact", [] { cpu::allow_winograd(false); },
       "On the CPU no Winograd convolutions: slower, errors of 1e-6 instead of 1e-5");
-}
-
-void add_format_option(Command& command, std::string& format) {
-  command.text("--format", format, format_names() + "; recognised from the files when not given").type("NAME");
 }
 
 void add_precision_option(Command& command, std::string& precision) {

@@ -25,9 +25,6 @@ void add_train_command(Command& program);
 /// from faster convolutions with larger errors (cpu::allow_winograd).
 void add_device_option(Command& command, std::string& device);
 
-/// Adds --format, which names the format of annotations (see read_dataset). Empty when not given.
-void add_format_option(Command& command, std::string& format);
-
 /// Adds --precision, float or bf16: of a model's arithmetic, instead of its detect.precision. Empty when not given.
 void add_precision_option(Command& command, std::string& precision);
 

@@ -209,6 +209,16 @@ Json json_of(const StepMemory& m) {
           {"loader_bytes", m.loader}};
 }
 
+/// Oddities of the annotations: those left out, or those read otherwise.
+Json json_of(const std::vector<Finding>& findings, bool dropped) {
+  Json list = Json::array();
+  for (const Finding& f : findings) {
+    if (f.dropped == dropped)
+      list.push_back({{"kind", f.kind}, {"text", f.text}, {"count", f.count}, {"places", f.places}});
+  }
+  return list;
+}
+
 }  // namespace
 
 void print_report(const DoctorReport& report, const Config& config) {
@@ -222,10 +232,11 @@ void print_report(const DoctorReport& report, const Config& config) {
 }
 
 std::string json_text(const DoctorReport& report) {
-  const Json json = {{"pictures", json_of(report.pictures)}, {"data", json_of(report.data)},
-                     {"coverage", json_of(report.coverage)}, {"matches", json_of(report.matches)},
-                     {"advice", json_of(report.advice)},     {"loss", json_of(report.loss)},
-                     {"memory", json_of(report.memory)},     {"warnings", report.warnings}};
+  const Json json = {{"pictures", json_of(report.pictures)},     {"data", json_of(report.data)},
+                     {"coverage", json_of(report.coverage)},     {"matches", json_of(report.matches)},
+                     {"advice", json_of(report.advice)},         {"loss", json_of(report.loss)},
+                     {"memory", json_of(report.memory)},         {"dropped", json_of(report.findings, true)},
+                     {"noted", json_of(report.findings, false)}, {"warnings", report.warnings}};
   // Names that are no UTF-8 are written with replacement characters.
   return json_text(json, 1) + "\n";
 }

@@ -3,7 +3,6 @@
 #include <cstdio>
 #include <memory>
 
-#include "data/readers/read_dataset.h"
 #include "engine/device.h"
 #include "kernels/base/check.h"
 #include "kernels/base/csv_text.h"
@@ -14,6 +13,7 @@
 #include "retinanet/weights/weights.h"
 #include "tools/command/command.h"
 #include "tools/command/progress.h"
+#include "tools/command/reading.h"
 #include "tools/figure/gnuplot.h"
 
 namespace diopter {
@@ -21,7 +21,8 @@ namespace diopter {
 namespace {
 
 struct Request {
-  std::string device = "auto", checkpoint, annotations, images, format, out;
+  std::string device = "auto", checkpoint, annotations, images, out;
+  Reading reading;
   std::vector<std::string> losses = {"focal:gamma=0,alpha=-1", "focal:gamma=0.5,alpha=-1", "focal:gamma=1,alpha=-1",
                                      "focal:gamma=2,alpha=-1"};
   std::int64_t pictures = 0;
@@ -105,8 +106,8 @@ void draw(const Request& request) {
                   ": trains on selected anchors, which a distribution over all of them does not show; take ce");
   }
   const LoadedModel loaded = load_model(request.checkpoint, device_from_name(request.device));
-  Dataset dataset = read_dataset(request.format, request.annotations, request.images, loaded.classes);
-  print_warnings(dataset.warnings);
+  Dataset dataset =
+      read_annotations(request.reading, request.annotations, request.images, loaded.classes, DatasetSplit::val);
   DIOPTER_CHECK(!dataset.images.empty(), request.annotations, ": has no pictures");
   if (request.pictures > 0) dataset = spread_sample(dataset, request.pictures);
 
@@ -144,7 +145,7 @@ void add_loss_cdf_figure(Command& figure) {
       .required()
       .type("FILE");
   command.text("--images", request->images, "Folder of the pictures").type("DIR");
-  add_format_option(command, request->format);
+  add_reading_options(command, request->reading, "val");
   command.text("--out", request->out, "Folder to write into").required().type("DIR");
   add_losses_option(command, request->losses,
                     "Loss to share out, may be repeated; focal with gamma 0, 0.5, 1 and 2 if not given");

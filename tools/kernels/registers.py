@@ -132,7 +132,7 @@ def main():
         parser.error("there is no nvcc")
     before = json.loads(args.before.read_text()) if args.before else None
 
-    # NAME_host.cu is for the host executor only.
+    # Files whose names end in _host are for the host executor only.
     files = sorted(f for f in (args.source / "kernels").rglob("*.cu") if not f.stem.endswith("_host"))
     if not files:
         parser.error(f"{args.source}/kernels holds no .cu")

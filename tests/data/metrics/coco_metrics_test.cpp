@@ -191,7 +191,7 @@ TEST_CASE("The table reads as that of pycocotools", "[coco_metrics]") {
 
 /// Compares one case with the reference; `key` of the expected numbers names the check that failed.
 void check_case(const fs::path& folder) {
-  const Dataset truth = read_coco((folder / "gt.json").string(), "");
+  const Dataset truth = read_coco((folder / "gt.json").string(), {});
   std::vector<std::string> warnings;
   const std::vector<Detection> detections = read_coco_results((folder / "dt.json").string(), truth, warnings);
   const CocoMetrics metrics = coco_metrics(truth, detections);

@@ -50,22 +50,22 @@ TEST_CASE("formats have names") {
 TEST_CASE("read_dataset reads each format") {
   const TemporaryFolder folder;
   const std::string coco = folder.write("a.json", kCoco);
-  CHECK(read_dataset("coco", coco, folder.path()).images.at(0).annotations.size() == 2);
+  CHECK(read_dataset("coco", coco, {.images = folder.path()}).images.at(0).annotations.size() == 2);
   const std::string csv = folder.write("a.csv", "a.png,1,2,3,4,cat\n");
-  CHECK(read_dataset("csv", csv, "").images.at(0).annotations.size() == 1);
+  CHECK(read_dataset("csv", csv, {}).images.at(0).annotations.size() == 1);
   folder.write("voc/a.png", "");
   folder.write("voc/a.xml", "<annotation><filename>a.png</filename></annotation>");
-  CHECK(read_dataset("voc", folder.path("voc"), "").images.at(0).name == "a.png");
-  CHECK(read_dataset("yolo", folder.path("voc"), "").images.at(0).name == "a.png");
-  CHECK(read_dataset("", coco, folder.path()).images.at(0).annotations.size() == 2);
-  CHECK(contains(error_of([&] { read_dataset("csv", coco, ""); }), "a.json: line 1"));
+  CHECK(read_dataset("voc", folder.path("voc"), {}).images.at(0).name == "a.png");
+  CHECK(read_dataset("yolo", folder.path("voc"), {}).images.at(0).name == "a.png");
+  CHECK(read_dataset("", coco, {.images = folder.path()}).images.at(0).annotations.size() == 2);
+  CHECK(contains(error_of([&] { read_dataset("csv", coco, {}); }), "a.json: line 1"));
 }
 
 TEST_CASE("a COCO set takes the classes of its training set") {
   const TemporaryFolder folder;
   const std::string file = folder.write("a.json", kCoco);
   const auto read = [&](const std::vector<std::string>& categories) {
-    return read_dataset("coco", file, folder.path(), categories);
+    return read_dataset("coco", file, {.images = folder.path(), .categories = categories});
   };
   const Dataset dataset = read({"bee", "dog", "cat"});
   REQUIRE(dataset.categories.size() == 3);

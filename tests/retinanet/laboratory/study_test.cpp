@@ -119,7 +119,7 @@ TEST_CASE("data that a study cannot use is refused") {
 TEST_CASE("splits agree on the numbers of their classes, whatever their files call them") {
   const test::TemporaryFolder folder;
   write_shapes(folder / "shapes", 3, 3, {.size = 32, .min_object_size = 0.3f, .max_object_size = 0.6f, .empty = 0});
-  Dataset other = read_coco(folder / "shapes/instances_val.json", folder / "shapes/images");
+  Dataset other = read_coco(folder / "shapes/instances_val.json", {.images = folder / "shapes/images"});
   other.categories = {{10, "triangle"}, {20, "square"}, {30, "circle"}};
   for (ImageRecord& image : other.images) {
     for (Annotation& a : image.annotations) {

@@ -1,0 +1,43 @@
+// Pictures by names that are written otherwise than their files.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "data/readers/reading.h"
+
+namespace diopter {
+
+/// The name as a key that is equal for different ways to write the same one: percent-encoding decoded, backslashes as
+/// slashes, characters with marks decomposed (Unicode NFD, in Latin, Greek, Cyrillic, Japanese and Korean), letters A
+/// to Z in lower case.
+std::string name_key(std::string_view name);
+
+/// The files below `folder` that `wanted` accepts, with paths relative to it, by name. Throws Error "FOLDER: reason".
+std::vector<std::string> files_below(const std::string& folder, bool (*wanted)(const std::string& file));
+
+/// Pictures of one folder, by the names that annotations have for them.
+class PictureNames {
+ public:
+  PictureNames(std::string folder, ReadLog& findings) : folder_(std::move(folder)), findings_(&findings) {}
+
+  /// The file of the picture `name`: FOLDER/name where that exists. Else the only picture below the folder whose name
+  /// has the same key; then the one whose last component has, so that paths of other machines, of Windows and addresses
+  /// are found; then, for names without a picture's extension, the one with another or none. Each such case is a
+  /// finding at `place`. Where there is none, or more than one: FOLDER/name.
+  std::string find(const std::string& name, const std::string& place);
+
+ private:
+  void index();
+
+  std::string folder_;
+  ReadLog* findings_;
+  bool indexed_ = false;
+  std::vector<std::string> files_;                                                 // relative to the folder
+  std::unordered_map<std::string, std::vector<int>> by_path_, by_name_, by_stem_;  // keys -> files_
+};
+
+}  // namespace diopter

@@ -1,0 +1,52 @@
+#include "data/readers/picture_names.h"
+
+#include "tests/support/catch.h"
+#include "tests/support/files.h"
+
+using namespace diopter;
+using namespace diopter::test;
+
+TEST_CASE("keys of names are equal however the name is written") {
+  CHECK(name_key("A.JPG") == name_key("a.jpg"));
+  CHECK(name_key("d%C3%A9cran.png") == name_key("d\u00e9cran.png"));
+  CHECK(name_key("d\u00e9cran.png") == name_key("de\u0301cran.png"));
+  CHECK(name_key("\u00c9") == name_key("e\u0301"));
+  CHECK(name_key("\u1ec7") == name_key("e\u0323\u0302"));  // two marks
+  CHECK(name_key("\uac01") == name_key("\u1100\u1161\u11a8"));
+  CHECK(name_key("\u304c") == name_key("\u304b\u3099"));
+  CHECK(name_key("a\\b.png") == name_key("a/b.png"));
+  CHECK(name_key("100%.png") != name_key("100.png"));
+  CHECK(name_key("\xE9.png") != name_key("e.png"));  // bytes that are no UTF-8 stay
+  CHECK(name_key("\xE9.png") == "\xE9.png");
+}
+
+TEST_CASE("pictures are found under names of other programs and machines") {
+  const TemporaryFolder folder;
+  for (const char* file : {"a.jpg", "x/001.png", "y/001.png", "x/b.png", "c.tif", "d.jpg"}) folder.write(file, "");
+  ReadLog log("set", false);
+  PictureNames pictures(folder.path(), log);
+  const auto find = [&](const std::string& name) {
+    return std::filesystem::path(pictures.find(name, "images[0]")).lexically_relative(folder.path()).string();
+  };
+  CHECK(find("a.jpg") == "a.jpg");
+  CHECK(find("x/001.png") == "x/001.png");
+  Dataset exact;
+  log.report(exact);
+  CHECK(exact.findings.empty());
+
+  CHECK(find("A.JPG") == "a.jpg");
+  CHECK(find("images\\a.jpg") == "a.jpg");
+  CHECK(find("C:\\Users\\me\\x\\b.png") == "x/b.png");
+  CHECK(find("/data/upload/1/a.jpg") == "a.jpg");
+  CHECK(find("http://example.org/x/a.jpg?d=1") == "a.jpg");
+  CHECK(find("d") == "d.jpg");              // Open Images
+  CHECK(find("d.png") == "d.jpg");          // another extension
+  CHECK(find("z/001.png") == "z/001.png");  // two could be meant
+  CHECK(find("none.jpg") == "none.jpg");
+  Dataset found;
+  log.report(found);
+  REQUIRE(found.findings.size() == 1);
+  CHECK(found.findings[0].kind == "picture_name");
+  CHECK(found.findings[0].count == 7);
+  CHECK(found.findings[0].places.at(0) == "images[0]: 'A.JPG' is a.jpg");
+}
