@@ -68,9 +68,9 @@ TEST_CASE("what is wrong becomes a warning") {
   options.system_memory = 1 << 20;
   const DoctorReport report = examine(dataset, config, options);
   for (const std::string& warning : report.warnings) UNSCOPED_INFO(warning);
-  REQUIRE(warns(report, "repaired or dropped while reading: 1 (file: box dropped)"));
+  REQUIRE(warns(report, "file: box dropped"));
   REQUIRE(warns(report, "annotations do not say their size: 1 (unknown.png)"));
-  REQUIRE(warns(report, "'unicorn' has no objects"));
+  REQUIRE(warns(report, "1 class has no objects: it cannot be learned: 'unicorn'"));
   REQUIRE(warns(report, "classes are uneven: 32 objects of 'cat', 1 of 'rare'"));
   REQUIRE(warns(report, "of the pictures have no objects"));
   REQUIRE(warns(report, "smaller at the network's input than its finest stride"));
