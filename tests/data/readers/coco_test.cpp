@@ -149,6 +149,7 @@ TEST_CASE("Annotations that cannot be used are left out and counted, or refused 
       {"{" + ids + R"(, "bbox": [[1], 2, 3, 4, 5]})", "not_finite"},
       {"{" + ids + R"(, "bbox": {"x": 1}})", "not_finite"},
       {"{" + ids + R"(, "bbox": [1, 2, -3, 4]})", "empty_box"},
+      {"{" + ids + R"(, "bbox": [1, 2, 3, -4]})", "empty_box"},
       {R"({"id": 1, "image_id": 7, "category_id": 1, "bbox": [1, 2, 3, 4]})", "unknown_image"},
       {R"({"id": 1, "category_id": 1, "bbox": [1, 2, 3, 4]})", "unknown_image"},
       {R"({"id": 1, "image_id": 5, "category_id": 0, "bbox": [1, 2, 3, 4]})", "unknown_category"},
@@ -180,7 +181,7 @@ TEST_CASE("Boxes of polygons and masks are taken where there is no other", "[coc
     const std::string file = folder.write(
         "a.json", instances(kImage, R"({"id": 1, "image_id": 5, "category_id": 1, "bbox": [], "segmentation": )" +
                                         segmentation + "}"));
-    const Dataset dataset = read_coco(file, {});
+    const Dataset dataset = read_coco(file, {.strict = true});  // which refuses only what would be left out
     REQUIRE(dataset.findings.size() == 1);
     CHECK(dataset.findings[0].kind == kind);
     CHECK_FALSE(dataset.findings[0].dropped);
