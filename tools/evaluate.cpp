@@ -70,8 +70,7 @@ void evaluate(const Request& request) {
   ReadOptions options = read_options(request.reading, request.images, loaded.classes, DatasetSplit::val);
   options.find_pictures = loaded.model != nullptr;
   const Dataset truth = read_dataset(request.reading.format, request.annotations, options);
-  if (!truth.origin.empty())
-    std::fprintf(stderr, "diopter: %s: read %s\n", request.annotations.c_str(), truth.origin.c_str());
+  print_origin(request.annotations, truth);
   std::vector<std::string> warnings = truth.warnings;
   const std::vector<Detection> detections =
       loaded.model ? detections_of_model(*loaded.model, truth) : read_coco_results(request.detections, truth, warnings);

@@ -4,7 +4,7 @@
 #include <cctype>
 
 #include "data/pictures/image.h"
-#include "kernels/base/check.h"
+#include "data/readers/reader_support.h"
 #include "kernels/base/files.h"
 #include "kernels/base/unicode_decompositions.h"
 #include "kernels/base/utf8.h"
@@ -113,22 +113,6 @@ std::string name_key(std::string_view name) {
     }
   }
   return key;
-}
-
-std::vector<std::string> files_below(const std::string& folder, bool (*wanted)(const std::string& file)) {
-  std::error_code error;
-  DIOPTER_CHECK(fs::exists(folder, error), folder, ": no such folder");
-  DIOPTER_CHECK(fs::is_directory(folder, error), folder, ": not a folder");
-  std::vector<std::string> files;
-  fs::recursive_directory_iterator entry(folder, fs::directory_options::follow_directory_symlink, error);
-  for (; !error && entry != fs::recursive_directory_iterator(); entry.increment(error)) {
-    if (entry.depth() > 16) entry.disable_recursion_pending();  // links that lead back
-    if (!wanted(entry->path()) || entry->is_directory(error)) continue;
-    files.push_back(entry->path().lexically_relative(folder).string());
-  }
-  DIOPTER_CHECK(!error, folder, ": cannot be read: ", error.message());
-  std::sort(files.begin(), files.end());
-  return files;
 }
 
 void PictureNames::index() {

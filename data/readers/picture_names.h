@@ -16,9 +16,6 @@ namespace diopter {
 /// to Z in lower case.
 std::string name_key(std::string_view name);
 
-/// The files below `folder` that `wanted` accepts, with paths relative to it, by name. Throws Error "FOLDER: reason".
-std::vector<std::string> files_below(const std::string& folder, bool (*wanted)(const std::string& file));
-
 /// Pictures of one folder, by the names that annotations have for them.
 class PictureNames {
  public:

@@ -14,6 +14,31 @@ namespace diopter {
 
 namespace fs = std::filesystem;
 
+namespace {
+
+constexpr int kDeepest = 16;  // folders in folders; links that lead back end there
+
+/// Paths relative to the folder, sorted. `look` sees each entry before the next one is asked for.
+template <class Iterator, class Look>
+std::vector<std::string> files_of(const std::string& folder, bool (*wanted)(const std::string&),
+                                  fs::directory_options options, const Look& look) {
+  std::error_code error;
+  DIOPTER_CHECK(fs::exists(folder, error), folder, ": no such folder");
+  DIOPTER_CHECK(fs::is_directory(folder, error), folder, ": not a folder");
+  std::vector<std::string> files;
+  Iterator entry(folder, options, error);
+  for (; !error && entry != Iterator(); entry.increment(error)) {
+    look(entry);
+    if (wanted(entry->path()) && !entry->is_directory(error))
+      files.push_back(entry->path().lexically_relative(folder).string());
+  }
+  DIOPTER_CHECK(!error, folder, ": cannot be read: ", error.message());
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
+}  // namespace
+
 void check_class_name(const std::string& name, const std::string& place) {
   DIOPTER_CHECK(!name.empty(), place, ": the class has no name");
   DIOPTER_CHECK(is_utf8(name), place, ": the name of the class is not UTF-8 text; save the file as UTF-8");
@@ -23,17 +48,14 @@ bool is_xml(const std::string& file) { return extension_of(file) == ".xml"; }
 bool is_text(const std::string& file) { return extension_of(file) == ".txt"; }
 
 std::vector<std::string> list_files(const std::string& folder, bool (*wanted)(const std::string&)) {
-  std::error_code error;
-  DIOPTER_CHECK(fs::exists(folder, error), folder, ": no such folder");
-  DIOPTER_CHECK(fs::is_directory(folder, error), folder, ": not a folder");
-  std::vector<std::string> names;
-  fs::directory_iterator entry(folder, error);
-  for (; !error && entry != fs::directory_iterator(); entry.increment(error)) {
-    if (wanted(entry->path()) && !entry->is_directory(error)) names.push_back(entry->path().filename().string());
-  }
-  DIOPTER_CHECK(!error, folder, ": cannot be read: ", error.message());
-  std::sort(names.begin(), names.end());
-  return names;
+  return files_of<fs::directory_iterator>(folder, wanted, fs::directory_options::none, [](auto&) {});
+}
+
+std::vector<std::string> files_below(const std::string& folder, bool (*wanted)(const std::string&)) {
+  return files_of<fs::recursive_directory_iterator>(folder, wanted, fs::directory_options::follow_directory_symlink,
+                                                    [](auto& entry) {
+                                                      if (entry.depth() > kDeepest) entry.disable_recursion_pending();
+                                                    });
 }
 
 void refuse_split(const std::string& annotations, const ReadOptions& options) {

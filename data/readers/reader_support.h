@@ -19,6 +19,9 @@ bool is_text(const std::string& file);
 /// Names (without the folder) of the files in `folder` that `wanted` accepts, sorted. Throws Error "FOLDER: reason".
 std::vector<std::string> list_files(const std::string& folder, bool (*wanted)(const std::string& file));
 
+/// The same with the folders in it: paths relative to `folder`.
+std::vector<std::string> files_below(const std::string& folder, bool (*wanted)(const std::string& file));
+
 /// Throws Error where the user asked for a split of annotations that hold only one set.
 void refuse_split(const std::string& annotations, const ReadOptions& options);
 

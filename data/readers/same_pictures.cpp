@@ -2,11 +2,12 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <map>
+#include <optional>
 #include <unordered_set>
 
 #include "kernels/base/check.h"
 #include "kernels/base/files.h"
+#include "kernels/base/hash.h"
 #include "kernels/base/text.h"
 
 namespace diopter {
@@ -21,38 +22,49 @@ std::string canonical(const std::string& file) {
   return error ? file : path.string();
 }
 
-/// Files by their size, which is cheap to ask for: only files of equal size are read.
-std::multimap<std::uintmax_t, std::string> by_size(const Dataset& dataset) {
-  std::multimap<std::uintmax_t, std::string> files;
-  for (const ImageRecord& image : dataset.images) {
-    std::error_code error;
-    const std::uintmax_t size = fs::file_size(image.file, error);
-    if (!error && size > 0) files.emplace(size, image.file);
-  }
-  return files;
+/// Size of the file; nothing for an empty one, and where it cannot be told.
+std::optional<std::uintmax_t> size_of(const std::string& file) {
+  std::error_code error;
+  const std::uintmax_t size = fs::file_size(file, error);
+  return error || size == 0 ? std::nullopt : std::optional(size);
 }
 
-bool same_bytes(const std::string& a, const std::string& b) {
+/// Hash of the file's bytes; "" where it cannot be read.
+std::string content_hash(const std::string& file) {
   try {
-    return read_file(a) == read_file(b);
+    Fnv1a hash;
+    hash.add(read_file(file));
+    return hash.text();
   } catch (const Error&) {
-    return false;
+    return "";
   }
 }
 
 }  // namespace
 
 std::vector<std::size_t> shared_pictures(const Dataset& first, const Dataset& second) {
-  std::unordered_set<std::string> files;
-  for (const ImageRecord& image : first.images) files.insert(canonical(image.file));
-  const std::multimap<std::uintmax_t, std::string> sizes = by_size(first);
+  // Only files of a size that both sets have are read, each once.
+  std::unordered_set<std::uintmax_t> sizes;
+  for (const ImageRecord& image : second.images) {
+    if (const auto size = size_of(image.file)) sizes.insert(*size);
+  }
+  std::unordered_set<std::string> files, contents;
+  std::unordered_set<std::uintmax_t> sizes_of_both;
+  for (const ImageRecord& image : first.images) {
+    files.insert(canonical(image.file));
+    const auto size = size_of(image.file);
+    if (!size || !sizes.contains(*size)) continue;
+    sizes_of_both.insert(*size);
+    contents.insert(content_hash(image.file));
+  }
   std::vector<std::size_t> shared;
   for (std::size_t i = 0; i < second.images.size(); ++i) {
     const std::string& file = second.images[i].file;
     bool found = files.contains(canonical(file));
-    std::error_code error;
-    const auto [begin, end] = sizes.equal_range(fs::file_size(file, error));
-    for (auto other = begin; !found && !error && other != end; ++other) found = same_bytes(other->second, file);
+    if (const auto size = size_of(file); !found && size && sizes_of_both.contains(*size)) {
+      const std::string hash = content_hash(file);
+      found = !hash.empty() && contents.contains(hash);
+    }
     if (found) shared.push_back(i);
   }
   return shared;

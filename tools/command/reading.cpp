@@ -30,11 +30,15 @@ ReadOptions read_options(const Reading& reading, const std::string& images, cons
           .strict = reading.strict};
 }
 
+void print_origin(const std::string& annotations, const Dataset& dataset) {
+  if (dataset.origin.empty()) return;
+  std::fprintf(stderr, "diopter: %s: read %s\n", annotations.c_str(), dataset.origin.c_str());
+}
+
 Dataset read_annotations(const Reading& reading, const std::string& annotations, const std::string& images,
                          const std::vector<std::string>& classes, DatasetSplit usual) {
   Dataset dataset = read_dataset(reading.format, annotations, read_options(reading, images, classes, usual));
-  if (!dataset.origin.empty())
-    std::fprintf(stderr, "diopter: %s: read %s\n", annotations.c_str(), dataset.origin.c_str());
+  print_origin(annotations, dataset);
   print_warnings(dataset.warnings);
   return dataset;
 }

@@ -17,6 +17,9 @@ struct Reading {
 /// Adds --format, --split and --strict. `usual`: what --split is when it is not given, in words.
 void add_reading_options(Command& command, Reading& reading, const std::string& usual);
 
+/// Says on stderr which part of the annotations was read, where there are several.
+void print_origin(const std::string& annotations, const Dataset& dataset);
+
 /// Reads annotations and prints which part of them was read, and warnings. `usual` is the split where none is asked
 /// for.
 Dataset read_annotations(const Reading& reading, const std::string& annotations, const std::string& images,
