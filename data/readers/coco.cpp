@@ -22,57 +22,78 @@ namespace diopter {
 
 namespace {
 
-/// Ids that may be numbers, whole numbers with a point, numbers in quotes, or texts. Texts get provisional numbers
-/// above kFirst until all are known.
+/// An id as it stands in a file: a number, or the position of a text among those that the file has.
+struct StatedId {
+  std::int64_t number = 0;
+  bool text = false;
+};
+
+/// Ids of one kind (images, categories, annotations), and references to them: numbers, whole numbers with a point,
+/// numbers in quotes, or texts.
 class Ids {
  public:
   /// Nothing where the field has no id.
-  std::optional<std::int64_t> read(const JsonRecord& record, std::string_view field) {
+  std::optional<StatedId> read(const JsonRecord& record, std::string_view field) {
     const JsonValue& value = record.value(field);
     constexpr double kWhole = 9007199254740992;  // 2^53
     switch (value.kind) {
-      case JsonValue::Kind::integer: return value.integer;
+      case JsonValue::Kind::integer: return of_number(value.integer);
       case JsonValue::Kind::real:
         if (value.real != std::floor(value.real) || std::fabs(value.real) > kWhole) return std::nullopt;
-        return static_cast<std::int64_t>(value.real);
+        return of_number(static_cast<std::int64_t>(value.real));
       case JsonValue::Kind::text: return of_text(value.text);
       default: return std::nullopt;
     }
   }
 
-  /// As read(); throws Error where there is none.
-  std::int64_t need(const JsonRecord& record, std::string_view field) {
-    const std::optional<std::int64_t> id = read(record, field);
-    return id ? *id : record.integer(field);
+  StatedId of_number(std::int64_t number) {
+    highest_ = std::max(highest_, number);
+    return {number, false};
   }
 
-  /// The number in the end; `beyond` is above all ids that are numbers.
-  static std::int64_t finished(std::int64_t id, std::int64_t beyond) { return id < kFirst ? id : beyond + id - kFirst; }
-
-  TextIds texts(std::int64_t beyond) const {
-    TextIds finished_ids = texts_;
-    for (auto& [text, id] : finished_ids) id = finished(id, beyond);
-    return finished_ids;
+  /// As read(); throws Error where there is none, or where a record before has the same.
+  StatedId read_new(const JsonRecord& record, std::string_view field) {
+    const std::optional<StatedId> stated = read(record, field);
+    const StatedId id = stated ? *stated : of_number(record.integer(field));
+    if (!(id.text ? seen_texts_ : seen_numbers_).insert(id.number).second) {
+      record.reject(field, (id.text ? record.text(field) : std::to_string(id.number)) + " appears twice");
+    }
+    return id;
   }
-  static bool is_text(std::int64_t id) { return id >= kFirst; }
+
+  /// Gives texts numbers above all others, when everything is read. Throws Error where there is no room for them.
+  void number_texts(const std::string& file) {
+    const auto texts = static_cast<std::int64_t>(texts_.size());
+    if (texts == 0) return;
+    DIOPTER_CHECK(highest_ < std::numeric_limits<std::int64_t>::max() - texts, file, ": ids that are texts, such as '",
+                  texts_.begin()->first, "', are numbered, and above the id ", highest_, " there are no numbers left");
+    for (auto& [text, number] : texts_) number += highest_ + 1;
+  }
+
+  std::int64_t number(StatedId id) const { return id.text ? highest_ + 1 + id.number : id.number; }
+
+  /// Texts and the numbers that they were given.
+  const TextIds& texts() const { return texts_; }
 
  private:
-  static constexpr std::int64_t kFirst = std::int64_t{1} << 62;
-
-  std::int64_t of_text(const std::string& text) {
+  StatedId of_text(const std::string& text) {
     std::int64_t number = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-    if (error == std::errc() && end == text.data() + text.size() && std::to_string(number) == text) return number;
-    return texts_.emplace(text, kFirst + static_cast<std::int64_t>(texts_.size())).first->second;
+    if (error == std::errc() && end == text.data() + text.size() && std::to_string(number) == text) {
+      return of_number(number);
+    }
+    return {texts_.emplace(text, static_cast<std::int64_t>(texts_.size())).first->second, true};
   }
 
+  std::int64_t highest_ = 0;
   TextIds texts_;
+  IdSet seen_numbers_, seen_texts_;
 };
 
 /// An annotation before its ids are looked up: a file may list its images and categories after it.
 struct PendingAnnotation {
-  Annotation annotation;
-  std::int64_t image_id, category_id;
+  Annotation annotation;  // without its id and category
+  StatedId id, image_id, category_id;
   std::size_t position;
   bool has_id;
 };
@@ -168,56 +189,45 @@ std::optional<Rect> box_of(const JsonRecord& record, ReadLog& findings) {
 
 /// What is read of a file before its parts are put together.
 struct CocoFile {
-  Dataset dataset;
+  Dataset dataset;                                // images and categories without their ids
+  std::vector<StatedId> image_ids, category_ids;  // of them, in their order
   std::vector<PendingAnnotation> pending;
-  Ids image_ids, category_ids, annotation_ids;
+  Ids images, categories, annotations;
 };
 
-std::int64_t beyond_numbers(const auto& records) {
-  std::int64_t beyond = 1;
-  for (const auto& record : records) {
-    if (!Ids::is_text(record.id)) beyond = std::max(beyond, record.id + 1);
+/// Gives images or categories their ids.
+void give_ids(const Ids& ids, const std::vector<StatedId>& stated, const char* list, auto& records, ReadLog& findings) {
+  for (std::size_t i = 0; i < records.size(); ++i) {
+    if (stated[i].text) findings.add(oddity::kTextId, list + ("[" + std::to_string(i) + "]"));
+    records[i].id = ids.number(stated[i]);
   }
-  return beyond;
 }
 
-/// Gives the ids that are texts their numbers.
-void number_text_ids(CocoFile& file, ReadLog& findings) {
-  Dataset& dataset = file.dataset;
-  const std::int64_t beyond_images = beyond_numbers(dataset.images),
-                     beyond_categories = beyond_numbers(dataset.categories);
-  dataset.image_text_ids = file.image_ids.texts(beyond_images);
-  dataset.category_text_ids = file.category_ids.texts(beyond_categories);
-  for (std::size_t i = 0; i < dataset.images.size(); ++i) {
-    if (!Ids::is_text(dataset.images[i].id)) continue;
-    findings.add(oddity::kTextId, "images[" + std::to_string(i) + "]");
-    dataset.images[i].id = Ids::finished(dataset.images[i].id, beyond_images);
-  }
-  for (std::size_t i = 0; i < dataset.categories.size(); ++i) {
-    if (!Ids::is_text(dataset.categories[i].id)) continue;
-    findings.add(oddity::kTextId, "categories[" + std::to_string(i) + "]");
-    dataset.categories[i].id = Ids::finished(dataset.categories[i].id, beyond_categories);
-  }
-  for (PendingAnnotation& p : file.pending) {
-    p.image_id = Ids::finished(p.image_id, beyond_images);
-    p.category_id = Ids::finished(p.category_id, beyond_categories);
-    p.annotation.id = Ids::finished(p.annotation.id, static_cast<std::int64_t>(file.pending.size()) + 1);
-  }
+/// Numbers ids that are texts.
+void number_text_ids(const std::string& file, CocoFile& read, ReadLog& findings) {
+  for (Ids* ids : {&read.images, &read.categories, &read.annotations}) ids->number_texts(file);
+  give_ids(read.images, read.image_ids, "images", read.dataset.images, findings);
+  give_ids(read.categories, read.category_ids, "categories", read.dataset.categories, findings);
+  read.dataset.image_text_ids = read.images.texts();
+  read.dataset.category_text_ids = read.categories.texts();
 }
 
 /// Hands each annotation to its image.
-void place_annotations(const std::vector<PendingAnnotation>& pending, Dataset& dataset, ReadLog& findings) {
+void place_annotations(CocoFile& read, ReadLog& findings) {
+  Dataset& dataset = read.dataset;
   const auto images = index_by_id(dataset.images);
   const auto categories = index_by_id(dataset.categories);
   IdSet ids;
-  ids.reserve(pending.size());
-  for (const PendingAnnotation& p : pending) {
+  ids.reserve(read.pending.size());
+  for (const PendingAnnotation& p : read.pending) {
     Annotation annotation = p.annotation;
-    const int image = find_id(images, p.image_id);
-    annotation.category = find_id(categories, p.category_id);
+    annotation.id = read.annotations.number(p.id);
+    const std::int64_t image_id = read.images.number(p.image_id), category_id = read.categories.number(p.category_id);
+    const int image = find_id(images, image_id);
+    annotation.category = find_id(categories, category_id);
     if (image < 0 || annotation.category < 0) {
       findings.add(image < 0 ? oddity::kUnknownImage : oddity::kUnknownCategory,
-                   annotation_place(p.position) + ", id " + std::to_string(image < 0 ? p.image_id : p.category_id));
+                   annotation_place(p.position) + ", id " + std::to_string(image < 0 ? image_id : category_id));
       continue;
     }
     if (!p.has_id) findings.add(oddity::kNoId, annotation_place(p.position));
@@ -265,7 +275,7 @@ void arrange_categories(const std::string& file, Dataset& dataset, const std::ve
   for (const Category& category : dataset.categories) {
     const auto found = number_of.find(category.name);
     new_number.push_back(found == number_of.end() ? -1 : found->second);
-    next_id = std::max(next_id, category.id + 1);
+    if (category.id < std::numeric_limits<std::int64_t>::max()) next_id = std::max(next_id, category.id + 1);
     if (new_number.back() < 0) continue;
     DIOPTER_CHECK(taken.insert(new_number.back()).second, file, ": two categories are called '", category.name, "'");
     arranged[new_number.back()].id = category.id;
@@ -291,9 +301,8 @@ std::int64_t result_id(const JsonRecord& record, std::string_view field, const T
   if (value.kind == JsonValue::Kind::text) {
     if (const auto found = texts.find(value.text); found != texts.end()) return found->second;
   }
-  Ids ids;
-  const std::optional<std::int64_t> id = ids.read(record, field);
-  return id && !Ids::is_text(*id) ? *id : record.integer(field);
+  const std::optional<StatedId> id = Ids().read(record, field);
+  return id && !id->text ? id->number : record.integer(field);
 }
 
 /// Images of the ground truth by what results call their files.
@@ -345,41 +354,35 @@ Dataset read_coco(const std::string& file, const ReadOptions& options) {
   PictureNames pictures(options.images, findings);
   CocoFile read;
   Dataset& dataset = read.dataset;
-  IdSet image_ids, category_ids;
   bool has_annotations = false;
-  const auto check_new = [](const JsonRecord& record, std::int64_t id, IdSet& seen) {
-    if (!seen.insert(id).second) record.reject("id", std::to_string(id) + " appears twice");
-  };
   const auto take_image = [&](const JsonRecord& record) {
     const std::string& name = record.text("file_name");
     if (name.empty()) record.reject("file_name", "is empty");
     const std::filesystem::path stated = std::filesystem::path(options.images) / name;
-    dataset.images.push_back({.id = read.image_ids.need(record, "id"),
+    dataset.images.push_back({.id = 0,
                               .file = options.find_pictures ? pictures.find(name, record.place()) : stated.string(),
                               .name = name,
                               .width = image_size(record, "width"),
                               .height = image_size(record, "height"),
                               .annotations = {}});
-    check_new(record, dataset.images.back().id, image_ids);
+    read.image_ids.push_back(read.images.read_new(record, "id"));
   };
   const auto take_annotation = [&](const JsonRecord& record) {
     has_annotations = true;
-    const std::optional<std::int64_t> image = read.image_ids.read(record, "image_id");
-    const std::optional<std::int64_t> category = read.category_ids.read(record, "category_id");
+    const std::optional<StatedId> image = read.images.read(record, "image_id");
+    const std::optional<StatedId> category = read.categories.read(record, "category_id");
     if (!image || !category) {
       findings.add(image ? oddity::kUnknownCategory : oddity::kUnknownImage, record.place());
       return;
     }
     const std::optional<Rect> rect = box_of(record, findings);
     if (!rect) return;
-    const std::optional<std::int64_t> id = read.annotation_ids.read(record, "id");
+    const std::optional<StatedId> id = read.annotations.read(record, "id");
     const double area = record.has("area") ? record.number("area") : rect->w * rect->h;
     const bool crowd = record.has("iscrowd") && record.flag("iscrowd");
-    read.pending.push_back({.annotation = {.id = id.value_or(static_cast<std::int64_t>(record.position()) + 1),
-                                           .category = -1,
-                                           .rect = *rect,
-                                           .area = area,
-                                           .crowd = crowd},
+    const auto position = static_cast<std::int64_t>(record.position());
+    read.pending.push_back({.annotation = {.id = 0, .category = -1, .rect = *rect, .area = area, .crowd = crowd},
+                            .id = id ? *id : read.annotations.of_number(position + 1),
                             .image_id = *image,
                             .category_id = *category,
                             .position = record.position(),
@@ -388,9 +391,8 @@ Dataset read_coco(const std::string& file, const ReadOptions& options) {
   const auto take_category = [&](const JsonRecord& record) {
     const JsonValue& name = record.value("name");
     dataset.categories.push_back(
-        {.id = read.category_ids.need(record, "id"),
-         .name = name.kind == JsonValue::Kind::integer ? std::to_string(name.integer) : record.text("name")});
-    check_new(record, dataset.categories.back().id, category_ids);
+        {.id = 0, .name = name.kind == JsonValue::Kind::integer ? std::to_string(name.integer) : record.text("name")});
+    read.category_ids.push_back(read.categories.read_new(record, "id"));
   };
   read_json_lists(file,
                   {{"images", {"id", "file_name", "width", "height"}, take_image},
@@ -401,10 +403,10 @@ Dataset read_coco(const std::string& file, const ReadOptions& options) {
                    {"categories", {"id", "name"}, take_category}},
                   !options.strict);
   if (!has_annotations) dataset.warnings.push_back(file + ": has no annotations: every picture is one without objects");
-  number_text_ids(read, findings);
+  number_text_ids(file, read, findings);
   std::sort(dataset.categories.begin(), dataset.categories.end(),
             [](const Category& a, const Category& b) { return a.id < b.id; });
-  place_annotations(read.pending, dataset, findings);
+  place_annotations(read, findings);
   take_shares_times_size(dataset, findings);
   find_boxes_that_are_not_learned(dataset, findings);
   find_repetitions(dataset, findings);

@@ -132,6 +132,9 @@ TEST_CASE("Bad instances files are refused with the place", "[coco]") {
     const std::string file = folder.write("a.json", text);
     CHECK(error_line(file, [&file] { read_coco(file, {}); }) == expected);
   }
+  const std::string twice = R"({"id": "x", "file_name": "a.jpg"}, {"id": "x", "file_name": "b.jpg"})";
+  const std::string texts = folder.write("a.json", instances(twice, ""));
+  CHECK(error_line(texts, [&texts] { read_coco(texts, {}); }) == "images[1].id: x appears twice");
   const std::string missing = folder.path("none.json");
   CHECK(error_line(missing, [&] { read_coco(missing, {}); }) == "no such file");
   CHECK(error_line(folder.path(), [&] { read_coco(folder.path(), {}); }) == "is a folder, not a file");
@@ -223,6 +226,44 @@ TEST_CASE("Ids may be texts, numbers in quotes or whole numbers with a point; re
   const std::vector<Detection> detections = read_coco_results(results, dataset, warnings);
   CHECK(detections.at(0).image_id == 10);
   CHECK(detections.at(1).image_id == 7);
+}
+
+TEST_CASE("Ids up to the largest number stay as they are", "[coco]") {
+  const test::TemporaryFolder folder;
+  const std::string largest = "9223372036854775807", large = "4611686018427387905";  // 2^63 - 1, 2^62 + 1
+  const std::string file = folder.write(
+      "a.json", instances(R"({"id": )" + largest + R"(, "file_name": "a.jpg"})",
+                          R"({"id": )" + largest + R"(, "image_id": )" + largest + R"(, "category_id": )" + large +
+                              R"(, "bbox": [1, 2, 3, 4]})",
+                          R"({"id": )" + large + R"(, "name": "cat"}, {"id": )" + largest + R"(, "name": "dog"})"));
+  const Dataset dataset = read_coco(file, {.categories = {"bird", "cat", "dog"}});
+  CHECK(dataset.findings.empty());
+  CHECK(dataset.images.at(0).id == std::numeric_limits<std::int64_t>::max());
+  REQUIRE(dataset.images[0].annotations.size() == 1);
+  CHECK(dataset.images[0].annotations[0].id == std::numeric_limits<std::int64_t>::max());
+  CHECK(dataset.categories.at(0).id == 4611686018427387906);
+  CHECK(dataset.categories.at(1).id == 4611686018427387905);
+}
+
+TEST_CASE("Ids that are texts get numbers that nothing in the file states", "[coco]") {
+  const test::TemporaryFolder folder;
+  // 1 would be the next free number among the images: the annotation that names it belongs to none.
+  const std::string file =
+      folder.write("a.json", instances(R"({"id": "x", "file_name": "a.jpg"})",
+                                       R"({"id": 1, "image_id": 1, "category_id": 1, "bbox": [1, 2, 3, 4]},
+                             {"id": 2, "image_id": "y", "category_id": 1, "bbox": [1, 2, 3, 4]},
+                             {"id": 3, "image_id": "x", "category_id": 1, "bbox": [1, 2, 3, 4]})"));
+  const Dataset dataset = read_coco(file, {});
+  CHECK(dataset.images.at(0).id == 2);
+  REQUIRE(dataset.images[0].annotations.size() == 1);
+  CHECK(dataset.images[0].annotations[0].id == 3);
+
+  const std::string full = folder.write("b.json", instances(R"({"id": "x", "file_name": "a.jpg"},
+                                          {"id": 9223372036854775807, "file_name": "b.jpg"})",
+                                                            ""));
+  CHECK(
+      error_line(full, [&full] { read_coco(full, {}); }) ==
+      "ids that are texts, such as 'x', are numbered, and above the id 9223372036854775807 there are no numbers left");
 }
 
 TEST_CASE("Results with file names are matched by them", "[coco]") {
