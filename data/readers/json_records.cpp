@@ -136,6 +136,7 @@ class JsonListParser {
   bool end_object() {
     --depth_;
     if (inside_ > 0 && depth_ == inside_) {
+      field_ = nullptr;
       list_->take(record_);
       ++record_.position_;
     }
@@ -271,7 +272,7 @@ class JsonListParser {
   int depth_ = 0;                   // containers that are open
   int inside_ = 0;                  // depth of the records of the list that is being read; 0 outside of one
   const JsonList* list_ = nullptr;  // being read, or announced by its key
-  JsonValue* field_ = nullptr;      // of record_, that the next value belongs to; nullptr when nobody wants it
+  JsonValue* field_ = nullptr;  // of record_, that the next value belongs to; nullptr outside or when nobody wants it
   enum class Member { none, counts, size, other } member_ = Member::none;  // of an object that is a field
   JsonRecord record_;
 };

@@ -108,6 +108,8 @@ TEST_CASE("Bad instances files are refused with the place", "[coco]") {
       {R"({"images": null})", "images: must be a list"},
       {instances("3", ""), "images[0]: must be an object"},
       {instances("[]", ""), "images[0]: must be an object"},
+      {instances(kImage, R"({"segmentation": {"size": [3, 4]}}, 3)"), "annotations[1]: must be an object"},
+      {R"({"annotations": [{"segmentation": {"size": [3, 4]}}], "images": [3]})", "images[0]: must be an object"},
       {instances(R"({"id": 1.5, "file_name": "a.jpg"})", ""), "images[0].id: must be an integer, is 1.5"},
       {instances(R"({"id": 18446744073709551615, "file_name": "a.jpg"})", ""),
        "images[0].id: must be an integer, is 1.8446744073709552e+19"},
