@@ -270,15 +270,15 @@ struct EvaluationLoader::State {
     } catch (const Error& error) {
       if (!options.skip_undecodable) throw;
       const std::lock_guard lock(mutex);
-      warnings.emplace_back(error.what());
+      skipped.push_back({static_cast<std::size_t>(item), error.what()});
       return std::nullopt;
     }
   }
 
   const Dataset& dataset;
   const LoaderOptions options;
-  std::mutex mutex;  // of the warnings
-  std::vector<std::string> warnings;
+  std::mutex mutex;  // of what was skipped
+  std::vector<UnreadablePicture> skipped;
   Prefetch prefetch;  // last: its threads use all of the above
 };
 
@@ -289,9 +289,9 @@ EvaluationLoader::EvaluationLoader(const Dataset& dataset, const LoaderOptions& 
 
 EvaluationLoader::~EvaluationLoader() = default;
 
-std::vector<std::string> EvaluationLoader::take_warnings() {
+std::vector<UnreadablePicture> EvaluationLoader::take_skipped() {
   const std::lock_guard lock(state_->mutex);
-  return std::exchange(state_->warnings, {});
+  return std::exchange(state_->skipped, {});
 }
 
 bool EvaluationLoader::next(Batch& batch) {

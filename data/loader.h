@@ -8,6 +8,7 @@
 
 #include "data/dataset.h"
 #include "data/pictures/augment.h"
+#include "data/unreadable_pictures.h"
 
 namespace diopter {
 
@@ -75,8 +76,8 @@ class EvaluationLoader {
   /// skipped it is smaller or empty: image_ids tells which it has.
   bool next(Batch& batch);
 
-  /// Messages ("FILE: reason") about pictures that were skipped since the last call.
-  std::vector<std::string> take_warnings();
+  /// The pictures that were skipped since the last call.
+  std::vector<UnreadablePicture> take_skipped();
 
  private:
   struct State;

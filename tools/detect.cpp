@@ -76,7 +76,7 @@ std::vector<std::string> drawings(const Dataset& dataset, const std::string& fol
   return files;
 }
 
-void run(const Request& request) {
+int run(const Request& request) {
   const LoadedModel loaded = load_model(request.checkpoint, device_from_name(request.device));
   if (!request.precision.empty()) loaded.model->set_precision(value_of(kPrecisions, request.precision, "--precision"));
   const Dataset dataset = pictures(request.inputs);
@@ -97,7 +97,7 @@ void run(const Request& request) {
   std::vector<PictureDetections> results;
   std::size_t detected = 0;
   std::ptrdiff_t drawn = 0;
-  std::vector<std::string> skipped;
+  std::vector<UnreadablePicture> skipped;
   Checkpoint dump;
   Detector detector(*loaded.model);
   const auto detect_in = [&](const Batch& batch) {
@@ -113,9 +113,9 @@ void run(const Request& request) {
   };
   for (Batch batch; next(batch);) {
     const ProfiledScope phase("batch");
-    for (const std::string& warning : loader.take_warnings()) {
-      skipped.push_back(warning);
-      progress.print("diopter: warning: skipped " + warning);
+    for (const UnreadablePicture& picture : loader.take_skipped()) {
+      progress.print("diopter: warning: skipped " + picture.reason);
+      skipped.push_back(picture);
     }
     if (batch.images == 0) continue;
     const std::vector<std::vector<DetectedBox>> of_batch = detect_in(batch);
@@ -132,12 +132,17 @@ void run(const Request& request) {
       progress.update(static_cast<std::int64_t>(detected + skipped.size()));
     }
   }
-  DIOPTER_CHECK(detected > 0, "none of the ", skipped.size(), " pictures can be decoded; the first: ", skipped.front());
+  DIOPTER_CHECK(detected > 0, "none of the ", skipped.size(), " pictures can be decoded; the first: ",
+                skipped.front().reason);
   if (profile) profile->finish();
   if (!request.dump.empty()) save_checkpoint(request.dump, dump);
   if (!request.json.empty()) write_file_atomically(request.json, json_text(results, loaded));
   std::printf("%td objects with a score of at least %g in %zu pictures; drawn into %s\n", drawn,
               static_cast<double>(request.score), detected, request.out.c_str());
+  if (skipped.empty()) return 0;
+  std::sort(skipped.begin(), skipped.end());
+  print_warnings({describe(skipped, dataset.images.size(), "pictures")});
+  return kSomeUnreadable;
 }
 
 }  // namespace
@@ -163,7 +168,7 @@ void add_detect_command(Command& program) {
   add_device_option(command, request->device);
   add_precision_option(command, request->precision);
   add_thread_option(command);
-  command.action([request] { run(*request); });
+  command.action([request] { return run(*request); });
 }
 
 }  // namespace diopter

@@ -1,5 +1,6 @@
 // The command `diopter`: finds the subcommand, and turns what it throws into one line and an exit code.
-// 0: done. 1: a fault of the program, or a check that failed. 2: input or a request that cannot be used.
+// 0: done. 1: a fault of the program, or a check that failed. 2: input or a request that cannot be used. 3: done, but
+// for pictures that cannot be read (kSomeUnreadable). 130: stopped (kInterrupted).
 #include <cstdio>
 #include <exception>
 #include <filesystem>

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "data/readers/coco.h"
+#include "data/unreadable_pictures.h"
 #include "engine/device.h"
 #include "kernels/base/files.h"
 #include "kernels/base/text.h"
@@ -25,14 +26,29 @@ struct Request {
   double iou = 0.5, score = 0.5;
   std::uint64_t seed = 0;
   int bootstrap = 0;  // resamples
-  bool plus_one = false, errors = false;
+  bool plus_one = false, errors = false, skip_missing = false;
 };
 
-std::vector<Detection> detections_of_model(const RetinaNet& model, const Dataset& truth) {
+/// Leaves out of the set what cannot be read, with a warning, or throws Error that says what to do.
+void leave_out(const std::vector<UnreadablePicture>& unreadable, Dataset& truth, bool skip_missing) {
+  if (unreadable.empty()) return;
+  const std::string text = describe(unreadable, truth.images.size(), "pictures");
+  DIOPTER_CHECK(skip_missing, text, " (--skip-missing evaluates the others)");
+  DIOPTER_CHECK(unreadable.size() < truth.images.size(), text);
+  print_warnings({text + "; they are left out"});
+  truth = without(std::move(truth), unreadable);
+}
+
+std::vector<Detection> detections_of_model(const RetinaNet& model, Dataset& truth, bool skip_missing) {
+  leave_out(unreadable_pictures(truth, Look::header), truth, skip_missing);
   std::vector<std::int64_t> ids;
   for (const Category& c : truth.categories) ids.push_back(c.id);
   Progress progress("evaluate", static_cast<std::int64_t>(truth.images.size()), "images");
-  return detect_all(model, truth, ids, [&](std::int64_t done, std::int64_t) { progress.update(done); });
+  std::vector<UnreadablePicture> damaged;
+  std::vector<Detection> detections =
+      detect_all(model, truth, ids, [&](std::int64_t done, std::int64_t) { progress.update(done); }, &damaged);
+  leave_out(damaged, truth, skip_missing);
+  return detections;
 }
 
 void check_request(const Request& request) {
@@ -69,11 +85,12 @@ void evaluate(const Request& request) {
     loaded.model->set_precision(value_of(kPrecisions, request.precision, "--precision"));
   ReadOptions options = read_options(request.reading, request.images, loaded.classes, DatasetSplit::val);
   options.find_pictures = loaded.model != nullptr;
-  const Dataset truth = read_dataset(request.reading.format, request.annotations, options);
+  Dataset truth = read_dataset(request.reading.format, request.annotations, options);
   print_origin(request.annotations, truth);
   std::vector<std::string> warnings = truth.warnings;
   const std::vector<Detection> detections =
-      loaded.model ? detections_of_model(*loaded.model, truth) : read_coco_results(request.detections, truth, warnings);
+      loaded.model ? detections_of_model(*loaded.model, truth, request.skip_missing)
+                   : read_coco_results(request.detections, truth, warnings);
   print_warnings(warnings);
 
   std::string json;
@@ -120,6 +137,8 @@ void add_evaluate_command(Command& program) {
   add_reading_options(command, request->reading, "val");
   command.text("--checkpoint", request->checkpoint, "Model to run, from diopter train").type("FILE");
   command.text("--images", request->images, "Folder of the pictures, with --checkpoint").type("DIR");
+  command.flag("--skip-missing", request->skip_missing,
+               "With --checkpoint: evaluate without the pictures that cannot be read, instead of refusing");
   command.text("--detections", request->detections, "COCO results file to evaluate instead of a model").type("FILE");
   add_device_option(command, request->device);
   add_precision_option(command, request->precision);

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "data/readers/same_pictures.h"
+#include "data/unreadable_pictures.h"
 #include "engine/device.h"
 #include "kernels/base/files.h"
 #include "retinanet/config/configure.h"
@@ -63,6 +64,16 @@ Dataset read_training_set(const Request& request) {
   return read_annotations(reading, request.train_annotations, request.train_images, {}, DatasetSplit::train);
 }
 
+/// Warns of pictures that cannot be read, before hours are spent; `strict`: throws Error. Training goes on without
+/// single ones, but not without all.
+void check_pictures(const Dataset& dataset, const std::string& kind, Look look, bool strict) {
+  const std::vector<UnreadablePicture> unreadable = unreadable_pictures(dataset, look);
+  if (unreadable.empty()) return;
+  const std::string text = describe(unreadable, dataset.images.size(), kind + " pictures");
+  DIOPTER_CHECK(!strict && unreadable.size() < dataset.images.size(), text);
+  print_warnings({text + "; " + kind + " goes without them"});
+}
+
 /// What makes a step or an evaluation smaller.
 std::string smaller(const Config& c) {
   return ", with batches of " + std::to_string(c.train.batch_size) + " pictures of up to " +
@@ -92,6 +103,10 @@ int train(const Request& request) {
         read_annotations(request.reading, request.val_annotations, request.val_images, classes, DatasetSplit::val);
   if (const std::string warning = check_validation_set(training, validation); !warning.empty())
     print_warnings({warning});
+  const bool strict = request.reading.strict;
+  check_pictures(training, "training", Look::header, strict);
+  // An evaluation that fails would come after hours.
+  check_pictures(validation, "validation", strict ? Look::whole : Look::header, strict);
 
   const auto check = [&](const Config& config) {
     if (device == Device::cpu) check_memory(config, training, available_memory());

@@ -26,7 +26,10 @@ constexpr PictureFormat kFormats[] = {
     {"TGA", ".tga", recognises_tga, stb_header, decode_with_stb, always_upright},
 };
 
-constexpr std::size_t kHeaderBytes = std::size_t{1} << 17;  // two APP segments of a JPEG file fit into it
+// Bytes from which a header is read, one after the other until it is whole: most headers, those with thumbnails (two APP
+// segments of a JPEG file), and any.
+constexpr std::size_t kHeaderBytes[] = {std::size_t{1} << 12, std::size_t{1} << 17,
+                                        static_cast<std::size_t>(limits::kPictureBytes.value)};
 
 /// The first `limit` bytes of the file, or all of it.
 std::string read_picture_file(const std::string& file, std::size_t limit) {
@@ -100,23 +103,17 @@ Image read_image(const std::string& file) {
 }
 
 void read_image_size(const std::string& file, int& width, int& height) {
-  std::string bytes = read_picture_file(file, kHeaderBytes);
-  const auto take_size = [&] {
-    const UprightSize size = upright_size(bytes);
-    width = size.width;
-    height = size.height;
-  };
-  try {
-    if (bytes.size() == kHeaderBytes) {
-      try {
-        return take_size();
-      } catch (const Error&) {  // the header may be longer
-        bytes = read_picture_file(file, static_cast<std::size_t>(limits::kPictureBytes.value));
-      }
+  for (const std::size_t limit : kHeaderBytes) {
+    const std::string bytes = read_picture_file(file, limit);
+    try {
+      const UprightSize size = upright_size(bytes);
+      width = size.width;
+      height = size.height;
+      return;
+    } catch (const Error& error) {
+      const bool header_may_be_longer = bytes.size() == limit && limit != *std::rbegin(kHeaderBytes);
+      if (!header_may_be_longer) fail(file, ": ", error.what());
     }
-    take_size();
-  } catch (const Error& error) {
-    fail(file, ": ", error.what());
   }
 }
 

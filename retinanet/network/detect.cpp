@@ -146,11 +146,14 @@ std::vector<std::vector<DetectedBox>> detections_of(const RetinaNet& model, cons
 
 std::vector<Detection> detect_all(const RetinaNet& model, const Dataset& dataset,
                                   const std::vector<std::int64_t>& category_ids,
-                                  const std::function<void(std::int64_t, std::int64_t)>& progress) {
+                                  const std::function<void(std::int64_t, std::int64_t)>& progress,
+                                  std::vector<UnreadablePicture>* skipped) {
   LoaderOptions options = loader_options(model.config(), model.device());
   options.batch_size = model.config().detect.batch_size;
+  options.skip_undecodable = skipped != nullptr;
   EvaluationLoader loader(dataset, options);
   std::vector<Detection> detections;
+  const std::int64_t total = std::ssize(dataset.images);
   std::int64_t done = 0;
   const auto next = [&](Batch& batch) {
     const ProfiledScope phase("load");
@@ -158,16 +161,21 @@ std::vector<Detection> detect_all(const RetinaNet& model, const Dataset& dataset
   };
   Detector detector(model);
   for (Batch batch; next(batch);) {
-    const auto found = detector(batch);
+    const auto found = batch.images > 0 ? detector(batch) : std::vector<std::vector<DetectedBox>>();
     for (int n = 0; n < batch.images; ++n) {
       for (const DetectedBox& d : found[n]) {
         const double x = d.box.x1, y = d.box.y1, width = double{d.box.x2} - x, height = double{d.box.y2} - y;
         detections.push_back({batch.image_ids[n], category_ids[d.label], {x, y, width, height}, d.score});
       }
     }
-    done += batch.images;
-    if (progress) progress(done, static_cast<std::int64_t>(dataset.images.size()));
+    done = std::min(done + options.batch_size, total);
+    if (progress) progress(done, total);
   }
+  if (!skipped) return detections;
+  *skipped = loader.take_skipped();
+  std::sort(skipped->begin(), skipped->end());
+  DIOPTER_CHECK(skipped->empty() || skipped->size() < dataset.images.size(), "none of the ", skipped->size(),
+                " pictures can be decoded; the first: ", skipped->front().reason);
   return detections;
 }
 

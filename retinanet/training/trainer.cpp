@@ -330,11 +330,16 @@ bool Trainer::evaluate(const TrainerCallbacks& callbacks, Result& result) {
     if (callbacks.evaluation) callbacks.evaluation(done, total);
     if (done < total && asked(callbacks.stop_requested)) throw Stopped{};
   };
+  std::vector<UnreadablePicture> skipped;
   try {
     result.metrics =
-        evaluate_into_run_folder(*model_, average_.get(), validation_, folder_, state_.iteration, progress);
+        evaluate_into_run_folder(*model_, average_.get(), validation_, folder_, state_.iteration, progress, skipped);
   } catch (const Stopped&) {
     return false;
+  }
+  if (!skipped.empty() && callbacks.message) {
+    callbacks.message("evaluation at iteration " + std::to_string(state_.iteration) + ": " +
+                      describe(skipped, validation_.images.size(), "validation pictures") + "; it goes without them");
   }
   state_.evaluated = state_.iteration;
   if (result.metrics.stats.ap > state_.best_ap) {

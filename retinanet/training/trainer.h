@@ -78,7 +78,8 @@ class Trainer {
     CocoMetrics metrics;
   };
   /// Trains until the schedule ends, train.stop_at is reached or a stop is requested; saves and, at the end of the
-  /// schedule, evaluates. An evaluation that was due when the run was killed or stopped is made first. A stop within a
+  /// schedule, evaluates, without the pictures that cannot be decoded. An evaluation that was due when the run was
+  /// killed, stopped or failed is made first. A stop within a
   /// step of several batches, or within an evaluation, leaves the run as it was before. Throws NotFinite when a loss or
   /// gradient is not finite: it names the first layer with such a value and the pictures of the batch, and the last
   /// checkpoint stays.

@@ -64,17 +64,19 @@ void draw_pictures(const Dataset& validation, const std::vector<Detection>& dete
 
 CocoMetrics evaluate_into_run_folder(RetinaNet& model, WeightAverage* average, const Dataset& validation,
                                      const std::string& folder, std::int64_t iteration,
-                                     const std::function<void(std::int64_t, std::int64_t)>& progress) {
+                                     const std::function<void(std::int64_t, std::int64_t)>& progress,
+                                     std::vector<UnreadablePicture>& skipped) {
   const ProfiledScope phase("evaluation");
   std::vector<std::int64_t> ids;
   for (const Category& c : validation.categories) ids.push_back(c.id);
   const std::vector<Detection> detections = [&] {
     const EvaluationMode evaluation_mode(model, average);
-    return detect_all(model, validation, ids, progress);
+    return detect_all(model, validation, ids, progress, &skipped);
   }();
-  draw_pictures(validation, detections, model.config().train.pictures, pictures_folder(folder));
-  const CocoMatches matches = match_coco(validation, detections);
-  const CocoMetrics metrics = coco_metrics(validation, matches);
+  const Dataset evaluated = without(validation, skipped);
+  draw_pictures(evaluated, detections, model.config().train.pictures, pictures_folder(folder));
+  const CocoMatches matches = match_coco(evaluated, detections);
+  const CocoMetrics metrics = coco_metrics(evaluated, matches);
   append_evaluation(folder, iteration, metrics);
   write_evaluation(folder, run_evaluation(iteration, matches, metrics));
   return metrics;

@@ -4,8 +4,10 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "data/metrics/coco_metrics.h"
+#include "data/unreadable_pictures.h"
 #include "engine/optimizer.h"
 #include "retinanet/network/retinanet.h"
 
@@ -13,9 +15,11 @@ namespace diopter {
 
 /// Evaluates the model, with its averaged weights where there is an `average`, in evaluation mode and detect.precision;
 /// afterwards it is as it was. Adds a line to the run folder's metrics.csv, writes its evaluation.json and draws the
-/// first train.pictures pictures with their detections. `progress(done, total)`: see detect_all.
+/// first train.pictures pictures with their detections. `progress(done, total)` and `skipped`: see detect_all; pictures
+/// that cannot be decoded do not count.
 CocoMetrics evaluate_into_run_folder(RetinaNet& model, WeightAverage* average, const Dataset& validation,
                                      const std::string& folder, std::int64_t iteration,
-                                     const std::function<void(std::int64_t done, std::int64_t total)>& progress);
+                                     const std::function<void(std::int64_t done, std::int64_t total)>& progress,
+                                     std::vector<UnreadablePicture>& skipped);
 
 }  // namespace diopter

@@ -343,6 +343,13 @@ TEST_CASE("an evaluation that may skips pictures that cannot be decoded, and tel
   std::vector<std::int64_t> expected;
   for (const int i : {0, 2, 3, 8, 9, 10}) expected.push_back(pictures.dataset.images[static_cast<std::size_t>(i)].id);
   CHECK(found == expected);
-  CHECK(loader.take_warnings().size() == 5);
-  CHECK(loader.take_warnings().empty());
+  std::vector<UnreadablePicture> skipped = loader.take_skipped();
+  std::sort(skipped.begin(), skipped.end());
+  std::vector<std::size_t> images;
+  for (const UnreadablePicture& picture : skipped) {
+    images.push_back(picture.image);
+    CHECK(picture.reason.starts_with(pictures.dataset.images[picture.image].file + ": "));
+  }
+  CHECK(images == std::vector<std::size_t>{1, 4, 5, 6, 7});
+  CHECK(loader.take_skipped().empty());
 }

@@ -100,7 +100,8 @@ TEST_CASE("detect skips pictures that cannot be decoded, and says so") {
   write_bytes(made.photos + "/000002.jpg", "");
   const Outcome outcome = made.detect(made.photos, made.folder / "drawn", "--json " + (made.folder / "found.json"));
   INFO(outcome.out << outcome.err);
-  REQUIRE(outcome.exit_code == 0);
+  REQUIRE(outcome.exit_code == 3);
+  REQUIRE(contains(outcome.err, "diopter: warning: 2 of the 3 pictures cannot be read: "));
   REQUIRE(contains(outcome.err, "diopter: warning: skipped " + made.photos + "/000001.jpg: "));
   REQUIRE(contains(outcome.err, "diopter: warning: skipped " + made.photos + "/000002.jpg: "));
   REQUIRE(contains(outcome.out, " in 1 pictures; drawn into "));

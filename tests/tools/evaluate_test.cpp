@@ -197,6 +197,44 @@ TEST_CASE("evaluate refuses files that it cannot use and leaves nothing behind")
   require_refused(files.evaluate("--metric best"), "--metric");
 }
 
+TEST_CASE("evaluate names all pictures that it cannot read, and goes without them when told so") {
+  const TemporaryFolder folder;
+  REQUIRE(run_diopter("shapes --train 4 --val 6 --size 32 --out " + (folder / "shapes")).exit_code == 0);
+  const std::string images = folder / "shapes/images", truth = folder / "shapes/instances_val.json";
+  REQUIRE(run_diopter("train --train-annotations " + (folder / "shapes/instances_train.json") + " --train-images " +
+                      images + " --out " + (folder / "run") + " --set train.iterations=1 --set train.batch_size=1 " +
+                      "--set input.max_size=32 --set train.workers=0")
+              .exit_code == 0);
+  const auto evaluate = [&](const std::string& more) {
+    return run_diopter("evaluate --checkpoint " + (folder / "run/checkpoints/last.safetensors") + " --annotations " +
+                       truth + " --images " + images + " --json " + (folder / "out.json") + " " + more);
+  };
+  REQUIRE(evaluate("").exit_code == 0);
+  for (const char* name : {"/000005.png", "/000008.png"}) std::filesystem::remove(images + name);
+  write_bytes(images + "/000007.png", "no picture");
+  const std::string text = "3 of the 6 pictures cannot be read: " + images + "/000005.png: no such file; " + images +
+                           "/000007.png: cannot be decoded ";
+  require_refused(evaluate(""), text);
+  require_refused(evaluate(""), "000008.png: no such file (--skip-missing evaluates the others)");
+  // Damage behind the header shows when the picture is decoded.
+  std::filesystem::resize_file(images + "/000009.png", std::filesystem::file_size(images + "/000009.png") - 30);
+  const Outcome skipped = evaluate("--skip-missing");
+  INFO(skipped.out << skipped.err);
+  REQUIRE(skipped.exit_code == 0);
+  REQUIRE(contains(skipped.err, "diopter: warning: " + text));
+  REQUIRE(contains(skipped.err, "1 of the 3 pictures cannot be read: " + images + "/000009.png: "));
+  std::int64_t objects = 0, left = 0;
+  for (const auto& a : parse_json(read_bytes(truth)).at("annotations")) {
+    left += a.at("image_id") == 6 || a.at("image_id") == 10;
+  }
+  for (const auto& [id, category] : parse_json(read_bytes(folder / "out.json")).at("per_category").items())
+    objects += category.at("objects").get<std::int64_t>();
+  REQUIRE(objects == left);
+
+  for (const auto& entry : std::filesystem::directory_iterator(images)) std::filesystem::remove(entry.path());
+  require_refused(evaluate("--skip-missing"), "6 of the 6 pictures cannot be read: ");
+}
+
 TEST_CASE("evaluate refuses an output that cannot be written") {
   const Files files;
   const std::string arguments = "evaluate --annotations '" + files.truth + "' --detections '" + files.detections + "'";

@@ -31,6 +31,9 @@ void add_precision_option(Command& command, std::string& precision);
 /// Adds --threads, which limits the threads of parallel loops.
 void add_thread_option(Command& command);
 
+/// Exit code: some of the pictures could not be read, all is done for the others.
+constexpr int kSomeUnreadable = 3;
+
 /// Warnings of readers and metrics, one line each on stderr; after the tenth only their number.
 void print_warnings(const std::vector<std::string>& warnings);
 

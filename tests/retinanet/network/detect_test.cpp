@@ -181,6 +181,29 @@ TEST_CASE("detect_all visits every picture in order and names categories by thei
   }
 }
 
+TEST_CASE("detect_all leaves out pictures that cannot be decoded where it may, and says which") {
+  const test::ShapesOnDisk shapes;
+  for (const std::size_t i : {1, 2, 4}) test::write_bytes(shapes.validation.images[i].file, "no picture");
+  const Fixture f({kNever, logit(0.9)}, {0, 0, 0, 0},
+                  {"detect.batch_size=1", GENERATE("train.workers=0", "train.workers=3")});
+  CHECK(test::error_of([&] {
+          detect_all(f.model, shapes.validation, {7, 40}, {});
+        }).starts_with(shapes.validation.images[1].file + ": "));
+  std::vector<UnreadablePicture> skipped;
+  std::vector<std::int64_t> done;
+  const auto detections = detect_all(
+      f.model, shapes.validation, {7, 40}, [&](std::int64_t n, std::int64_t) { done.push_back(n); }, &skipped);
+  CHECK(done == std::vector<std::int64_t>{1, 2, 3, 4, 5});
+  REQUIRE(detections.size() == 8);
+  CHECK(detections[3].image_id == shapes.validation.images[0].id);
+  CHECK(detections[4].image_id == shapes.validation.images[3].id);
+  REQUIRE(skipped.size() == 3);
+  for (std::size_t i = 0; i < 3; ++i) {
+    CHECK(skipped[i].image == std::vector<std::size_t>{1, 2, 4}[i]);
+    CHECK(skipped[i].reason.starts_with(shapes.validation.images[skipped[i].image].file + ": "));
+  }
+}
+
 #ifdef DIOPTER_WITH_CUDA
 
 namespace {
