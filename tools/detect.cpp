@@ -2,88 +2,92 @@
 #include "retinanet/network/detect.h"
 #include "engine/profile/profile.h"
 #include "retinanet/network/input.h"
-#include "retinanet/weights/weights.h"
 
 #include <algorithm>
 #include <cstdio>
-#include <filesystem>
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
 #include <vector>
 
 #include "data/pictures/draw.h"
-#include "data/pictures/output_names.h"
-#include "engine/device.h"
 #include "kernels/base/files.h"
+#include "kernels/base/text.h"
 #include "retinanet/network/dump.h"
 #include "tools/command/command.h"
+#include "tools/command/model.h"
 #include "tools/command/profile.h"
 #include "tools/command/progress.h"
+#include "tools/command/reading.h"
+#include "tools/detect/drawings.h"
+#include "tools/detect/pictures.h"
 #include "tools/detect/results.h"
 
 namespace diopter {
 
 namespace {
 
-namespace fs = std::filesystem;
-
 struct Request {
-  std::string device = "auto", precision, checkpoint, out, json, dump;
-  std::vector<std::string> inputs;
+  ModelRequest model;
+  PictureRequest pictures;
+  std::string annotations, images, out, json, dump;
+  Reading reading;
   float score = 0.5f;
   std::int64_t profile = 0;
 };
 
-/// Files as they are named, folders as the pictures in them by name; numbered from 1.
-Dataset pictures(const std::vector<std::string>& inputs) {
-  Dataset dataset;
-  const auto add = [&](const fs::path& file) {
-    ImageRecord record;
-    record.id = static_cast<std::int64_t>(dataset.images.size()) + 1;
-    record.file = record.name = file.string();
-    dataset.images.push_back(record);
-  };
-  for (const std::string& input : inputs) {
-    DIOPTER_CHECK(fs::exists(input), input, ": no such file or folder");
-    if (!fs::is_directory(input)) {
-      add(input);
-      continue;
-    }
-    std::vector<fs::path> files;
-    for (const auto& entry : fs::directory_iterator(input)) {
-      if (entry.is_regular_file() && is_picture(entry.path())) files.push_back(entry.path());
-    }
-    DIOPTER_CHECK(!files.empty(), input, ": a folder without pictures");
-    std::sort(files.begin(), files.end());
-    for (const fs::path& file : files) add(file);
-  }
-  return dataset;
+void check_request(const Request& request) {
+  DIOPTER_CHECK(!request.out.empty() || !request.json.empty() || !request.dump.empty(),
+                "detect needs --out, --json or --dump to know where its results go");
+  DIOPTER_CHECK(request.profile == 0 || !request.out.empty(), "--profile writes into --out, which is not given");
+  const bool named = !request.pictures.inputs.empty() || !request.pictures.list.empty();
+  DIOPTER_CHECK(named || !request.annotations.empty(),
+                "detect needs pictures: names, folders, --list, - or --annotations");
+  DIOPTER_CHECK(request.images.empty() || !request.annotations.empty(), "--images needs --annotations");
 }
 
-/// Where the drawing of each picture goes. Throws Error when it would replace a picture that was given.
-std::vector<std::string> drawings(const Dataset& dataset, const std::string& folder) {
-  std::set<fs::path> inputs;
-  for (const ImageRecord& record : dataset.images) inputs.insert(fs::weakly_canonical(record.file));
-  std::vector<std::string> files;
-  OutputNames names;
-  for (const ImageRecord& record : dataset.images) {
-    files.push_back(folder + "/" + names.next(record.name));
-    DIOPTER_CHECK(inputs.count(fs::weakly_canonical(files.back())) == 0, files.back(),
-                  ": is one of the pictures and would be replaced by a drawing; choose another folder with --out");
+/// The pictures, and the ids of their classes, which are those of the annotations where these are given. Pictures keep
+/// numbers from 1 as their ids; `ids` has those of the results.
+Dataset pictures_of(const Request& request, LoadedModel& loaded, std::vector<std::int64_t>& ids) {
+  const bool named = !request.pictures.inputs.empty() || !request.pictures.list.empty();
+  Dataset pictures = named ? requested_pictures(request.pictures) : Dataset();
+  if (!request.annotations.empty()) {
+    ReadOptions options = read_options(request.reading, request.images, loaded.classes, DatasetSplit::val);
+    options.find_pictures = !named;
+    const Dataset listed = read_dataset(request.reading.format, request.annotations, options);
+    print_origin(request.annotations, listed);
+    for (std::size_t i = 0; i < loaded.category_ids.size(); ++i) loaded.category_ids[i] = listed.categories[i].id;
+    if (named) {
+      take_ids(request.annotations, listed, pictures);
+    } else {
+      pictures.images = listed.images;
+    }
+    DIOPTER_CHECK(!pictures.images.empty(), request.annotations, ": lists no pictures");
   }
-  return files;
+  for (ImageRecord& picture : pictures.images) {
+    ids.push_back(picture.id);
+    picture.id = std::ssize(ids);
+  }
+  return pictures;
+}
+
+/// "12 objects with a score of at least 0.5 in 3 pictures"; where there are none, what would be some.
+std::string summary(std::ptrdiff_t drawn, float score, std::size_t pictures, float best) {
+  std::string text = std::to_string(drawn) + " objects with a score of at least " + shortest(score) + " in " +
+                     std::to_string(pictures) + " pictures";
+  if (drawn > 0) return text;
+  return text + (best > 0
+                     ? formatted("; the best one has %.3f (--score shows objects with less)", static_cast<double>(best))
+                     : "; none reaches the model's detect.score_threshold");
 }
 
 int run(const Request& request) {
-  const LoadedModel loaded = load_model(request.checkpoint, device_from_name(request.device));
-  if (!request.precision.empty()) loaded.model->set_precision(value_of(kPrecisions, request.precision, "--precision"));
-  const Dataset dataset = pictures(request.inputs);
-  const std::vector<std::string> files = drawings(dataset, request.out);
-  std::error_code error;
-  fs::create_directories(request.out, error);
-  DIOPTER_CHECK(!error, request.out, ": cannot be made: ", error.message());
+  check_request(request);
+  LoadedModel loaded = open_model(request.model);
+  std::vector<std::int64_t> ids;
+  const Dataset dataset = pictures_of(request, loaded, ids);
+  std::optional<Drawings> drawings;
+  if (!request.out.empty()) drawings.emplace(request.out, dataset);
 
   LoaderOptions options = loader_options(loaded.model->config(), loaded.model->device());
   // What is dumped is what each picture gives alone, without padding to the size of others.
@@ -96,7 +100,8 @@ int run(const Request& request) {
   Progress progress("detect", static_cast<std::int64_t>(dataset.images.size()), "pictures");
   std::vector<PictureDetections> results;
   std::size_t detected = 0;
-  std::ptrdiff_t drawn = 0;
+  std::ptrdiff_t objects = 0;
+  float best = 0;
   std::vector<UnreadablePicture> skipped;
   Checkpoint dump;
   Detector detector(*loaded.model);
@@ -124,23 +129,33 @@ int run(const Request& request) {
       const auto picture = static_cast<std::size_t>(batch.image_ids[i] - 1);  // they are numbered from 1
       const ImageRecord& record = dataset.images[picture];
       ++detected;
-      drawn +=
-          std::count_if(found.begin(), found.end(), [&](const DetectedBox& box) { return box.score >= request.score; });
-      if (!request.json.empty()) results.push_back({record.id, record.name, found});
-      const ProfiledScope drawing("draw");
-      write_image(files[picture], draw_detections(read_image(record.file), {}, found, loaded.classes, request.score));
+      for (const DetectedBox& box : found) {
+        objects += box.score >= request.score;
+        best = std::max(best, box.score);
+      }
+      if (!request.json.empty()) results.push_back({ids[picture], record.name, found});
+      if (drawings) {
+        const ProfiledScope drawing("draw");
+        write_image(drawings->file(picture),
+                    draw_detections(read_image(record.file), {}, found, loaded.classes, request.score));
+      }
       progress.update(static_cast<std::int64_t>(detected + skipped.size()));
     }
   }
-  DIOPTER_CHECK(detected > 0, "none of the ", skipped.size(), " pictures can be decoded; the first: ",
-                skipped.front().reason);
+  std::sort(skipped.begin(), skipped.end());
+  DIOPTER_CHECK(detected > 0, "none of the ", skipped.size(),
+                " pictures can be decoded; the first: ", skipped.front().reason);
   if (profile) profile->finish();
   if (!request.dump.empty()) save_checkpoint(request.dump, dump);
   if (!request.json.empty()) write_file_atomically(request.json, json_text(results, loaded));
-  std::printf("%td objects with a score of at least %g in %zu pictures; drawn into %s\n", drawn,
-              static_cast<double>(request.score), detected, request.out.c_str());
+  std::printf("%s", summary(objects, request.score, detected, best).c_str());
+  if (drawings) {
+    drawings->write_list(skipped);
+    std::printf("; drawn into %s, %s says which is of which picture", printable(request.out).c_str(), Drawings::kList);
+    for (const std::string& line : drawings->renamed(dataset)) std::printf("\n  %s", printable(line).c_str());
+  }
+  std::printf("\n");
   if (skipped.empty()) return 0;
-  std::sort(skipped.begin(), skipped.end());
   print_warnings({describe(skipped, dataset.images.size(), "pictures")});
   return kSomeUnreadable;
 }
@@ -150,25 +165,42 @@ int run(const Request& request) {
 void add_detect_command(Command& program) {
   Command command = program.subcommand(
       "detect", "Finds objects in pictures and draws them",
-      "detect --checkpoint run/checkpoints/best.safetensors photos --out detections --json detections.json\n\n"
+      "detect --checkpoint run photos --out detections --json detections.json\n"
+      "  find photos -newer run -name '*.jpg' | diopter detect --checkpoint run - --json detections.json\n"
+      "  diopter detect --checkpoint run --annotations test.json --images photos --json detections.json\n\n"
       "--json writes every detection above the model's detect.score_threshold in COCO's results format, with\n"
-      "the picture's file name and the class name beside the numbers; pictures are numbered from 1.\n\n"
+      "the picture's file name and the class name beside the numbers. Ids are those of --annotations; without it\n"
+      "pictures are numbered from 1, and diopter evaluate finds them by their file names.\n\n"
+      "A drawing replaces no other file: FOLDER/drawings.csv lists which is of which picture, and names that are "
+      "taken\n"
+      "get a number. Pictures that cannot be read are named and left out; the exit code is then 3.\n\n"
       "--dump writes what the network computed for each picture, alone in its batch, as safetensors: 1/input,\n"
       "1/C3 .., 1/P3 .., 1/logits.P3 .., 1/deltas.P3 .. ([1, height, width, channels]), 1/boxes, 1/scores,\n"
       "1/labels for the first picture, 2/.. for the second. tools/peers/compare_with_torchvision.py reads it.");
   const auto request = std::make_shared<Request>();
-  command.text("--checkpoint", request->checkpoint, "Model, from diopter train").required().type("FILE");
-  command.list("pictures", request->inputs, "Pictures, or folders of pictures").required().type("IMAGE_OR_DIR");
-  command.text("--out", request->out, "Folder for the drawn pictures").required().type("DIR");
+  add_model_option(command, request->model, "Model").required();
+  command.list("pictures", request->pictures.inputs, "Pictures, folders of pictures, or - for names on standard input")
+      .type("IMAGE_OR_DIR");
+  command.text("--list", request->pictures.list, "File with the name of a picture or folder on each line").type("FILE");
+  command.flag("--recursive", request->pictures.recursive, "Folders with all that is below them");
+  command
+      .text("--annotations", request->annotations,
+            "Results get the ids of these annotations; their pictures where no others are named")
+      .type("FILE");
+  command.text("--images", request->images, "Folder of the pictures of --annotations").type("DIR");
+  add_reading_options(command, request->reading, "val, of --annotations");
+  command.text("--out", request->out, "Folder for the drawn pictures").type("DIR");
   command.number("--score", request->score, "Detections with a lower score are not drawn");
   command.text("--json", request->json, "Write the detections to this file").type("OUT");
   command.text("--dump", request->dump, "Write input, feature maps, head outputs and detections to this file")
       .type("OUT");
   add_profile_option(command, request->profile, "batches", "folder of the drawn pictures");
-  add_device_option(command, request->device);
-  add_precision_option(command, request->precision);
+  add_model_device_options(command, request->model);
   add_thread_option(command);
-  command.action([request] { return run(*request); });
+  command.action([request] {
+    request->pictures.not_below = request->out;
+    return run(*request);
+  });
 }
 
 }  // namespace diopter

@@ -6,12 +6,11 @@
 
 #include "data/readers/coco.h"
 #include "data/unreadable_pictures.h"
-#include "engine/device.h"
 #include "kernels/base/files.h"
 #include "kernels/base/text.h"
 #include "retinanet/network/detect.h"
-#include "retinanet/weights/weights.h"
 #include "tools/command/command.h"
+#include "tools/command/model.h"
 #include "tools/command/progress.h"
 #include "tools/command/reading.h"
 #include "tools/evaluate/report.h"
@@ -21,7 +20,8 @@ namespace diopter {
 namespace {
 
 struct Request {
-  std::string device = "auto", precision, annotations, images, checkpoint, detections, metric = "coco", json, csv;
+  ModelRequest model;
+  std::string annotations, images, detections, metric = "coco", json, csv;
   Reading reading;
   double iou = 0.5, score = 0.5;
   std::uint64_t seed = 0;
@@ -45,14 +45,14 @@ std::vector<Detection> detections_of_model(const RetinaNet& model, Dataset& trut
   for (const Category& c : truth.categories) ids.push_back(c.id);
   Progress progress("evaluate", static_cast<std::int64_t>(truth.images.size()), "images");
   std::vector<UnreadablePicture> damaged;
-  std::vector<Detection> detections =
-      detect_all(model, truth, ids, [&](std::int64_t done, std::int64_t) { progress.update(done); }, &damaged);
+  std::vector<Detection> detections = detect_all(
+      model, truth, ids, [&](std::int64_t done, std::int64_t) { progress.update(done); }, &damaged);
   leave_out(damaged, truth, skip_missing);
   return detections;
 }
 
 void check_request(const Request& request) {
-  DIOPTER_CHECK(request.checkpoint.empty() != request.detections.empty(),
+  DIOPTER_CHECK(request.model.checkpoint.empty() != request.detections.empty(),
                 "evaluate needs either --checkpoint or --detections");
   if (request.metric == "coco") return;
   for (const auto& [given, option] : {std::pair{request.errors, "--errors"}, std::pair{!request.csv.empty(), "--csv"},
@@ -80,17 +80,15 @@ CocoReport evaluate_coco(const Dataset& truth, const std::vector<Detection>& det
 void evaluate(const Request& request) {
   check_request(request);
   LoadedModel loaded;
-  if (!request.checkpoint.empty()) loaded = load_model(request.checkpoint, device_from_name(request.device));
-  if (loaded.model && !request.precision.empty())
-    loaded.model->set_precision(value_of(kPrecisions, request.precision, "--precision"));
+  if (!request.model.checkpoint.empty()) loaded = open_model(request.model);
   ReadOptions options = read_options(request.reading, request.images, loaded.classes, DatasetSplit::val);
   options.find_pictures = loaded.model != nullptr;
   Dataset truth = read_dataset(request.reading.format, request.annotations, options);
   print_origin(request.annotations, truth);
   std::vector<std::string> warnings = truth.warnings;
-  const std::vector<Detection> detections =
-      loaded.model ? detections_of_model(*loaded.model, truth, request.skip_missing)
-                   : read_coco_results(request.detections, truth, warnings);
+  const std::vector<Detection> detections = loaded.model
+                                                ? detections_of_model(*loaded.model, truth, request.skip_missing)
+                                                : read_coco_results(request.detections, truth, warnings);
   print_warnings(warnings);
 
   std::string json;
@@ -114,7 +112,7 @@ void evaluate(const Request& request) {
 void add_evaluate_command(Command& program) {
   Command command = program.subcommand(
       "evaluate", "Average precision of a model, or of detections in a file, against annotations",
-      "evaluate --checkpoint run/checkpoints/best.safetensors --annotations instances_val.json --images images\n"
+      "evaluate --checkpoint run --annotations instances_val.json --images images\n"
       "  diopter evaluate --annotations instances_val.json --detections detections.json --json metrics.json\n"
       "  diopter evaluate --annotations instances_val.json --detections detections.json --errors --bootstrap 1000 \\\n"
       "                   --csv tables\n\n"
@@ -135,13 +133,12 @@ void add_evaluate_command(Command& program) {
       .required()
       .type("FILE");
   add_reading_options(command, request->reading, "val");
-  command.text("--checkpoint", request->checkpoint, "Model to run, from diopter train").type("FILE");
+  add_model_option(command, request->model, "Model to run");
   command.text("--images", request->images, "Folder of the pictures, with --checkpoint").type("DIR");
   command.flag("--skip-missing", request->skip_missing,
                "With --checkpoint: evaluate without the pictures that cannot be read, instead of refusing");
   command.text("--detections", request->detections, "COCO results file to evaluate instead of a model").type("FILE");
-  add_device_option(command, request->device);
-  add_precision_option(command, request->precision);
+  add_model_device_options(command, request->model);
   add_thread_option(command);
   command
       .choice("--metric", request->metric, {"coco", "voc", "voc07"},

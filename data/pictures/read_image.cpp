@@ -26,8 +26,8 @@ constexpr PictureFormat kFormats[] = {
     {"TGA", ".tga", recognises_tga, stb_header, decode_with_stb, always_upright},
 };
 
-// Bytes from which a header is read, one after the other until it is whole: most headers, those with thumbnails (two APP
-// segments of a JPEG file), and any.
+// Bytes from which a header is read, one after the other until it is whole: most headers, those with thumbnails (two
+// APP segments of a JPEG file), and any.
 constexpr std::size_t kHeaderBytes[] = {std::size_t{1} << 12, std::size_t{1} << 17,
                                         static_cast<std::size_t>(limits::kPictureBytes.value)};
 

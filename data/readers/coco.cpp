@@ -305,42 +305,15 @@ std::int64_t result_id(const JsonRecord& record, std::string_view field, const T
   return id && !id->text ? id->number : record.integer(field);
 }
 
-/// Images of the ground truth by what results call their files.
-class ImagesByName {
- public:
-  explicit ImagesByName(const Dataset& truth) : truth_(truth) {
-    for (std::size_t i = 0; i < truth.images.size(); ++i)
-      by_name_[last_of(name_key(truth.images[i].name))].push_back(i);
-  }
-
-  /// The id of the image whose name ends as "file_name" of the record does, or the other way round, in whole
-  /// components. Throws Error where there is none, or more than one.
-  std::int64_t id(const JsonRecord& record) const {
-    const std::string key = name_key(record.text("file_name"));
-    std::vector<std::size_t> fitting;
-    if (const auto found = by_name_.find(last_of(key)); found != by_name_.end()) {
-      fitting = found->second;
-      if (fitting.size() > 1) {
-        std::erase_if(fitting, [&](std::size_t i) {
-          const std::string name = "/" + name_key(truth_.images[i].name), wanted = "/" + key;
-          return !name.ends_with(wanted) && !wanted.ends_with(name);
-        });
-      }
-    }
-    if (fitting.empty())
-      record.reject("file_name", "no image of the ground truth is called " + record.text("file_name"));
-    if (fitting.size() > 1)
-      record.reject("file_name", std::to_string(fitting.size()) + " images of the ground truth could be " +
-                                     record.text("file_name"));
-    return truth_.images[fitting[0]].id;
-  }
-
- private:
-  static std::string last_of(const std::string& key) { return key.substr(key.find_last_of('/') + 1); }
-
-  const Dataset& truth_;
-  std::unordered_map<std::string, std::vector<std::size_t>> by_name_;
-};
+/// The id of the image that the record's "file_name" means. Throws Error where there is none, or more than one.
+std::int64_t id_of_file_name(const JsonRecord& record, const Dataset& truth, const ImagesByName& images) {
+  const std::string& name = record.text("file_name");
+  const std::vector<std::size_t> fitting = images.find(name);
+  if (fitting.empty()) record.reject("file_name", "no image of the ground truth is called " + name);
+  if (fitting.size() > 1)
+    record.reject("file_name", std::to_string(fitting.size()) + " images of the ground truth could be " + name);
+  return truth.images[fitting[0]].id;
+}
 
 }  // namespace
 
@@ -425,11 +398,12 @@ std::vector<Detection> read_coco_results(const std::string& file, const Dataset&
   const auto take = [&](const JsonRecord& record) {
     const Rect rect = record.rect("bbox");
     if (!(rect.w >= 0 && rect.h >= 0)) record.reject("bbox", "width and height must not be negative");
-    const Detection detection = {
-        .image_id = record.has("file_name") ? by_name.id(record) : result_id(record, "image_id", truth.image_text_ids),
-        .category_id = result_id(record, "category_id", truth.category_text_ids),
-        .rect = rect,
-        .score = record.number("score")};
+    const Detection detection = {.image_id = record.has("file_name")
+                                                 ? id_of_file_name(record, truth, by_name)
+                                                 : result_id(record, "image_id", truth.image_text_ids),
+                                 .category_id = result_id(record, "category_id", truth.category_text_ids),
+                                 .rect = rect,
+                                 .score = record.number("score")};
     if (find_id(images, detection.image_id) < 0) {
       record.reject("image_id",
                     "no image of the ground truth has the id " + std::to_string(detection.image_id) +

@@ -142,4 +142,23 @@ std::string PictureNames::find(const std::string& name, const std::string& place
   return fs::path(folder_) / file;
 }
 
+ImagesByName::ImagesByName(const Dataset& dataset) : dataset_(dataset) {
+  for (std::size_t i = 0; i < dataset.images.size(); ++i)
+    by_name_[last_component(name_key(dataset.images[i].name))].push_back(i);
+}
+
+std::vector<std::size_t> ImagesByName::find(std::string_view name) const {
+  const std::string key = name_key(name);
+  const auto found = by_name_.find(last_component(key));
+  if (found == by_name_.end()) return {};
+  std::vector<std::size_t> fitting = found->second;
+  if (fitting.size() > 1) {
+    std::erase_if(fitting, [&](std::size_t i) {
+      const std::string known = "/" + name_key(dataset_.images[i].name), wanted = "/" + key;
+      return !known.ends_with(wanted) && !wanted.ends_with(known);
+    });
+  }
+  return fitting;
+}
+
 }  // namespace diopter

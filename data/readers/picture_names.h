@@ -37,4 +37,19 @@ class PictureNames {
   std::unordered_map<std::string, std::vector<int>> by_path_, by_name_, by_stem_;  // keys -> files_
 };
 
+/// Images of a set by what other files call them.
+class ImagesByName {
+ public:
+  /// The set must outlive it.
+  explicit ImagesByName(const Dataset& dataset);
+
+  /// Indices of the images with the same last component (of their keys); where these are several, of those whose name
+  /// ends as the other one does, or the other way round, in whole components.
+  std::vector<std::size_t> find(std::string_view name) const;
+
+ private:
+  const Dataset& dataset_;
+  std::unordered_map<std::string, std::vector<std::size_t>> by_name_;
+};
+
 }  // namespace diopter

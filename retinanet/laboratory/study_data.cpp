@@ -8,6 +8,7 @@
 
 #include "data/readers/coco.h"
 #include "data/readers/read_dataset.h"
+#include "data/unreadable_pictures.h"
 #include "kernels/base/check.h"
 #include "kernels/base/philox.h"
 
@@ -85,6 +86,16 @@ void check_disjoint(const Splits& splits) {
   }
 }
 
+/// A picture that cannot be read would end every run that comes to it.
+void leave_out_unreadable(Dataset& split, const char* name) {
+  const std::vector<UnreadablePicture> unreadable = unreadable_pictures(split, Look::header);
+  if (unreadable.empty()) return;
+  const std::string text = describe(unreadable, split.images.size(), std::string("pictures of the ") + name + " split");
+  DIOPTER_CHECK(unreadable.size() < split.images.size(), text);
+  split.warnings.push_back(text + "; the study goes without them");
+  split = without(std::move(split), unreadable);
+}
+
 void check_filled(const Splits& splits) {
   for (int s = 0; s < 3; ++s) {
     DIOPTER_CHECK(!splits[s].images.empty(), "the ", kSplitNames[s], " split has no pictures");
@@ -123,6 +134,7 @@ std::vector<std::string> write_study_data(const StudyData& data, const std::stri
                                                         : read_all(data, protocol_folder);
   check_filled(splits);
   check_disjoint(splits);
+  for (int s = 0; s < 3; ++s) leave_out_unreadable(splits[s], kSplitNames[s]);
   std::error_code error;
   fs::create_directories(folder, error);
   DIOPTER_CHECK(!error, folder, ": cannot be made: ", error.message());

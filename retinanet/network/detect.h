@@ -54,8 +54,8 @@ std::vector<std::vector<DetectedBox>> detections_of(const RetinaNet& model, cons
                                                     const Batch& batch, int first = 0);
 
 /// Runs the model over all pictures of the set, in order. `progress(done, total)` is called after each batch and may
-/// throw to stop. category_ids: of the results, by class. Pictures that cannot be decoded are put into `skipped`, in the
-/// order of the set; without it one throws Error, and with it when there is no other.
+/// throw to stop. category_ids: of the results, by class. Pictures that cannot be decoded are put into `skipped`, in
+/// the order of the set; without it one throws Error, and with it when there is no other.
 std::vector<Detection> detect_all(const RetinaNet& model, const Dataset& dataset,
                                   const std::vector<std::int64_t>& category_ids,
                                   const std::function<void(std::int64_t done, std::int64_t total)>& progress,

@@ -17,8 +17,6 @@ std::string outcome_file(const std::string& folder) { return folder + "/outcome.
 
 }  // namespace
 
-std::string last_checkpoint(const std::string& folder) { return folder + "/checkpoints/last.safetensors"; }
-std::string best_checkpoint(const std::string& folder) { return folder + "/checkpoints/best.safetensors"; }
 std::string config_file(const std::string& folder) { return folder + "/config.toml"; }
 std::string pictures_folder(const std::string& folder) { return folder + "/pictures"; }
 

@@ -7,11 +7,10 @@
 #include <string>
 
 #include "kernels/base/folder_lock.h"
+#include "retinanet/weights/checkpoint_files.h"
 
 namespace diopter {
 
-std::string last_checkpoint(const std::string& folder);
-std::string best_checkpoint(const std::string& folder);
 std::string config_file(const std::string& folder);
 std::string pictures_folder(const std::string& folder);
 

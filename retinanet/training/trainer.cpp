@@ -119,7 +119,7 @@ Trainer::Trainer(const Config& config, const Dataset& train, const Dataset& vali
                  Device device)
     : Trainer(fresh_state(config, train, validation), train, validation, folder, device) {
   if (!config.model.weights.empty()) {
-    const std::string message = start_from(*model_, config.model.weights);
+    const std::string message = start_from(*model_, config.model.weights, state_.classes);
     if (!message.empty()) messages_.push_back(message);
   } else if (config.model.freeze_stages > 0 || config.model.norm == NormKind::frozen_batch) {
     messages_.push_back(

@@ -8,7 +8,10 @@
 #include "kernels/base/text.h"
 #include "retinanet/config/config_text.h"
 #include "retinanet/config/configure.h"
+#include "retinanet/config/presets.h"
 #include "retinanet/detection/anchors_for_levels.h"
+#include "retinanet/weights/checkpoint_files.h"
+#include "retinanet/weights/class_rows.h"
 #include "retinanet/weights/coco_classes.h"
 #include "retinanet/weights/foreign_weights.h"
 
@@ -101,6 +104,39 @@ std::vector<std::string> other_settings(const Weights& weights, const Config& to
   return differences(from, to, keys);
 }
 
+/// "; they fit --preset NAME", or where their network differs from the model's; "" where it does not.
+std::string what_they_fit(const Weights& weights, const Config& to) {
+  std::vector<std::string> keys{"model.backbone", "model.width", "model.norm"};
+  if (!weights.backbone_only) {
+    keys.insert(keys.end(), {"model.min_level", "model.max_level", "model.p6_from", "model.fpn_channels",
+                             "model.head_depth", "model.head_norm"});
+  }
+  const Config& from = weights.state.config;
+  const auto other = [&](const Config& config) {
+    std::vector<std::string> all = differences(from, config, keys);
+    if (!weights.backbone_only && cells_of(from.anchors) != cells_of(config.anchors)) {
+      all.push_back("a pixel has " + std::to_string(cells_of(from.anchors)) + " anchors, not " +
+                    std::to_string(cells_of(config.anchors)));
+    }
+    return all;
+  };
+  const std::vector<std::string> here = other(to);
+  if (here.empty()) return "";
+  for (const std::string& name : preset_names()) {
+    if (other(preset(name)).empty()) return "; they fit --preset " + name;
+  }
+  return "; they were made with another network: " + join(here);
+}
+
+/// The last classification layer of the model as a checkpoint holds it.
+NamedTensors class_layer(const RetinaNet& model) {
+  std::vector<NamedBuffer> layer = model_state(model);
+  std::erase_if(layer, [](const NamedBuffer& t) { return !is_class_layer(t.name); });
+  Checkpoint checkpoint;
+  put_tensors(checkpoint, "", layer);
+  return checkpoint.tensors;
+}
+
 /// Leaves the model's tensors; where there are moving averages of them, these.
 void take_averages(Checkpoint& checkpoint, bool averaged) {
   std::map<std::string, Tensor> averages;
@@ -159,7 +195,8 @@ void check_network(const Config& config) {
 
 }  // namespace
 
-Weights read_weights(const std::string& file) {
+Weights read_weights(const std::string& name) {
+  const std::string file = weights_file(name);
   Weights weights;
   weights.checkpoint = is_torch_file(file) ? load_torch_file(file) : load_checkpoint(file);
   if (is_diopter_checkpoint(weights.checkpoint)) {
@@ -200,7 +237,8 @@ std::vector<Category> default_classes(int outputs, bool labels_are_ids, bool& kn
   return classes;
 }
 
-std::vector<std::string> load_into(const RetinaNet& model, const Weights& weights) {
+std::vector<std::string> load_into(const RetinaNet& model, const Weights& weights,
+                                   const std::vector<std::string>& classes) {
   Checkpoint source = weights.checkpoint;
   const Config& from = weights.state.config;
   if (weights.foreign) source.file += ": read as " + weights.kind;
@@ -208,6 +246,15 @@ std::vector<std::string> load_into(const RetinaNet& model, const Weights& weight
   adapt(source.tensors, from, model.config());
 
   std::vector<std::string> messages;
+  if (!classes.empty() && !weights.backbone_only && classes != weights.state.classes) {
+    if (weights.names_known) {
+      const NamedTensors rows = with_class_rows(source.tensors, weights.state.classes, class_layer(model), classes);
+      for (const auto& [name, layer] : rows) source.tensors[name] = layer;
+      if (!rows.empty()) messages.push_back(file + ": " + describe_class_rows(weights.state.classes, classes));
+    } else if (classes.size() == weights.state.classes.size()) {
+      messages.push_back(file + ": names no classes; the last classification layer is kept, in its order");
+    }
+  }
   std::vector<NamedBuffer> wanted;
   const bool other_count = static_cast<int>(weights.state.classes.size()) != model.classes();
   bool other_classes = false;
@@ -222,7 +269,11 @@ std::vector<std::string> load_into(const RetinaNet& model, const Weights& weight
       wanted.push_back(t);
     }
   }
-  get_tensors(source, "", wanted);
+  try {
+    get_tensors(source, "", wanted);
+  } catch (const Error& error) {
+    fail(error.what(), what_they_fit(weights, model.config()));
+  }
   if (weights.backbone_only) messages.push_back(file + ": holds a backbone only; pyramid and heads start afresh");
   if (other_classes) {
     messages.push_back(file + ": has other classes (" + std::to_string(weights.state.classes.size()) + ", not " +
@@ -233,12 +284,13 @@ std::vector<std::string> load_into(const RetinaNet& model, const Weights& weight
   return messages;
 }
 
-std::string start_from(const RetinaNet& model, const std::string& file) {
-  return join(load_into(model, read_weights(file)), "; ");
+std::string start_from(const RetinaNet& model, const std::string& file, const std::vector<std::string>& classes) {
+  return join(load_into(model, read_weights(file), classes), "; ");
 }
 
-LoadedModel load_model(const std::string& file, Device device) {
-  const Weights weights = read_weights(file);
+LoadedModel load_model(const std::string& name, Device device) {
+  const Weights weights = read_weights(name);
+  const std::string& file = weights.checkpoint.file;
   DIOPTER_CHECK(!weights.backbone_only, file,
                 ": holds a backbone only, which can be a start (model.weights) but cannot detect");
   LoadedModel loaded{model_of(weights), weights.state.classes, weights.state.category_ids};

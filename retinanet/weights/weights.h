@@ -24,9 +24,10 @@ struct Weights {
   std::vector<std::string> notes;  // decisions that the file does not make, one line each
 };
 
-/// Reads a checkpoint of diopter, or of PyTorch, torchvision or Detectron2 (.safetensors, .pth, .pt, .pkl).
-/// Throws Error naming file and place for any other file, and for settings that no configuration may have.
-Weights read_weights(const std::string& file);
+/// Reads a checkpoint of diopter, or of PyTorch, torchvision or Detectron2 (.safetensors, .pth, .pt, .pkl); a run
+/// folder stands for its best weights (weights_file). Throws Error naming file and place for any other file, and for
+/// settings that no configuration may have.
+Weights read_weights(const std::string& name);
 
 /// Classes of a network with `outputs` outputs whose file names none: those of COCO for 80 outputs and for
 /// torchvision's 91 (an output for every id up to 90; the unused ones are called "unused ID"), "class 0", "class 1",
@@ -37,11 +38,14 @@ std::vector<Category> default_classes(int outputs, bool labels_are_ids, bool& kn
 /// order: both are permuted. What the weights do not hold keeps its values: pyramid and heads when they are of a
 /// backbone, the last classification layer when it is for other classes. Returns what there is to say about that and
 /// about settings in which the weights' configuration differs from the model's, one line each. Throws Error naming the
-/// first tensor that is missing, different or surplus, and then changes nothing.
-std::vector<std::string> load_into(const RetinaNet& model, const Weights& weights);
+/// first tensor that is missing, different or surplus, and the preset that the weights fit, and then changes nothing.
+/// `classes`: of the model; where they are given and the weights name theirs, the rows of the last classification layer
+/// follow the names (class_rows.h), else their order.
+std::vector<std::string> load_into(const RetinaNet& model, const Weights& weights,
+                                   const std::vector<std::string>& classes = {});
 
 /// read_weights and load_into; returns the messages as one line, "" when there are none.
-std::string start_from(const RetinaNet& model, const std::string& file);
+std::string start_from(const RetinaNet& model, const std::string& file, const std::vector<std::string>& classes = {});
 
 /// The model of a checkpoint with its configuration and class names.
 struct LoadedModel {
@@ -54,6 +58,6 @@ struct LoadedModel {
 /// where there is one. It detects in its configuration's detect.precision. Throws Error when the file is no such
 /// checkpoint, naming the first tensors that differ, when its settings describe a larger network than its tensors, and
 /// when a tensor has values that are not finite, naming it.
-LoadedModel load_model(const std::string& file, Device device = Device::cpu);
+LoadedModel load_model(const std::string& name, Device device = Device::cpu);
 
 }  // namespace diopter

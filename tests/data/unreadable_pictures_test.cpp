@@ -64,10 +64,12 @@ TEST_CASE("unreadable pictures in words: their number and the first three") {
     return describe(unreadable, 20, "validation pictures");
   };
   CHECK(text(1) == "1 of the 20 validation pictures cannot be read: 0.png: no such file");
-  CHECK(text(3) ==
-        "3 of the 20 validation pictures cannot be read: 0.png: no such file; 1.png: no such file; 2.png: no such file");
-  CHECK(text(4) == "4 of the 20 validation pictures cannot be read: 0.png: no such file; 1.png: no such file; 2.png: no "
-                   "such file; ...");
+  CHECK(
+      text(3) ==
+      "3 of the 20 validation pictures cannot be read: 0.png: no such file; 1.png: no such file; 2.png: no such file");
+  CHECK(text(4) ==
+        "4 of the 20 validation pictures cannot be read: 0.png: no such file; 1.png: no such file; 2.png: no "
+        "such file; ...");
 }
 
 TEST_CASE("a set without its unreadable pictures keeps the others in their order") {

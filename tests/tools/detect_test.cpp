@@ -1,7 +1,10 @@
 // diopter detect --dump as users call it; what it holds is tested in tests/retinanet/network/dump_test.cpp.
 #include <filesystem>
+#include <set>
 #include <string>
+#include <vector>
 
+#include "kernels/base/json.h"
 #include "tests/tools/program.h"
 
 using namespace diopter::test;
@@ -76,8 +79,21 @@ struct Detection {
             .exit_code == 0);
   }
   Outcome detect(const std::string& pictures, const std::string& out, const std::string& more = "") const {
-    return run_diopter("detect --checkpoint " + (folder / "run/checkpoints/last.safetensors") + " " + pictures +
-                       " --out " + out + " " + more);
+    return detect_only(pictures + " --out " + out + " " + more);
+  }
+  Outcome detect_only(const std::string& arguments, const std::string& before = "") const {
+    return run_shell(before + "'" DIOPTER_PROGRAM "' detect --checkpoint " +
+                     (folder / "run/checkpoints/last.safetensors") + " " + arguments);
+  }
+  std::string json() const { return folder / "found.json"; }
+  /// The file names in the results, in their order, each once.
+  std::vector<std::string> names() const {
+    std::vector<std::string> all;
+    for (const auto& result : diopter::parse_json(read_bytes(json()))) {
+      const std::string name = result.at("file_name");
+      if (all.empty() || all.back() != name) all.push_back(name);
+    }
+    return all;
   }
 };
 
@@ -104,7 +120,8 @@ TEST_CASE("detect skips pictures that cannot be decoded, and says so") {
   REQUIRE(contains(outcome.err, "diopter: warning: 2 of the 3 pictures cannot be read: "));
   REQUIRE(contains(outcome.err, "diopter: warning: skipped " + made.photos + "/000001.jpg: "));
   REQUIRE(contains(outcome.err, "diopter: warning: skipped " + made.photos + "/000002.jpg: "));
-  REQUIRE(contains(outcome.out, " in 1 pictures; drawn into "));
+  REQUIRE(contains(outcome.out, " in 1 pictures; "));
+  REQUIRE(contains(outcome.out, "; drawn into "));
   REQUIRE_FALSE(std::filesystem::exists(made.folder / "drawn/000001.jpg"));
   REQUIRE(std::filesystem::exists(made.folder / "drawn/000003.jpg"));
   const std::string json = read_bytes(made.folder / "found.json");
@@ -118,4 +135,154 @@ TEST_CASE("detect skips pictures that cannot be decoded, and says so") {
   const Outcome none = made.detect(made.photos, made.folder / "drawn");
   REQUIRE(none.exit_code == 2);
   REQUIRE(contains(none.err, "none of the 3 pictures can be decoded; the first: " + made.photos + "/000001.jpg"));
+}
+
+TEST_CASE("detect replaces no other file in its folder, and lists what belongs to what") {
+  const Detection made;
+  const TemporaryFolder sets;
+  for (const char* folder : {"a", "b", "out"}) std::filesystem::create_directory(sets / folder);
+  std::filesystem::copy(made.photos + "/000001.jpg", sets / "a/x.jpg");
+  std::filesystem::copy(made.photos + "/000002.jpg", sets / "b/x.jpg");
+  write_bytes(sets / "out/x.jpg", "somebody's picture");
+  const auto list = [&] { return read_bytes(sets / "out/drawings.csv"); };
+
+  const Outcome first = made.detect(sets / "a", sets / "out");
+  INFO(first.out << first.err);
+  REQUIRE(first.exit_code == 0);
+  REQUIRE(contains(first.out, sets / "out/x_2.jpg is " + sets.path("a/x.jpg")));
+  REQUIRE(contains(first.out, "drawings.csv"));
+  const std::string drawn = read_bytes(sets / "out/x_2.jpg");
+
+  // Another picture of the same name gets another drawing, the same one its own again.
+  REQUIRE(made.detect(sets / "b", sets / "out").exit_code == 0);
+  REQUIRE(read_bytes(sets / "out/x_2.jpg") == drawn);
+  REQUIRE(std::filesystem::exists(sets / "out/x_3.jpg"));
+  REQUIRE(made.detect(sets.path("b") + " " + sets.path("a"), sets / "out").exit_code == 0);
+  REQUIRE_FALSE(std::filesystem::exists(sets / "out/x_4.jpg"));
+  REQUIRE(list() == "drawing,picture\nx_2.jpg," + sets.path("a/x.jpg") + "\nx_3.jpg," + sets.path("b/x.jpg") + "\n");
+  REQUIRE(read_bytes(sets / "out/x.jpg") == "somebody's picture");
+
+  // What the list says of files elsewhere is not believed.
+  write_bytes(sets / "out/drawings.csv", "drawing,picture\n../a/x.jpg," + sets.path("b/x.jpg") + "\n");
+  const std::string original = read_bytes(sets / "a/x.jpg");
+  REQUIRE(made.detect(sets / "b", sets / "out").exit_code == 0);
+  REQUIRE(read_bytes(sets / "a/x.jpg") == original);
+  REQUIRE(contains(list(), "\nx_4.jpg," + sets.path("b/x.jpg") + "\n"));
+}
+
+TEST_CASE("detect needs no folder for drawings where its results go elsewhere") {
+  const Detection made;
+  const Outcome outcome = made.detect_only(made.photos + " --json " + made.json());
+  INFO(outcome.out << outcome.err);
+  REQUIRE(outcome.exit_code == 0);
+  REQUIRE_FALSE(contains(outcome.out, "drawn"));
+  REQUIRE(made.names().size() == 3);
+  require_refused(made.detect_only(made.photos), "--out, --json or --dump");
+  require_refused(made.detect_only("--json " + made.json()), "detect needs pictures");
+  require_refused(made.detect_only(made.photos + " --profile 1 --json " + made.json()), "--profile writes into --out");
+  require_refused(made.detect_only(made.photos + " --images x --json " + made.json()), "--images needs --annotations");
+}
+
+TEST_CASE("detect takes pictures from folders in folders, lists and standard input, each once") {
+  const Detection made;
+  const std::string deep = made.photos + "/deep/deeper", json = " --json " + made.json();
+  std::filesystem::create_directories(deep);
+  std::filesystem::rename(made.photos + "/000002.jpg", deep + "/000002.jpg");
+  std::filesystem::rename(made.photos + "/000003.jpg", deep + "/000003.jpg");
+  const auto require_names = [&](const Outcome& outcome, const std::vector<std::string>& names, int code = 0) {
+    INFO(outcome.out << outcome.err);
+    REQUIRE(outcome.exit_code == code);
+    REQUIRE(made.names() == names);
+  };
+  const std::string one = made.photos + "/000001.jpg", two = deep + "/000002.jpg", three = deep + "/000003.jpg";
+  require_names(made.detect_only(made.photos + json), {one});
+  require_names(made.detect_only(made.photos + " --recursive" + json), {one, two, three});
+  require_names(made.detect_only(three + " " + made.photos + " " + deep + "/../deeper/000003.jpg" + json),
+                {three, one});
+  // Drawings within the folder are no pictures the next time.
+  const std::string inside = made.photos + " --recursive --out " + made.photos + "/drawn" + json;
+  require_names(made.detect_only(inside), {one, two, three});
+  require_names(made.detect_only(inside), {one, two, three});
+  std::filesystem::remove_all(made.photos + "/drawn");
+
+  const std::string list = made.folder.write("list.txt", three + "\r\n\n" + made.photos + "\nnone.png\n");
+  const Outcome listed = made.detect_only("--list " + list + json);
+  require_names(listed, {three, one}, 3);
+  REQUIRE(contains(listed.err, "1 of the 3 pictures cannot be read: none.png: no such file"));
+  require_names(made.detect_only("-" + json, "printf '%s\\n' " + two + " " + one + " | "), {two, one});
+  require_refused(made.detect_only("-" + json, "printf '' | "), "no picture is named");
+  require_refused(made.detect_only("none.png" + json), "none.png: no such file or folder");
+  require_refused(made.detect_only(made.photos + "/deep" + json), "a folder without pictures (--recursive ");
+}
+
+TEST_CASE("detect gives results the ids of annotations") {
+  const Detection made;
+  const std::string truth = made.folder.write("truth.json", R"({"images": [
+      {"id": 90, "file_name": "photos/000001.jpg"}, {"id": 7, "file_name": "photos/000003.jpg"},
+      {"id": 40, "file_name": "photos/000002.jpg"}],
+    "categories": [{"id": 5, "name": "triangle"}, {"id": 2, "name": "circle"}, {"id": 3, "name": "square"}]})");
+  const auto results = [&] { return diopter::parse_json(read_bytes(made.json())); };
+  const auto require_ids = [&](const std::vector<int>& expected) {
+    std::vector<int> ids;
+    for (const auto& result : results()) {
+      const int id = result.at("image_id");
+      if (ids.empty() || ids.back() != id) ids.push_back(id);
+      const std::string category = result.at("category");
+      REQUIRE(result.at("category_id") == (category == "circle" ? 2 : category == "square" ? 3 : 5));
+    }
+    REQUIRE(ids == expected);
+  };
+  const std::string options = " --annotations " + truth + " --json " + made.json();
+  const Outcome named = made.detect_only(made.photos + options);
+  INFO(named.out << named.err);
+  REQUIRE(named.exit_code == 0);
+  require_ids({90, 40, 7});
+  // Without names, the pictures are those of the annotations.
+  const Outcome all = made.detect_only("--images " + made.folder.path() + options);
+  INFO(all.out << all.err);
+  REQUIRE(all.exit_code == 0);
+  require_ids({90, 7, 40});
+  std::filesystem::rename(made.photos + "/000002.jpg", made.photos + "/other.jpg");
+  require_refused(made.detect_only(made.photos + options),
+                  "truth.json: lists no picture for 1 of 3: " + made.photos + "/other.jpg");
+}
+
+TEST_CASE("detect says what the best score is where nothing reaches --score") {
+  const Detection made;
+  double best = 0;
+  REQUIRE(made.detect_only(made.photos + " --json " + made.json()).exit_code == 0);
+  for (const auto& result : diopter::parse_json(read_bytes(made.json())))
+    best = std::max(best, result.at("score").get<double>());
+  const Outcome none = made.detect_only(made.photos + " --score 0.99 --json " + made.json());
+  INFO(none.out << none.err);
+  char expected[64];
+  std::snprintf(expected, sizeof expected, "; the best one has %.3f ", best);
+  REQUIRE(contains(none.out, "0 objects with a score of at least 0.99 in 3 pictures" + std::string(expected)));
+}
+
+TEST_CASE("a run folder stands for its best weights") {
+  const TemporaryFolder folder;
+  const std::string shapes = folder / "shapes", run = folder / "run";
+  REQUIRE(run_diopter("shapes --out " + shapes + " --size 32 --train 3 --val 2").exit_code == 0);
+  const std::string set = shapes + "/instances_val.json --val-images " + shapes + "/images";
+  REQUIRE(run_diopter("train --train-annotations " + shapes + "/instances_train.json --train-images " + shapes +
+                      "/images --val-annotations " + set + " --out " + run +
+                      " --set train.iterations=1 --set train.batch_size=1 --set input.max_size=32")
+              .exit_code == 0);
+  const auto evaluate = [&](const std::string& checkpoint) {
+    return run_diopter("evaluate --checkpoint " + checkpoint + " --annotations " + shapes +
+                       "/instances_val.json --images " + shapes + "/images");
+  };
+  std::filesystem::rename(run + "/checkpoints/last.safetensors", folder / "last.safetensors");
+  const Outcome best = evaluate(run);
+  INFO(best.out << best.err);
+  REQUIRE(best.exit_code == 0);
+  REQUIRE(best.out == evaluate(run + "/checkpoints/best.safetensors").out);
+  REQUIRE_FALSE(contains(best.err, "last"));
+  std::filesystem::rename(folder / "last.safetensors", run + "/checkpoints/last.safetensors");
+  std::filesystem::remove(run + "/checkpoints/best.safetensors");
+  const Outcome last = evaluate(run);
+  REQUIRE(last.exit_code == 0);
+  REQUIRE(contains(last.err, run + " has no best weights"));
+  require_refused(evaluate(shapes), shapes + ": a folder without checkpoints/best.safetensors");
 }

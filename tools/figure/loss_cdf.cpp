@@ -3,15 +3,14 @@
 #include <cstdio>
 #include <memory>
 
-#include "engine/device.h"
 #include "kernels/base/check.h"
 #include "kernels/base/csv_text.h"
 #include "kernels/base/files.h"
 #include "retinanet/config/loss_text.h"
 #include "retinanet/doctor/anchor_coverage.h"
 #include "retinanet/training/loss_distribution.h"
-#include "retinanet/weights/weights.h"
 #include "tools/command/command.h"
+#include "tools/command/model.h"
 #include "tools/command/progress.h"
 #include "tools/command/reading.h"
 #include "tools/figure/gnuplot.h"
@@ -21,7 +20,8 @@ namespace diopter {
 namespace {
 
 struct Request {
-  std::string device = "auto", checkpoint, annotations, images, out;
+  ModelRequest model;
+  std::string annotations, images, out;
   Reading reading;
   std::vector<std::string> losses = {"focal:gamma=0,alpha=-1", "focal:gamma=0.5,alpha=-1", "focal:gamma=1,alpha=-1",
                                      "focal:gamma=2,alpha=-1"};
@@ -105,7 +105,7 @@ void draw(const Request& request) {
     DIOPTER_CHECK(!hard_example_rule(loss), "--loss ", loss_name(loss),
                   ": trains on selected anchors, which a distribution over all of them does not show; take ce");
   }
-  const LoadedModel loaded = load_model(request.checkpoint, device_from_name(request.device));
+  const LoadedModel loaded = open_model(request.model);
   Dataset dataset =
       read_annotations(request.reading, request.annotations, request.images, loaded.classes, DatasetSplit::val);
   DIOPTER_CHECK(!dataset.images.empty(), request.annotations, ": has no pictures");
@@ -140,7 +140,7 @@ void add_loss_cdf_figure(Command& figure) {
       "                          --out figures\n\n"
       "Also writes loss_shares.csv: what the hardest 1, 5 and 20 % carry of loss and gradient.");
   const auto request = std::make_shared<Request>();
-  command.text("--checkpoint", request->checkpoint, "Model to run, from diopter train").required().type("FILE");
+  add_model_option(command, request->model, "Model to run").required();
   command.text("--annotations", request->annotations, "Ground truth: COCO instances file, or another format")
       .required()
       .type("FILE");
@@ -153,7 +153,7 @@ void add_loss_cdf_figure(Command& figure) {
       .not_negative()
       .limits_in_words()
       .type("N");
-  add_device_option(command, request->device);
+  add_device_option(command, request->model.device);
   add_thread_option(command);
   command.action([request] { draw(*request); });
 }

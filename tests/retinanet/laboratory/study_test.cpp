@@ -116,6 +116,24 @@ TEST_CASE("data that a study cannot use is refused") {
   REQUIRE_FALSE(fs::exists(folder / "data"));
 }
 
+TEST_CASE("a study goes without pictures that cannot be read, and says so") {
+  const test::TemporaryFolder folder;
+  write_shapes(folder / "shapes", 20, 1, {.size = 32, .min_object_size = 0.3f, .max_object_size = 0.6f, .empty = 0});
+  write_study_data(split_data(1), folder.path(), folder / "whole", nullptr);
+  const Dataset whole = read_study_data(folder / "whole", kTestSplit);
+  test::write_bytes(whole.images[1].file, "no picture");
+  const std::vector<std::string> warnings = write_study_data(split_data(1), folder.path(), folder / "data", nullptr);
+  REQUIRE(warnings.size() == 1);
+  REQUIRE(warnings[0].starts_with("1 of the 5 pictures of the test split cannot be read: "));
+  const Dataset left = read_study_data(folder / "data", kTestSplit);
+  REQUIRE(left.images.size() == 4);
+  REQUIRE(left.images[0].file == whole.images[0].file);
+  REQUIRE(left.images[1].file == whole.images[2].file);
+  for (const ImageRecord& image : whole.images) test::write_bytes(image.file, "no picture");
+  REQUIRE(contains(error_of([&] { write_study_data(split_data(1), folder.path(), folder / "none", nullptr); }),
+                   "5 of the 5 pictures of the test split cannot be read: "));
+}
+
 TEST_CASE("splits agree on the numbers of their classes, whatever their files call them") {
   const test::TemporaryFolder folder;
   write_shapes(folder / "shapes", 3, 3, {.size = 32, .min_object_size = 0.3f, .max_object_size = 0.6f, .empty = 0});

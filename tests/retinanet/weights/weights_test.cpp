@@ -102,6 +102,81 @@ TEST_CASE("weights: settings that make other use of them are told") {
         std::vector<std::string>{"x: has other classes (3, not 2); the last classification layer starts afresh"});
 }
 
+namespace {
+
+/// Rows of the last classification layer's bias and weights for a class, one after another for all anchors.
+std::vector<float> class_rows(const RetinaNet& model, int number) {
+  std::vector<float> rows;
+  for (const NamedBuffer& t : model_state(model)) {
+    if (!contains(t.name, "cls_logits")) continue;
+    const std::vector<float> values = t.tensor.to_vector<float>();
+    const std::int64_t all = t.tensor.shape()[0], row = std::ssize(values) / all;
+    for (std::int64_t i = number; i < all; i += model.classes())
+      rows.insert(rows.end(), values.begin() + i * row, values.begin() + (i + 1) * row);
+  }
+  return rows;
+}
+
+}  // namespace
+
+TEST_CASE("weights: the rows of the last layer follow the names of the classes") {
+  const Config from = six_anchors({"anchors.order=scale_major"}), to = six_anchors({"train.seed=9"});
+  const RetinaNet source(from, 3);
+  for (const NamedBuffer& t : model_state(source)) {  // biases are equal at the start
+    if (t.name.ends_with("cls_logits.bias")) t.tensor.copy_from_host(test::uniform(t.tensor.size(), -1, 1, 4).data());
+  }
+  Weights weights = weights_of(source, from);
+  weights.state.classes = {"cat", "dog", "cow"};
+  // The same order of anchors, and of classes.
+  const RetinaNet same(to, 3);
+  CHECK(load_into(same, weights, {"cat", "dog", "cow"}).empty());
+
+  const auto loaded = [&](const std::vector<std::string>& classes, const std::string& message) {
+    auto model = std::make_unique<RetinaNet>(to, static_cast<int>(classes.size()));
+    CHECK(load_into(*model, weights, classes) == std::vector<std::string>{message});
+    return model;
+  };
+  const auto turned = loaded({"cow", "cat", "dog"},
+                             "x: has the classes in another order; the rows of the last classification layer follow "
+                             "their names");
+  CHECK(class_rows(*turned, 0) == class_rows(same, 2));
+  CHECK(class_rows(*turned, 1) == class_rows(same, 0));
+  CHECK(class_rows(*turned, 2) == class_rows(same, 1));
+  CHECK(class_rows(same, 1) != class_rows(same, 0));
+
+  const RetinaNet fresh_two(to, 2), fresh_three(to, 3);
+  const auto fewer = loaded({"bird", "dog"},
+                            "x: has other classes; of the last classification layer the rows of 'dog' are kept, those "
+                            "of 'bird' start afresh");
+  CHECK(class_rows(*fewer, 0) == class_rows(fresh_two, 0));
+  CHECK(class_rows(*fewer, 1) == class_rows(same, 1));
+  CHECK(
+      loaded({"dog"}, "x: has other classes; of the last classification layer the rows of 'dog' are kept")->classes() ==
+      1);
+  const auto others = loaded({"apple", "car", "Cat"},
+                             "x: has none of the classes 'apple', 'car', 'Cat' but 'cat', 'dog', 'cow'; the last "
+                             "classification layer starts afresh");
+  for (int k = 0; k < 3; ++k) CHECK(class_rows(*others, k) == class_rows(fresh_three, k));
+
+  // A file without names: their order counts.
+  weights.names_known = false;
+  const auto nameless =
+      loaded({"apple", "car", "cat"}, "x: names no classes; the last classification layer is kept, in its order");
+  CHECK(class_rows(*nameless, 2) == class_rows(same, 2));
+}
+
+TEST_CASE("weights: those that do not fit name the preset that they fit") {
+  const auto error = [](const Config& from, const Config& to) {
+    return error_of([&] { load_into(RetinaNet(to, 3), weights_of(RetinaNet(from, 3), from), {"0", "1", "2"}); });
+  };
+  CHECK(error(preset("small"), tiny_config()).ends_with("; they fit --preset small"));
+  const std::string other = error(tiny_config(), preset("small"));
+  INFO(other);
+  CHECK(contains(other,
+                 "; they were made with another network: model.width is 4, not 16, model.fpn_channels is 8, not "));
+  CHECK(contains(other, "a pixel has 2 anchors, not "));
+}
+
 TEST_CASE("weights: a backbone leaves the rest alone") {
   const Config config = six_anchors({});
   Weights weights = weights_of(RetinaNet(config, 3), config);

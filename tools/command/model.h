@@ -1,0 +1,24 @@
+// Models that commands run: --checkpoint, --device and --precision.
+#pragma once
+
+#include <string>
+
+#include "retinanet/weights/weights.h"
+#include "tools/command/options.h"
+
+namespace diopter {
+
+struct ModelRequest {
+  std::string checkpoint, device = "auto", precision;
+};
+
+/// Adds --checkpoint; `description` is what is to be done with the model.
+Option add_model_option(Command& command, ModelRequest& request, const std::string& description);
+
+/// Adds --device, --exact and --precision.
+void add_model_device_options(Command& command, ModelRequest& request);
+
+/// Loads the model. Says on stderr which weights are taken of a run folder that has no best ones. Errors as load_model.
+LoadedModel open_model(const ModelRequest& request);
+
+}  // namespace diopter
