@@ -13,6 +13,8 @@
 #include "tools/command/model.h"
 #include "tools/command/progress.h"
 #include "tools/command/reading.h"
+#include "tools/evaluate/arrays.h"
+#include "tools/evaluate/coco_options.h"
 #include "tools/evaluate/report.h"
 
 namespace diopter {
@@ -23,10 +25,12 @@ struct Request {
   ModelRequest model;
   std::string annotations, images, detections, metric = "coco", json, csv;
   Reading reading;
-  double iou = 0.5, score = 0.5;
+  CocoOptions coco;
+  std::string categories, arrays;
+  double score = 0.5;
   std::uint64_t seed = 0;
   int bootstrap = 0;  // resamples
-  bool plus_one = false, errors = false, skip_missing = false;
+  bool plus_one = false, errors = false, skip_missing = false, renumber = false;
 };
 
 /// Leaves out of the set what cannot be read, with a warning, or throws Error that says what to do.
@@ -54,20 +58,28 @@ std::vector<Detection> detections_of_model(const RetinaNet& model, Dataset& trut
 void check_request(const Request& request) {
   DIOPTER_CHECK(request.model.checkpoint.empty() != request.detections.empty(),
                 "evaluate needs either --checkpoint or --detections");
+  DIOPTER_CHECK(request.model.settings.empty() || !request.model.checkpoint.empty(), "--set needs --checkpoint");
   if (request.metric == "coco") return;
-  for (const auto& [given, option] : {std::pair{request.errors, "--errors"}, std::pair{!request.csv.empty(), "--csv"},
-                                      std::pair{request.bootstrap > 0, "--bootstrap"}}) {
+  for (const auto& [given, option] :
+       {std::pair{request.errors, "--errors"}, std::pair{!request.csv.empty(), "--csv"},
+        std::pair{request.bootstrap > 0, "--bootstrap"}, std::pair{!request.coco.areas.empty(), "--areas"},
+        std::pair{!request.coco.max_detections.empty(), "--max-detections"},
+        std::pair{!request.arrays.empty(), "--arrays"}, std::pair{request.renumber, "--renumber"}}) {
     DIOPTER_CHECK(!given, option, " needs --metric coco, not ", request.metric);
   }
 }
 
-CocoReport evaluate_coco(const Dataset& truth, const std::vector<Detection>& detections, const Request& request) {
+CocoReport evaluate_coco(const Dataset& truth, const std::vector<Detection>& detections, const CocoSettings& settings,
+                         const Request& request) {
   CocoReport report;
-  report.matches = match_coco(truth, detections);
+  report.categories_chosen = !request.categories.empty();
+  report.renumbered = request.renumber;
+  report.matches = match_coco(truth, detections, settings);
   report.metrics = coco_metrics(truth, report.matches);
   print_warnings(report.metrics.warnings);
   const bool tables = !request.csv.empty();
-  if (request.errors || tables) report.errors = detection_errors(truth, detections, report.matches);
+  const bool at50 = settings.threshold(0.5) >= 0;  // what the breakdown of errors starts from
+  if (request.errors || (tables && at50)) report.errors = detection_errors(truth, detections, report.matches);
   if (tables) report.confusion = confusion_matrix(truth, detections, request.score);
   if (request.bootstrap > 0) {
     Progress progress("bootstrap", request.bootstrap, "resamples");
@@ -79,6 +91,12 @@ CocoReport evaluate_coco(const Dataset& truth, const std::vector<Detection>& det
 
 void evaluate(const Request& request) {
   check_request(request);
+  const bool coco = request.metric == "coco";
+  const CocoSettings settings = coco ? coco_settings(request.coco) : CocoSettings();
+  DIOPTER_CHECK(!request.errors || settings.threshold(0.5) >= 0, "--errors needs 0.5 among the thresholds of --iou");
+  const VocOptions voc = {.iou_threshold = coco ? 0.5 : voc_threshold(request.coco.iou),
+                          .eleven_point = request.metric == "voc07",
+                          .plus_one = request.plus_one};
   LoadedModel loaded;
   if (!request.model.checkpoint.empty()) loaded = open_model(request.model);
   ReadOptions options = read_options(request.reading, request.images, loaded.classes, DatasetSplit::val);
@@ -86,21 +104,21 @@ void evaluate(const Request& request) {
   Dataset truth = read_dataset(request.reading.format, request.annotations, options);
   print_origin(request.annotations, truth);
   std::vector<std::string> warnings = truth.warnings;
-  const std::vector<Detection> detections = loaded.model
-                                                ? detections_of_model(*loaded.model, truth, request.skip_missing)
-                                                : read_coco_results(request.detections, truth, warnings);
+  std::vector<Detection> detections = loaded.model ? detections_of_model(*loaded.model, truth, request.skip_missing)
+                                                   : read_coco_results(request.detections, truth, warnings);
   print_warnings(warnings);
+  if (!request.categories.empty()) select_categories(truth, detections, request.categories);
+  if (request.renumber) renumber_annotations(truth);
 
   std::string json;
-  if (request.metric == "coco") {
-    const CocoReport report = evaluate_coco(truth, detections, request);
+  if (coco) {
+    const CocoReport report = evaluate_coco(truth, detections, settings, request);
     print_report(report);
     if (!request.csv.empty()) write_tables(report, request.csv);
+    if (!request.arrays.empty()) write_arrays(request.arrays, truth, report.matches);
     json = json_text(report);
   } else {
-    const VocMetrics metrics = voc_metrics(
-        truth, detections,
-        {.iou_threshold = request.iou, .eleven_point = request.metric == "voc07", .plus_one = request.plus_one});
+    const VocMetrics metrics = voc_metrics(truth, detections, voc);
     print_report(metrics);
     json = json_text(metrics);
   }
@@ -144,9 +162,24 @@ void add_evaluate_command(Command& program) {
       .choice("--metric", request->metric, {"coco", "voc", "voc07"},
               "coco (12 numbers), voc (area under the curve, 2010 and later) or voc07 (11 points)")
       .type("NAME");
-  command.number("--iou", request->iou, "voc only: overlap that a match must exceed, 0 to 1")
-      .range(0.0, 1.0)
-      .limits_in_words();
+  command
+      .text("--iou", request->coco.iou,
+            "coco: overlaps that matches must reach, FIRST:LAST:STEP or a list (default 0.5:0.95:0.05); voc: one that\n"
+            "they must exceed (default 0.5)")
+      .type("IOU");
+  command
+      .text(
+          "--max-detections", request->coco.max_detections,
+          "coco only: detections that count per picture and category, ascending (default 1,10,100); AP takes the last")
+      .type("N,...");
+  command
+      .text("--areas", request->coco.areas,
+            "coco only: sizes of objects, NAME:LOW:HIGH with sides of squares in pixels (default\n"
+            "small:0:32,medium:32:96,large:96:), or the sides between them (16,32,96)")
+      .type("AREA,...");
+  command.text("--categories", request->categories, "Only these: names, or ids").type("NAME,...");
+  command.flag("--renumber", request->renumber,
+               "coco only: number the annotations from 1; one with id 0 is never found otherwise, as in pycocotools");
   command.flag("--plus-one", request->plus_one,
                "voc only: boxes end with the last pixel inside, so widths and heights count one more");
   command.flag("--errors", request->errors, "coco only: what kinds of error there are and how much AP each costs");
@@ -158,6 +191,10 @@ void add_evaluate_command(Command& program) {
       .type("N");
   command.number("--seed", request->seed, "Of the resamples: the same seed gives the same intervals");
   command.text("--json", request->json, "Write the numbers to this file").type("OUT");
+  command
+      .text("--arrays", request->arrays,
+            "coco only: write precision, recall and scores of every cell to this file (safetensors)")
+      .type("OUT");
   command.text("--csv", request->csv, "coco only: write tables and precision-recall curves into this folder")
       .type("DIR");
   command.number("--score", request->score,

@@ -21,20 +21,24 @@ struct Event {
 
 /// The matches of a category in the form in which they are summed over and over.
 struct CategoryEvents {
-  std::vector<std::int32_t> images;  // of the detections, best first
-  std::array<std::vector<Event>, kThresholds> events;
+  std::vector<std::int32_t> images;        // of the detections, best first
+  std::vector<std::vector<Event>> events;  // by threshold
   std::vector<CategoryMatches::Objects> objects;
 };
 
 std::vector<CategoryEvents> collect_events(const CocoMatches& matches) {
   std::vector<CategoryEvents> categories(matches.categories.size());
+  const int thresholds = static_cast<int>(matches.settings.thresholds.size());
   for (std::size_t k = 0; k < categories.size(); ++k) {
-    for (const Outcome& outcome : matches.categories[k].outcomes) {
-      const auto position = static_cast<std::int32_t>(categories[k].images.size());
-      categories[k].images.push_back(outcome.image);
-      for (int t = 0; t < kThresholds; ++t) {
-        const bool hit = outcome.hit(kAll, t);
-        if (hit || outcome.ignored(kAll, t)) categories[k].events[t].push_back({position, outcome.image, hit});
+    categories[k].events.resize(thresholds);
+    for (std::size_t i = 0; i < matches.categories[k].outcomes.size(); ++i) {
+      const std::int32_t image = matches.categories[k].outcomes[i].image;
+      const Verdict& verdict = matches.categories[k].verdict(i, kAll);
+      categories[k].images.push_back(image);
+      for (int t = 0; t < thresholds; ++t) {
+        if (verdict.hit(t) || verdict.is_ignored(t)) {
+          categories[k].events[t].push_back({static_cast<std::int32_t>(i), image, verdict.hit(t)});
+        }
       }
     }
     categories[k].objects = matches.categories[k].objects;
@@ -45,33 +49,34 @@ std::vector<CategoryEvents> collect_events(const CocoMatches& matches) {
 /// Evaluates samples of one set of matches; one per thread, for its work space.
 class SampleEvaluator {
  public:
-  explicit SampleEvaluator(const std::vector<CategoryEvents>& categories) : categories_(categories) {}
+  SampleEvaluator(const std::vector<CategoryEvents>& categories, const CocoSettings& settings)
+      : categories_(categories), at50_(settings.threshold(0.5)), at75_(settings.threshold(0.75)) {}
 
   SampleMetrics evaluate(std::span<const int> copies) {
     SampleMetrics metrics{};
-    std::array<std::vector<double>, 4> values;  // AP, AP50, AP75, AR100 of the categories with objects
+    std::array<std::vector<double>, 4> values;  // AP, AP50, AP75, AR of the categories with objects
     for (const CategoryEvents& category : categories_) {
       std::int64_t objects = 0;
-      for (const auto& [image, count] : category.objects) objects += std::int64_t{copies[image]} * count[kAll];
+      for (const auto& [image, count] : category.objects) objects += std::int64_t{copies[image]} * count;
       metrics.category_ap.push_back(-1);
       if (objects == 0) continue;
       count_detections(category, copies);
-      std::array<double, kThresholds> precision, recall;
-      for (int t = 0; t < kThresholds; ++t) {
+      std::vector<double> precision(category.events.size()), recall(category.events.size());
+      for (std::size_t t = 0; t < category.events.size(); ++t) {
         trace_curve(category.events[t], copies);
         recall[t] = corners_.empty() ? 0 : static_cast<double>(corners_.back().hits) / static_cast<double>(objects);
         precision[t] = mean(precision_at_recalls(corners_, objects));
       }
       metrics.category_ap.back() = mean(precision);
       values[0].push_back(metrics.category_ap.back());
-      values[1].push_back(precision[kAt50]);
-      values[2].push_back(precision[kAt75]);
+      if (at50_ >= 0) values[1].push_back(precision[at50_]);
+      if (at75_ >= 0) values[2].push_back(precision[at75_]);
       values[3].push_back(mean(recall));
     }
     metrics.ap = mean(values[0]);
     metrics.ap50 = mean(values[1]);
     metrics.ap75 = mean(values[2]);
-    metrics.ar100 = mean(values[3]);
+    metrics.ar = mean(values[3]);
     return metrics;
   }
 
@@ -100,6 +105,7 @@ class SampleEvaluator {
   }
 
   const std::vector<CategoryEvents>& categories_;
+  const int at50_, at75_;  // thresholds; -1: none
   std::vector<std::int64_t> counted_;
   std::vector<CurveCorner> corners_;
 };
@@ -137,7 +143,7 @@ SampleMetrics metrics_of_sample(const CocoMatches& matches, std::span<const int>
   DIOPTER_CHECK(copies.size() == matches.images.size(), "metrics_of_sample: ", copies.size(), " numbers of copies for ",
                 matches.images.size(), " images");
   const std::vector<CategoryEvents> categories = collect_events(matches);
-  return SampleEvaluator(categories).evaluate(copies);
+  return SampleEvaluator(categories, matches.settings).evaluate(copies);
 }
 
 BootstrapIntervals bootstrap_intervals(const CocoMatches& matches, const BootstrapOptions& options,
@@ -152,7 +158,7 @@ BootstrapIntervals bootstrap_intervals(const CocoMatches& matches, const Bootstr
   for (std::int64_t first = 0; first < options.resamples; first += kBlock) {
     const std::int64_t count = std::min(kBlock, options.resamples - first);
     parallel_for(count, kPiece, [&](std::int64_t begin, std::int64_t end) {
-      SampleEvaluator evaluator(categories);
+      SampleEvaluator evaluator(categories, matches.settings);
       for (std::int64_t i = first + begin; i < first + end; ++i) {
         samples[i] = evaluator.evaluate(draw_images(matches.images.size(), options.seed, i));
       }
@@ -164,7 +170,7 @@ BootstrapIntervals bootstrap_intervals(const CocoMatches& matches, const Bootstr
   intervals.ap = interval(samples, options.confidence, [](const SampleMetrics& s) { return s.ap; });
   intervals.ap50 = interval(samples, options.confidence, [](const SampleMetrics& s) { return s.ap50; });
   intervals.ap75 = interval(samples, options.confidence, [](const SampleMetrics& s) { return s.ap75; });
-  intervals.ar100 = interval(samples, options.confidence, [](const SampleMetrics& s) { return s.ar100; });
+  intervals.ar = interval(samples, options.confidence, [](const SampleMetrics& s) { return s.ar; });
   for (std::size_t k = 0; k < categories.size(); ++k) {
     intervals.category_ap.push_back(
         interval(samples, options.confidence, [k](const SampleMetrics& s) { return s.category_ap[k]; }));

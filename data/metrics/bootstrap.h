@@ -13,9 +13,10 @@
 
 namespace diopter {
 
-/// Numbers of a resampled data set; -1 where there are no objects.
+/// Numbers of a resampled data set; -1 where there are no objects or no such IoU threshold. AR with the largest number
+/// of detections.
 struct SampleMetrics {
-  double ap, ap50, ap75, ar100;
+  double ap, ap50, ap75, ar;
   std::vector<double> category_ap;  // as in Dataset::categories
 };
 
@@ -32,7 +33,7 @@ struct BootstrapOptions {
 /// Where the middle `confidence` of the resamples lie, interpolated linearly between the two nearest; -1, -1 when the
 /// number never existed. Resamples without objects do not count.
 struct BootstrapIntervals {
-  Interval ap, ap50, ap75, ar100;
+  Interval ap, ap50, ap75, ar;
   std::vector<Interval> category_ap;
 };
 

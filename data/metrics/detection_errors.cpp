@@ -4,6 +4,7 @@
 #include <iterator>
 #include <span>
 
+#include "kernels/base/check.h"
 #include "kernels/base/parallel.h"
 
 namespace diopter {
@@ -32,7 +33,13 @@ struct LostObject {
   bool missed;  // nobody claims it
 };
 
-bool is_hit(const Outcome& outcome) { return outcome.truth >= 0 && !outcome.ignored(kAll, kAt50); }
+/// What became of a detection at IoU .5.
+enum class Fate { hit, ignored, false_positive };
+
+Fate fate(const CategoryMatches& matches, std::size_t outcome, int at50) {
+  if (matches.verdict(outcome, kAll).is_ignored(at50)) return Fate::ignored;
+  return matches.outcomes[outcome].truth >= 0 ? Fate::hit : Fate::false_positive;
+}
 
 /// Judges the false positives of one image and resolves who gets which object.
 class ImageErrors {
@@ -114,19 +121,20 @@ Errors find_errors(const Dataset& truth, const std::vector<Detection>& detection
   Errors errors{.false_positives = std::vector<std::vector<FalsePositive>>(images),
                 .lost = std::vector<std::vector<LostObject>>(images)};
   std::vector<std::vector<int>> matched(images);
+  const int at50 = matches.settings.threshold(0.5);
   for (std::size_t k = 0; k < matches.categories.size(); ++k) {
-    int order = 0;
-    for (const Outcome& outcome : matches.categories[k].outcomes) {
-      if (is_hit(outcome)) {
+    for (std::size_t i = 0; i < matches.categories[k].outcomes.size(); ++i) {
+      const Outcome& outcome = matches.categories[k].outcomes[i];
+      const Fate outcome_fate = fate(matches.categories[k], i, at50);
+      if (outcome_fate == Fate::hit) {
         matched[outcome.image].push_back(outcome.truth);
-      } else if (!outcome.ignored(kAll, kAt50)) {
+      } else if (outcome_fate == Fate::false_positive) {
         errors.false_positives[outcome.image].push_back({.score = outcome.score,
                                                          .image = outcome.image,
                                                          .detection = outcome.detection,
                                                          .category = static_cast<int>(k),
-                                                         .order = order});
+                                                         .order = static_cast<int>(i)});
       }
-      ++order;
     }
   }
   constexpr std::int64_t kPiece = 64;
@@ -186,11 +194,11 @@ std::vector<CategoryErrors> by_category(const Dataset& truth, const CocoMatches&
 }
 
 /// The detections that count after all errors of `kind` are repaired; kErrorKinds: as they are.
-std::vector<Point> repaired_points(const CategoryMatches& matches, const CategoryErrors& errors, int kind) {
+std::vector<Point> repaired_points(const CategoryMatches& matches, const CategoryErrors& errors, int kind, int at50) {
   std::vector<Point> points;
   for (std::size_t i = 0; i < matches.outcomes.size(); ++i) {
     const Outcome& outcome = matches.outcomes[i];
-    if (outcome.ignored(kAll, kAt50)) continue;
+    if (matches.verdict(i, kAll).is_ignored(at50)) continue;
     const FalsePositive* error = errors.of_outcome[i];
     if (!error || error->kind != kind) {
       points.push_back({outcome.score, error == nullptr});
@@ -211,17 +219,17 @@ struct Repaired {
   double without_false_positives = -1, without_false_negatives = -1;
 };
 
-Repaired repair(const CategoryMatches& matches, const CategoryErrors& errors) {
+Repaired repair(const CategoryMatches& matches, const CategoryErrors& errors, int at50) {
   Repaired result;
   result.without.fill(-1);
   const std::int64_t objects = matches.total[kAll];
   if (objects == 0) return result;
-  const std::vector<Point> points = repaired_points(matches, errors, kErrorKinds);
+  const std::vector<Point> points = repaired_points(matches, errors, kErrorKinds, at50);
   std::vector<Point> hits;
   std::copy_if(points.begin(), points.end(), std::back_inserter(hits), [](const Point& point) { return point.hit; });
   result.ap50 = average_precision(points, objects);
   for (int kind = 0; kind < kMissed; ++kind) {
-    result.without[kind] = average_precision(repaired_points(matches, errors, kind), objects);
+    result.without[kind] = average_precision(repaired_points(matches, errors, kind, at50), objects);
   }
   result.without[kMissed] = average_precision(points, objects - errors.missed);
   result.without_false_positives = average_precision(hits, objects);
@@ -284,11 +292,13 @@ ErrorBreakdown sum_up(const std::vector<Repaired>& categories, const std::vector
 
 DetectionErrors detection_errors(const Dataset& truth, const std::vector<Detection>& detections,
                                  const CocoMatches& matches) {
+  const int at50 = matches.settings.threshold(0.5);
+  DIOPTER_CHECK(at50 >= 0, "the breakdown of errors needs 0.5 among the IoU thresholds");
   const Errors errors = find_errors(truth, detections, matches);
   const std::vector<CategoryErrors> categories = by_category(truth, matches, errors);
   std::vector<Repaired> repaired(categories.size());
   parallel_for(static_cast<std::int64_t>(categories.size()), 1, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t k = begin; k < end; ++k) repaired[k] = repair(matches.categories[k], categories[k]);
+    for (std::int64_t k = begin; k < end; ++k) repaired[k] = repair(matches.categories[k], categories[k], at50);
   });
   DetectionErrors result;
   for (std::size_t k = 0; k < categories.size(); ++k) {

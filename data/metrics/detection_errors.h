@@ -53,7 +53,8 @@ struct DetectionErrors {
   std::vector<ErrorBreakdown> per_category;  // as in Dataset::categories
 };
 
-/// `matches` are those of `detections` with `truth`. Parallel over images and over categories.
+/// `matches` are those of `detections` with `truth`. Parallel over images and over categories. Throws Error when .5 is
+/// not among their IoU thresholds.
 DetectionErrors detection_errors(const Dataset& truth, const std::vector<Detection>& detections,
                                  const CocoMatches& matches);
 

@@ -55,7 +55,7 @@ class Ids {
   StatedId read_new(const JsonRecord& record, std::string_view field) {
     const std::optional<StatedId> stated = read(record, field);
     const StatedId id = stated ? *stated : of_number(record.integer(field));
-    if (!(id.text ? seen_texts_ : seen_numbers_).insert(id.number).second) {
+    if (!(id.text ? seen_texts_ : seen_numbers_).insert(id.number)) {
       record.reject(field, (id.text ? record.text(field) : std::to_string(id.number)) + " appears twice");
     }
     return id;
@@ -231,7 +231,7 @@ void place_annotations(CocoFile& read, ReadLog& findings) {
       continue;
     }
     if (!p.has_id) findings.add(oddity::kNoId, annotation_place(p.position));
-    if (!ids.insert(annotation.id).second) findings.add(oddity::kRepeatedId, annotation_place(p.position));
+    if (!ids.insert(annotation.id)) findings.add(oddity::kRepeatedId, annotation_place(p.position));
     if (annotation.area < 0) findings.add(oddity::kNegativeArea, annotation_place(p.position));
     dataset.images[image].annotations.push_back(annotation);
   }

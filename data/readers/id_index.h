@@ -1,10 +1,10 @@
 // Index of records by their ids.
 #pragma once
 
+#include <algorithm>
+#include <bit>
 #include <cstdint>
 #include <random>
-#include <unordered_map>
-#include <unordered_set>
 #include <vector>
 
 namespace diopter {
@@ -20,8 +20,62 @@ struct IdHash {
   }
 };
 
-using IdIndex = std::unordered_map<std::int64_t, int, IdHash>;
-using IdSet = std::unordered_set<std::int64_t, IdHash>;
+/// Id -> a number that is not negative. Open addressing: a look-up touches one or two lines of memory.
+class IdIndex {
+ public:
+  void reserve(std::size_t ids) {
+    if (2 * ids > slots_.size()) rehash(2 * ids);
+  }
+
+  /// Nothing happens, and false is returned, where the id has a number.
+  bool emplace(std::int64_t id, int number) {
+    reserve(size_ + 1);
+    Slot& slot = slots_[place(id)];
+    if (slot.number >= 0) return false;
+    slot = {id, number};
+    ++size_;
+    return true;
+  }
+
+  /// -1 where the id has none.
+  int find(std::int64_t id) const { return slots_.empty() ? -1 : slots_[place(id)].number; }
+
+  std::size_t size() const { return size_; }
+
+ private:
+  struct Slot {
+    std::int64_t id = 0;
+    int number = -1;
+  };
+
+  /// The id's slot, or the free one that it would get.
+  std::size_t place(std::int64_t id) const {
+    std::size_t i = IdHash()(id) & (slots_.size() - 1);
+    while (slots_[i].number >= 0 && slots_[i].id != id) i = (i + 1) & (slots_.size() - 1);
+    return i;
+  }
+
+  void rehash(std::size_t least) {
+    std::vector<Slot> old(std::bit_ceil(std::max<std::size_t>(least, 16)));
+    old.swap(slots_);
+    for (const Slot& slot : old) {
+      if (slot.number >= 0) slots_[place(slot.id)] = slot;
+    }
+  }
+
+  std::vector<Slot> slots_;  // a power of two, at least half of them free
+  std::size_t size_ = 0;
+};
+
+class IdSet {
+ public:
+  void reserve(std::size_t ids) { index_.reserve(ids); }
+  /// Whether it is new.
+  bool insert(std::int64_t id) { return index_.emplace(id, 0); }
+
+ private:
+  IdIndex index_;
+};
 
 /// Id -> position in `records` (anything with a member `id`); of repeated ids the first counts.
 template <class Record>
@@ -34,9 +88,6 @@ IdIndex index_by_id(const std::vector<Record>& records) {
 }
 
 /// Position of `id`, or -1.
-inline int find_id(const IdIndex& index, std::int64_t id) {
-  const auto found = index.find(id);
-  return found == index.end() ? -1 : found->second;
-}
+inline int find_id(const IdIndex& index, std::int64_t id) { return index.find(id); }
 
 }  // namespace diopter

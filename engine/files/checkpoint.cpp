@@ -7,6 +7,7 @@
 #include <sstream>
 #include <string_view>
 
+#include "engine/files/safetensors.h"
 #include "engine/files/stored_type.h"
 #include "kernels/base/files.h"
 #include "kernels/base/json.h"
@@ -155,27 +156,14 @@ Checkpoint load_checkpoint(const std::string& file) {
 }
 
 void save_checkpoint(const std::string& file, const Checkpoint& checkpoint) {
-  nlohmann::ordered_json header = nlohmann::ordered_json::object();
-  if (!checkpoint.metadata.empty()) header["__metadata__"] = checkpoint.metadata;
-  std::size_t offset = 0;
-  for (const auto& [name, tensor] : checkpoint.tensors) {
-    std::vector<std::int64_t> sizes;
-    for (int i = 0; i < tensor.shape().rank(); ++i) sizes.push_back(tensor.shape()[i]);
-    header[name] = {
-        {"dtype", stored_name(tensor.dtype())}, {"shape", sizes}, {"data_offsets", {offset, offset + tensor.bytes()}}};
-    offset += tensor.bytes();
-  }
-  // Bytes that are no UTF-8, in the names of classes for instance, must not cost a trained model: they are replaced.
-  std::string text = json_text(header);
-  text.append((8 - text.size() % 8) % 8, ' ');
-  const std::uint64_t size = text.size();
-
-  std::vector<std::string_view> parts{{reinterpret_cast<const char*>(&size), 8}, text};
+  std::vector<StoredArray> arrays;
   for (const auto& [name, tensor] : checkpoint.tensors) {
     DIOPTER_CHECK(tensor.device() == Device::cpu, "tensor ", name, " of a checkpoint must be on the host");
-    parts.emplace_back(static_cast<const char*>(tensor.raw()), tensor.bytes());
+    StoredArray array{name, stored_name(tensor.dtype()), {}, {static_cast<const char*>(tensor.raw()), tensor.bytes()}};
+    for (int i = 0; i < tensor.shape().rank(); ++i) array.sizes.push_back(tensor.shape()[i]);
+    arrays.push_back(array);
   }
-  write_file_atomically(file, parts);
+  write_safetensors(file, arrays, checkpoint.metadata);
 }
 
 void put_tensors(Checkpoint& checkpoint, const std::string& prefix, const std::vector<NamedBuffer>& tensors) {

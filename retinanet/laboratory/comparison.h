@@ -24,7 +24,7 @@ struct Difference {
 };
 
 /// The numbers that tables of a study show: AP, which decides, AP50 and AP75.
-inline constexpr std::span<const CocoColumn, 3> kShownNumbers(kCocoColumns, 3);
+inline constexpr std::span<const CocoNumber, 3> kShownNumbers(kCocoNumbers, 3);
 
 struct Score {
   int contestant, configuration;                             // indices; the configuration is the chosen one

@@ -128,7 +128,7 @@ TextTable run_table(const Protocol& p, const RunResults& results) {
     const RunResult& result = results.at(run.name);
     std::vector<std::string>& row = table.rows.emplace_back();
     row = {run.name, lr_text(p.contestants[run.contestant].configurations[run.configuration].lr)};
-    for (const CocoColumn& number : kShownNumbers) row.push_back(formatted("%.1f", 100 * result.stats.*number.value));
+    for (const CocoNumber& number : kShownNumbers) row.push_back(formatted("%.1f", 100 * result.stats.*number.value));
     row.push_back(formatted("%.0f", result.seconds));
     row.push_back(result.diverged ? "diverged at iteration " + std::to_string(result.iteration) : "");
   }

@@ -94,7 +94,7 @@ RunResults Study::results() const {
 void Study::write_results(const RunResults& results) const {
   std::vector<std::string> columns = {"run", "protocol", "phase",    "contestant", "settings",
                                       "lr",  "seed",     "diverged", "iterations"};
-  for (const CocoColumn& column : kCocoColumns) columns.emplace_back(column.name);
+  for (const CocoNumber& column : kCocoNumbers) columns.emplace_back(column.name);
   columns.emplace_back("seconds");
   CsvText csv(columns);
   for (const PlannedRun& run : known_runs(protocol_, results)) {

@@ -155,7 +155,7 @@ Html class_section(const RunEvaluation& evaluation) {
     for (const double value : list_of(c.stats)) row.push_back(text(percent(value)));
   }
   std::vector<std::string> columns = {"class", "objects"};
-  for (const CocoColumn& column : kCocoColumns) columns.emplace_back(column.name);
+  for (const CocoNumber& column : kCocoNumbers) columns.emplace_back(column.name);
   return section("Classes", table("AP by class", columns, rows));
 }
 

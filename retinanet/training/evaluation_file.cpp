@@ -35,7 +35,7 @@ RunEvaluation run_evaluation(std::int64_t iteration, const CocoMatches& matches,
     const CategoryMetrics& m = metrics.per_category[k];
     const CategoryMatches& found = matches.categories[k];
     RunEvaluation::Category category{m.name, m.objects, m.stats, {}};
-    if (m.objects > 0) category.curves = curves_of(curves.emplace_back(category_curves(found)));
+    if (m.objects > 0) category.curves = curves_of(curves.emplace_back(category_curves(found, matches.settings)));
     evaluation.categories.push_back(category);
     for (int area = 0; area < kAreas; ++area) evaluation.objects[area] += found.total[area];
   }
@@ -49,7 +49,7 @@ void write_evaluation(const std::string& folder, const RunEvaluation& e) {
   Json categories = Json::array();
   for (const RunEvaluation::Category& c : e.categories) {
     Json& category = categories.emplace_back(Json{{"name", c.name}, {"objects", c.objects}});
-    for (const CocoColumn& column : kCocoColumns) category[column.name] = c.stats.*column.value;
+    for (const CocoNumber& column : kCocoNumbers) category[column.name] = c.stats.*column.value;
     category["precision"] = json_of(c.curves);
   }
   const Json json{{"iteration", e.iteration},
@@ -72,7 +72,7 @@ std::optional<RunEvaluation> read_evaluation(const std::string& folder) {
       RunEvaluation::Category& category = e.categories.emplace_back(
           RunEvaluation::Category{c.at("name"), c.at("objects"), {}, curves_of(c.at("precision"))});
       // A file from before a number existed does not have it.
-      for (const CocoColumn& column : kCocoColumns) category.stats.*column.value = c.value(column.name, -1.0);
+      for (const CocoNumber& column : kCocoNumbers) category.stats.*column.value = c.value(column.name, -1.0);
     }
     return e;
   } catch (const nlohmann::json::exception&) {

@@ -108,7 +108,7 @@ std::string metrics_file(const std::string& folder) { return folder + "/metrics.
 std::vector<std::string> metrics_columns() {
   Fields columns = {kIteration};
   for (const StepColumn& column : kStepColumns) columns.emplace_back(column.name);
-  for (const CocoColumn& column : kCocoColumns) columns.emplace_back(column.name);
+  for (const CocoNumber& column : kCocoNumbers) columns.emplace_back(column.name);
   for (const char* quantity : {"loss", "gradient"}) {
     for (std::size_t i = 0; i < kHardest.size(); ++i) columns.push_back(hardest_column(quantity, i));
   }
@@ -127,7 +127,7 @@ void append_step(const std::string& folder, const StepReport& step) {
 
 void append_evaluation(const std::string& folder, std::int64_t iteration, const CocoMetrics& metrics) {
   std::map<std::string, std::string> fields = {{kIteration, std::to_string(iteration)}};
-  for (const CocoColumn& column : kCocoColumns) fields[column.name] = digits(metrics.stats.*column.value);
+  for (const CocoNumber& column : kCocoNumbers) fields[column.name] = digits(metrics.stats.*column.value);
   append(folder, fields);
 }
 
@@ -138,7 +138,7 @@ void rewind_metrics(const std::string& folder, std::int64_t iteration, bool eval
   CsvText kept;
   Fields all = for_each_line(file, [&](Fields fields, const Fields& columns, std::size_t number) {
     const double at = number_in(fields, columns, 0, file, number);
-    const auto ap = std::find(columns.begin(), columns.end(), kCocoColumns[0].name) - columns.begin();
+    const auto ap = std::find(columns.begin(), columns.end(), kCocoNumbers[0].name) - columns.begin();
     const bool evaluation = ap < std::ssize(columns) && !fields[static_cast<std::size_t>(ap)].empty();
     if (at > last || (at == last && evaluation && evaluated_again)) return;
     for (const std::string& column : metrics_columns()) {

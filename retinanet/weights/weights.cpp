@@ -288,9 +288,15 @@ std::string start_from(const RetinaNet& model, const std::string& file, const st
   return join(load_into(model, read_weights(file), classes), "; ");
 }
 
-LoadedModel load_model(const std::string& name, Device device) {
-  const Weights weights = read_weights(name);
+LoadedModel load_model(const std::string& name, Device device, const Settings& settings) {
+  Weights weights = read_weights(name);
   const std::string& file = weights.checkpoint.file;
+  for (const Setting& setting : settings) {
+    DIOPTER_CHECK(setting.key.starts_with("detect."), setting.where,
+                  ": a trained model takes keys of detect.* only; others need training");
+  }
+  apply_settings(weights.state.config, settings);
+  if (!settings.empty()) check_config(weights.state.config);
   DIOPTER_CHECK(!weights.backbone_only, file,
                 ": holds a backbone only, which can be a start (model.weights) but cannot detect");
   LoadedModel loaded{model_of(weights), weights.state.classes, weights.state.category_ids};

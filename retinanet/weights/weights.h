@@ -8,6 +8,7 @@
 
 #include "data/dataset.h"
 #include "engine/files/checkpoint.h"
+#include "retinanet/config/setting.h"
 #include "retinanet/network/retinanet.h"
 #include "retinanet/weights/run_state.h"
 
@@ -57,7 +58,8 @@ struct LoadedModel {
 /// Loads a checkpoint of a detector, of any kind that read_weights knows; the moving average of the weights is taken
 /// where there is one. It detects in its configuration's detect.precision. Throws Error when the file is no such
 /// checkpoint, naming the first tensors that differ, when its settings describe a larger network than its tensors, and
-/// when a tensor has values that are not finite, naming it.
-LoadedModel load_model(const std::string& name, Device device = Device::cpu);
+/// when a tensor has values that are not finite, naming it. `settings` override keys detect.* of the configuration;
+/// Error for other keys.
+LoadedModel load_model(const std::string& name, Device device = Device::cpu, const Settings& settings = {});
 
 }  // namespace diopter

@@ -265,3 +265,90 @@ TEST_CASE("evaluate agrees with pycocotools on every case") {
   }
   REQUIRE(cases > 20);
 }
+
+TEST_CASE("evaluate takes other thresholds, areas and numbers of detections, and says so") {
+  const Files files;
+  const Outcome outcome =
+      files.evaluate("--max-detections 1,300 --areas tiny:0:35,rest:35: --iou 0.3:0.7:0.2 --arrays '" +
+                     (files.folder / "cells.safetensors") + "'");
+  INFO(outcome.err);
+  REQUIRE(outcome.exit_code == 0);
+  REQUIRE(contains(outcome.out, "IoU thresholds: 0.3, 0.5, 0.7\n"));
+  REQUIRE(contains(outcome.out, "areas: tiny 0^2 to 35^2, rest 35^2 to any\n"));
+  REQUIRE(contains(outcome.out, "IoU=0.30:0.70 | area=  rest | maxDets=300 ] = 1.000\n"));
+  const json result = parse_json(read_bytes(files.out));
+  const json columns = {"AP", "AP50", "AP_tiny", "AP_rest", "AR1", "AR300", "AR_tiny", "AR_rest"};
+  REQUIRE(result.at("columns") == columns);
+  const double half = 51.0 / 101.0;
+  require_equal(result.at("stats"), {half, half, 0, 1, 0.5, 0.5, 0, 1}, "stats");
+  REQUIRE(result.at("settings").at("max_detections") == json({1, 300}));
+  REQUIRE(result.at("settings").at("areas").at("rest") == json({1225.0, 1e10}));
+  REQUIRE(result.at("per_category").at("3").at("recall300_per_iou").size() == 3);
+  const std::string cells = read_bytes(files.folder / "cells.safetensors");
+  const json header = parse_json(cells.substr(8, cells.find('\0', 8) - 8).substr(0, cells.rfind("}}") - 6));
+  REQUIRE(header.at("precision").at("dtype") == "F64");
+  REQUIRE(header.at("precision").at("shape") == json({3, 101, 2, 3, 2}));
+  REQUIRE(header.at("recall").at("shape") == json({3, 2, 3, 2}));
+  REQUIRE(header.at("category_ids").at("shape") == json({2}));
+  REQUIRE(header.at("__metadata__").at("areas") == R"(["all","tiny","rest"])");
+
+  REQUIRE(
+      contains(files.evaluate("--areas 16,32").out, "areas: 0-16 0^2 to 16^2, 16-32 16^2 to 32^2, 32- 32^2 to any"));
+  const std::string tables = files.folder / "tables";
+  REQUIRE(files.evaluate("--iou 0.6,0.75 --bootstrap 5 --csv '" + tables + "'").exit_code == 0);
+  REQUIRE_FALSE(std::filesystem::exists(tables + "/errors.csv"));  // it is about IoU .5
+  REQUIRE(parse_json(read_bytes(files.out)).at("intervals").size() == 3);
+}
+
+TEST_CASE("evaluate takes some of the categories") {
+  const Files files;
+  const Outcome outcome = files.evaluate("--categories dog");
+  INFO(outcome.err);
+  REQUIRE(outcome.exit_code == 0);
+  REQUIRE(contains(outcome.out, "categories: dog only"));
+  REQUIRE(outcome.err.empty());  // the cats are no strangers
+  json result = parse_json(read_bytes(files.out));
+  REQUIRE(result.at("per_category").size() == 1);
+  REQUIRE(result.at("settings").at("categories") == json({9}));
+  REQUIRE(files.evaluate("--categories 3").exit_code == 0);
+  result = parse_json(read_bytes(files.out));
+  REQUIRE(result.at("per_category").at("3").at("objects") == 2);
+  require_equal(result.at("stats").at(0), 51.0 / 101.0, "AP");
+  require_refused(files.evaluate("--categories cat,bird"),
+                  "--categories: 'bird' is neither name nor id of a category; there are 'cat', 'dog'");
+}
+
+TEST_CASE("evaluate numbers annotations anew: one with id 0 is found") {
+  const Files files;
+  std::string truth = kTruth;
+  truth.replace(truth.find("\"id\": 1,"), 8, "\"id\": 0,");
+  write_bytes(files.truth, truth);
+  const Outcome plain = files.evaluate();
+  REQUIRE(contains(plain.err, "evaluate --renumber"));
+  require_equal(parse_json(read_bytes(files.out)).at("stats").at(0), 0, "AP");
+  const Outcome renumbered = files.evaluate("--renumber");
+  REQUIRE(renumbered.err.empty());
+  REQUIRE(contains(renumbered.out, "annotations: numbered from 1"));
+  const json result = parse_json(read_bytes(files.out));
+  require_equal(result.at("stats").at(0), 51.0 / 101.0, "AP");
+  REQUIRE(result.at("settings").at("renumbered") == true);
+}
+
+TEST_CASE("evaluate refuses settings that it cannot use") {
+  const Files files;
+  for (const std::string option :
+       {"--iou x", "--iou 0.5:0.9", "--iou 0.9,0.5", "--iou 0.5,1.5", "--iou 0.5:0.9:0.001", "--max-detections 10,1",
+        "--max-detections 0", "--max-detections 1.5", "--areas small:0", "--areas small:32:16", "--areas all:0:32",
+        "--areas 'a:0:1,a:1:2'", "--areas 32,16", "--areas :0:3"}) {
+    require_refused(files.evaluate(option), option.substr(0, option.find(' ')));
+  }
+  require_refused(files.evaluate("--errors --iou 0.6"), "--errors needs 0.5");
+  require_refused(files.evaluate("--set detect.max_detections=5"), "--set needs --checkpoint");
+  for (const std::string option : {"--areas 16", "--max-detections 5", "--arrays x", "--renumber"}) {
+    require_refused(files.evaluate("--metric voc " + option),
+                    option.substr(0, option.find(' ')) + " needs --metric coco, not voc");
+  }
+  require_refused(files.evaluate("--metric voc --iou 0.5,0.6"), "--iou");
+  require_refused(files.evaluate("--metric voc --iou 1.5"), "--iou");
+  REQUIRE(files.evaluate("--metric voc --iou 0.9").exit_code == 0);
+}

@@ -19,6 +19,8 @@ Option add_model_option(Command& command, ModelRequest& request, const std::stri
 void add_model_device_options(Command& command, ModelRequest& request) {
   add_device_option(command, request.device);
   add_precision_option(command, request.precision);
+  command.repeated("--set", request.settings, "Overrides a key detect.* of the model, may be repeated")
+      .type("KEY=VALUE");
 }
 
 LoadedModel open_model(const ModelRequest& request) {
@@ -27,7 +29,7 @@ LoadedModel open_model(const ModelRequest& request) {
     std::fprintf(stderr, "diopter: %s has no best weights (they need a validation set); the last ones are used\n",
                  printable(request.checkpoint).c_str());
   }
-  LoadedModel loaded = load_model(file, device_from_name(request.device));
+  LoadedModel loaded = load_model(file, device_from_name(request.device), parse_settings(request.settings));
   if (!request.precision.empty()) loaded.model->set_precision(value_of(kPrecisions, request.precision, "--precision"));
   return loaded;
 }

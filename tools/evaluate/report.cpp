@@ -1,6 +1,9 @@
 #include "tools/evaluate/report.h"
 
+#include <array>
+#include <cmath>
 #include <cstdio>
+#include <span>
 #include <vector>
 
 #include "kernels/base/json.h"
@@ -46,12 +49,46 @@ void print_errors(const CocoMetrics& metrics, const DetectionErrors& errors) {
   }
 }
 
-void print_intervals(const BootstrapIntervals& intervals) {
+void print_intervals(const CocoReport& report) {
   std::printf("\nintervals of the bootstrap over images\n");
-  const auto line = [](const char* name, const Interval& i) {
-    std::printf(i.low < 0 ? "%-24s      -\n" : "%-24s %6.4f to %6.4f\n", name, i.low, i.high);
-  };
-  for (const IntervalColumn& column : kIntervalColumns) line(column.name, intervals.*column.interval);
+  for (const std::size_t column : shown_columns(report)) {
+    const Interval interval = interval_of(report, column);
+    std::printf(interval.low < 0 ? "%-24s      -\n" : "%-24s %6.4f to %6.4f\n",
+                report.metrics.columns[column].name.c_str(), interval.low, interval.high);
+  }
+}
+
+/// What differs from COCO's settings.
+void print_settings(const CocoReport& report) {
+  const CocoSettings& settings = report.matches.settings;
+  const CocoSettings usual;
+  if (settings.thresholds != usual.thresholds) {
+    std::printf("IoU thresholds: %s\n", join(settings.thresholds, ", ", [](double t) { return shortest(t); }).c_str());
+  }
+  if (settings.areas != usual.areas) {
+    const auto text = [](const AreaRange& area) {
+      const std::string end = area.high < kLargestArea ? shortest(std::sqrt(area.high)) + "^2" : "";
+      return printable(area.name) + " " + shortest(std::sqrt(area.low)) + "^2 to " + (end.empty() ? "any" : end);
+    };
+    std::printf("areas: %s\n", join(std::span(settings.areas).subspan(1), ", ", text).c_str());
+  }
+  if (report.categories_chosen) {
+    const auto name = [](const CategoryMetrics& category) { return printable(category.name); };
+    std::printf("categories: %s only\n", join(report.metrics.per_category, ", ", name).c_str());
+  }
+  if (report.renumbered) std::printf("annotations: numbered from 1\n");
+}
+
+Json settings_json(const CocoReport& report) {
+  const CocoSettings& settings = report.matches.settings;
+  Json areas = Json::object();
+  for (const AreaRange& area : settings.areas) areas[area.name] = {area.low, area.high};
+  Json json = {{"iou", settings.thresholds}, {"areas", areas}, {"max_detections", settings.max_detections}};
+  if (report.categories_chosen) {
+    for (const CategoryMetrics& category : report.metrics.per_category) json["categories"].push_back(category.id);
+  }
+  if (report.renumbered) json["renumbered"] = true;
+  return json;
 }
 
 /// Names that are no UTF-8 are written with replacement characters.
@@ -71,14 +108,36 @@ Json json_of(const ErrorBreakdown& errors) {
 
 }  // namespace
 
+std::vector<std::size_t> shown_columns(const CocoReport& report) {
+  const int most = static_cast<int>(report.matches.settings.max_detections.size()) - 1;
+  std::vector<std::size_t> shown;
+  for (std::size_t i = 0; i < report.metrics.columns.size(); ++i) {
+    const CocoColumn& column = report.metrics.columns[i];
+    if (column.area == kAll && column.detections == most) shown.push_back(i);
+  }
+  return shown;
+}
+
+Interval interval_of(const CocoReport& report, std::size_t column) {
+  const BootstrapIntervals& intervals = *report.intervals;
+  const std::string& name = report.metrics.columns[column].name;
+  if (report.metrics.columns[column].recall) return intervals.ar;
+  return name == "AP50" ? intervals.ap50 : name == "AP75" ? intervals.ap75 : intervals.ap;
+}
+
 void print_report(const CocoReport& report) {
-  std::printf("%s\n%-24s %6s %6s %6s %6s %9s\n", format_coco_metrics(report.metrics).c_str(), "category", "AP", "AP50",
-              "AP75", "AR100", "objects");
+  print_settings(report);
+  std::printf("%s\n%-24s", format_coco_metrics(report.metrics, report.matches.settings).c_str(), "category");
+  const std::vector<std::size_t> shown = shown_columns(report);
+  for (const std::size_t column : shown) std::printf(" %6s", report.metrics.columns[column].name.c_str());
+  std::printf(" %9s\n", "objects");
   for (const CategoryMetrics& c : report.metrics.per_category) {
-    print_row(c.name, {c.stats.ap, c.stats.ap50, c.stats.ap75, c.stats.ar100}, c.objects);
+    std::vector<double> values;
+    for (const std::size_t column : shown) values.push_back(c.values[column]);
+    print_row(c.name, values, c.objects);
   }
   if (report.errors) print_errors(report.metrics, *report.errors);
-  if (report.intervals) print_intervals(*report.intervals);
+  if (report.intervals) print_intervals(report);
 }
 
 void print_report(const VocMetrics& metrics) {
@@ -92,21 +151,24 @@ void print_report(const VocMetrics& metrics) {
 }
 
 std::string json_text(const CocoReport& report) {
+  const std::string most = std::to_string(report.matches.settings.max_detections.back());
   Json categories = Json::object();
   for (std::size_t k = 0; k < report.metrics.per_category.size(); ++k) {
     const CategoryMetrics& c = report.metrics.per_category[k];
     Json& category = categories[std::to_string(c.id)];
     category = {{"name", c.name}, {"objects", c.objects}};
-    for (const CocoColumn& column : kCocoColumns) category[column.name] = c.stats.*column.value;
+    for (std::size_t i = 0; i < c.values.size(); ++i) category[report.metrics.columns[i].name] = c.values[i];
     category["AP_per_iou"] = c.ap_per_iou;
-    category["recall100_per_iou"] = c.recall_per_iou;
+    category["recall" + most + "_per_iou"] = c.recall_per_iou;
     if (report.intervals) category["AP_interval"] = json_of(report.intervals->category_ap[k]);
     if (report.errors) category["errors"] = json_of(report.errors->per_category[k]);
   }
-  Json json = {{"stats", list_of(report.metrics.stats)}};
+  Json columns = Json::array();
+  for (const CocoColumn& column : report.metrics.columns) columns.push_back(column.name);
+  Json json = {{"settings", settings_json(report)}, {"columns", columns}, {"stats", report.metrics.values}};
   if (report.intervals) {
-    for (const IntervalColumn& column : kIntervalColumns) {
-      json["intervals"][column.name] = json_of((*report.intervals).*column.interval);
+    for (const std::size_t column : shown_columns(report)) {
+      json["intervals"][report.metrics.columns[column].name] = json_of(interval_of(report, column));
     }
   }
   if (report.errors) json["errors"] = json_of(report.errors->all);

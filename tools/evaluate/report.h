@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "data/metrics/bootstrap.h"
 #include "data/metrics/coco_metrics.h"
@@ -14,6 +15,7 @@ namespace diopter {
 
 /// Everything that is known about detections, by COCO's rules; what was not asked for is empty.
 struct CocoReport {
+  bool categories_chosen = false, renumbered = false;  // --categories, --renumber
   CocoMatches matches;
   CocoMetrics metrics;
   std::optional<DetectionErrors> errors;
@@ -21,16 +23,12 @@ struct CocoReport {
   std::optional<ConfusionMatrix> confusion;
 };
 
-/// The numbers that have intervals, and their names in every output.
-struct IntervalColumn {
-  const char* name;
-  double CocoNumbers::*value;
-  Interval BootstrapIntervals::*interval;
-};
-inline constexpr IntervalColumn kIntervalColumns[] = {{"AP", &CocoNumbers::ap, &BootstrapIntervals::ap},
-                                                      {"AP50", &CocoNumbers::ap50, &BootstrapIntervals::ap50},
-                                                      {"AP75", &CocoNumbers::ap75, &BootstrapIntervals::ap75},
-                                                      {"AR100", &CocoNumbers::ar100, &BootstrapIntervals::ar100}};
+/// The numbers of all areas with the largest number of detections, which tables show and intervals are of: by default
+/// AP, AP50, AP75, AR100. Positions in CocoMetrics::columns.
+std::vector<std::size_t> shown_columns(const CocoReport& report);
+
+/// The interval of a shown column.
+Interval interval_of(const CocoReport& report, std::size_t column);
 
 void print_report(const CocoReport& report);
 void print_report(const VocMetrics& metrics);

@@ -7,6 +7,7 @@
 #include "kernels/base/check.h"
 #include "kernels/base/csv_text.h"
 #include "kernels/base/files.h"
+#include "kernels/base/text.h"
 #include "tools/evaluate/report.h"
 
 namespace diopter {
@@ -18,11 +19,11 @@ constexpr const char *kNoId = "", *kAllCategories = "(all)";
 
 std::string category_table(const CocoMetrics& metrics) {
   std::vector<std::string> columns = {"id", "category", "objects"};
-  for (const CocoColumn& column : kCocoColumns) columns.emplace_back(column.name);
+  for (const CocoColumn& column : metrics.columns) columns.push_back(column.name);
   CsvText csv(columns);
   for (const CategoryMetrics& c : metrics.per_category) {
     csv << c.id << c.name << c.objects;
-    for (const double number : list_of(c.stats)) csv << number;
+    for (const double number : c.values) csv << number;
     csv.end_line();
   }
   return csv.text();
@@ -31,7 +32,7 @@ std::string category_table(const CocoMetrics& metrics) {
 using Recalls = std::array<double, kRecalls>;
 
 /// A mean of curves has no score.
-void write_curve(CsvText& csv, const std::string& id, const std::string& name, const char* iou,
+void write_curve(CsvText& csv, const std::string& id, const std::string& name, const std::string& iou,
                  const Recalls& precision, const Recalls* score = nullptr) {
   for (int r = 0; r < kRecalls; ++r) {
     csv << id << name << iou << kRecallPoints[r] << precision[r];
@@ -45,7 +46,9 @@ void write_curve(CsvText& csv, const std::string& id, const std::string& name, c
 }
 
 std::string curve_table(const CocoReport& report) {
-  constexpr const char *k50 = "0.50", *k75 = "0.75", *kRange = "0.50:0.95";
+  const CocoSettings& settings = report.matches.settings;
+  const bool has50 = settings.threshold(0.5) >= 0, has75 = settings.threshold(0.75) >= 0;
+  const std::string range = formatted("%.2f:%.2f", settings.thresholds.front(), settings.thresholds.back());
   CsvText csv({"id", "category", "iou", "recall", "precision", "score"});
   std::vector<CategoryCurves> all;
   for (std::size_t k = 0; k < report.matches.categories.size(); ++k) {
@@ -53,16 +56,16 @@ std::string curve_table(const CocoReport& report) {
     if (matches.total[kAll] == 0) continue;
     const CategoryMetrics& category = report.metrics.per_category[k];
     const std::string id = std::to_string(category.id);
-    const CategoryCurves& curves = all.emplace_back(category_curves(matches));
-    write_curve(csv, id, category.name, k50, curves.at50.precision, &curves.at50.score);
-    write_curve(csv, id, category.name, k75, curves.at75.precision, &curves.at75.score);
-    write_curve(csv, id, category.name, kRange, curves.range);
+    const CategoryCurves& curves = all.emplace_back(category_curves(matches, settings));
+    if (has50) write_curve(csv, id, category.name, "0.50", curves.at50.precision, &curves.at50.score);
+    if (has75) write_curve(csv, id, category.name, "0.75", curves.at75.precision, &curves.at75.score);
+    write_curve(csv, id, category.name, range, curves.range);
   }
   if (all.empty()) return csv.text();
   const CategoryCurves means = mean_curves(all);
-  write_curve(csv, kNoId, kAllCategories, k50, means.at50.precision);
-  write_curve(csv, kNoId, kAllCategories, k75, means.at75.precision);
-  write_curve(csv, kNoId, kAllCategories, kRange, means.range);
+  if (has50) write_curve(csv, kNoId, kAllCategories, "0.50", means.at50.precision);
+  if (has75) write_curve(csv, kNoId, kAllCategories, "0.75", means.at75.precision);
+  write_curve(csv, kNoId, kAllCategories, range, means.range);
   return csv.text();
 }
 
@@ -85,19 +88,20 @@ std::string error_table(const CocoMetrics& metrics, const DetectionErrors& error
   return csv.text();
 }
 
-std::string interval_table(const CocoMetrics& metrics, const BootstrapIntervals& intervals) {
+std::string interval_table(const CocoReport& report) {
   CsvText csv({"id", "category", "number", "value", "low", "high"});
-  const auto line = [&csv](const std::string& id, const std::string& name, const char* number, double value,
+  const auto line = [&csv](const std::string& id, const std::string& name, const std::string& number, double value,
                            const Interval& interval) {
     csv << id << name << number << value << interval.low << interval.high;
     csv.end_line();
   };
-  for (std::size_t k = 0; k < intervals.category_ap.size(); ++k) {
-    const CategoryMetrics& category = metrics.per_category[k];
-    line(std::to_string(category.id), category.name, "AP", category.stats.ap, intervals.category_ap[k]);
+  for (std::size_t k = 0; k < report.intervals->category_ap.size(); ++k) {
+    const CategoryMetrics& category = report.metrics.per_category[k];
+    line(std::to_string(category.id), category.name, "AP", category.values[0], report.intervals->category_ap[k]);
   }
-  for (const IntervalColumn& column : kIntervalColumns) {
-    line(kNoId, kAllCategories, column.name, metrics.stats.*column.value, intervals.*column.interval);
+  for (const std::size_t column : shown_columns(report)) {
+    line(kNoId, kAllCategories, report.metrics.columns[column].name, report.metrics.values[column],
+         interval_of(report, column));
   }
   return csv.text();
 }
@@ -122,7 +126,7 @@ void write_tables(const CocoReport& report, const std::string& folder) {
   std::vector<std::pair<const char*, std::string>> tables = {{"categories.csv", category_table(report.metrics)},
                                                              {"pr_curves.csv", curve_table(report)}};
   if (report.errors) tables.emplace_back("errors.csv", error_table(report.metrics, *report.errors));
-  if (report.intervals) tables.emplace_back("intervals.csv", interval_table(report.metrics, *report.intervals));
+  if (report.intervals) tables.emplace_back("intervals.csv", interval_table(report));
   if (report.confusion) tables.emplace_back("confusion.csv", confusion_table(report.metrics, *report.confusion));
   std::error_code error;
   std::filesystem::create_directories(folder, error);

@@ -40,7 +40,7 @@ void check_sample(const SampleMetrics& sample, const CocoMetrics& metrics) {
   CHECK(std::fabs(sample.ap - metrics.stats.ap) < kTolerance);
   CHECK(std::fabs(sample.ap50 - metrics.stats.ap50) < kTolerance);
   CHECK(std::fabs(sample.ap75 - metrics.stats.ap75) < kTolerance);
-  CHECK(std::fabs(sample.ar100 - metrics.stats.ar100) < kTolerance);
+  CHECK(std::fabs(sample.ar - metrics.stats.ar100) < kTolerance);
   REQUIRE(sample.category_ap.size() == metrics.per_category.size());
   for (std::size_t k = 0; k < metrics.per_category.size(); ++k) {
     CHECK(std::fabs(sample.category_ap[k] - metrics.per_category[k].stats.ap) < kTolerance);
@@ -129,8 +129,8 @@ TEST_CASE("the interval of a share is that of the binomial distribution", "[boot
   for (int i = 0; i < kImages; ++i) found[i] = i % 10 < 3;
   const BootstrapIntervals intervals = bootstrap_intervals(found_or_not(found), {.resamples = 2000});
   const double half = 1.96 * std::sqrt(0.3 * 0.7 / kImages);
-  CHECK(std::fabs(intervals.ar100.low - (0.3 - half)) < 0.006);
-  CHECK(std::fabs(intervals.ar100.high - (0.3 + half)) < 0.006);
+  CHECK(std::fabs(intervals.ar.low - (0.3 - half)) < 0.006);
+  CHECK(std::fabs(intervals.ar.high - (0.3 + half)) < 0.006);
 }
 
 TEST_CASE("resamples in which nothing is found count as 0", "[bootstrap]") {
@@ -139,8 +139,8 @@ TEST_CASE("resamples in which nothing is found count as 0", "[bootstrap]") {
   // A third of the resamples lack the picture in which the object is found.
   const BootstrapIntervals intervals = bootstrap_intervals(found_or_not(found), {.resamples = 400});
   CHECK(intervals.ap.low == 0);
-  CHECK(intervals.ar100.low == 0);
-  CHECK(intervals.ar100.high > 0.2);
+  CHECK(intervals.ar.low == 0);
+  CHECK(intervals.ar.high > 0.2);
 }
 
 TEST_CASE("intervals hold the true number as often as they say", "[bootstrap]") {
@@ -151,7 +151,7 @@ TEST_CASE("intervals hold the true number as often as they say", "[bootstrap]") 
     Philox random(11, trial);
     std::vector<bool> found(kImages);
     for (int i = 0; i < kImages; ++i) found[i] = random.uniform() < static_cast<float>(kShare);
-    const Interval interval = bootstrap_intervals(found_or_not(found), {.resamples = 200}).ar100;
+    const Interval interval = bootstrap_intervals(found_or_not(found), {.resamples = 200}).ar;
     inside += interval.low <= kShare && kShare <= interval.high;
   }
   // 0.95 asymptotically; some percent less with 80 images and 200 resamples, and by chance (standard deviation 0.013).

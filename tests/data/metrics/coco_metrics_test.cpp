@@ -26,10 +26,10 @@ constexpr double kTolerance = 1e-9;
 void check_stats(const Dataset& truth, const std::vector<Detection>& detections,
                  const std::array<double, 12>& expected) {
   const CocoMetrics metrics = coco_metrics(truth, detections);
-  REQUIRE(std::size(kCocoColumns) == expected.size());
+  REQUIRE(std::size(kCocoNumbers) == expected.size());
   for (std::size_t i = 0; i < expected.size(); ++i) {
-    INFO(kCocoColumns[i].name);
-    CHECK(std::fabs(metrics.stats.*kCocoColumns[i].value - expected[i]) <= kTolerance);
+    INFO(kCocoNumbers[i].name);
+    CHECK(std::fabs(metrics.stats.*kCocoNumbers[i].value - expected[i]) <= kTolerance);
   }
 }
 
@@ -143,7 +143,8 @@ TEST_CASE("An annotation with id 0 is taken but never counts as found", "[coco_m
               {0.25247524752475248, 0.25247524752475248, 0.25247524752475248, 0.25247524752475248, -1, -1, 0, 0.5, 0.5,
                0.5, -1, -1});
   CHECK(coco_metrics(truth, detections).warnings ==
-        std::vector<std::string>{"an annotation has id 0: it is never matched, as in pycocotools; number them from 1"});
+        std::vector<std::string>{"an annotation has id 0: it is never matched, as in pycocotools; number them from 1 "
+                                 "(evaluate --renumber)"});
 }
 
 TEST_CASE("Detections of unknown categories are left out, other strangers refused", "[coco_metrics]") {
@@ -173,7 +174,8 @@ TEST_CASE("Numbers are listed in the order of pycocotools, under their names", "
 
 TEST_CASE("The table reads as that of pycocotools", "[coco_metrics]") {
   CocoMetrics metrics;
-  metrics.stats = {.3644, .5576, .3846, .1936, .4002, .4834, .3121, .5008, .54, .3364, .587, -1};
+  metrics.columns = coco_columns({});
+  metrics.values = {.3644, .5576, .3846, .1936, .4002, .4834, .3121, .5008, .54, .3364, .587, -1};
   CHECK(format_coco_metrics(metrics) ==
         " Average Precision  (AP) @[ IoU=0.50:0.95 | area=   all | maxDets=100 ] = 0.364\n"
         " Average Precision  (AP) @[ IoU=0.50      | area=   all | maxDets=100 ] = 0.558\n"
@@ -211,11 +213,11 @@ void check_case(const fs::path& folder) {
   for (const CategoryMetrics& category : metrics.per_category) {
     INFO("category " << category.id);
     const nlohmann::json& wanted = expected.at("per_category").at(std::to_string(category.id));
-    for (const CocoColumn& column : kCocoColumns) {
+    for (const CocoNumber& column : kCocoNumbers) {
       if (wanted.contains(column.name)) check(column.name, category.stats.*column.value, wanted.at(column.name));
     }
-    CHECK(category.stats.ap50 == category.ap_per_iou[kAt50]);
-    CHECK(category.stats.ap75 == category.ap_per_iou[kAt75]);
+    CHECK(category.stats.ap50 == category.ap_per_iou[0]);
+    CHECK(category.stats.ap75 == category.ap_per_iou[5]);
     check_all("AP_per_iou", category.ap_per_iou, wanted.at("AP_per_iou"));
     check_all("recall100_per_iou", category.recall_per_iou, wanted.at("recall100_per_iou"));
   }
@@ -226,8 +228,9 @@ TEST_CASE("Curves are those of pycocotools", "[coco_metrics]") {
   const test::GoldenCase c = test::read_golden_case(golden);
   const CocoMatches matches = match_coco(c.truth, c.detections);
   for (std::size_t k = 0; k < matches.categories.size(); ++k) {
-    for (const int t : {kAt50, kAt75}) {
-      const PrecisionCurve curve = precision_curve(matches.categories[k], t);
+    const std::vector<PrecisionCurve> curves = precision_curves(matches.categories[k], matches.settings, kAll, 100);
+    for (const int t : {0, 5}) {
+      const PrecisionCurve& curve = curves[t];
       const nlohmann::json& expected =
           golden.at("curves").at(std::to_string(c.truth.categories[k].id)).at(std::to_string(t));
       for (int r = 0; r < kRecalls; ++r) {
@@ -243,9 +246,10 @@ TEST_CASE("Curves without objects or detections are zero", "[coco_metrics]") {
   const Dataset truth = make_dataset({1}, {1, 2}, {{1, 1, 1, {0, 0, 20, 20}, 400}});
   const CocoMatches matches = match_coco(truth, {{1, 2, {0, 0, 20, 20}, .5}});
   for (const CategoryMatches& category : matches.categories) {
-    const PrecisionCurve curve = precision_curve(category, kAt50);
-    CHECK(curve.precision == std::array<double, kRecalls>{});
-    CHECK(curve.score == std::array<double, kRecalls>{});
+    for (const PrecisionCurve& curve : precision_curves(category, matches.settings, kAll, 100)) {
+      CHECK(curve.precision == std::array<double, kRecalls>{});
+      CHECK(curve.score == std::array<double, kRecalls>{});
+    }
   }
 }
 

@@ -1,4 +1,4 @@
-// The cases of tests/golden/fixtures/detection_errors.json.
+// The cases of tests/golden/fixtures/detection_errors.json and coco_arrays.json.
 #pragma once
 
 #include <string>
@@ -12,8 +12,8 @@
 
 namespace diopter::test {
 
-inline nlohmann::json golden_cases() {
-  return parse_json(read_bytes(DIOPTER_SOURCE_DIR "/tests/golden/fixtures/detection_errors.json"));
+inline nlohmann::json golden_cases(const std::string& name = "detection_errors") {
+  return parse_json(read_bytes(DIOPTER_SOURCE_DIR "/tests/golden/fixtures/" + name + ".json"));
 }
 
 struct GoldenCase {

@@ -24,7 +24,7 @@ TEST_CASE("evaluation.json: every number comes back") {
   written.objects = {6, 3, 2, 1};
   CocoNumbers different;
   double value = 0;
-  for (const CocoColumn& column : kCocoColumns) {
+  for (const CocoNumber& column : kCocoNumbers) {
     written.stats.*column.value = value += 0.0625;
     different.*column.value = -value;
   }
