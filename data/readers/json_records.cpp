@@ -5,6 +5,7 @@
 #include <limits>
 #include <optional>
 
+#include "data/readers/json_events.h"
 #include "kernels/base/check.h"
 #include "kernels/base/files.h"
 #include "kernels/base/json.h"
@@ -96,8 +97,10 @@ Rect JsonRecord::rect(std::string_view field) const {
 /// Receives the parser's events (nlohmann's SAX interface) and cuts them into records.
 class JsonListParser {
  public:
-  JsonListParser(const std::string& file, const std::string& bytes, const std::vector<JsonList>& lists)
-      : file_(file), bytes_(bytes), lists_(lists), found_(lists.size(), false) {
+  /// Without `take_records` nobody gets the records, but errors name their places.
+  JsonListParser(const std::string& file, const std::string& bytes, const std::vector<JsonList>& lists,
+                 bool take_records)
+      : file_(file), bytes_(bytes), lists_(lists), take_records_(take_records), found_(lists.size(), false) {
     record_.file_ = &file_;
     root_is_list_ = lists.size() == 1 && lists[0].name.empty();
   }
@@ -111,8 +114,8 @@ class JsonListParser {
     }
     return number_integer(static_cast<std::int64_t>(u));
   }
-  bool number_float(double d, const std::string&) { return scalar(Kind::real, 0, d); }
-  bool string(std::string& text) {
+  bool number_float(double d, std::string_view) { return scalar(Kind::real, 0, d); }
+  bool string(std::string_view text) {
     const std::optional<double> number = in_list_of_field() ? parse_number(text) : std::nullopt;
     if (number && std::isfinite(*number)) return scalar(Kind::real, 0, *number);
     scalar(Kind::text, 0, 0);
@@ -137,7 +140,7 @@ class JsonListParser {
     --depth_;
     if (inside_ > 0 && depth_ == inside_) {
       field_ = nullptr;
-      list_->take(record_);
+      if (take_records_) list_->take(record_);
       ++record_.position_;
     }
     return true;
@@ -164,7 +167,7 @@ class JsonListParser {
     return true;
   }
 
-  bool key(std::string& name) {
+  bool key(std::string_view name) {
     if (inside_ == 0 && depth_ == 1) {
       list_ = nullptr;
       for (const JsonList& list : lists_) {
@@ -267,6 +270,7 @@ class JsonListParser {
   const std::string& file_;
   const std::string& bytes_;
   const std::vector<JsonList>& lists_;
+  const bool take_records_;
   std::vector<bool> found_;
   bool root_is_list_ = false;
   int depth_ = 0;                   // containers that are open
@@ -302,9 +306,11 @@ std::string without_python_numbers(std::string bytes) {
 
 void read_json_lists(const std::string& file, const std::vector<JsonList>& lists, bool python_numbers) {
   const std::string bytes = python_numbers ? without_python_numbers(read_file(file)) : read_file(file);
-  JsonListParser parser(file, bytes, lists);
-  nlohmann::json::sax_parse(bytes, &parser);
-  parser.finish();
+  JsonListParser parser(file, bytes, lists, true);
+  if (JsonEventReader(std::string_view(bytes), parser).read()) return parser.finish();
+  JsonListParser judge(file, bytes, lists, false);  // says what is wrong where
+  nlohmann::json::sax_parse(bytes, &judge);
+  fail(file, ": is no JSON");
 }
 
 }  // namespace diopter
