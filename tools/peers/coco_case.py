@@ -1,38 +1,38 @@
 #!/usr/bin/env python3
 """A made-up evaluation case in COCO's formats, and pycocotools' answer to it.
 
-    coco_case.py make FOLDER --pictures 5000 --detections 500000    writes truth.json and found.json
+    coco_case.py make FOLDER --pictures 5000 --categories 80 --detections 500000    writes truth.json and found.json
     coco_case.py evaluate FOLDER                                    reads them with pycocotools, writes theirs.json
 """
 
 import argparse
 import contextlib
 import io
+import itertools
 import json
 import math
 import pathlib
 import random
 
-CATEGORIES = 80
 
-
-def make(folder, pictures, detections):
+def make(folder, pictures, categories, detections):
     """7 objects per picture. Sizes and the uneven frequency of the classes resemble those of COCO."""
     rng = random.Random(2017)
-    frequency = [1 / (k + 3) for k in range(CATEGORIES)]
+    frequency = list(itertools.accumulate(1 / (k + 3) for k in range(categories)))
+    numbers = range(1, categories + 1)
     objects = []
     for i in range(7 * pictures):
         w, h = (min(max(math.exp(rng.gauss(4.0, 1.1)), 4), 400) for _ in range(2))
         box = [rng.uniform(0, 640 - w), rng.uniform(0, 480 - h), w, h]
         objects.append({"id": i + 1, "image_id": rng.randrange(pictures) + 1,
-                        "category_id": rng.choices(range(1, CATEGORIES + 1), frequency)[0],
+                        "category_id": rng.choices(numbers, cum_weights=frequency)[0],
                         "bbox": [round(v, 2) for v in box], "area": round(0.7 * w * h, 2),
                         "iscrowd": int(rng.random() < 0.01)})
     found = []
     for _ in range(detections):
         origin = rng.choice(objects)  # background has a low score and lies in pictures with objects, too
         near = rng.random() < 0.33
-        category = origin["category_id"] if near and rng.random() < 0.9 else rng.randrange(CATEGORIES) + 1
+        category = origin["category_id"] if near and rng.random() < 0.9 else rng.randrange(categories) + 1
         spread = rng.choice([0.03, 0.1, 0.3])
         x, y, w, h = origin["bbox"]
         place = ([x + rng.gauss(0, spread) * w, y + rng.gauss(0, spread) * h] if near
@@ -43,7 +43,7 @@ def make(folder, pictures, detections):
                       "score": round(score, 5)})
     truth = {"images": [{"id": i + 1, "file_name": f"{i + 1:012d}.jpg", "width": 640, "height": 480}
                         for i in range(pictures)],
-             "categories": [{"id": k + 1, "name": f"class {k + 1}"} for k in range(CATEGORIES)], "annotations": objects}
+             "categories": [{"id": k + 1, "name": f"class {k + 1}"} for k in range(categories)], "annotations": objects}
     (folder / "truth.json").write_text(json.dumps(truth))
     (folder / "found.json").write_text(json.dumps(found))
 
@@ -65,10 +65,11 @@ def main():
     parser.add_argument("what", choices=["make", "evaluate"])
     parser.add_argument("folder", type=pathlib.Path)
     parser.add_argument("--pictures", type=int, default=5000)
+    parser.add_argument("--categories", type=int, default=80)
     parser.add_argument("--detections", type=int, default=500_000)
     options = parser.parse_args()
     if options.what == "make":
-        make(options.folder, options.pictures, options.detections)
+        make(options.folder, options.pictures, options.categories, options.detections)
     else:
         evaluate(options.folder)
 
