@@ -164,8 +164,8 @@ void add_evaluate_command(Command& program) {
       .type("NAME");
   command
       .text("--iou", request->coco.iou,
-            "coco: overlaps that matches must reach, FIRST:LAST:STEP or a list (default 0.5:0.95:0.05); voc: one that\n"
-            "they must exceed (default 0.5)")
+            "coco: overlaps that matches must reach, FIRST:LAST:STEP or a list (default 0.5:0.95:0.05); voc: one "
+            "that they must exceed (default 0.5)")
       .type("IOU");
   command
       .text(
@@ -174,8 +174,8 @@ void add_evaluate_command(Command& program) {
       .type("N,...");
   command
       .text("--areas", request->coco.areas,
-            "coco only: sizes of objects, NAME:LOW:HIGH with sides of squares in pixels (default\n"
-            "small:0:32,medium:32:96,large:96:), or the sides between them (16,32,96)")
+            "coco only: sizes of objects, NAME:LOW:HIGH with sides of squares in pixels "
+            "(default small:0:32,medium:32:96,large:96:), or the sides between them (16,32,96)")
       .type("AREA,...");
   command.text("--categories", request->categories, "Only these: names, or ids").type("NAME,...");
   command.flag("--renumber", request->renumber,
