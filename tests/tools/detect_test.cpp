@@ -287,14 +287,16 @@ TEST_CASE("a run folder stands for its best weights") {
   require_refused(evaluate(shapes), shapes + ": a folder without checkpoints/best.safetensors");
 
   // Settings of detection: with one box of a picture, its recall with 100 is that with 1.
+  const std::string weights = run + "/checkpoints/last.safetensors";
   const auto numbers = [&](const std::string& options) {
-    REQUIRE(evaluate(run + " --json " + (folder / "numbers.json") + " " + options).exit_code == 0);
+    REQUIRE(evaluate(weights + " --json " + (folder / "numbers.json") + " " + options).exit_code == 0);
     return diopter::parse_json(read_bytes(folder / "numbers.json")).at("stats");
   };
   const std::string all = "--set detect.score_threshold=0.0";
   REQUIRE(numbers(all) != numbers(all + " --set detect.max_detections=1"));
   REQUIRE(numbers(all + " --set detect.max_detections=1").at(6) ==
           numbers(all + " --set detect.max_detections=1").at(8));
-  require_refused(evaluate(run + " --set train.lr=1"), "--set train.lr=1: a trained model takes keys of detect.* only");
-  require_refused(evaluate(run + " --set detect.max_detections=0"), "detect.max_detections");
+  require_refused(evaluate(weights + " --set train.lr=1"),
+                  "--set train.lr=1: a trained model takes keys of detect.* only");
+  require_refused(evaluate(weights + " --set detect.max_detections=0"), "detect.max_detections");
 }
