@@ -184,7 +184,7 @@ struct Loader::State {
     }
     std::shared_ptr<const Image> image;
     try {
-      image = std::make_shared<const Image>(read_image(dataset.images[index].file));
+      image = std::make_shared<const Image>(read_image(dataset.images[index].file, options.white));
     } catch (const OutOfResources&) {  // another picture in its place would make it another run
       throw;
     } catch (const Error& error) {
@@ -264,7 +264,8 @@ struct EvaluationLoader::State {
     const ImageRecord& record = dataset.images[item];
     name = record.name;
     try {
-      return prepare(read_image(record.file), record, options.resize, options.normalisation, options.pixels_by);
+      return prepare(read_image(record.file, options.white), record, options.resize, options.normalisation,
+                     options.pixels_by);
     } catch (const OutOfResources&) {
       throw;
     } catch (const Error& error) {

@@ -40,6 +40,7 @@ struct LoaderOptions {
   ResizeRule resize;
   AugmentOptions augment;
   Normalisation normalisation;
+  int white = kFullRange;               // of pictures of more than 8 bits: see read_image
   PixelsBy pixels_by = PixelsBy::host;  // by the host anyway where training is photometric
   bool skip_undecodable = false;        // evaluation: a picture that cannot be decoded is left out, and told
 };

@@ -137,7 +137,7 @@ int run(const Request& request) {
       if (drawings) {
         const ProfiledScope drawing("draw");
         write_image(drawings->file(picture),
-                    draw_detections(read_image(record.file), {}, found, loaded.classes, request.score));
+                    draw_detections(read_image(record.file, options.white), {}, found, loaded.classes, request.score));
       }
       progress.update(static_cast<std::int64_t>(detected + skipped.size()));
     }

@@ -1,7 +1,6 @@
 #include "data/pictures/exif.h"
 
 #include <algorithm>
-#include <cstring>
 #include <span>
 
 #include "data/pictures/picture_format.h"
@@ -9,6 +8,8 @@
 namespace diopter {
 
 namespace {
+
+constexpr std::string_view kExif("Exif\0\0", 6);
 
 /// Integers of a TIFF block in its byte order; 0 outside of it.
 struct TiffReader {
@@ -44,9 +45,13 @@ int tiff_orientation(const std::uint8_t* data, std::size_t size) {
 
 }  // namespace
 
+int exif_block_orientation(std::string_view block) {
+  if (block.starts_with(kExif)) block.remove_prefix(kExif.size());
+  return tiff_orientation(unsigned_bytes(block), block.size());
+}
+
 int exif_orientation(std::string_view bytes) {
   constexpr std::uint8_t kApp1 = 0xE1, kStartOfScan = 0xDA, kEndOfImage = 0xD9;
-  constexpr char kExif[] = "Exif\0";  // and the terminating zero: six bytes
   const std::span<const std::uint8_t> jpeg(unsigned_bytes(bytes), bytes.size());
   if (jpeg.size() < 4 || jpeg[0] != 0xFF || jpeg[1] != 0xD8) return 1;
   for (std::size_t at = 2; at + 4 <= jpeg.size() && jpeg[at] == 0xFF;) {
@@ -58,8 +63,8 @@ int exif_orientation(std::string_view bytes) {
     if (marker == kStartOfScan || marker == kEndOfImage) return 1;
     const std::size_t length = std::size_t{jpeg[at + 2]} << 8 | jpeg[at + 3];
     const std::size_t begin = at + 4, end = std::min(at + 2 + length, jpeg.size());
-    if (marker == kApp1 && end >= begin + sizeof kExif && std::memcmp(&jpeg[begin], kExif, sizeof kExif) == 0) {
-      return tiff_orientation(&jpeg[begin] + sizeof kExif, end - begin - sizeof kExif);
+    if (marker == kApp1 && end > begin && bytes.substr(begin, end - begin).starts_with(kExif)) {
+      return exif_block_orientation(bytes.substr(begin, end - begin));
     }
     at += 2 + length;
   }
@@ -73,6 +78,8 @@ Image turn_upright(Image in, int orientation) {
   out.width = transposed ? in.height : in.width;
   out.height = transposed ? in.width : in.height;
   out.rgb.resize(in.rgb.size());
+  out.greatest = in.greatest;
+  out.more = in.more;
   const bool mirror_x = orientation == 2 || orientation == 3 || orientation == 7 || orientation == 8;
   const bool mirror_y = orientation == 3 || orientation == 4 || orientation == 6 || orientation == 7;
   for (int y = 0; y < out.height; ++y) {

@@ -12,6 +12,7 @@
 #include "data/pictures/error_jump.h"
 #include "kernels/base/check.h"
 #include "kernels/base/limits.h"
+#include "kernels/base/text.h"
 
 namespace diopter {
 namespace {
@@ -130,10 +131,15 @@ PictureHeader jpeg_header(std::string_view bytes) {
   return jpeg.header();
 }
 
-Image decode_jpeg(std::string_view bytes) {
+Image decode_jpeg(std::string_view bytes, int) {
   Jpeg jpeg;
   jpeg.open(bytes);
   return jpeg.decode();
+}
+
+std::string jpeg_library() {
+  constexpr int kVersion = LIBJPEG_TURBO_VERSION_NUMBER;  // 2001005 is 2.1.5
+  return formatted("libjpeg-turbo %d.%d.%d", kVersion / 1000000, kVersion / 1000 % 1000, kVersion % 1000);
 }
 
 }  // namespace diopter

@@ -7,8 +7,11 @@ namespace diopter {
 
 bool recognises_png(std::string_view bytes);
 PictureHeader png_header(std::string_view bytes);
-/// Samples of 16 bits become their upper 8 bits; transparency is dropped; gamma and colour profiles are not applied.
+/// Transparency is dropped; gamma and colour profiles are not applied. kFullRange leaves the upper 8 of 16 bits.
 /// Nothing is inflated beyond the picture's rows. Truncated and damaged data are an Error.
-Image decode_png(std::string_view bytes);
+Image decode_png(std::string_view bytes, int white);
+/// The orientation of an eXIf chunk before the pixels.
+int png_orientation(std::string_view bytes);
+std::string png_library();
 
 }  // namespace diopter

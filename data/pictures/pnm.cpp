@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <limits>
 
 #include "kernels/base/check.h"
 
@@ -10,6 +9,7 @@ namespace diopter {
 namespace {
 
 constexpr int kMost = 65535;  // a sample can be
+constexpr int kMostOf8 = 255;
 
 struct PnmHeader {
   int channels, width, height, greatest;
@@ -54,24 +54,26 @@ bool recognises_pnm(std::string_view bytes) {
 
 PictureHeader pnm_header(std::string_view bytes) {
   const PnmHeader header = read_header(bytes);
-  return {header.width, header.height};
+  return {header.width, header.height, 0, header.greatest > kMostOf8};
 }
 
-Image decode_pnm(std::string_view bytes) {
+Image decode_pnm(std::string_view bytes, int white) {
   const PnmHeader header = read_header(bytes);
-  const bool wide = header.greatest > std::numeric_limits<std::uint8_t>::max();
+  const bool wide = header.greatest > kMostOf8;
   const std::size_t pixels = static_cast<std::size_t>(header.width) * header.height;
   const std::size_t samples = pixels * header.channels;
   DIOPTER_CHECK((bytes.size() - header.end) / (wide ? 2 : 1) >= samples, "the file is truncated");
 
   const std::uint8_t* in = unsigned_bytes(bytes) + header.end;
+  if (wide && white == kFullRange && header.greatest == kMost) white = kMost;
+  Image image{header.width, header.height, std::vector<std::uint8_t>(3 * pixels)};
   const auto sample = [&](std::size_t i) {
     const int value = wide ? in[2 * i] << 8 | in[2 * i + 1] : in[i];
-    if (header.greatest == kMost) return static_cast<std::uint8_t>(value >> 8);
+    if (wide) image.greatest = std::max(image.greatest, value);
+    if (wide && white != kFullRange) return eight_bits(value, white);
     const int within = std::min(value, header.greatest);
     return static_cast<std::uint8_t>((255 * within + header.greatest / 2) / header.greatest);
   };
-  Image image{header.width, header.height, std::vector<std::uint8_t>(3 * pixels)};
   for (std::size_t i = 0; i < pixels; ++i) {
     for (int c = 0; c < 3; ++c) image.rgb[3 * i + c] = sample(header.channels == 1 ? i : 3 * i + c);
   }

@@ -7,8 +7,8 @@ namespace diopter {
 
 bool recognises_pnm(std::string_view bytes);
 PictureHeader pnm_header(std::string_view bytes);
-/// Values are scaled so that the greatest becomes 255. Those of 16 bits up to 65535 are cut to their upper 8 bits, as
-/// those of PNG files are.
-Image decode_pnm(std::string_view bytes);
+/// With kFullRange the file's greatest value becomes 255, rounded to nearest; 65535 leaves the upper 8 bits, as of PNG
+/// files. Another `white` counts where values have 16 bits.
+Image decode_pnm(std::string_view bytes, int white);
 
 }  // namespace diopter

@@ -129,7 +129,7 @@ PictureHeader stb_header(std::string_view bytes) {
   return {width, height, std::int64_t{3} * width * height};  // stb's copy of the picture
 }
 
-Image decode_with_stb(std::string_view bytes) {
+Image decode_with_stb(std::string_view bytes, int) {
   Source source{bytes};
   const stbi_io_callbacks callbacks{Source::read, Source::skip, Source::at_end};
   const StbMemory memory(limits::memory(static_cast<std::int64_t>(bytes.size())));

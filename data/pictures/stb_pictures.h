@@ -10,6 +10,6 @@ bool recognises_gif(std::string_view bytes);
 /// TGA files begin with no mark of their own: asked last.
 bool recognises_tga(std::string_view bytes);
 PictureHeader stb_header(std::string_view bytes);
-Image decode_with_stb(std::string_view bytes);
+Image decode_with_stb(std::string_view bytes, int white);
 
 }  // namespace diopter

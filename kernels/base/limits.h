@@ -17,7 +17,7 @@ namespace limits {
 
 inline constexpr Limit kPictureBytes{"picture", "bytes of the file", std::int64_t{1} << 30};
 inline constexpr Limit kPictureSide{"picture", "pixels of a side", std::int64_t{1} << 20};
-inline constexpr Limit kPicturePixels{"picture", "pixels", std::int64_t{64} << 20};
+inline constexpr Limit kPicturePixels{"picture", "pixels", std::int64_t{512} << 20};
 inline constexpr Limit kInputPixels{"picture", "pixels at the network's input", std::int64_t{64} << 20};
 inline constexpr Limit kJpegScanPixels{"JPEG", "pixels times scans", std::int64_t{1} << 30};
 inline constexpr Limit kJsonDepth{"JSON", "values inside each other", 64};

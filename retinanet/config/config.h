@@ -62,6 +62,7 @@ struct Config {
     std::vector<double> mean, std;
     double divisor;  // pixel values are divided by it before mean and std
     bool bgr;
+    int white;  // sample that becomes 255, of pictures of more than 8 bits; kFullRange, kAutoWhite
   } input;
   struct Augment {
     double flip, scale_min, scale_max, crop, crop_min, brightness, contrast, saturation, hue;

@@ -142,6 +142,38 @@ struct Rows {
   Key& loss(const char* name, AnyLoss Section::*member, const AnyLoss& before, const char* help) const {
     return add(name, member, before, help);
   }
+  /// A whole number within the range, or a value outside of it that has one of these names.
+  template <std::size_t N>
+  Key& number_or_name(const char* name, int Section::*member, const Range& range, const Named<int> (&names)[N],
+                      int before, const char* help) const {
+    Key& key = number(name, member, range, before, help);
+    const auto value_of_number = [&names](int number) -> Value {
+      for (const Named<int>& n : names) {
+        if (n.value == number) return n.name;
+      }
+      return number;
+    };
+    key.choices = names_in(names);
+    key.before = value_of_number(before);
+    key.get = [in_config = in_config, member, value_of_number](const Config& c) {
+      return value_of_number(c.*in_config.*member);
+    };
+    key.set = [in_config = in_config, member, range, &names, full_name = key.name](Config& c, const Value& value,
+                                                                                   const std::string& where) {
+      int& target = c.*in_config.*member;
+      const std::string* text = std::get_if<std::string>(&value.of);
+      const std::optional<int> found = text ? find_value(names, *text) : std::nullopt;
+      const Reader reader{full_name, where};
+      if (text && !found) reader.reject("must be one of " + join(names_in(names)) + ", or an integer");
+      if (found) {
+        target = *found;
+        return;
+      }
+      reader.read(value, target);
+      if (!range.has(target)) reader.reject(range.rule(target));
+    };
+    return key;
+  }
   /// An enum, whose values have these names.
   template <class E, std::size_t N>
   Key& choice(const char* name, E Section::*member, const Named<E> (&names)[N], E before, const char* help) const {
@@ -253,6 +285,9 @@ void add_input(const Rows<Config::Input>& r) {
   r.list("std", &I::std, kThree, above(0), {0.229, 0.224, 0.225}, "each channel is divided by it");
   r.number("divisor", &I::divisor, above(0), 255, "pixels are divided by it before mean and std");
   r.flag("bgr", &I::bgr, false, "channels in the order blue, green, red");
+  r.number_or_name("white", &I::white, between(1, 65535), kWhites, kFullRange,
+                   "or the sample that becomes 255 in pictures of more than 8 bits (docs/formats.md)")
+      .later = true;
 }
 
 void add_augment(const Rows<Config::Augment>& r) {
@@ -387,9 +422,10 @@ void Key::check(const Config& config) const {
 }
 
 std::string Key::values() const {
-  if (!choices.empty()) return join(choices);
+  if (type == "name") return join(choices);
   const std::string of_each = range.text();
-  return type + (least == most ? " (" + std::to_string(least) + ")" : "") + (of_each.empty() ? "" : ", " + of_each);
+  return (choices.empty() ? "" : join(choices) + ", ") + type +
+         (least == most ? " (" + std::to_string(least) + ")" : "") + (of_each.empty() ? "" : ", " + of_each);
 }
 
 const std::vector<Key>& keys_with(const AnyLoss& loss) {

@@ -14,11 +14,11 @@
 namespace diopter {
 
 struct Key {
-  std::string name;  // "train.lr"
-  std::string help;  // one line
-  std::string type;  // "number", "list of integers", ...; "name" of one of the choices
-  std::vector<std::string> choices{};
-  Range range{};                                                          // of a number, and of each in a list
+  std::string name;                    // "train.lr"
+  std::string help;                    // one line
+  std::string type;                    // "number", "list of integers", ...; "name" of one of the choices
+  std::vector<std::string> choices{};  // of a name, or beside the numbers
+  Range range{};                       // of a number, and of each in a list
   std::size_t least = 0, most = std::numeric_limits<std::size_t>::max();  // elements of a list
   bool of_loss = false;  // a parameter of the loss, not a key of every configuration
   Value before;          // in files from before the key existed

@@ -56,6 +56,9 @@ inline constexpr Named<ResizeRule::Filter> kResizeFilters[] = {{ResizeRule::Filt
 inline constexpr Named<Schedule::Kind> kSchedules[] = {{Schedule::Kind::constant, "constant"},
                                                        {Schedule::Kind::multistep, "multistep"},
                                                        {Schedule::Kind::cosine, "cosine"}};
+/// input.white where it is no number: chosen by the training set's pictures, or the most that a file can hold.
+inline constexpr int kAutoWhite = -1;
+inline constexpr Named<int> kWhites[] = {{kAutoWhite, "auto"}, {kFullRange, "full"}};
 /// Of activations and of the copies of the weights that steps work with.
 inline constexpr Named<DType> kPrecisions[] = {{DType::f32, "float"}, {DType::bf16, "bf16"}};
 

@@ -5,10 +5,12 @@
 #include <sstream>
 #include <utility>
 
+#include "data/pictures/white.h"
 #include "kernels/base/check.h"
 #include "kernels/base/text.h"
 #include "retinanet/config/configure.h"
 #include "retinanet/network/backbone.h"
+#include "retinanet/network/input.h"
 
 namespace diopter {
 
@@ -61,6 +63,14 @@ void warn_of_files(const Dataset& dataset, const PictureCheck& pictures, Warning
   for (const std::string& warning : dataset.warnings) warnings.add(warning);
   warnings.found(pictures.missing, "pictures that do not exist");
   warnings.found(pictures.undecodable, "pictures that cannot be decoded");
+  if (pictures.dark.count > 0) {
+    warnings.found(pictures.dark, "pictures that are nearly black");
+    if (pictures.greatest > 0) {
+      warnings.add("the greatest sample of the pictures with more than 8 bits is ", pictures.greatest,
+                   ": --set input.white=", full_scale(pictures.greatest), " (or auto) makes them brighter");
+    }
+  }
+  warnings.found(pictures.several, "files with several pages or frames, of which the first is used");
   warnings.found(pictures.other_size, "pictures of another size than the annotations say");
   warnings.found(pictures.unknown_size, "pictures left out because the annotations do not say their size");
 }
@@ -146,7 +156,9 @@ DoctorReport examine(Dataset dataset, const Config& config, const DoctorOptions&
   DIOPTER_CHECK(!dataset.categories.empty(), "the data set has no classes");
   DIOPTER_CHECK(!dataset.images.empty(), "the data set has no pictures");
   DoctorReport report;
-  report.pictures = check_pictures(dataset, options.open_pictures, options.progress);
+  report.pictures =
+      check_pictures(dataset, options.open_pictures,
+                     config.input.white == kAutoWhite ? full_scale_of(dataset) : white_of(config), options.progress);
   if (dataset.images.empty()) {
     for (const Findings* f : {&report.pictures.missing, &report.pictures.undecodable, &report.pictures.unknown_size}) {
       DIOPTER_CHECK(f->count == 0, "none of the pictures can be used; the first: ", f->examples[0],

@@ -19,20 +19,27 @@ namespace {
 
 struct Decoded {
   int width = 0, height = 0;  // 0: it could not be decoded
-  std::string error;
+  std::string error = {};
+  int brightest = 0, greatest = 0;  // byte; sample, of pictures of more than 8 bits
+  bool more = false;
 };
 
-Decoded decode(const std::string& file) {
+Decoded decode(const std::string& file, int white) {
   try {
-    const Image image = read_image(file);
-    return {image.width, image.height, ""};
+    const Image image = read_image(file, white);
+    return {.width = image.width,
+            .height = image.height,
+            .brightest = *std::max_element(image.rgb.begin(), image.rgb.end()),
+            .greatest = image.greatest,
+            .more = image.more};
   } catch (const Error& error) {
-    return {0, 0, error.what()};
+    return {.error = error.what()};
   }
 }
 
 /// Compares the picture with its annotations; false when it is of no use.
 bool check_picture(ImageRecord& record, const Decoded& decoded, PictureCheck& check) {
+  constexpr int kNearlyBlack = 64;
   if (decoded.width == 0) {
     Findings& kind = std::filesystem::exists(record.file) ? check.undecodable : check.missing;
     kind.add(&kind == &check.missing ? record.file : decoded.error);
@@ -48,6 +55,9 @@ bool check_picture(ImageRecord& record, const Decoded& decoded, PictureCheck& ch
   record.width = decoded.width;
   record.height = decoded.height;
   check.bytes += std::int64_t{3} * decoded.width * decoded.height;
+  if (decoded.brightest < kNearlyBlack) check.dark.add(record.name);
+  if (decoded.more) check.several.add(record.name);
+  check.greatest = std::max(check.greatest, decoded.greatest);
   return true;
 }
 
@@ -107,7 +117,7 @@ Spread spread_of(std::vector<double> values) {
   return {values.front(), at(0.05), at(0.5), at(0.95), values.back()};
 }
 
-PictureCheck check_pictures(Dataset& dataset, bool open,
+PictureCheck check_pictures(Dataset& dataset, bool open, int white,
                             const std::function<void(std::int64_t, std::int64_t)>& progress) {
   constexpr std::int64_t kAtOnce = 32;  // between two calls of progress
   PictureCheck check;
@@ -125,8 +135,9 @@ PictureCheck check_pictures(Dataset& dataset, bool open,
   std::vector<Decoded> decoded(dataset.images.size());
   for (std::int64_t first = 0; first < count; first += kAtOnce) {
     const std::int64_t n = std::min(kAtOnce, count - first);
-    parallel_for(n, 1,
-                 [&](std::int64_t i, std::int64_t) { decoded[first + i] = decode(dataset.images[first + i].file); });
+    parallel_for(n, 1, [&](std::int64_t i, std::int64_t) {
+      decoded[first + i] = decode(dataset.images[first + i].file, white);
+    });
     if (progress) progress(first + n, count);
   }
   std::vector<ImageRecord> usable;

@@ -36,12 +36,15 @@ struct PictureCheck {
   Findings other_size;     // the annotations state another one; the decoded picture's counts
   Findings unknown_size;   // not opened, and the annotations state none
   std::int64_t bytes = 0;  // of the decoded pictures, 8-bit RGB
+  Findings dark;           // nothing in it reaches a quarter of white
+  Findings several;        // files with pages or frames behind the one that is read
+  int greatest = 0;        // sample of those with more than 8 bits
 };
 
 /// Decodes every picture (when `open`) and sets each ImageRecord's size to the true one. Pictures that training could
 /// not use are removed from the set. `progress(done, total)` is called now and then and may throw to stop; may be
-/// empty.
-PictureCheck check_pictures(Dataset& dataset, bool open,
+/// empty. `white` as in read_image.
+PictureCheck check_pictures(Dataset& dataset, bool open, int white,
                             const std::function<void(std::int64_t done, std::int64_t total)>& progress);
 
 struct ClassCount {

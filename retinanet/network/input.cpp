@@ -6,6 +6,8 @@
 
 namespace diopter {
 
+int white_of(const Config& config) { return config.input.white == kAutoWhite ? kFullRange : config.input.white; }
+
 LoaderOptions loader_options(const Config& config, Device device) {
   LoaderOptions options;
   options.pixels_by = device == Device::cuda ? PixelsBy::device : PixelsBy::host;
@@ -31,6 +33,7 @@ LoaderOptions loader_options(const Config& config, Device device) {
   }
   options.normalisation.divisor = f(config.input.divisor);
   options.normalisation.bgr = config.input.bgr;
+  options.white = white_of(config);
   return options;
 }
 

@@ -15,6 +15,10 @@ namespace diopter {
 /// bytes, which it normalises and resizes itself.
 LoaderOptions loader_options(const Config& config, Device device = Device::cpu);
 
+/// What read_image takes as white. "auto" stands for what a training set says (data/pictures/white.h) and is the full
+/// range without one.
+int white_of(const Config& config);
+
 /// The batch's pictures on a device: [images, height, width, 3], normalised.
 Variable input_of(const Batch& batch, Device device = Device::cpu);
 

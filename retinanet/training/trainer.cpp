@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "data/dataset_hash.h"
+#include "data/pictures/white.h"
 #include "engine/files/checkpoint.h"
 #include "engine/profile/profile.h"
 #include "kernels/base/files.h"
@@ -63,6 +64,11 @@ std::vector<std::string> class_names(const Dataset& dataset) {
   return names;
 }
 
+/// Puts what the training pictures say into the place of input.white = "auto".
+void choose_white(Config& config, const Dataset& train) {
+  if (config.input.white == kAutoWhite) config.input.white = full_scale_of(train);
+}
+
 RunState fresh_state(const Config& config, const Dataset& train, const Dataset& validation) {
   RunState state;
   state.data = dataset_hash(train);
@@ -71,6 +77,7 @@ RunState fresh_state(const Config& config, const Dataset& train, const Dataset& 
   state.classes = class_names(train);
   for (const Category& c : train.categories) state.category_ids.push_back(c.id);
   state.normaliser = config.loss.ema_start;
+  choose_white(state.config, train);
   return state;
 }
 
@@ -128,7 +135,11 @@ Trainer::Trainer(const Config& config, const Dataset& train, const Dataset& vali
   }
   refresh_copies();
   lock_ = create_run_folder(folder);
-  write_file_atomically(config_file(folder), format_config(config));
+  write_file_atomically(config_file(folder), format_config(state_.config));
+  if (config.input.white != state_.config.input.white && state_.config.input.white != kFullRange) {
+    messages_.push_back("input.white = auto: " + std::to_string(state_.config.input.white) +
+                        ", by the greatest samples of the training pictures");
+  }
 }
 
 Trainer::Trainer(const RunState& state, const Dataset& train, const Dataset& validation, const std::string& folder,
@@ -194,6 +205,7 @@ std::unique_ptr<Trainer> Trainer::resume(const std::string& folder, const Settin
   check_data(state.validation_data, validation, file, "validation");
   state.config.train.stop_at = 0;
   apply_settings(state.config, settings);
+  choose_white(state.config, train);
   check_config(state.config);
   if (check) check(state.config);
 

@@ -7,6 +7,7 @@
 #include "data/pictures/output_names.h"
 #include "engine/profile/profile.h"
 #include "retinanet/network/detect.h"
+#include "retinanet/network/input.h"
 #include "retinanet/training/evaluation_file.h"
 #include "retinanet/training/metrics_file.h"
 #include "retinanet/training/run_folder.h"
@@ -39,11 +40,11 @@ class EvaluationMode {
   DType before_;
 };
 
-void draw_pictures(const Dataset& validation, const std::vector<Detection>& detections, int most,
+void draw_pictures(const Dataset& validation, const std::vector<Detection>& detections, const Config& config,
                    const std::string& folder) {
   std::vector<std::string> classes;
   for (const Category& c : validation.categories) classes.push_back(c.name);
-  const std::size_t count = std::min<std::size_t>(most, validation.images.size());
+  const std::size_t count = std::min<std::size_t>(config.train.pictures, validation.images.size());
   OutputNames names;
   for (std::size_t i = 0; i < count; ++i) {
     const ImageRecord& record = validation.images[i];
@@ -55,7 +56,8 @@ void draw_pictures(const Dataset& validation, const std::vector<Detection>& dete
       found.push_back(
           {d.rect.box(), static_cast<int>(category - validation.categories.begin()), static_cast<float>(d.score)});
     }
-    const Image drawn = draw_detections(read_image(record.file), record.annotations, found, classes, kPictureScore);
+    const Image drawn =
+        draw_detections(read_image(record.file, white_of(config)), record.annotations, found, classes, kPictureScore);
     write_image(folder + "/" + names.next(record.name), drawn);
   }
 }
@@ -74,7 +76,7 @@ CocoMetrics evaluate_into_run_folder(RetinaNet& model, WeightAverage* average, c
     return detect_all(model, validation, ids, progress, &skipped);
   }();
   const Dataset evaluated = without(validation, skipped);
-  draw_pictures(evaluated, detections, model.config().train.pictures, pictures_folder(folder));
+  draw_pictures(evaluated, detections, model.config(), pictures_folder(folder));
   const CocoMatches matches = match_coco(evaluated, detections);
   const CocoMetrics metrics = coco_metrics(evaluated, matches);
   append_evaluation(folder, iteration, metrics);

@@ -30,6 +30,9 @@ void png(std::string_view input) {
   decode("\x89PNG\r\n\x1A\n", chunks);
 }
 
+void tiff(std::string_view input) { decode("", input); }
+void webp(std::string_view input) { decode("", input); }
+
 /// PNM, BMP, GIF, TGA.
 void picture(std::string_view input) { decode("", input); }
 
@@ -39,7 +42,8 @@ void exif(std::string_view input) {
   turn_upright({3, 2, std::vector<std::uint8_t>(18)}, orientation);
 }
 
-constexpr Target kTargets[] = {{"jpeg", jpeg}, {"png", png}, {"picture", picture}, {"exif", exif}};
+constexpr Target kTargets[] = {{"jpeg", jpeg}, {"png", png},         {"tiff", tiff},
+                               {"webp", webp}, {"picture", picture}, {"exif", exif}};
 
 }  // namespace
 

@@ -11,7 +11,7 @@ if(DIOPTER_FUZZ)
   # The targets of each list, under their names there.
   foreach(target IN ITEMS annotation:coco_truth annotation:coco_results annotation:voc annotation:yolo annotation:csv
           configuration:config configuration:protocol configuration:run_state
-          picture:jpeg picture:png picture:picture picture:exif
+          picture:jpeg picture:png picture:tiff picture:webp picture:picture picture:exif
           weight:safetensors weight:pickle weight:torch_file weight:checkpoint)
     string(REPLACE ":" ";" target ${target})
     list(GET target 0 list)

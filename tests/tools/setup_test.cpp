@@ -48,8 +48,9 @@ class FakeSystem {
 };
 
 const std::string kAll =
-    "g++ cmake ninja-build libopenblas-dev libtbb-dev libstb-dev libjpeg62-turbo-dev libpng-dev nlohmann-json3-dev "
-    "libpugixml-dev libtomlplusplus-dev libcli11-dev libboost-dev libzip-dev libexpat1-dev catch2"
+    "g++ cmake ninja-build libopenblas-dev libtbb-dev libstb-dev libjpeg62-turbo-dev libpng-dev libtiff-dev "
+    "libwebp-dev nlohmann-json3-dev libpugixml-dev libtomlplusplus-dev libcli11-dev libboost-dev libzip-dev "
+    "libexpat1-dev catch2"
 #ifdef __x86_64__
     " libdnnl-dev"
 #endif

@@ -10,6 +10,7 @@
 #include <thread>
 #include <vector>
 
+#include "data/pictures/image.h"
 #include "kernels/base/libraries.h"
 #include "kernels/base/parallel.h"
 #include "kernels/device/stream.h"
@@ -113,9 +114,10 @@ std::string now() {
 }  // namespace
 
 Facts version_facts() {
-  return {{"diopter", DIOPTER_VERSION},  {"build", DIOPTER_BUILD},          {"compiled for", instruction_sets()},
-          {"vectors", vectors_in_use()}, {"BLAS", blas_library()},          {"threads", threads_library()},
-          {"CUDA", cuda_library()},      {"CUDA side", DIOPTER_CUDA_BUILD}, {"cuDNN", convolution_libraries()}};
+  return {{"diopter", DIOPTER_VERSION},     {"build", DIOPTER_BUILD},          {"compiled for", instruction_sets()},
+          {"vectors", vectors_in_use()},    {"BLAS", blas_library()},          {"threads", threads_library()},
+          {"CUDA", cuda_library()},         {"CUDA side", DIOPTER_CUDA_BUILD}, {"cuDNN", convolution_libraries()},
+          {"pictures", picture_libraries()}};
 }
 
 Facts gpu_facts() { return {{"driver", driver_version()}, {"GPU", gpu_description()}}; }

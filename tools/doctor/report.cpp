@@ -150,6 +150,8 @@ Json json_of(const PictureCheck& p) {
   return {{"opened", p.opened},
           {"missing", json_of(p.missing)},
           {"undecodable", json_of(p.undecodable)},
+          {"nearly_black", json_of(p.dark)},
+          {"several_pages", json_of(p.several)},
           {"other_size", json_of(p.other_size)},
           {"unknown_size", json_of(p.unknown_size)}};
 }

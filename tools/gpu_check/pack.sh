@@ -22,6 +22,7 @@ read -ra further <<<"${DIOPTER_GPU_CMAKE:-}"
 
 # RPATH, not RUNPATH: it also holds for the libraries that the packed libraries need.
 cmake --preset "$preset" -B "$build" "${arguments[@]}" -DDIOPTER_GEMM=openblas -DDIOPTER_TEST_FILES=. \
+  -DDIOPTER_TIFF=off -DDIOPTER_WEBP=off \
   -DCMAKE_SKIP_RPATH=ON "-DCMAKE_EXE_LINKER_FLAGS=-Wl,--disable-new-dtags '-Wl,-rpath,\$ORIGIN/../lib'" "${further[@]}"
 cmake --build "$build" -j "${DIOPTER_GPU_JOBS:-$(nproc)}" --target diopter kernels_tests engine_tests retinanet_tests
 if [[ $preset == cuda ]]; then

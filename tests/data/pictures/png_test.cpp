@@ -76,7 +76,7 @@ TEST_CASE("PNG: damaged and truncated files are errors") {
   CHECK(contains(error_of([] { decode_image(make_png({0x80000000, 1, 8, 0, false, "", {}})); }), "a size of "));
   CHECK(error_of([] {
           decode_image(make_png({1u << 16, 1u << 16, 8, 0, false, "", {}}));
-        }) == "65536x65536 is larger than 64 megapixels");
+        }) == "65536x65536 is larger than 512 megapixels");
   CHECK(error_of([] {
           decode_image(make_png({2u << 20, 1, 8, 0, false, "", {}}));
         }) == "2097152x1 is longer than 1048576 pixels");

@@ -203,6 +203,14 @@ TEST_CASE("set_config takes every type") {
   CHECK(config.model.weights == "/tmp/a=b.safetensors");
   set("model.weights=");
   CHECK(config.model.weights == "");
+  set("input.white=auto");
+  CHECK(config.input.white == kAutoWhite);
+  CHECK(contains(format_config(config), "white = 'auto'"));
+  set("input.white=4095");
+  CHECK(config.input.white == 4095);
+  CHECK(parse_config(format_config(config), "a.toml").input.white == 4095);
+  set("input.white=full");
+  CHECK(config.input.white == kFullRange);
 }
 
 TEST_CASE("an unknown key names the nearest one, if one is near") {
@@ -229,6 +237,10 @@ TEST_CASE("a value of another type says what is wanted") {
   CHECK(contains(set_error("model.weights=3"), "model.weights must be a string"));
   CHECK(contains(set_error("loss.box=l2"), "loss.box must be one of l1, smooth_l1, giou, diou, ciou"));
   CHECK(contains(set_error("loss.box=1"), "loss.box must be one of"));
+  CHECK(contains(set_error("input.white=bright"), "input.white must be one of auto, full, or an integer"));
+  CHECK(contains(set_error("input.white=0"), "input.white must lie between 1 and 65535"));
+  CHECK(contains(set_error("input.white=-1"), "input.white must lie between 1 and 65535"));
+  CHECK(contains(set_error("input.white=1.5"), "input.white must be an integer"));
 }
 
 TEST_CASE("a value out of range names its key") {

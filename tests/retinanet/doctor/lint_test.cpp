@@ -5,6 +5,7 @@
 #include <fstream>
 
 #include "data/pictures/image.h"
+#include "tests/data/pictures/make_png.h"
 #include "tests/retinanet/annotated.h"
 #include "tests/support/catch.h"
 #include "tests/support/files.h"
@@ -132,7 +133,7 @@ TEST_CASE("pictures are decoded, and the unusable ones removed") {
   }
   dataset.images[3].height = 7;
   std::int64_t done = 0;
-  const PictureCheck check = check_pictures(dataset, true, [&](std::int64_t n, std::int64_t) { done = n; });
+  const PictureCheck check = check_pictures(dataset, true, kFullRange, [&](std::int64_t n, std::int64_t) { done = n; });
   REQUIRE(done == 4);
   require(check.undecodable, 1, "cut.png");
   require(check.missing, 1, "none.png");
@@ -142,10 +143,28 @@ TEST_CASE("pictures are decoded, and the unusable ones removed") {
   REQUIRE(check.bytes == 2 * 8 * 6 * 3);
 }
 
+TEST_CASE("pictures are nearly black where nothing reaches a quarter of white") {
+  const TemporaryFolder folder;
+  const auto png = [](int sample) {
+    return make_png({1, 1, 16, 0, false, '\0' + big_endian(static_cast<std::uint32_t>(sample), 2), {}});
+  };
+  Dataset dataset;
+  for (const auto& [name, sample] : {std::pair("a", 1000), std::pair("b", 16383), std::pair("c", 16384)}) {
+    dataset.images.push_back(annotated(name, 1, 1, {}));
+    dataset.images.back().file = folder.write(std::string(name) + ".png", png(sample));
+  }
+  Dataset copy = dataset;
+  const PictureCheck dark = check_pictures(dataset, true, kFullRange, {});
+  require(dark.dark, 2, "a.png");
+  CHECK(dark.greatest == 16384);
+  CHECK(dark.several.count == 0);
+  CHECK(check_pictures(copy, true, 1023, {}).dark.count == 0);
+}
+
 TEST_CASE("pictures that are not opened need a size in the annotations") {
   Dataset dataset;
   dataset.images = {annotated("a", 8, 6, {}), annotated("b", 0, 0, {})};
-  const PictureCheck check = check_pictures(dataset, false, {});
+  const PictureCheck check = check_pictures(dataset, false, kFullRange, {});
   require(check.unknown_size, 1, "b.png");
   REQUIRE(check.missing.count == 0);
   REQUIRE(dataset.images.size() == 1);
