@@ -10,12 +10,14 @@
 #include "data/unreadable_pictures.h"
 #include "engine/device.h"
 #include "kernels/base/files.h"
+#include "kernels/base/text.h"
 #include "retinanet/config/configure.h"
 #include "retinanet/config/loss_text.h"
 #include "retinanet/config/presets.h"
 #include "retinanet/doctor/dry_run.h"
 #include "retinanet/report/run_report.h"
 #include "retinanet/training/run_folder.h"
+#include "retinanet/training/setting_changes.h"
 #include "retinanet/training/trainer.h"
 #include "tools/command/command.h"
 #include "tools/command/environment.h"
@@ -34,7 +36,7 @@ struct Request {
   Reading reading;
   std::vector<std::string> settings;
   std::int64_t seed = -1, profile = 0;
-  bool resume = false;
+  bool resume = false, change = false;
 };
 
 /// What overrides the preset or the checkpoint.
@@ -47,6 +49,26 @@ Settings settings_of(const Request& request) {
     settings.push_back(parse_setting("model.prior=" + request.prior, "--prior " + request.prior));
   if (request.seed >= 0) settings.push_back({"train.seed", request.seed});
   return settings;
+}
+
+/// The settings of a run that is resumed: its own are those of the same command, so that others are meant as changes.
+Settings settings_of_resumption(const Request& request) {
+  Settings settings;
+  if (!request.config.empty()) settings = read_settings(read_file(request.config), request.config);
+  for (const Setting& setting : settings_of(request)) settings.push_back(setting);
+  return settings;
+}
+
+void check_changes(const Request& request, const std::vector<SettingChange>& changes) {
+  std::vector<std::string> others;
+  for (const SettingChange& change : changes) {
+    if (is_another_training(change)) others.push_back(describe(change));
+  }
+  DIOPTER_CHECK(request.change || others.empty(), request.out,
+                ": goes on with other settings than the run has: ", join(others),
+                "; with --change they hold from here on, and config.toml says so; a new run may start "
+                "from its weights (--set model.weights=",
+                request.out, ")");
 }
 
 Config config_of(const Request& request) {
@@ -92,6 +114,9 @@ void write_report(const std::string& folder, Progress& progress) {
 }
 
 int train(const Request& request) {
+  DIOPTER_CHECK(request.resume || !request.change, "--change is for --resume");
+  DIOPTER_CHECK(request.reading.split.empty() || !request.val_annotations.empty(),
+                "--split chooses the part of --val-annotations, which is not given");
   const Device device = device_from_name(request.device);
   const Dataset training = read_training_set(request);
   check_training_set(request.train_annotations, training);
@@ -111,14 +136,19 @@ int train(const Request& request) {
   const auto check = [&](const Config& config) {
     if (device == Device::cpu) check_memory(config, training, available_memory());
   };
+  const auto check_resumption = [&](const Trainer::Resumption& next) {
+    check_changes(request, next.changes);
+    check(next.config);
+  };
   const auto start = [&] {
     const Config config = config_of(request);
     check(config);
     return std::make_unique<Trainer>(config, training, validation, request.out, device);
   };
-  const std::unique_ptr<Trainer> trainer =
-      request.resume ? Trainer::resume(request.out, settings_of(request), training, validation, device, check)
-                     : start();
+  const std::unique_ptr<Trainer> trainer = request.resume
+                                               ? Trainer::resume(request.out, settings_of_resumption(request), training,
+                                                                 validation, device, check_resumption)
+                                               : start();
   std::unique_ptr<StepProfile> profile;
   DIOPTER_CHECK(request.profile == 0 || !trainer->config().train.cuda_graph,
                 "--profile: a step as one CUDA graph has no kernels to tell apart: add --set train.cuda_graph=false");
@@ -221,6 +251,7 @@ void add_train_command(Command& program) {
   add_reading_options(command, request->reading, "val, for --val-annotations");
   command.text("--out", request->out, "Run folder").required().type("DIR");
   command.flag("--resume", request->resume, "Go on from the run folder's last checkpoint");
+  command.flag("--change", request->change, "With --resume: other settings than the run has are meant");
   command.number("--seed", request->seed, "Of weights, data order and augmentation (train.seed)")
       .type("K")
       .default_in_words();

@@ -57,7 +57,8 @@ std::vector<Score> compare(const Protocol& protocol, const RunResults& results) 
     if (!score.difference) continue;
     score.difference->t_test_holm = t_tests_holm[i];
     score.difference->wilcoxon_holm = wilcoxons_holm[i++];
-    score.difference->significant = score.difference->t_test_holm < protocol.significance;
+    score.difference->significant =
+        protocol.final_seeds.size() >= kSeedsForAClaim && score.difference->t_test_holm < protocol.significance;
   }
   return scores;
 }

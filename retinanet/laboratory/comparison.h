@@ -20,7 +20,7 @@ struct Difference {
   Interval interval;               // 95 %, Student's t
   double t_test, t_test_holm;      // p of the paired t-test; corrected over the contestants
   double wilcoxon, wilcoxon_holm;  // p of the signed-rank test, likewise
-  bool significant;                // t_test_holm is below the protocol's level
+  bool significant;                // t_test_holm is below the protocol's level, of kSeedsForAClaim seeds or more
 };
 
 /// The numbers that tables of a study show: AP, which decides, AP50 and AP75.

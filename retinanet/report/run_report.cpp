@@ -13,6 +13,7 @@
 #include "retinanet/training/evaluation_file.h"
 #include "retinanet/training/metrics_file.h"
 #include "retinanet/training/run_folder.h"
+#include "retinanet/training/setting_changes.h"
 
 namespace diopter {
 
@@ -229,7 +230,10 @@ std::string run_report(const std::string& folder) {
   }
   body += picture_section(run);
   body += origin_section(run.starts);
-  body += section("Configuration", folded("config.toml: every setting", element("pre", {}, run.config_text)));
+  Html configuration;
+  for (const std::string& change : read_change_comments(run.config_text)) configuration += paragraph(change);
+  configuration += folded("config.toml: every setting", element("pre", {}, run.config_text));
+  body += section("Configuration", configuration);
   return page("Training run: " + folder_name(folder), body);
 }
 

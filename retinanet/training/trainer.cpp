@@ -12,6 +12,7 @@
 #include "engine/profile/profile.h"
 #include "kernels/base/files.h"
 #include "kernels/base/process.h"
+#include "kernels/base/text.h"
 #include "kernels/nn/elementwise.h"
 #include "kernels/toolkit/dispatch.h"
 #include "retinanet/config/config_text.h"
@@ -20,6 +21,7 @@
 #include "retinanet/training/metrics_file.h"
 #include "retinanet/training/non_finite.h"
 #include "retinanet/training/run_folder.h"
+#include "retinanet/training/setting_changes.h"
 #include "retinanet/training/validation.h"
 #include "retinanet/weights/weights.h"
 
@@ -193,7 +195,7 @@ void Trainer::refresh_copies() {
 
 std::unique_ptr<Trainer> Trainer::resume(const std::string& folder, const Settings& settings, const Dataset& train,
                                          const Dataset& validation, Device device,
-                                         const std::function<void(const Config&)>& check) {
+                                         const std::function<void(const Resumption&)>& check) {
   const std::string file = last_checkpoint(folder);
   std::unique_ptr<FolderLock> lock;
   if (file_exists(file)) lock = lock_run_folder(folder);
@@ -204,10 +206,13 @@ std::unique_ptr<Trainer> Trainer::resume(const std::string& folder, const Settin
   check_data(state.data, train, file, "training");
   check_data(state.validation_data, validation, file, "validation");
   state.config.train.stop_at = 0;
+  const Config before = state.config;
   apply_settings(state.config, settings);
   choose_white(state.config, train);
   check_config(state.config);
-  if (check) check(state.config);
+  const std::vector<SettingChange> changes = setting_changes(before, state.config, state.iteration);
+  state.changes.insert(state.changes.end(), changes.begin(), changes.end());
+  if (check) check({state.config, changes});
 
   std::unique_ptr<Trainer> trainer(new Trainer(state, train, validation, folder, device));
   trainer->lock_ = std::move(lock);
@@ -215,6 +220,11 @@ std::unique_ptr<Trainer> Trainer::resume(const std::string& folder, const Settin
     trainer->messages_.push_back(file +
                                  ": an older Diopter wrote it, which did not note the data: whether the training "
                                  "set is the same cannot be checked");
+  }
+  for (const SettingChange& change : changes) trainer->messages_.push_back("from now on " + describe(change));
+  const double old_lr = schedule_of(before.train).at(state.iteration), lr = trainer->schedule_.at(state.iteration);
+  if (!changes.empty() && lr != old_lr) {
+    trainer->messages_.push_back(formatted("the learning rate goes on at %g instead of %g", lr, old_lr));
   }
   get_tensors(checkpoint, "", model_state(*trainer->model_));
   get_tensors(checkpoint, kVelocityPrefix, trainer->optimizer_->velocities());
@@ -225,7 +235,7 @@ std::unique_ptr<Trainer> Trainer::resume(const std::string& folder, const Settin
     trainer->average_->set_updates(state.average_updates);
   }
   rewind_run_folder(folder, state.iteration, trainer->evaluation_pending());
-  write_file_atomically(config_file(folder), format_config(state.config));
+  write_file_atomically(config_file(folder), change_comments(state.changes) + format_config(state.config));
   return trainer;
 }
 

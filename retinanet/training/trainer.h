@@ -64,12 +64,18 @@ class Trainer {
   Trainer(const Config& config, const Dataset& train, const Dataset& validation, const std::string& folder,
           Device device = Device::cpu);
 
-  /// Goes on from the folder's last checkpoint; its configuration is overridden with the settings.
-  /// train.stop_at of the checkpoint is forgotten. Throws Error for other data than the run has seen (dataset_hash).
-  /// `check` gets the configuration before anything is made of it, and may throw.
+  /// What is different when a run goes on.
+  struct Resumption {
+    const Config& config;
+    std::vector<SettingChange> changes;  // of the settings (setting_changes.h)
+  };
+
+  /// Goes on from the folder's last checkpoint; its configuration is overridden with the settings. What that changes is
+  /// told, and noted in checkpoints and config.toml. train.stop_at of the checkpoint is forgotten. Throws Error for
+  /// other data than the run has seen (dataset_hash). `check` is called before anything is made, and may throw.
   static std::unique_ptr<Trainer> resume(const std::string& folder, const Settings& settings, const Dataset& train,
                                          const Dataset& validation, Device device = Device::cpu,
-                                         const std::function<void(const Config&)>& check = {});
+                                         const std::function<void(const Resumption&)>& check = {});
 
   struct Result {
     std::int64_t iteration;

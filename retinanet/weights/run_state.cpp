@@ -57,6 +57,22 @@ std::vector<std::int64_t> integers(const nlohmann::json& list) {
   return values;
 }
 
+std::string text_of(const std::vector<SettingChange>& changes) {
+  nlohmann::ordered_json list = nlohmann::ordered_json::array();
+  for (const SettingChange& c : changes)
+    list.push_back({{"iteration", c.iteration}, {"key", c.key}, {"before", c.before}, {"after", c.after}});
+  return json_text(list);
+}
+
+/// Throws json::exception for anything but such a list.
+std::vector<SettingChange> changes_of(const std::string& text) {
+  std::vector<SettingChange> changes;
+  const nlohmann::json list = parse_json(text);
+  for (const nlohmann::json& c : list.get_ref<const nlohmann::json::array_t&>())
+    changes.push_back({c.at("iteration"), c.at("key"), c.at("before"), c.at("after")});
+  return changes;
+}
+
 }  // namespace
 
 bool is_diopter_checkpoint(const Checkpoint& checkpoint) {
@@ -80,13 +96,14 @@ RunState parse_run_state(const Checkpoint& checkpoint) {
   try {
     state.classes = parse_json(text("classes")).get<std::vector<std::string>>();
     state.category_ids = integers(parse_json(text("category_ids")));
+    state.changes = changes_of(text_or("changes", "[]"));
     state.iteration = std::stoll(text("iteration"));
     state.normaliser = std::stod(text("normaliser"));
     state.best_ap = std::stod(text("best_ap"));
     state.average_updates = std::stoll(text("average_updates"));
     state.evaluated = std::stoll(text_or("evaluated", "0"));  // not in files of 0.1, as both hashes
   } catch (const nlohmann::json::exception&) {
-    fail(checkpoint.file, ": its metadata holds no lists of classes");
+    fail(checkpoint.file, ": its metadata holds no lists of classes or of changed settings");
   } catch (const std::logic_error&) {
     fail(checkpoint.file, ": its metadata holds something that is not a number");
   }
@@ -111,6 +128,7 @@ void put_run_state(Checkpoint& checkpoint, const RunState& state) {
                          {"evaluated", std::to_string(state.evaluated)},
                          {"data", state.data},
                          {"validation_data", state.validation_data}};
+  if (!state.changes.empty()) checkpoint.metadata["changes"] = text_of(state.changes);
 }
 
 }  // namespace diopter

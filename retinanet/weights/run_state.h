@@ -10,6 +10,14 @@
 
 namespace diopter {
 
+/// A setting that was changed when a run was resumed.
+struct SettingChange {
+  std::int64_t iteration;          // steps done before it
+  std::string key, before, after;  // values as they are written
+
+  bool operator==(const SettingChange&) const = default;
+};
+
 struct RunState {
   Config config;
   std::vector<std::string> classes;
@@ -20,6 +28,7 @@ struct RunState {
   std::int64_t average_updates = 0;        // of the weights' moving average; 0: there is none
   std::int64_t evaluated = 0;              // steps that the weights of the last evaluation had behind them; 0: none
   std::string data, validation_data;       // hashes of both sets (data/dataset_hash.h); "": none, or not known
+  std::vector<SettingChange> changes;      // of the configuration, oldest first
 };
 
 /// Version of what put_run_state writes (docs/weights.md). It goes up when an older program would misread a file, not

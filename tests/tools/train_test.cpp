@@ -123,7 +123,7 @@ TEST_CASE("train: it is stopped between the batches of a step") {
   const Outcome first = run_diopter(shapes.arguments("--set train.accumulate=1 --set train.stop_at=1"));
   REQUIRE(first.exit_code == 0);
   const std::string before = read_bytes(shapes.run_folder() + "/checkpoints/last.safetensors");
-  const Outcome outcome = meanwhile(shapes, "sleep 0.5; kill -TERM $pid", "--resume " + accumulate);
+  const Outcome outcome = meanwhile(shapes, "sleep 0.5; kill -TERM $pid", "--resume --change " + accumulate);
   INFO(outcome.out << outcome.err);
   REQUIRE(outcome.out.ends_with("\n130\n"));
   REQUIRE(contains(outcome.out, "stopped at iteration 1 "));
@@ -208,6 +208,40 @@ TEST_CASE("train: pictures that cannot be read are named at the start, and valid
   for (int i = 5; i <= 9; ++i) std::filesystem::remove(picture(i));
   require_refused(train("strict", ""), "5 of the 5 validation pictures cannot be read: ");
   REQUIRE_FALSE(std::filesystem::exists(folder / "strict"));
+}
+
+TEST_CASE("train: a resumed run takes other settings only where they are meant") {
+  const Shapes shapes;
+  const auto resume = [&](const std::string& more) { return run_diopter(shapes.arguments("--resume " + more)); };
+  REQUIRE(run_diopter(shapes.arguments("--loss focal --set train.stop_at=1")).exit_code == 0);
+  const std::string before = shapes.config(), last = shapes.run_folder() + "/checkpoints/last.safetensors",
+                    weights = read_bytes(last);
+  require_refused(run_diopter(shapes.arguments("--change")), "--change is for --resume");
+  require_refused(resume("--loss ce"), "loss.kind = ce (focal:gamma=2,alpha=0.25 before); with --change ");
+  require_refused(resume("--set train.lr=0.3 --set input.max_size=96"),
+                  "goes on with other settings than the run has: input.max_size = 96 (");
+  const TemporaryFolder folder;
+  const std::string file = folder.write("more.toml", "[train]\nlr = 0.25\n");
+  require_refused(resume("--config " + file), "train.lr = 0.25 (");
+  REQUIRE(shapes.config() == before);
+  REQUIRE(read_bytes(last) == weights);
+
+  const Outcome meant = resume("--change --loss ce --set train.lr=0.3");
+  INFO(meant.out << meant.err);
+  REQUIRE(meant.exit_code == 0);
+  REQUIRE(contains(meant.err, "warning: from now on loss.kind = ce (focal:gamma=2,alpha=0.25 before)\n"));
+  REQUIRE(shapes.config().starts_with("# From iteration 1 on: loss.kind = ce (focal:gamma=2,alpha=0.25 before)\n"));
+  REQUIRE(contains(read_bytes(shapes.run_folder() + "/report.html"), "From iteration 1 on: loss.kind = ce "));
+  // Another length is told; its own settings again, and how it is watched, are nothing.
+  const Outcome longer = resume("--loss ce --set train.lr=0.3 --set train.iterations=3 --set train.log_every=1");
+  INFO(longer.err);
+  REQUIRE(longer.exit_code == 0);
+  REQUIRE(contains(longer.err, "warning: from now on train.iterations = 3 (2 before)\n"));
+}
+
+TEST_CASE("train: --split without a validation set is refused") {
+  const Shapes shapes;
+  require_refused(run_diopter(shapes.arguments("--split test")), "--split chooses the part of --val-annotations");
 }
 
 TEST_CASE("train: standard output that is closed or full") {

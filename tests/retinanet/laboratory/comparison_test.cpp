@@ -93,6 +93,8 @@ TEST_CASE("with few seeds nothing is claimed") {
   study.protocol.final_seeds = {1, 2, 3};
   const std::vector<Score> scores = study.scores();
   REQUIRE(scores[1].ap[0].size() == 3);
+  REQUIRE(scores[1].difference->t_test_holm < study.protocol.significance);
+  REQUIRE_FALSE(scores[1].difference->significant);  // as the words: in table.csv, too
   REQUIRE(contains(verdict(study.protocol, scores[1]), "too few seeds for a claim"));
   REQUIRE(contains(caveats(study.protocol, scores).front(), "3 final seeds: fewer than the 8"));
   study.protocol.final_seeds = {1};

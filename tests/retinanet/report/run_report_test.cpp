@@ -131,6 +131,14 @@ TEST_CASE("an evaluation is kept with its curves") {
   CHECK(error_of([&] { run_report(folder); }) == evaluation_file(folder) + ": is no evaluation of a run");
 }
 
+TEST_CASE("the report of a run says which settings changed on the way") {
+  const HandMade made;
+  CHECK_FALSE(contains(checked_report(made.run), "From iteration"));
+  test::write_bytes(made.run + "/config.toml",
+                    "# From iteration 5 on: train.lr = 0.3 (0.1 before)\n" + format_config(tiny_config()));
+  CHECK(contains(checked_report(made.run), "<p>From iteration 5 on: train.lr = 0.3 (0.1 before)</p>"));
+}
+
 TEST_CASE("the report of a run that diverged says so") {
   const test::ShapesOnDisk shapes;
   const std::string folder = shapes.folder / "run";

@@ -224,11 +224,41 @@ TEST_CASE("resume: a folder is for one trainer at a time") {
 
 TEST_CASE("resume: the configuration is shown before anything is made of it") {
   const Runs runs;
-  const auto refuse = [](const Config& config) { fail("batches of ", config.train.batch_size); };
+  const auto refuse = [](const Trainer::Resumption& next) { fail("batches of ", next.config.train.batch_size); };
   CHECK(error_of([&] {
           Trainer::resume(runs.whole, {"train.batch_size=9"}, runs.shapes.train, runs.shapes.validation, Device::cpu,
                           refuse);
         }) == "batches of 9");
+}
+
+TEST_CASE("resume: changed settings are told and noted, with the iteration from which they hold") {
+  const Runs runs;
+  const auto messages = [&](const Settings& settings) {
+    std::vector<std::string> all;
+    TrainerCallbacks callbacks;
+    callbacks.message = [&](const std::string& message) { all.push_back(message); };
+    Trainer::resume(runs.whole, settings, runs.shapes.train, runs.shapes.validation)->run(callbacks);
+    return all;
+  };
+  const std::string config = read_bytes(config_file(runs.whole));
+  CHECK(messages({"train.workers=2", "train.lr=0.05"}).empty());  // what it has
+  CHECK(read_bytes(config_file(runs.whole)) == config);
+  // Its steps down at 0.7 and 0.9 of the length are taken back.
+  CHECK(messages({"train.iterations=24"}) ==
+        std::vector<std::string>{"from now on train.iterations = 24 (20 before)",
+                                 "the learning rate goes on at 0.005 instead of 0.0005"});
+  const std::string length = "# From iteration 20 on: train.iterations = 24 (20 before)\n",
+                    rule = "# From iteration 24 on: loss.box = 'l1' (";
+  CHECK(read_bytes(config_file(runs.whole)).starts_with(length + "[model]\n"));
+  CHECK(messages({"loss.box=l1", "train.iterations=26"}).size() == 2);
+  CHECK(read_bytes(config_file(runs.whole)).starts_with(length + rule));
+  CHECK(messages({}).empty());
+  CHECK(read_bytes(config_file(runs.whole)).starts_with(length + rule));
+
+  std::vector<SettingChange> shown;
+  const auto look = [&](const Trainer::Resumption& next) { shown = next.changes; };
+  Trainer::resume(runs.whole, {"train.lr=0.5"}, runs.shapes.train, {}, Device::cpu, look);
+  CHECK(shown == std::vector<SettingChange>{{26, "train.lr", "0.05", "0.5"}});
 }
 
 TEST_CASE("steps that cannot be meant are refused") {

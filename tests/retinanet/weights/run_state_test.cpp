@@ -67,6 +67,18 @@ TEST_CASE("a run's state survives being written") {
   CHECK(parse_run_state(old).validation_data == "");
 }
 
+TEST_CASE("changes of settings are kept in the metadata, where there are any") {
+  Checkpoint checkpoint = some_checkpoint();
+  CHECK_FALSE(checkpoint.metadata.contains("changes"));
+  RunState state = parse_run_state(checkpoint);
+  CHECK(state.changes.empty());
+  state.changes = {{12, "loss.kind", "focal:gamma=2", "ce"}, {30, "model.weights", "'a'", "'\"b\"'"}};
+  put_run_state(checkpoint, state);
+  CHECK(parse_run_state(checkpoint).changes == state.changes);
+  for (const char* text : {"{}", "[1]", "[{\"iteration\": 1}]", "x"})
+    CHECK(test::contains(error_with("changes", text), "no lists of classes or of changed settings"));
+}
+
 TEST_CASE("settings of a checkpoint that no run can have are refused, as those of a file are") {
   const auto error_of_line = [](const std::string& line, const std::string& by) {
     return error_with("config", config_with(line, by));
