@@ -39,6 +39,14 @@ class CategoryMatcher {
     for (std::size_t t = 0; t < settings.thresholds.size(); ++t) every_threshold_ |= 1u << t;
   }
 
+  /// Detections of an image and category may lie anywhere in the list: brings one into the cache that is wanted soon.
+  void fetch(Positions positions, std::size_t soon) const {
+    if (soon >= positions.size()) return;
+    const auto* const begin = reinterpret_cast<const char*>(&detections_[positions[soon]]);
+    __builtin_prefetch(begin);
+    __builtin_prefetch(begin + sizeof(Detection) - 1);
+  }
+
   /// Appends an outcome and its verdicts for each of the detections of an image that count; `positions` are sorted by
   /// descending score. Returns whether some do not count.
   bool match(Truths truths, int image, std::span<std::int32_t> positions, CategoryMatches& matches) {
@@ -202,7 +210,8 @@ void match_category(std::span<std::int32_t> positions, const Inputs& inputs, con
   auto truth = truths.begin();
   for (std::size_t begin = 0, end = 0; begin < positions.size(); begin = end) {
     const std::int32_t image = inputs.image_of[positions[begin]];
-    while (end < positions.size() && inputs.image_of[positions[end]] == image) ++end;
+    for (; end < positions.size() && inputs.image_of[positions[end]] == image; ++end)
+      matcher.fetch(positions, end + 16);
     while (truth != truths.end() && truth->image < image) ++truth;
     auto truth_end = truth;
     while (truth_end != truths.end() && truth_end->image == image) ++truth_end;

@@ -187,6 +187,14 @@ std::optional<Rect> box_of(const JsonRecord& record, ReadLog& findings) {
   return rect;
 }
 
+/// Records that a file has at most, each at least as long as the text; memory that is reserved for more than come is
+/// never touched. 0 where the size is not known.
+std::size_t most_records(const std::string& file, std::string_view shortest) {
+  std::error_code unknown;
+  const std::uintmax_t bytes = std::filesystem::file_size(file, unknown);
+  return unknown ? 0 : static_cast<std::size_t>(bytes / shortest.size());
+}
+
 /// What is read of a file before its parts are put together.
 struct CocoFile {
   Dataset dataset;                                // images and categories without their ids
@@ -219,6 +227,12 @@ void place_annotations(CocoFile& read, ReadLog& findings) {
   const auto categories = index_by_id(dataset.categories);
   IdSet ids;
   ids.reserve(read.pending.size());
+  std::vector<std::size_t> count(dataset.images.size());
+  for (const PendingAnnotation& p : read.pending) {
+    const int image = find_id(images, read.images.number(p.image_id));
+    if (image >= 0) ++count[image];
+  }
+  for (std::size_t i = 0; i < count.size(); ++i) dataset.images[i].annotations.reserve(count[i]);
   for (const PendingAnnotation& p : read.pending) {
     Annotation annotation = p.annotation;
     annotation.id = read.annotations.number(p.id);
@@ -241,11 +255,10 @@ void place_annotations(CocoFile& read, ReadLog& findings) {
 void find_boxes_that_are_not_learned(const Dataset& dataset, ReadLog& findings) {
   for (const ImageRecord& image : dataset.images) {
     for (const Annotation& a : image.annotations) {
-      const std::string place = "annotation " + std::to_string(a.id);
-      if (a.rect.w == 0 || a.rect.h == 0)
-        findings.add(oddity::kFlatBox, place);
-      else if (is_outside(a.rect, image))
-        findings.add(oddity::kOutsideKept, place);
+      const bool flat = a.rect.w == 0 || a.rect.h == 0;
+      if (flat || is_outside(a.rect, image)) {
+        findings.add(flat ? oddity::kFlatBox : oddity::kOutsideKept, "annotation " + std::to_string(a.id));
+      }
     }
   }
 }
@@ -298,6 +311,7 @@ void arrange_categories(const std::string& file, Dataset& dataset, const std::ve
 /// The id of a result: a number, a number in quotes, or a text that the ground truth has.
 std::int64_t result_id(const JsonRecord& record, std::string_view field, const TextIds& texts) {
   const JsonValue& value = record.value(field);
+  if (value.kind == JsonValue::Kind::integer) return value.integer;
   if (value.kind == JsonValue::Kind::text) {
     if (const auto found = texts.find(value.text); found != texts.end()) return found->second;
   }
@@ -327,6 +341,8 @@ Dataset read_coco(const std::string& file, const ReadOptions& options) {
   PictureNames pictures(options.images, findings);
   CocoFile read;
   Dataset& dataset = read.dataset;
+  read.pending.reserve(
+      most_records(file, R"({"id":1,"image_id":1,"category_id":1,"bbox":[1,2,3,4],"area":1,"iscrowd":0},)"));
   bool has_annotations = false;
   const auto take_image = [&](const JsonRecord& record) {
     const std::string& name = record.text("file_name");
@@ -394,6 +410,7 @@ std::vector<Detection> read_coco_results(const std::string& file, const Dataset&
   const auto categories = index_by_id(truth.categories);
   const ImagesByName by_name(truth);
   std::vector<Detection> detections;
+  detections.reserve(most_records(file, R"({"image_id":1,"category_id":1,"bbox":[1,2,3,4],"score":1},)"));
   ReadLog findings(file, false);
   const auto take = [&](const JsonRecord& record) {
     const Rect rect = record.rect("bbox");

@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
+#include <filesystem>
 #include <limits>
+#include <memory>
 #include <optional>
 
 #include "data/readers/json_events.h"
@@ -97,12 +100,16 @@ Rect JsonRecord::rect(std::string_view field) const {
 /// Receives the parser's events (nlohmann's SAX interface) and cuts them into records.
 class JsonListParser {
  public:
-  /// Without `take_records` nobody gets the records, but errors name their places.
-  JsonListParser(const std::string& file, const std::string& bytes, const std::vector<JsonList>& lists,
-                 bool take_records)
-      : file_(file), bytes_(bytes), lists_(lists), take_records_(take_records), found_(lists.size(), false) {
+  JsonListParser(const std::string& file, const std::vector<JsonList>& lists)
+      : file_(file), lists_(lists), found_(lists.size(), false) {
     record_.file_ = &file_;
     root_is_list_ = lists.size() == 1 && lists[0].name.empty();
+  }
+
+  /// Says what is wrong with a text that is no JSON, and where; nobody gets the records. Returns where it is JSON.
+  void judge(const std::string& bytes) {
+    judged_ = &bytes;
+    nlohmann::json::sax_parse(bytes, this);
   }
 
   bool null() { return scalar(Kind::null, 0, 0); }
@@ -140,7 +147,7 @@ class JsonListParser {
     --depth_;
     if (inside_ > 0 && depth_ == inside_) {
       field_ = nullptr;
-      if (take_records_) list_->take(record_);
+      if (!judged_) list_->take(record_);
       ++record_.position_;
     }
     return true;
@@ -216,8 +223,8 @@ class JsonListParser {
   }
 
   std::ptrdiff_t line_of(std::size_t position) const {
-    const auto end = bytes_.begin() + static_cast<std::ptrdiff_t>(std::min(position, bytes_.size()));
-    return 1 + std::count(bytes_.begin(), end, '\n');
+    const auto end = judged_->begin() + static_cast<std::ptrdiff_t>(std::min(position, judged_->size()));
+    return 1 + std::count(judged_->begin(), end, '\n');
   }
 
   void begin_list() {
@@ -268,9 +275,8 @@ class JsonListParser {
   }
 
   const std::string& file_;
-  const std::string& bytes_;
+  const std::string* judged_ = nullptr;
   const std::vector<JsonList>& lists_;
-  const bool take_records_;
   std::vector<bool> found_;
   bool root_is_list_ = false;
   int depth_ = 0;                   // containers that are open
@@ -304,12 +310,33 @@ std::string without_python_numbers(std::string bytes) {
   return bytes;
 }
 
+namespace {
+
+/// Reads on from the reader; whether the text is JSON.
+bool read_events(JsonEventReader<JsonListParser> reader, bool python_numbers) {
+  if (python_numbers) reader.accept_python_numbers();
+  return reader.read();
+}
+
+bool read_piece_by_piece(const std::string& file, JsonListParser& parser, bool python_numbers) {
+  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> in(std::fopen(file.c_str(), "rb"), std::fclose);
+  return in && read_events({in.get(), parser}, python_numbers) && !std::ferror(in.get());
+}
+
+}  // namespace
+
 void read_json_lists(const std::string& file, const std::vector<JsonList>& lists, bool python_numbers) {
-  const std::string bytes = python_numbers ? without_python_numbers(read_file(file)) : read_file(file);
-  JsonListParser parser(file, bytes, lists, true);
-  if (JsonEventReader(std::string_view(bytes), parser).read()) return parser.finish();
-  JsonListParser judge(file, bytes, lists, false);  // says what is wrong where
-  nlohmann::json::sax_parse(bytes, &judge);
+  JsonListParser parser(file, lists);
+  std::error_code unknown;
+  std::string bytes;
+  if (std::filesystem::is_regular_file(file, unknown)) {
+    if (read_piece_by_piece(file, parser, python_numbers)) return parser.finish();
+    bytes = read_file(file);
+  } else {  // a pipe can be read once
+    bytes = read_file(file);
+    if (read_events({std::string_view(bytes), parser}, python_numbers)) return parser.finish();
+  }
+  JsonListParser(file, lists).judge(python_numbers ? without_python_numbers(std::move(bytes)) : bytes);
   fail(file, ": is no JSON");
 }
 
