@@ -13,6 +13,10 @@ namespace diopter {
 
 namespace {
 
+/// Objects and detections of a category lie anywhere in memory: this many before its turn each is brought into the
+/// cache.
+constexpr std::size_t kAhead = 16;
+
 /// An annotation of one category.
 struct TruthInImage {
   int image;     // rank by ascending id
@@ -39,7 +43,7 @@ class CategoryMatcher {
     for (std::size_t t = 0; t < settings.thresholds.size(); ++t) every_threshold_ |= 1u << t;
   }
 
-  /// Detections of an image and category may lie anywhere in the list: brings one into the cache that is wanted soon.
+  /// Brings a detection into the cache.
   void fetch(Positions positions, std::size_t soon) const {
     if (soon >= positions.size()) return;
     const auto* const begin = reinterpret_cast<const char*>(&detections_[positions[soon]]);
@@ -189,7 +193,9 @@ void sort_by_score(CategoryMatches& matches, std::size_t areas) {
 /// Objects that count, image by image and in sum.
 void count_objects(const std::vector<TruthInImage>& truths, const CocoSettings& settings, CategoryMatches& matches) {
   matches.total.resize(settings.areas.size());
-  for (const TruthInImage& truth : truths) {
+  for (std::size_t i = 0; i < truths.size(); ++i) {
+    const TruthInImage& truth = truths[i];
+    if (i + kAhead < truths.size()) __builtin_prefetch(truths[i + kAhead].item);
     if (matches.objects.empty() || matches.objects.back().image != truth.image) {
       matches.objects.push_back({truth.image, 0});
     }
@@ -211,7 +217,7 @@ void match_category(std::span<std::int32_t> positions, const Inputs& inputs, con
   for (std::size_t begin = 0, end = 0; begin < positions.size(); begin = end) {
     const std::int32_t image = inputs.image_of[positions[begin]];
     for (; end < positions.size() && inputs.image_of[positions[end]] == image; ++end)
-      matcher.fetch(positions, end + 16);
+      matcher.fetch(positions, end + kAhead);
     while (truth != truths.end() && truth->image < image) ++truth;
     auto truth_end = truth;
     while (truth_end != truths.end() && truth_end->image == image) ++truth_end;
@@ -249,19 +255,19 @@ Inputs sort_by_category(const Dataset& truth, const std::vector<Detection>& dete
 
   Inputs inputs;
   inputs.truths.resize(truth.categories.size());
-  IdIndex ranks;
-  ranks.reserve(truth.images.size());
+  std::vector<std::int64_t> image_ids;  // by rank
+  image_ids.reserve(truth.images.size());
   bool id_zero = false;
   for (const int image : matches.images) {
-    const int rank = static_cast<int>(ranks.size());
-    ranks.emplace(truth.images[image].id, rank);
+    const int rank = static_cast<int>(image_ids.size());
+    image_ids.push_back(truth.images[image].id);
     int position = 0;
     for (const Annotation& annotation : truth.images[image].annotations) {
       inputs.truths[annotation.category].push_back({rank, position++, &annotation});
       id_zero |= annotation.id == 0;
     }
   }
-  const auto categories = index_by_id(truth.categories);
+  const IdIndex ranks(image_ids), categories = index_by_id(truth.categories);
   inputs.image_of.resize(detections.size());
   std::vector<std::int32_t> category_of(detections.size()), positions(detections.size());
   std::iota(positions.begin(), positions.end(), 0);

@@ -225,8 +225,12 @@ void place_annotations(CocoFile& read, ReadLog& findings) {
   Dataset& dataset = read.dataset;
   const auto images = index_by_id(dataset.images);
   const auto categories = index_by_id(dataset.categories);
+  // Ids that ascend, as most files have them, need no set to be known as new.
+  const bool ascending = std::is_sorted(read.pending.begin(), read.pending.end(), [&](const auto& a, const auto& b) {
+    return read.annotations.number(a.id) <= read.annotations.number(b.id);
+  });
   IdSet ids;
-  ids.reserve(read.pending.size());
+  if (!ascending) ids.reserve(read.pending.size());
   std::vector<std::size_t> count(dataset.images.size());
   for (const PendingAnnotation& p : read.pending) {
     const int image = find_id(images, read.images.number(p.image_id));
@@ -245,7 +249,7 @@ void place_annotations(CocoFile& read, ReadLog& findings) {
       continue;
     }
     if (!p.has_id) findings.add(oddity::kNoId, annotation_place(p.position));
-    if (!ids.insert(annotation.id)) findings.add(oddity::kRepeatedId, annotation_place(p.position));
+    if (!ascending && !ids.insert(annotation.id)) findings.add(oddity::kRepeatedId, annotation_place(p.position));
     if (annotation.area < 0) findings.add(oddity::kNegativeArea, annotation_place(p.position));
     dataset.images[image].annotations.push_back(annotation);
   }

@@ -21,7 +21,7 @@ struct IdHash {
 };
 
 /// Id -> a number that is not negative. Open addressing: a look-up touches one or two lines of memory.
-class IdIndex {
+class HashedIds {
  public:
   void reserve(std::size_t ids) {
     if (2 * ids > slots_.size()) rehash(2 * ids);
@@ -39,8 +39,6 @@ class IdIndex {
 
   /// -1 where the id has none.
   int find(std::int64_t id) const { return slots_.empty() ? -1 : slots_[place(id)].number; }
-
-  std::size_t size() const { return size_; }
 
  private:
   struct Slot {
@@ -69,22 +67,57 @@ class IdIndex {
 
 class IdSet {
  public:
-  void reserve(std::size_t ids) { index_.reserve(ids); }
+  void reserve(std::size_t ids) { ids_.reserve(ids); }
   /// Whether it is new.
-  bool insert(std::int64_t id) { return index_.emplace(id, 0); }
+  bool insert(std::int64_t id) { return ids_.emplace(id, 0); }
 
  private:
-  IdIndex index_;
+  HashedIds ids_;
+};
+
+/// Id -> position in a list; of repeated ids the first counts. Ids that lie close together, as most files have them,
+/// are looked up in a table.
+class IdIndex {
+ public:
+  explicit IdIndex(const std::vector<std::int64_t>& ids) {
+    if (ids.empty()) return;
+    const auto [least, greatest] = std::minmax_element(ids.begin(), ids.end());
+    lowest_ = static_cast<std::uint64_t>(*least);
+    const std::uint64_t range = static_cast<std::uint64_t>(*greatest) - lowest_;
+    if (range / 4 < ids.size()) {
+      table_.assign(static_cast<std::size_t>(range) + 1, -1);
+    } else {
+      hashed_.reserve(ids.size());
+    }
+    for (std::size_t i = 0; i < ids.size(); ++i) {
+      const int position = static_cast<int>(i);
+      if (table_.empty()) {
+        hashed_.emplace(ids[i], position);
+      } else if (int& entry = table_[static_cast<std::uint64_t>(ids[i]) - lowest_]; entry < 0) {
+        entry = position;
+      }
+    }
+  }
+
+  /// -1 where there is none.
+  int find(std::int64_t id) const {
+    const std::uint64_t above = static_cast<std::uint64_t>(id) - lowest_;
+    return above < table_.size() ? table_[above] : hashed_.find(id);
+  }
+
+ private:
+  std::uint64_t lowest_ = 0;
+  std::vector<int> table_;  // by id - lowest_, or empty
+  HashedIds hashed_;
 };
 
 /// Id -> position in `records` (anything with a member `id`); of repeated ids the first counts.
 template <class Record>
 IdIndex index_by_id(const std::vector<Record>& records) {
-  IdIndex index;
-  index.reserve(records.size());
-  int position = 0;
-  for (const Record& record : records) index.emplace(record.id, position++);
-  return index;
+  std::vector<std::int64_t> ids;
+  ids.reserve(records.size());
+  for (const Record& record : records) ids.push_back(record.id);
+  return IdIndex(ids);
 }
 
 /// Position of `id`, or -1.

@@ -50,6 +50,18 @@ TEST_CASE("peers: what there is no time for is named, and is no failure") {
   REQUIRE(contains(comparison.outcome.out, "f32: left out, no time"));
 }
 
+TEST_CASE("evaluators: our side alone, in a table") {
+  const TemporaryFolder folder;
+  const Outcome outcome =
+      run_shell("python3 -B '" DIOPTER_SOURCE_DIR "/tools/peers/evaluators.py' --python python3 --program '" +
+                std::string(DIOPTER_PROGRAM) + "' --folder '" + (folder / "cases") +
+                "' --cases 1,000 --rounds 2 --processors 1 --without pycocotools "
+                "ultrafast_pycocotools hotcoco");
+  INFO(outcome.out << outcome.err);
+  REQUIRE(outcome.exit_code == 0);
+  REQUIRE(contains(outcome.out, "| 1,000 | 1 | diopter | "));
+}
+
 TEST_CASE("peers: every case has the ratio of both sides, measured in the same run") {
   const char* named = std::getenv("DIOPTER_TEST_PYTHON");
   const std::string python = named ? named : "python3";

@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
-"""A made-up evaluation case in COCO's formats, and pycocotools' answer to it.
+"""A made-up evaluation case in COCO's formats, and what other programs answer to it.
 
     coco_case.py make FOLDER --pictures 5000 --categories 80 --detections 500000    writes truth.json and found.json
-    coco_case.py evaluate FOLDER                                    reads them with pycocotools, writes theirs.json
+    coco_case.py evaluate FOLDER [--with hotcoco] [--cells FILE]    reads them with pycocotools or another, writes
+                                                                    theirs.json, and all cells with numpy.savez
 """
 
 import argparse
 import contextlib
+import importlib
 import io
 import itertools
 import json
@@ -48,16 +50,21 @@ def make(folder, pictures, categories, detections):
     (folder / "found.json").write_text(json.dumps(found))
 
 
-def evaluate(folder):
-    from pycocotools.coco import COCO
-    from pycocotools.cocoeval import COCOeval
+def evaluate(folder, package, cells):
+    module = importlib.import_module(package)
+    if not hasattr(module, "COCO"):  # pycocotools has modules for its classes
+        module.COCO = importlib.import_module(f"{package}.coco").COCO
+        module.COCOeval = importlib.import_module(f"{package}.cocoeval").COCOeval
     with contextlib.redirect_stdout(io.StringIO()):
-        truth = COCO(str(folder / "truth.json"))
-        evaluation = COCOeval(truth, truth.loadRes(str(folder / "found.json")), "bbox")
+        truth = module.COCO(str(folder / "truth.json"))
+        evaluation = module.COCOeval(truth, truth.loadRes(str(folder / "found.json")), "bbox")
         evaluation.evaluate()
         evaluation.accumulate()
         evaluation.summarize()
-    (folder / "theirs.json").write_text(json.dumps({"stats": list(evaluation.stats)}))
+    (folder / "theirs.json").write_text(json.dumps({"stats": [float(v) for v in evaluation.stats]}))
+    if cells:
+        import numpy
+        numpy.savez(cells, **{name: evaluation.eval[name] for name in ("precision", "scores", "recall")})
 
 
 def main():
@@ -67,11 +74,13 @@ def main():
     parser.add_argument("--pictures", type=int, default=5000)
     parser.add_argument("--categories", type=int, default=80)
     parser.add_argument("--detections", type=int, default=500_000)
+    parser.add_argument("--with", dest="package", default="pycocotools")
+    parser.add_argument("--cells")
     options = parser.parse_args()
     if options.what == "make":
         make(options.folder, options.pictures, options.categories, options.detections)
     else:
-        evaluate(options.folder)
+        evaluate(options.folder, options.package, options.cells)
 
 
 if __name__ == "__main__":
