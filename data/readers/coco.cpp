@@ -110,17 +110,6 @@ int image_size(const JsonRecord& record, std::string_view field) {
   return static_cast<int>(size);
 }
 
-/// The box around corners x, y, x, y, ... of one or more polygons.
-std::optional<Rect> box_of_polygons(const std::vector<double>& corners) {
-  if (corners.size() < 6 || corners.size() % 2 != 0) return std::nullopt;
-  double low[2] = {corners[0], corners[1]}, high[2] = {corners[0], corners[1]};
-  for (std::size_t i = 2; i < corners.size(); ++i) {
-    low[i % 2] = std::min(low[i % 2], corners[i]);
-    high[i % 2] = std::max(high[i % 2], corners[i]);
-  }
-  return Rect{low[0], low[1], high[0] - low[0], high[1] - low[1]};
-}
-
 /// Run lengths of COCO's text form: six bits per character from '0' on, the sixth says that more follow; from the third
 /// run on the difference to the run two before (maskApi.c of cocoapi describes the format).
 std::vector<double> decoded_runs(const std::string& text) {
@@ -169,7 +158,7 @@ std::optional<Rect> box_of(const JsonRecord& record, ReadLog& findings) {
   if (!record.has("bbox") || (stated.kind == JsonValue::Kind::list && stated.only_numbers && stated.numbers.empty())) {
     const JsonValue& shape = record.value("segmentation");
     const bool polygon = shape.kind == JsonValue::Kind::list;
-    const std::optional<Rect> rect = polygon                                 ? box_of_polygons(shape.numbers)
+    const std::optional<Rect> rect = polygon                                 ? box_of_polygon(shape.numbers)
                                      : shape.kind == JsonValue::Kind::object ? box_of_mask(shape)
                                                                              : std::nullopt;
     findings.add(!rect ? oddity::kNoBox : polygon ? oddity::kPolygon : oddity::kMask, record.place());

@@ -68,6 +68,7 @@ const std::array<Column, 4> kCornerAndSize{{{"the left edge", {"x", "xmin", "x1"
                                             {"the width", {"width", "w", "bboxwidth", "boxwidth"}},
                                             {"the height", {"height", "h", "bboxheight", "boxheight"}}}};
 const Column kPictureWidth{"the picture's width", {"width", "imagewidth", "imgwidth"}};
+const Column kCrowd{"a group of objects", {"isgroupof"}};
 const Column kPictureHeight{"the picture's height", {"height", "imageheight", "imgheight"}};
 
 /// Where in a row each value stands.
@@ -75,7 +76,7 @@ struct Layout {
   std::size_t picture = 0, label = 5;
   std::array<std::size_t, 4> box = {1, 2, 3, 4};
   bool corners = true;  // otherwise corner and size
-  std::optional<std::size_t> width, height;
+  std::optional<std::size_t> width, height, crowd;
   std::size_t columns = 6;  // that a row needs
 };
 
@@ -105,6 +106,7 @@ Layout layout_of(const Fields& header, const std::string& place) {
     layout.width = position(header, kPictureWidth);
     layout.height = position(header, kPictureHeight);
   }
+  layout.crowd = position(header, kCrowd);
   layout.columns =
       1 + std::max({layout.picture, layout.label, *std::max_element(layout.box.begin(), layout.box.end())});
   return layout;
@@ -216,7 +218,11 @@ Dataset read_csv(const std::string& file, const ReadOptions& options) {
     if (!rect) continue;
     const int category = classes.number(fields[layout.label], file + ": " + place);
     dataset.images[entry->second].annotations.push_back(
-        {.id = ++annotation_id, .category = category, .rect = *rect, .area = rect->w * rect->h});
+        {.id = ++annotation_id,
+         .category = category,
+         .rect = *rect,
+         .area = rect->w * rect->h,
+         .crowd = layout.crowd && *layout.crowd < fields.size() && parse_number(fields[*layout.crowd]) == 1.0});
   }
   DIOPTER_CHECK(!dataset.images.empty(), file, ": no pictures are listed");
   take_shares_times_size(dataset, findings);

@@ -2,6 +2,10 @@
 
 #include "data/readers/coco.h"
 #include "data/readers/csv.h"
+#include "data/readers/cvat.h"
+#include "data/readers/label_studio.h"
+#include "data/readers/labelme.h"
+#include "data/readers/via.h"
 #include "data/readers/voc.h"
 #include "data/readers/yolo.h"
 #include "kernels/base/check.h"
@@ -15,7 +19,11 @@ namespace {
 
 /// Asked in this order which of them recognises annotations.
 constexpr DatasetFormat kFormats[] = {
-    {"coco", "a .json file", recognises_coco, read_coco},
+    {"label_studio", "a .json file with a list of tasks", recognises_label_studio, read_label_studio},
+    {"via", "a .json or .csv file with region attributes", recognises_via, read_via},
+    {"labelme", "a .json file with shapes, or a folder of them", recognises_labelme, read_labelme},
+    {"cvat", "an .xml file", recognises_cvat, read_cvat},
+    {"coco", "any other .json file", recognises_coco, read_coco},
     {"voc", "a folder with .xml files, a split file .txt beside such a folder, or a folder of the VOC kit",
      recognises_voc, read_voc},
     {"csv", "a .csv or .tsv file", recognises_csv, read_csv},

@@ -13,7 +13,7 @@ namespace diopter {
 struct DatasetFormat {
   const char* name;                                    // of --format
   const char* files;                                   // that `recognises` accepts, in words
-  bool (*recognises)(const std::string& annotations);  // an existing file or folder, by names alone
+  bool (*recognises)(const std::string& annotations);  // an existing file or folder, by names and first lines
 
   /// Throws Error with file and place (line, key or index) for what is no data set; single annotations that cannot be
   /// used are left out and counted in Dataset::findings.
@@ -22,7 +22,7 @@ struct DatasetFormat {
 
 std::span<const DatasetFormat> dataset_formats();
 
-/// "coco, voc, csv or yolo", for help.
+/// "coco, voc, ... or yolo", for help.
 std::string format_names();
 
 /// The first format that recognises the annotations. Throws Error when there is no such file or folder, or none does.

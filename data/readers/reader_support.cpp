@@ -1,12 +1,15 @@
 #include "data/readers/reader_support.h"
 
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
+#include <numbers>
 #include <numeric>
 
 #include "data/pictures/image.h"
 #include "kernels/base/check.h"
 #include "kernels/base/files.h"
+#include "kernels/base/json.h"
 #include "kernels/base/text.h"
 #include "kernels/base/utf8.h"
 
@@ -46,6 +49,47 @@ void check_class_name(const std::string& name, const std::string& place) {
 
 bool is_xml(const std::string& file) { return extension_of(file) == ".xml"; }
 bool is_text(const std::string& file) { return extension_of(file) == ".txt"; }
+bool is_json(const std::string& file) { return extension_of(file) == ".json"; }
+
+bool begins_with(const std::string& file, char first, const std::vector<std::string_view>& words) {
+  constexpr std::size_t kHead = std::size_t{1} << 16;
+  const std::string head = read_file(file, kHead);
+  const std::size_t begin = head.find_first_not_of("\xEF\xBB\xBF \t\r\n");
+  return begin != std::string::npos && head[begin] == first &&
+         std::any_of(words.begin(), words.end(),
+                     [&](std::string_view word) { return head.find(word) != std::string::npos; });
+}
+
+nlohmann::json read_json(const std::string& file) {
+  try {
+    return parse_json(read_file(file));
+  } catch (const nlohmann::json::exception& error) {
+    // "[json.exception.parse_error.101] parse error at line 1, column 7: what"
+    const std::string what = error.what(), prefix = "parse error at ";
+    const std::size_t begin = what.find(prefix);
+    fail(file, ": ",
+         begin == std::string::npos ? what.substr(what.find("] ") + 2) : what.substr(begin + prefix.size()));
+  }
+}
+
+std::optional<double> number_in(const nlohmann::json& object, const char* member) {
+  if (!object.is_object()) return std::nullopt;
+  const auto found = object.find(member);
+  if (found == object.end()) return std::nullopt;
+  if (found->is_string()) return parse_number(found->get_ref<const std::string&>());
+  return found->is_number() ? std::optional(found->get<double>()) : std::nullopt;
+}
+
+std::optional<std::string> text_in(const nlohmann::json& object, const char* member) {
+  if (!object.is_object()) return std::nullopt;
+  const auto found = object.find(member);
+  return found != object.end() && found->is_string() ? std::optional(found->get<std::string>()) : std::nullopt;
+}
+
+int size_from(std::optional<double> number) {
+  constexpr double kLargest = 1 << 24;
+  return number && *number > 0 && *number <= kLargest && *number == std::floor(*number) ? static_cast<int>(*number) : 0;
+}
 
 std::vector<std::string> list_files(const std::string& folder, bool (*wanted)(const std::string&)) {
   return files_of<fs::directory_iterator>(folder, wanted, fs::directory_options::none, [](auto&) {});
@@ -65,6 +109,46 @@ void refuse_split(const std::string& annotations, const ReadOptions& options) {
 bool is_outside(const Rect& rect, const ImageRecord& record) {
   return record.width > 0 && record.height > 0 &&
          (rect.x >= record.width || rect.y >= record.height || rect.x + rect.w <= 0 || rect.y + rect.h <= 0);
+}
+
+std::optional<Rect> box_of_polygon(const std::vector<double>& corners) {
+  if (corners.size() < 6 || corners.size() % 2 != 0) return std::nullopt;
+  double low[2] = {corners[0], corners[1]}, high[2] = {corners[0], corners[1]};
+  for (std::size_t i = 2; i < corners.size(); ++i) {
+    low[i % 2] = std::min(low[i % 2], corners[i]);
+    high[i % 2] = std::max(high[i % 2], corners[i]);
+  }
+  return Rect{low[0], low[1], high[0] - low[0], high[1] - low[1]};
+}
+
+Rect box_of_turned(const Rect& rect, double degrees, double x, double y) {
+  if (degrees == 0) return rect;
+  const double angle = degrees * std::numbers::pi / 180, c = std::cos(angle), s = std::sin(angle);
+  std::vector<double> corners;
+  for (const double right : {0.0, rect.w}) {
+    for (const double down : {0.0, rect.h}) {
+      const double dx = rect.x + right - x, dy = rect.y + down - y;
+      corners.insert(corners.end(), {x + c * dx - s * dy, y + s * dx + c * dy});
+    }
+  }
+  return *box_of_polygon(corners);
+}
+
+Rect box_of_ellipse(double x, double y, double horizontal_radius, double vertical_radius, double degrees) {
+  const double angle = degrees * std::numbers::pi / 180, c = std::cos(angle), s = std::sin(angle);
+  const double half_width = std::hypot(horizontal_radius * c, vertical_radius * s),
+               half_height = std::hypot(horizontal_radius * s, vertical_radius * c);
+  return {x - half_width, y - half_height, 2 * half_width, 2 * half_height};
+}
+
+bool is_usable(const Rect& rect, const ImageRecord& record, const std::string& place, ReadLog& findings) {
+  const bool finite = std::isfinite(rect.x) && std::isfinite(rect.y) && std::isfinite(rect.w) && std::isfinite(rect.h);
+  const Oddity* odd = !finite                       ? &oddity::kNoNumber
+                      : !(rect.w > 0 && rect.h > 0) ? &oddity::kEmptyBox
+                      : is_outside(rect, record)    ? &oddity::kOutside
+                                                    : nullptr;
+  if (odd) findings.add(*odd, place);
+  return !odd;
 }
 
 void take_shares_times_size(Dataset& dataset, ReadLog& findings) {

@@ -53,6 +53,12 @@ inline constexpr Oddity kNoSize{"no_size", "box in shares of a picture whose siz
 inline constexpr Oddity kTwice{"listed_twice", "picture listed twice, read once", true};
 inline constexpr Oddity kPolygon{"polygon", "box taken from a polygon", false};
 inline constexpr Oddity kMask{"mask", "box taken from a mask", false};
+inline constexpr Oddity kRound{"circle", "box taken from a circle or an ellipse", false};
+inline constexpr Oddity kTurned{"turned", "upright box taken around one that is turned", false};
+inline constexpr Oddity kNoClass{"no_class", "box without a class", true};
+inline constexpr Oddity kUnlabelled{"unlabelled", "picture that nobody has labelled", true};
+inline constexpr Oddity kSeveralLabellings{"several_labellings",
+                                           "picture labelled more than once, of which one labelling is taken", false};
 inline constexpr Oddity kSixthColumn{"sixth_column", "sixth column (a confidence) that is not read", false};
 inline constexpr Oddity kRelative{"relative", "box in shares of the picture's size, taken times the size", false};
 inline constexpr Oddity kTextId{"text_id", "id that is a text, numbered", false};

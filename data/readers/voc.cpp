@@ -5,12 +5,12 @@
 #include <cmath>
 #include <filesystem>
 #include <optional>
-#include <pugixml.hpp>
 #include <set>
 
 #include "data/pictures/image.h"
 #include "data/readers/picture_names.h"
 #include "data/readers/reader_support.h"
+#include "data/readers/xml_file.h"
 #include "data/readers/yolo_layout.h"
 #include "kernels/base/check.h"
 #include "kernels/base/files.h"
@@ -93,46 +93,8 @@ fs::path habitual_picture_folder(const fs::path& annotation_folder) {
   return annotation_folder;
 }
 
-/// One XML file: its text for line numbers and its tree.
-class VocFile {
- public:
-  explicit VocFile(const fs::path& file) : file_(file.string()), text_(read_file(file)) {
-    for (std::size_t at = text_.find('\n'); at != std::string::npos; at = text_.find('\n', at + 1)) {
-      line_ends_.push_back(static_cast<std::ptrdiff_t>(at));
-    }
-    const pugi::xml_parse_result result = document_.load_buffer(text_.data(), text_.size());
-    if (!result) fail(place(result.offset), ": not well-formed XML: ", result.description());
-    root_ = document_.child("annotation");
-    DIOPTER_CHECK(root_, file_, ": no <annotation> element, so not a Pascal VOC file");
-  }
-
-  const pugi::xml_node& root() const { return root_; }
-
-  std::string place(std::ptrdiff_t offset) const {
-    const auto line = std::lower_bound(line_ends_.begin(), line_ends_.end(), offset) - line_ends_.begin();
-    return file_ + ": line " + std::to_string(1 + line);
-  }
-  std::string place(const pugi::xml_node& node) const { return place(node.offset_debug()); }
-
-  /// The finite number in the child `name` of `parent`.
-  double number(const pugi::xml_node& parent, const char* name) const {
-    const pugi::xml_node node = parent.child(name);
-    DIOPTER_CHECK(node, place(parent), ": <", parent.name(), "> has no <", name, ">");
-    const std::optional<double> value = parse_number(node.child_value());
-    DIOPTER_CHECK(value && std::isfinite(*value), place(node), ": <", name, "> is '", node.child_value(),
-                  "', not a finite number");
-    return *value;
-  }
-
- private:
-  std::string file_, text_;
-  std::vector<std::ptrdiff_t> line_ends_;
-  pugi::xml_document document_;
-  pugi::xml_node root_;
-};
-
 /// Name of the picture in `folder`: <filename>, or the XML's own name with an extension for which there is a file.
-std::string find_picture(const VocFile& voc, const fs::path& folder, const std::string& xml, PictureNames& pictures,
+std::string find_picture(const XmlFile& voc, const fs::path& folder, const std::string& xml, PictureNames& pictures,
                          ReadLog& findings) {
   const pugi::xml_node node = voc.root().child("filename");
   const std::string stated(trim(node.child_value()));
@@ -152,7 +114,7 @@ std::string find_picture(const VocFile& voc, const fs::path& folder, const std::
 }
 
 /// The picture's size as the file states it; 0 x 0 when it does not.
-void read_size(const VocFile& voc, ImageRecord& record) {
+void read_size(const XmlFile& voc, ImageRecord& record) {
   constexpr double kLargest = 1 << 24;
   const pugi::xml_node size = voc.root().child("size");
   if (!size) return;
@@ -165,7 +127,7 @@ void read_size(const VocFile& voc, ImageRecord& record) {
 }
 
 /// xmin, ymin, xmax, ymax; nothing, with a finding, where one of them is no finite number.
-std::optional<std::array<double, 4>> edges_of(const VocFile& voc, const pugi::xml_node& corners, ReadLog& findings) {
+std::optional<std::array<double, 4>> edges_of(const XmlFile& voc, const pugi::xml_node& corners, ReadLog& findings) {
   std::array<double, 4> edges;
   const char* names[] = {"xmin", "ymin", "xmax", "ymax"};
   for (std::size_t i = 0; i < 4; ++i) {
@@ -199,7 +161,7 @@ Dataset read_voc(const std::string& annotations, const ReadOptions& options) {
   ClassNumbers classes(options.categories);
   std::int64_t annotation_id = 0;
   for (const std::string& xml : files.names) {
-    const VocFile voc(files.folder / xml);
+    const XmlFile voc(files.folder / xml, "annotation", "a Pascal VOC file");
     ImageRecord record;
     record.id = static_cast<std::int64_t>(dataset.images.size()) + 1;
     record.name = find_picture(voc, pictures, xml, names, findings);

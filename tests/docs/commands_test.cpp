@@ -6,6 +6,7 @@
 
 #include "generated/source_dir.h"
 #include "tests/docs/command.h"
+#include "tests/docs/labelled_sets.h"
 #include "tests/docs/mark.h"
 #include "tests/docs/page.h"
 #include "tests/docs/tree.h"
@@ -38,6 +39,7 @@ class Workshop {
     for (const char* folder : {"pictures", "new_pictures"}) fs::copy(thing("s/images"), thing(folder));
     for (const char* name : {"train.json", "instances.json"}) fs::copy(thing("s/instances_train.json"), thing(name));
     fs::copy(thing("s/instances_val.json"), thing("val.json"));
+    write_labelled_sets(thing("labelled"), thing("pictures/000001.png"));
     run("train --train-annotations train.json --train-images pictures --val-annotations val.json --val-images pictures"
         " --seed 1 --out run");
     run("detect --checkpoint run/checkpoints/best.safetensors pictures/0000{11..16}.png --out drawn --json "

@@ -1,7 +1,11 @@
-// Annotations: COCO truth and results, Pascal VOC, YOLO with its data.yaml, CSV.
+// Annotations of every format.
 #include "data/pictures/image.h"
 #include "data/readers/coco.h"
 #include "data/readers/csv.h"
+#include "data/readers/cvat.h"
+#include "data/readers/label_studio.h"
+#include "data/readers/labelme.h"
+#include "data/readers/via.h"
 #include "data/readers/voc.h"
 #include "data/readers/yolo.h"
 #include "tests/fuzz/target.h"
@@ -41,10 +45,26 @@ void yolo(std::string_view input) {
   read_yolo(root + "/data.yaml", {.images = root + "/images"});
 }
 
+void cvat(std::string_view input) { read_cvat(in_memory(input), {.images = "pictures"}); }
+
+void label_studio(std::string_view input) { read_label_studio(in_memory(input), {.images = "pictures"}); }
+
+/// JSON or CSV.
+void via(std::string_view input) { read_via(in_memory(input), {.images = "pictures"}); }
+
+void labelme(std::string_view input) { read_labelme(in_memory(input), {.images = "pictures"}); }
+
 void csv(std::string_view input) { read_csv(in_memory(input), {.images = "pictures"}); }
 
-constexpr Target kTargets[] = {
-    {"coco_truth", coco_truth}, {"coco_results", coco_results}, {"voc", voc}, {"yolo", yolo}, {"csv", csv}};
+constexpr Target kTargets[] = {{"coco_truth", coco_truth},
+                               {"coco_results", coco_results},
+                               {"voc", voc},
+                               {"yolo", yolo},
+                               {"csv", csv},
+                               {"cvat", cvat},
+                               {"label_studio", label_studio},
+                               {"via", via},
+                               {"labelme", labelme}};
 
 }  // namespace
 

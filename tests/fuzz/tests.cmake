@@ -10,6 +10,7 @@ if(DIOPTER_FUZZ)
   add_custom_target(fuzz)
   # The targets of each list, under their names there.
   foreach(target IN ITEMS annotation:coco_truth annotation:coco_results annotation:voc annotation:yolo annotation:csv
+          annotation:cvat annotation:label_studio annotation:via annotation:labelme
           configuration:config configuration:protocol configuration:run_state
           picture:jpeg picture:png picture:tiff picture:webp picture:picture picture:exif
           weight:safetensors weight:pickle weight:torch_file weight:checkpoint)

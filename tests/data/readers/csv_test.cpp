@@ -2,6 +2,7 @@
 
 #include <ctime>
 
+#include "data/pictures/image.h"
 #include "tests/support/catch.h"
 #include "tests/support/files.h"
 
@@ -126,6 +127,21 @@ TEST_CASE("columns of a CSV file are found by the names in its header") {
   CHECK(sized.findings.at(0).kind == "outside");
   CHECK(contains(error_with("filename,xmin,ymin,xmax,label\na.jpg,1,2,3,cat\n"),
                  "line 1: no column of this header is the lower edge; it may be called ymax, y2, bottom, ybr"));
+}
+
+TEST_CASE("Open Images: shares of the picture, groups are crowds, names without an extension") {
+  const TemporaryFolder folder;
+  write_image(folder.path("a.png"), {64, 64, std::vector<std::uint8_t>(3 * 64 * 64)});
+  const Dataset dataset = read_csv(
+      folder.write("boxes.csv",
+                   "ImageID,Source,LabelName,Confidence,XMin,XMax,YMin,YMax,IsOccluded,IsTruncated,IsGroupOf\n"
+                   "a,xclick,/m/01yrx,1,0.1875,0.625,0.15625,0.46875,0,0,0\na,xclick,/m/01yrx,1,0,0.5,0,0.5,0,0,1\n"),
+      {});
+  REQUIRE(dataset.images.at(0).annotations.size() == 2);
+  CHECK(dataset.images[0].file == folder.path("a.png"));
+  CHECK(dataset.images[0].annotations[0].rect.box() == Box{12, 10, 40, 30});
+  CHECK_FALSE(dataset.images[0].annotations[0].crowd);
+  CHECK(dataset.images[0].annotations[1].crowd);
 }
 
 TEST_CASE("CSV rows without a box or with four zeros are negatives and give no class") {

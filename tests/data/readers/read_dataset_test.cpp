@@ -21,6 +21,14 @@ TEST_CASE("formats are recognised from the files") {
   const auto recognised = [](const std::string& path) { return std::string(recognise_format(path).name); };
   CHECK(recognised(folder.write("a.json", "")) == "coco");
   CHECK(recognised(folder.write("a.CSV", "")) == "csv");
+  CHECK(recognised(folder.write("b.json", R"({"info": {"shapes": 1}, "images": []})")) == "coco");
+  CHECK(recognised(folder.write("c.json", R"(  [{"id": 1, "data": {"image": "a"}}])")) == "label_studio");
+  CHECK(recognised(folder.write("d.json", R"({"a.png1": {"filename": "a.png", "file_attributes": {}}})")) == "via");
+  CHECK(recognised(folder.write("e.csv", "filename,region_shape_attributes,region_attributes\n")) == "via");
+  CHECK(recognised(folder.write("f.csv", "filename,xmin,ymin,xmax,ymax,class\n")) == "csv");
+  CHECK(recognised(folder.write("me/a.json", R"({"version": "5", "shapes": [], "imagePath": "a.png"})")) == "labelme");
+  CHECK(recognised(folder.path("me")) == "labelme");
+  CHECK(recognised(folder.write("annotations.xml", "")) == "cvat");
   CHECK(recognised(folder.write("data.yaml", "")) == "yolo");
   CHECK(recognised(folder.write("data.yml", "")) == "yolo");
   CHECK(recognised(folder.write("splits/train.txt", "")) == "voc");
@@ -34,17 +42,18 @@ TEST_CASE("formats are recognised from the files") {
 
   const auto error = [](const std::string& path) { return error_of([&] { recognise_format(path); }); };
   CHECK(error(folder.path("none")) == folder.path("none") + ": no such file or folder");
-  CHECK(contains(error(folder.write("a.doc", "")),
-                 "a.doc: no format of data sets has such files; coco has a .json file; voc has "));
+  CHECK(contains(
+      error(folder.write("a.doc", "")),
+      "a.doc: no format of data sets has such files; label_studio has a .json file with a list of tasks; via has "));
   folder.write("pictures/a.png", "");
   CHECK(contains(error(folder.path("pictures")), "pictures: no format of data sets has such files"));
 }
 
 TEST_CASE("formats have names") {
-  CHECK(format_names() == "coco, voc, csv or yolo");
+  CHECK(format_names() == "label_studio, via, labelme, cvat, coco, voc, csv or yolo");
   for (const DatasetFormat& format : dataset_formats()) CHECK(&format_from_name(format.name) == &format);
   CHECK(error_of([] { format_from_name("coca"); }) ==
-        "unknown format coca; the nearest is coco (there are coco, voc, csv, yolo)");
+        "unknown format coca; the nearest is coco (there are label_studio, via, labelme, cvat, coco, voc, csv, yolo)");
 }
 
 TEST_CASE("read_dataset reads each format") {
