@@ -127,6 +127,14 @@ void PictureNames::index() {
   }
 }
 
+int PictureNames::without_stated_extension(const std::string& key) const {
+  int found = only(by_stem_, key);
+  for (const char* usual : {".jpg", ".jpeg", ".png"}) {
+    if (found < 0) found = only(by_name_, key + usual);
+  }
+  return found;
+}
+
 std::string PictureNames::find(const std::string& name, const std::string& place) {
   const fs::path exact = fs::path(folder_) / name;
   if (file_exists(exact)) return exact;
@@ -135,7 +143,8 @@ std::string PictureNames::find(const std::string& name, const std::string& place
   int found = only(by_path_, key);
   if (found < 0) found = only(by_name_, last_component(key));
   if (found < 0 && !by_name_.contains(last_component(key)))
-    found = only(by_stem_, is_picture(key) ? without_extension(last_component(key)) : last_component(key));
+    found = is_picture(key) ? only(by_stem_, without_extension(last_component(key)))
+                            : without_stated_extension(last_component(key));
   if (found < 0) return exact;
   const std::string& file = files_[static_cast<std::size_t>(found)];
   findings_->add(oddity::kPictureName, place + ": '" + name + "' is " + file);

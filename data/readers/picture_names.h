@@ -23,12 +23,14 @@ class PictureNames {
 
   /// The file of the picture `name`: FOLDER/name where that exists. Else the only picture below the folder whose name
   /// has the same key; then the one whose last component has, so that paths of other machines, of Windows and addresses
-  /// are found; then, for names without a picture's extension, the one with another or none. Each such case is a
-  /// finding at `place`. Where there is none, or more than one: FOLDER/name.
+  /// are found; then the one with another extension, where several fit a name without one that with .jpg, .jpeg or .png,
+  /// in this order. Each such case is a finding at `place`. Where there is none, or more than one: FOLDER/name.
   std::string find(const std::string& name, const std::string& place);
 
  private:
   void index();
+  /// The file for a key without an extension; -1 when there is none.
+  int without_stated_extension(const std::string& key) const;
 
   std::string folder_;
   ReadLog* findings_;

@@ -50,3 +50,15 @@ TEST_CASE("pictures are found under names of other programs and machines") {
   CHECK(found.findings[0].count == 7);
   CHECK(found.findings[0].places.at(0) == "images[0]: 'A.JPG' is a.jpg");
 }
+
+TEST_CASE("names without an extension take the usual ones where several files fit") {
+  const TemporaryFolder folder;
+  for (const char* name : {"a.png", "a.jpg", "b.png", "b.gif", "c.gif", "c.bmp", "d.gif"}) folder.write(name, "");
+  ReadLog findings("x", false);
+  PictureNames names(folder.path(), findings);
+  CHECK(names.find("a", "here") == folder.path("a.jpg"));
+  CHECK(names.find("b", "here") == folder.path("b.png"));
+  CHECK(names.find("c", "here") == folder.path("c"));
+  CHECK(names.find("d", "here") == folder.path("d.gif"));
+  CHECK(names.find("a.gif", "here") == folder.path("a.gif"));  // a wrong extension does not choose between two
+}
