@@ -189,9 +189,7 @@ std::vector<PrecisionCurve> precision_curves(const CategoryMatches& matches, con
     for (int r = 0; r < kRecalls; ++r)
       curves[t].score[r] = at[r] < traces[t].scores.size() ? traces[t].scores[at[r]] : 0;
     // Recall 0 needs no hit: the reference gives the best score of all, ignored detections included.
-    const auto best = std::find_if(matches.outcomes.begin(), matches.outcomes.end(),
-                                   [detections](const Outcome& outcome) { return outcome.rank < detections; });
-    if (best != matches.outcomes.end()) curves[t].score[0] = best->score;
+    if (!matches.outcomes.empty()) curves[t].score[0] = matches.outcomes[0].score;
   }
   return curves;
 }
