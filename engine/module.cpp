@@ -113,7 +113,11 @@ Conv2d::Conv2d(int in, int out, const Options& options, InitRandom& random) {
   params_.padding = options.padding < 0 ? options.kernel / 2 : options.padding;
   params_.float_output = options.float_output;
   weight_ = add_parameter("weight", random.draw({out, options.kernel, options.kernel, in}, options.init));
-  if (options.bias) params_.bias = add_parameter("bias", Tensor::full({out}, options.bias_value));
+  if (options.bias) {
+    std::vector<float> biases(out);
+    for (int c = 0; c < out; ++c) biases[c] = options.bias_values[c % options.bias_values.size()];
+    params_.bias = add_parameter("bias", Tensor::from({out}, biases));
+  }
 }
 
 Variable Conv2d::relu(const Variable& x) const {

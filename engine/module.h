@@ -118,8 +118,8 @@ class Conv2d : public Module {
     int padding = -1;  // -1: kernel / 2
     bool bias = true;
     Init init = {};
-    float bias_value = 0;
-    bool float_output = false;  // also where the input is bf16
+    std::vector<float> bias_values = {0};  // repeated: of channel c, element c mod size
+    bool float_output = false;             // also where the input is bf16
   };
   Conv2d(int in, int out, const Options& options, InitRandom& random);
 

@@ -1,4 +1,5 @@
 // diopter train: trains a detector on a data set.
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 #include <memory>
@@ -15,6 +16,7 @@
 #include "retinanet/config/loss_text.h"
 #include "retinanet/config/presets.h"
 #include "retinanet/doctor/dry_run.h"
+#include "retinanet/doctor/prior.h"
 #include "retinanet/report/run_report.h"
 #include "retinanet/training/run_folder.h"
 #include "retinanet/training/setting_changes.h"
@@ -52,10 +54,18 @@ Settings settings_of(const Request& request) {
 }
 
 /// The settings of a run that is resumed: its own are those of the same command, so that others are meant as changes.
-Settings settings_of_resumption(const Request& request) {
+/// A rule of model.prior finds its numbers again.
+Settings settings_of_resumption(const Request& request, const Dataset& training) {
   Settings settings;
   if (!request.config.empty()) settings = read_settings(read_file(request.config), request.config);
   for (const Setting& setting : settings_of(request)) settings.push_back(setting);
+  const std::string file = config_file(request.out);
+  if (!file_exists(file)) return settings;  // Trainer::resume says what is missing
+  Config config = parse_config(read_file(file), file);
+  apply_settings(config, settings);
+  if (config.model.prior.rule == PriorRule::stated) return settings;
+  const std::vector<double> priors = with_prior(config, training).model.prior.values;
+  settings.push_back({"model.prior", priors.size() == 1 ? Value(priors[0]) : Value(priors)});
   return settings;
 }
 
@@ -104,6 +114,15 @@ std::string smaller(const Config& c) {
          "train.workers or train.cache_mib; ";
 }
 
+/// "0.0123", "0.01, 0.002, 0.0005"; of more than a few classes the range.
+std::string prior_text(const Prior& prior) {
+  const auto number = [](double value) { return formatted("%.3g", value); };
+  constexpr std::size_t kShown = 6;
+  if (prior.values.size() <= kShown) return join(prior.values, ", ", number);
+  const auto [least, most] = std::minmax_element(prior.values.begin(), prior.values.end());
+  return number(*least) + " to " + number(*most);
+}
+
 /// A report that cannot be written costs no training.
 void write_report(const std::string& folder, Progress& progress) {
   try {
@@ -141,13 +160,17 @@ int train(const Request& request) {
     check(next.config);
   };
   const auto start = [&] {
-    const Config config = config_of(request);
+    Config config = config_of(request);
+    if (const PriorRule rule = config.model.prior.rule; rule != PriorRule::stated) {
+      config = with_prior(config, training);
+      std::printf("model.prior = %s: %s\n", name_of(kPriorRules, rule).c_str(), prior_text(config.model.prior).c_str());
+    }
     check(config);
     return std::make_unique<Trainer>(config, training, validation, request.out, device);
   };
   const std::unique_ptr<Trainer> trainer = request.resume
-                                               ? Trainer::resume(request.out, settings_of_resumption(request), training,
-                                                                 validation, device, check_resumption)
+                                               ? Trainer::resume(request.out, settings_of_resumption(request, training),
+                                                                 training, validation, device, check_resumption)
                                                : start();
   std::unique_ptr<StepProfile> profile;
   DIOPTER_CHECK(request.profile == 0 || !trainer->config().train.cuda_graph,
@@ -238,7 +261,8 @@ void add_train_command(Command& program) {
   command.repeated("--set", request->settings, "Overrides one key, may be repeated").type("KEY=VALUE");
   command.text("--loss", request->loss, "Classification loss, by default the preset's; see below (loss.kind)")
       .type("NAME[:PARAMETER=VALUE,...]");
-  command.text("--prior", request->prior, "Initial probability of a positive (model.prior)").type("P");
+  command.text("--prior", request->prior, "Initial probability of a positive: a number, balance or data (model.prior)")
+      .type("P");
   command
       .text("--train-annotations", request->train_annotations,
             "COCO .json, VOC folder or split file, .csv or YOLO folder")

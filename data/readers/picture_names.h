@@ -23,8 +23,8 @@ class PictureNames {
 
   /// The file of the picture `name`: FOLDER/name where that exists. Else the only picture below the folder whose name
   /// has the same key; then the one whose last component has, so that paths of other machines, of Windows and addresses
-  /// are found; then the one with another extension, where several fit a name without one that with .jpg, .jpeg or .png,
-  /// in this order. Each such case is a finding at `place`. Where there is none, or more than one: FOLDER/name.
+  /// are found; then the one with another extension, where several fit a name without one that with .jpg, .jpeg or
+  /// .png, in this order. Each such case is a finding at `place`. Where there is none, or more than one: FOLDER/name.
   std::string find(const std::string& name, const std::string& place);
 
  private:

@@ -12,6 +12,12 @@
 
 namespace diopter {
 
+/// The probability that a positive starts with, pi of the paper.
+struct Prior {
+  PriorRule rule = PriorRule::stated;
+  std::vector<double> values;  // of rule stated: one for all classes, or one per class
+};
+
 struct Config {
   struct Model {
     std::string backbone;      // name of one of the backbones
@@ -27,7 +33,7 @@ struct Config {
     int fpn_channels;
     int head_depth;      // 3x3 convolutions before the last one, in each of the two subnets
     NormKind head_norm;  // none or group
-    double prior;        // initial probability of a positive, pi of the paper
+    Prior prior;
   } model;
   struct Anchors {
     double size_factor;                  // an anchor of scale 1 on level l has the area (size_factor 2^l)^2

@@ -55,6 +55,19 @@ struct Reader {
     if (!text) reject("must be a string");
     target = *text;
   }
+  void read(const Value& value, Prior& target) const {
+    const std::string* text = std::get_if<std::string>(&value.of);
+    const std::optional<PriorRule> rule = text ? find_value(kPriorRules, *text) : std::nullopt;
+    target = Prior{};
+    if (rule)
+      target.rule = *rule;
+    else if (std::holds_alternative<Value::List>(value.of))
+      read(value, target.values);
+    else if (std::holds_alternative<double>(value.of) || std::holds_alternative<std::int64_t>(value.of))
+      read(value, target.values.emplace_back());
+    else
+      reject("must be a number, a list of numbers, " + join(names_in(kPriorRules), " or "));
+  }
   void read(const Value& value, AnyLoss& target) const {
     const std::string* text = std::get_if<std::string>(&value.of);
     const AnyLoss* loss = std::get_if<AnyLoss>(&value.of);
@@ -136,6 +149,25 @@ struct Rows {
       const Reader reader{full_name, where};
       if (!text || !std::count(names.begin(), names.end(), *text)) reader.reject("must be one of " + join(names));
       c.*in_config.*member = *text;
+    };
+    return key;
+  }
+  Key& prior(const char* name, Prior Section::*member, double before, const char* help) const {
+    keys.push_back({.name = std::string(section) + "." + name,
+                    .help = help,
+                    .type = "number, or list of one per class, or " + join(names_in(kPriorRules), ", "),
+                    .range = {.lowest = 0, .highest = 1, .with_lowest = false, .with_highest = false},
+                    .least = 1,
+                    .before = before});
+    Key& key = keys.back();
+    key.get = [in_config = in_config, member](const Config& c) -> Value {
+      const Prior& prior = c.*in_config.*member;
+      if (prior.rule != PriorRule::stated) return name_of(kPriorRules, prior.rule);
+      return prior.values.size() == 1 ? Value(prior.values[0]) : Value(prior.values);
+    };
+    key.set = [in_config = in_config, member, full_name = key.name](Config& c, const Value& value,
+                                                                    const std::string& where) {
+      Reader{full_name, where}.read(value, c.*in_config.*member);
     };
     return key;
   }
@@ -224,8 +256,7 @@ void add_model(const Rows<Config::Model>& r) {
   r.number("fpn_channels", &M::fpn_channels, between(1, 8192), 256, "channels of pyramid and heads");
   r.number("head_depth", &M::head_depth, between(0, 64), 4, "3x3 convolutions before the last, in each subnet");
   r.choice("head_norm", &M::head_norm, kHeadNorms, NormKind::none, "norms of the heads");
-  r.number("prior", &M::prior, {.lowest = 0, .highest = 1, .with_lowest = false, .with_highest = false}, 0.01,
-           "initial probability of a positive");
+  r.prior("prior", &M::prior, 0.01, "initial probability of a positive (docs/prior.md)");
 }
 
 void add_anchors(const Rows<Config::Anchors>& r) {

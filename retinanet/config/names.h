@@ -26,6 +26,10 @@ enum class AnchorOrder { ratio_major, scale_major };
 /// Distance of anchors: 2^level, or padded size / grid size, floored (torchvision).
 enum class AnchorStride { fixed, grid };
 
+/// Initial probability of a positive: numbers, what balances the gradients of positives and negatives at the start of
+/// training, or each class's share of the anchors (retinanet/doctor/prior.h finds the numbers of the last two).
+enum class PriorRule { stated, balance, data };
+
 template <class E>
 struct Named {
   E value;
@@ -35,6 +39,8 @@ struct Named {
 inline constexpr Named<NormKind> kBackboneNorms[] = {
     {NormKind::batch, "batch"}, {NormKind::frozen_batch, "frozen_batch"}, {NormKind::group, "group"}};
 inline constexpr Named<NormKind> kHeadNorms[] = {{NormKind::none, "none"}, {NormKind::group, "group"}};
+/// Of the rules that find the numbers.
+inline constexpr Named<PriorRule> kPriorRules[] = {{PriorRule::balance, "balance"}, {PriorRule::data, "data"}};
 inline constexpr Named<P6Source> kP6Sources[] = {{P6Source::c5, "c5"}, {P6Source::p5, "p5"}};
 inline constexpr Named<AnchorRounding> kAnchorRoundings[] = {{AnchorRounding::none, "none"},
                                                              {AnchorRounding::torchvision, "torchvision"}};

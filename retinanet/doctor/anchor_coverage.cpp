@@ -142,6 +142,7 @@ Coverage anchor_coverage(const Config& config, const Dataset& dataset) {
 
 AnchorMatches match_pictures(const Config& config, const Dataset& dataset, std::int64_t most) {
   AnchorMatches result;
+  result.positives_of_class.resize(dataset.categories.size());
   std::vector<double> positives;
   for (const ImageRecord& record : spread_sample(dataset, most).images) {
     const InputSize size = input_size(config, record.width, record.height);
@@ -152,6 +153,9 @@ AnchorMatches match_pictures(const Config& config, const Dataset& dataset, std::
     const std::vector<std::int32_t> labels = matched.labels.to_vector<std::int32_t>();
     const std::int64_t ignored = std::count(labels.begin(), labels.end(), kIgnore);
     ++result.pictures;
+    for (const std::int32_t label : labels) {
+      if (label >= 0) ++result.positives_of_class[label];
+    }
     result.positives += found;
     result.ignored += ignored;
     result.background += grid.size() - found - ignored;

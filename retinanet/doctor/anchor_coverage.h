@@ -48,6 +48,7 @@ Coverage anchor_coverage(const Config& config, const Dataset& dataset);
 struct AnchorMatches {
   std::int64_t pictures = 0;                                // that were looked at
   std::int64_t positives = 0, ignored = 0, background = 0;  // anchors
+  std::vector<std::int64_t> positives_of_class;
   Spread positives_per_picture;
   std::int64_t objects = 0;
   std::int64_t low_quality = 0;  // objects that have anchors, but only such below match.foreground_iou
@@ -55,7 +56,8 @@ struct AnchorMatches {
 };
 
 /// Matches the anchors of up to `most` pictures, spread evenly over the set.
-AnchorMatches match_pictures(const Config& config, const Dataset& dataset, std::int64_t most = 300);
+inline constexpr std::int64_t kMatchedPictures = 1000;
+AnchorMatches match_pictures(const Config& config, const Dataset& dataset, std::int64_t most = kMatchedPictures);
 
 /// Up to `most` pictures, spread evenly over the set, with all their annotations.
 Dataset spread_sample(const Dataset& dataset, std::int64_t most);

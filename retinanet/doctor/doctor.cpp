@@ -176,8 +176,13 @@ DoctorReport examine(Dataset dataset, const Config& config, const DoctorOptions&
   report.coverage = anchor_coverage(config, dataset);
   report.matches = match_pictures(config, dataset);
   report.advice = advise_anchors(config, dataset);
-  report.loss = initial_loss(config, dataset, options.open_pictures);
-  report.memory = step_memory(config, dataset, report.pictures.bytes);
+  if (report.matches.positives > 0) {
+    report.imbalance = imbalance(report.matches, static_cast<int>(dataset.categories.size()));
+    report.balanced_priors = balanced_priors(config.loss.kind, report.imbalance);
+  }
+  const Config started = with_prior(config, report.matches);
+  report.loss = initial_loss(started, dataset, options.open_pictures);
+  report.memory = step_memory(started, dataset, report.pictures.bytes);
 
   Warnings warnings(report.warnings);
   warn_of_files(dataset, report.pictures, warnings);

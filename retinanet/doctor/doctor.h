@@ -12,6 +12,7 @@
 #include "retinanet/doctor/anchor_coverage.h"
 #include "retinanet/doctor/dry_run.h"
 #include "retinanet/doctor/lint.h"
+#include "retinanet/doctor/prior.h"
 
 namespace diopter {
 
@@ -20,6 +21,8 @@ struct DoctorReport {
   DatasetReport data;
   Coverage coverage;
   AnchorMatches matches;
+  double imbalance = 0;  // negative logits per positive one; 0 without positives
+  std::vector<BalancedPrior> balanced_priors;
   std::vector<AnchorAdvice> advice;
   InitialLoss loss;
   StepMemory memory;

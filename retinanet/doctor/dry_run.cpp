@@ -4,6 +4,7 @@
 #include <cmath>
 #include <future>
 #include <memory>
+#include <numeric>
 #include <optional>
 
 #include "engine/optimizer.h"
@@ -143,18 +144,26 @@ Measured measure_steps(const Config& config, int classes, int width, int height)
 
 double expected_classification_loss(const Config& config, int classes, const AnchorTargets& targets,
                                     const Tensor& scale) {
-  const double logit = static_cast<double>(prior_bias(config.model.prior));
-  const double positive = loss_at(config.loss.kind, logit, true).value;
-  const double negative = loss_at(config.loss.kind, logit, false).value;
-  const auto positives = targets.positives.to_vector<std::int32_t>(), labels = targets.labels.to_vector<std::int32_t>();
+  std::vector<double> positive, negative;  // per class
+  for (const float bias : prior_biases(config.model.prior, classes)) {
+    positive.push_back(loss_at(config.loss.kind, static_cast<double>(bias), true).value);
+    negative.push_back(loss_at(config.loss.kind, static_cast<double>(bias), false).value);
+  }
+  positive.resize(classes, positive[0]);
+  negative.resize(classes, negative[0]);
+  const double all_negative = std::accumulate(negative.begin(), negative.end(), 0.0);
+  const auto labels = targets.labels.to_vector<std::int32_t>();
   const std::vector<float> weight = scale.to_vector<float>();
   const std::int64_t anchors = targets.grid.size();
   double loss = 0;
   for (int n = 0; n < targets.images(); ++n) {
-    const auto first = labels.begin() + n * anchors;
-    const double counted = static_cast<double>(anchors - std::count(first, first + anchors, kIgnore));
-    const double hits = positives[n];
-    loss += static_cast<double>(weight[n]) * (hits * positive + (counted * classes - hits) * negative);
+    double sum = 0;
+    for (std::int64_t i = n * anchors; i < (n + 1) * anchors; ++i) {
+      if (labels[i] == kIgnore) continue;
+      sum += all_negative;
+      if (labels[i] >= 0) sum += positive[labels[i]] - negative[labels[i]];
+    }
+    loss += static_cast<double>(weight[n]) * sum;
   }
   return loss * config.loss.classification_weight;
 }

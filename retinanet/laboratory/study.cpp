@@ -8,6 +8,7 @@
 #include "kernels/base/csv_text.h"
 #include "kernels/base/files.h"
 #include "kernels/base/json.h"
+#include "retinanet/doctor/prior.h"
 #include "retinanet/laboratory/study_data.h"
 #include "retinanet/network/detect.h"
 #include "retinanet/training/metrics_file.h"
@@ -122,7 +123,8 @@ std::optional<RunResult> Study::run(const PlannedRun& run, Device device, const 
   if (const auto found = this->result(run.name)) return found;
   const Dataset train = read_study_data(data_folder(folder_), kTrainSplit);
   const Contestant& contestant = protocol_.contestants[run.contestant];
-  const Config config = run_config(protocol_, contestant, contestant.configurations[run.configuration], run.seed);
+  const Config config =
+      with_prior(run_config(protocol_, contestant, contestant.configurations[run.configuration], run.seed), train);
 
   RunResult result{.name = run.name, .iteration = config.train.iterations};
   try {

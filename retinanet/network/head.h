@@ -13,10 +13,10 @@ namespace diopter {
 
 class Subnet : public Module {
  public:
-  /// `last_name`: torchvision's name of the last convolution, whose bias starts at `last_bias`. float_output: what it
-  /// gives is not rounded to bf16.
-  Subnet(const Config::Model& model, int cells, int values, const std::string& last_name, float last_bias,
-         bool float_output, InitRandom& random);
+  /// `last_name`: torchvision's name of the last convolution, whose biases start at `last_bias`, repeated over its
+  /// channels. float_output: what it gives is not rounded to bf16.
+  Subnet(const Config::Model& model, int cells, int values, const std::string& last_name,
+         const std::vector<float>& last_bias, bool float_output, InitRandom& random);
 
   /// [rows, fpn_channels] -> [rows, cells * values]; channel = cell * values + value.
   Pyramid operator()(const Pyramid& x) const;
@@ -29,6 +29,10 @@ class Subnet : public Module {
 
 /// Bias with which the sigmoid starts at probability `prior`: -log((1 - prior) / prior).
 float prior_bias(double prior);
+
+/// One for all classes, or one per class. Throws Error for another number of them, or where the rule has not found its
+/// numbers yet (retinanet/doctor/prior.h).
+std::vector<float> prior_biases(const Prior& prior, int classes);
 
 class Head : public Module {
  public:

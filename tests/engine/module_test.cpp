@@ -236,7 +236,7 @@ TEST_CASE("Norm: with relu it is norm and relu in turn, a group norm's in one op
 
 TEST_CASE("Conv2d: options") {
   InitRandom random(3);
-  const Conv2d conv(3, 5, {.kernel = 3, .stride = 2, .bias_value = -4.5f}, random);
+  const Conv2d conv(3, 5, {.kernel = 3, .stride = 2, .bias_values = {-4.5f}}, random);
   const Variable x(random_tensor({2, 7, 6, 3}, 1, Device::cpu));
   CHECK(conv(x).shape() == Shape{2, 4, 3, 5});
   CHECK(conv.parameters()[0].variable.shape() == Shape{5, 3, 3, 3});

@@ -1,8 +1,10 @@
 // diopter train, as a user calls it: which loss it trains with.
 #include <string>
 
+#include "kernels/base/json.h"
 #include "tests/tools/program.h"
 
+using namespace diopter;
 using namespace diopter::test;
 
 namespace {
@@ -18,6 +20,11 @@ class Shapes {
            " --set model.width=4 --set model.groups=4 --set model.fpn_channels=8 --set train.iterations=2"
            " --set train.batch_size=2 " +
            more;
+  }
+  std::string doctor(const std::string& more) const {
+    return "doctor --annotations " + (folder_ / "shapes/instances_train.json") + " --images " +
+           (folder_ / "shapes/images") +
+           " --set model.width=4 --set model.groups=4 --set model.fpn_channels=8 --set train.batch_size=2 " + more;
   }
   std::string config() const { return read_bytes(run_folder() + "/config.toml"); }
 
@@ -42,6 +49,29 @@ TEST_CASE("train: --loss and --prior are settings like others, and a resumed run
   REQUIRE(contains(shapes.config(), "\nbeta = -1.0\n"));
 }
 
+TEST_CASE("train: --prior balance is what doctor states; the configuration has the number, and --resume keeps it") {
+  const Shapes shapes;
+  const TemporaryFolder folder;
+  const Outcome run = run_diopter(shapes.arguments("--prior balance --set train.stop_at=1"));
+  INFO(run.err);
+  REQUIRE(run.exit_code == 0);
+  const std::string config = shapes.config();
+  REQUIRE(run_diopter(shapes.doctor("--json " + folder.path("doctor.json"))).exit_code == 0);
+  const auto report = parse_json(read_bytes(folder.path("doctor.json")));
+  REQUIRE(report.at("imbalance").get<double>() > 10);
+  const double prior = report.at("balanced_priors").at(0).at("prior").get<double>();
+  REQUIRE(report.at("balanced_priors").at(0).at("loss").get<std::string>().starts_with("focal:gamma=2"));
+  const std::size_t line = config.find("\nprior = ");
+  REQUIRE(line != std::string::npos);
+  REQUIRE(std::stod(config.substr(line + 9)) == prior);
+  REQUIRE(contains(run.out, "model.prior = balance: "));
+
+  const Outcome resumed = run_diopter(shapes.arguments("--prior balance --resume"));
+  INFO(resumed.err);
+  REQUIRE(resumed.exit_code == 0);
+  REQUIRE(std::stod(shapes.config().substr(line + 9)) == prior);
+}
+
 TEST_CASE("train: a loss that cannot be used is refused in one line, and nothing is written") {
   const Shapes shapes;
   require_refused(run_diopter(shapes.arguments("--loss focla")), "unknown loss focla; the nearest is focal");
@@ -50,7 +80,8 @@ TEST_CASE("train: a loss that cannot be used is refused in one line, and nothing
   require_refused(run_diopter(shapes.arguments("--loss ohem:batch=1.5")), "batch must be a whole number");
   require_refused(run_diopter(shapes.arguments("--loss ce --set loss.alpha=1")), "loss.kind is ce");
   require_refused(run_diopter(shapes.arguments("--prior 1")), "model.prior must lie between 0 and 1");
-  require_refused(run_diopter(shapes.arguments("--prior much")), "model.prior must be a number");
+  require_refused(run_diopter(shapes.arguments("--prior much")),
+                  "model.prior must be a number, a list of numbers, balance or data");
   REQUIRE_FALSE(std::filesystem::exists(shapes.run_folder()));
 }
 

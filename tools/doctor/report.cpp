@@ -103,12 +103,22 @@ void print_anchors(const DoctorReport& report, const Config& config) {
   }
 }
 
+void print_balance(const DoctorReport& report) {
+  if (report.balanced_priors.empty()) return;
+  std::printf("  negatives per positive  %.4g logits\n  balanced model.prior    ", report.imbalance);
+  for (const BalancedPrior& p : report.balanced_priors) {
+    std::printf("%s%s %.2g", &p == &report.balanced_priors[0] ? "" : ", ", p.loss.c_str(), p.prior);
+  }
+  std::printf("\n");
+}
+
 void print_start(const DoctorReport& report, const Config& config) {
   const StepMemory& m = report.memory;
   std::printf(
       "\nstart of training\n  classification loss     %.4g expected from model.prior, %.4g measured on %d %s%s\n",
       report.loss.expected, report.loss.measured, report.loss.pictures,
       report.pictures.opened ? "picture" : "blank picture", report.loss.pictures == 1 ? "" : "s");
+  print_balance(report);
   std::printf("  parameters              %lld\n", count(m.parameters));
   std::printf(
       "  memory                  %.0f MiB for a step with %d pictures padded to %d x %d, at most %.0f MiB for "
@@ -134,6 +144,8 @@ Json json_of(const CoverageBin& bin) {
 }
 
 Json json_of(const ClassCount& c) { return {{"name", c.name}, {"objects", c.boxes}, {"pictures", c.pictures}}; }
+
+Json json_of(const BalancedPrior& p) { return {{"loss", p.loss}, {"prior", p.prior}}; }
 
 Json json_of(const AnchorAdvice& a) {
   return {{"settings", a.settings}, {"coverage", a.coverage}, {"anchors", a.anchors}};
@@ -234,11 +246,18 @@ void print_report(const DoctorReport& report, const Config& config) {
 }
 
 std::string json_text(const DoctorReport& report) {
-  const Json json = {{"pictures", json_of(report.pictures)},     {"data", json_of(report.data)},
-                     {"coverage", json_of(report.coverage)},     {"matches", json_of(report.matches)},
-                     {"advice", json_of(report.advice)},         {"loss", json_of(report.loss)},
-                     {"memory", json_of(report.memory)},         {"dropped", json_of(report.findings, true)},
-                     {"noted", json_of(report.findings, false)}, {"warnings", report.warnings}};
+  const Json json = {{"pictures", json_of(report.pictures)},
+                     {"data", json_of(report.data)},
+                     {"coverage", json_of(report.coverage)},
+                     {"matches", json_of(report.matches)},
+                     {"imbalance", report.imbalance},
+                     {"balanced_priors", json_of(report.balanced_priors)},
+                     {"advice", json_of(report.advice)},
+                     {"loss", json_of(report.loss)},
+                     {"memory", json_of(report.memory)},
+                     {"dropped", json_of(report.findings, true)},
+                     {"noted", json_of(report.findings, false)},
+                     {"warnings", report.warnings}};
   // Names that are no UTF-8 are written with replacement characters.
   return json_text(json, 1) + "\n";
 }

@@ -156,7 +156,7 @@ TEST_CASE("presets differ where their models differ") {
   for (const Config& c : {tv, v2, d2, paper}) {
     CHECK(std::get<FocalLoss>(c.loss.kind).gamma == 2);
     CHECK(std::get<FocalLoss>(c.loss.kind).alpha == 0.25f);
-    CHECK(c.model.prior == 0.01);
+    CHECK(c.model.prior.values == std::vector<double>{0.01});
     CHECK(c.train.lr == 0.01);
     CHECK(c.train.batch_size == 16);
     CHECK(c.detect.score_threshold == 0.05);
@@ -246,6 +246,8 @@ TEST_CASE("a value of another type says what is wanted") {
 TEST_CASE("a value out of range names its key") {
   for (const char* assignment : {"model.prior=0",
                                  "model.prior=1",
+                                 "model.prior=[]",
+                                 "model.prior=[0.1, 1]",
                                  "model.min_level=1",
                                  "model.max_level=10",
                                  "model.max_level=1",

@@ -62,7 +62,7 @@ TEST_CASE("what is wrong becomes a warning") {
   for (int i = 0; i < 9; ++i) dataset.images.push_back(annotated("empty", 64, 64, {}));
   Config config = preset("small");
   config.match.low_quality = false;
-  config.model.prior = 0.5;
+  config.model.prior.values = {0.5};
   config.loss.normaliser = LossNormaliser::image;
   DoctorOptions options = without_pictures();
   options.system_memory = 1 << 20;

@@ -67,7 +67,7 @@ std::int64_t step_of(const Config& config, int images, int side) {
 TEST_CASE("the expected loss follows from the prior and the loss") {
   Config config = preset("small");
   const AnchorTargets targets = hand_made_targets(config);
-  const double anchors = static_cast<double>(targets.grid.size()), p = config.model.prior;
+  const double anchors = static_cast<double>(targets.grid.size()), p = config.model.prior.values[0];
   const Tensor scale = Tensor::from({2}, std::vector<float>{0.25f, 0.5f});
 
   // The paper's sanity numbers: 1.128382 a positive, 7.53775e-7 a negative logit.
@@ -85,8 +85,8 @@ TEST_CASE("the untrained network starts at the expected loss") {
   const Dataset dataset = boxes_of(64, 64);
   for (const std::string setting :
        {"loss.gamma=2", "loss.gamma=0.5", "loss.normaliser=image", "loss.normaliser=ema", "model.prior=0.1",
-        "loss.alpha=0.75", "loss.kind=ce", "loss.kind=balanced_ce", "loss.kind=focal_star:beta=-1",
-        "loss.kind=hinge:margin=0.9", "loss.kind=ohem", "loss.kind=ohem13"}) {
+        "model.prior=[0.1, 0.01]", "loss.alpha=0.75", "loss.kind=ce", "loss.kind=balanced_ce",
+        "loss.kind=focal_star:beta=-1", "loss.kind=hinge:margin=0.9", "loss.kind=ohem", "loss.kind=ohem13"}) {
     Config config = preset("small");
     set_config(config, setting);
     const InitialLoss loss = initial_loss(config, dataset, false);
