@@ -105,7 +105,7 @@ void print_anchors(const DoctorReport& report, const Config& config) {
 
 void print_balance(const DoctorReport& report) {
   if (report.balanced_priors.empty()) return;
-  std::printf("  negatives per positive  %.4g logits\n  balanced model.prior    ", report.imbalance);
+  std::printf("  negatives per positive  %.5g logits\n  balanced model.prior    ", report.imbalance);
   for (const BalancedPrior& p : report.balanced_priors) {
     std::printf("%s%s %.2g", &p == &report.balanced_priors[0] ? "" : ", ", p.loss.c_str(), p.prior);
   }

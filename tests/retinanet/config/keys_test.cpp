@@ -41,7 +41,7 @@ TEST_CASE("keys have a name of their own, a help of one line, and a value for fi
       INFO(key.name);
       CHECK(!key.help.empty());
       CHECK(key.help.find('\n') == std::string::npos);
-      CHECK((key.type == "name") == !key.choices.empty());
+      CHECK((key.type == "name" || key.name == "input.white") == !key.choices.empty());
     }
   }
 }
@@ -106,6 +106,7 @@ mean = [0.485, 0.456, 0.406]
 std = [0.229, 0.224, 0.225]
 divisor = 255.0
 bgr = false
+white = 'full'
 
 [augment]
 flip = 0.5
