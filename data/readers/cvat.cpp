@@ -4,7 +4,6 @@
 #include <filesystem>
 #include <limits>
 #include <optional>
-#include <set>
 
 #include "data/readers/picture_names.h"
 #include "data/readers/reader_support.h"
@@ -67,21 +66,18 @@ std::optional<Rect> box_of(const pugi::xml_node& shape, const std::string& place
 
 std::string subset_of(const pugi::xml_node& image) { return image.attribute("subset").value(); }
 
-/// Whether a subset is called as the split: "Train", "validation", "val", "test".
+/// Whether this is how a subset for the split is called: "Train", "validation", "val", "test".
 bool is_split(std::string subset, DatasetSplit split) {
   for (char& c : subset) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
   return subset.starts_with(kDatasetSplitNames[static_cast<int>(split)]);
 }
 
-/// Whether the images are told apart by subsets of which one is the split.
+/// Whether a subset is called as the split.
 bool has_subset(const pugi::xml_node& root, DatasetSplit split) {
-  std::set<std::string> subsets;
-  bool wanted = false;
   for (const pugi::xml_node& image : root.children("image")) {
-    subsets.insert(subset_of(image));
-    wanted = wanted || is_split(subset_of(image), split);
+    if (is_split(subset_of(image), split)) return true;
   }
-  return wanted && subsets.size() > 1;
+  return false;
 }
 
 }  // namespace

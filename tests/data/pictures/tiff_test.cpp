@@ -179,6 +179,9 @@ TEST_CASE("TIFF: samples of more than 8 bits by what is white") {
   CHECK(decode_image(make_tiff({})).greatest == 0);
   Kind inverted{.bits = 16, .samples = 1, .photometric = PHOTOMETRIC_MINISWHITE};
   check_picture(inverted, [](int x, int y, int) { return (65535 - stored(x, y, 0, 16)) >> 8; });
+  int least = 65535;
+  for (int i = 0; i < kWidth * kHeight; ++i) least = std::min(least, stored(i % kWidth, i / kWidth, 0, 16));
+  CHECK(decode_image(make_tiff(inverted)).greatest == 65535 - least);
 }
 
 TEST_CASE("TIFF: pages are turned upright, and further ones are noticed") {

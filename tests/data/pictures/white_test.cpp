@@ -49,9 +49,17 @@ TEST_CASE("white is the sample that becomes 255") {
 }
 
 TEST_CASE("white of interlaced 16-bit PNG files") {
-  // 3 x 2 pixels come in Adam7's passes 1 (0,0), 4 (2,0), 6 (1,0) and 7 (the second row).
-  const std::string rows("\0\1\0\0\3\0\0\2\0\0\4\0\5\0\6\0", 16);
-  CHECK(levels(make_png({3, 2, 16, 0, true, rows, {}}), 0x7FF) == std::vector<int>{32, 64, 96, 128, 160, 192});
+  // 3 x 3 pixels come in Adam7's passes 1 (0,0), 4 (2,0), 5 (0,2 and 2,2), 6 (1,0, then 1,2) and 7 (the second row).
+  const std::string rows(
+      "\0\1\0"
+      "\0\3\0"
+      "\0\7\0\x9\0"
+      "\0\2\0"
+      "\0\x8\0"
+      "\0\4\0\5\0\6\0",
+      24);
+  CHECK(levels(make_png({3, 3, 16, 0, true, rows, {}}), 0xFFF) ==
+        std::vector<int>{16, 32, 48, 64, 80, 96, 112, 128, 144});
 }
 
 TEST_CASE("full scale of a set is the bits that its greatest sample needs") {

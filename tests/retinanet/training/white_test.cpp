@@ -41,4 +41,13 @@ TEST_CASE("input.white = auto becomes what the training pictures say, in the che
                    "input.white = auto: 4095, by the greatest samples of the training pictures") == 1);
   CHECK(test::contains(test::read_bytes(config_file(folder.path("run"))), "white = 4095\n"));
   CHECK(load_model(last_checkpoint(folder.path("run"))).model->config().input.white == 4095);
+
+  // The same command with --resume changes nothing.
+  std::size_t changes = 1;
+  Trainer::resume(folder.path("run"), {{"input.white", "auto"}}, shapes.train, shapes.validation, Device::cpu,
+                  [&](const Trainer::Resumption& resumption) {
+                    changes = resumption.changes.size();
+                    CHECK(resumption.config.input.white == 4095);
+                  });
+  CHECK(changes == 0);
 }
