@@ -264,8 +264,12 @@ struct EvaluationLoader::State {
     const ImageRecord& record = dataset.images[item];
     name = record.name;
     try {
-      return prepare(read_image(record.file, options.white), record, options.resize, options.normalisation,
-                     options.pixels_by);
+      const Image image = read_image(record.file, options.white);
+      if (image.more) {
+        const std::lock_guard lock(mutex);
+        several.push_back(record.file);
+      }
+      return prepare(image, record, options.resize, options.normalisation, options.pixels_by);
     } catch (const OutOfResources&) {
       throw;
     } catch (const Error& error) {
@@ -278,8 +282,9 @@ struct EvaluationLoader::State {
 
   const Dataset& dataset;
   const LoaderOptions options;
-  std::mutex mutex;  // of what was skipped
+  std::mutex mutex;  // of what is told of pictures
   std::vector<UnreadablePicture> skipped;
+  std::vector<std::string> several;
   Prefetch prefetch;  // last: its threads use all of the above
 };
 
@@ -293,6 +298,11 @@ EvaluationLoader::~EvaluationLoader() = default;
 std::vector<UnreadablePicture> EvaluationLoader::take_skipped() {
   const std::lock_guard lock(state_->mutex);
   return std::exchange(state_->skipped, {});
+}
+
+std::vector<std::string> EvaluationLoader::take_several() {
+  const std::lock_guard lock(state_->mutex);
+  return std::exchange(state_->several, {});
 }
 
 bool EvaluationLoader::next(Batch& batch) {

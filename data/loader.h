@@ -79,6 +79,8 @@ class EvaluationLoader {
 
   /// The pictures that were skipped since the last call.
   std::vector<UnreadablePicture> take_skipped();
+  /// Files with pages or frames behind the one that was used, since the last call.
+  std::vector<std::string> take_several();
 
  private:
   struct State;

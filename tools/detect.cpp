@@ -122,6 +122,9 @@ int run(const Request& request) {
       progress.print("diopter: warning: skipped " + picture.reason);
       skipped.push_back(picture);
     }
+    for (const std::string& file : loader.take_several()) {
+      progress.print("diopter: warning: " + file + ": only the first of its pages or frames is looked at");
+    }
     if (batch.images == 0) continue;
     const std::vector<std::vector<DetectedBox>> of_batch = detect_in(batch);
     for (std::size_t i = 0; i < of_batch.size(); ++i) {

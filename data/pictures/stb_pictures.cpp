@@ -108,6 +108,28 @@ struct Source {
 
 }  // namespace
 
+bool has_further_frames(std::string_view gif) {
+  constexpr std::size_t kHeader = 13, kImage = 10;
+  const auto byte = [&](std::size_t at) -> std::size_t { return at < gif.size() ? unsigned_bytes(gif)[at] : 0; };
+  const auto table = [](std::size_t flags) -> std::size_t { return flags & 0x80 ? std::size_t{6} << (flags & 7) : 0; };
+  const auto behind_blocks = [&](std::size_t at) {
+    while (byte(at) > 0) at += 1 + byte(at);
+    return at + 1;
+  };
+  int frames = 0;
+  for (std::size_t at = kHeader + table(byte(10)); at < gif.size();) {
+    if (gif[at] == '!') {  // an extension and its label
+      at = behind_blocks(at + 2);
+    } else if (gif[at] == ',') {
+      if (++frames > 1) return true;
+      at = behind_blocks(at + kImage + table(byte(at + 9)) + 1);
+    } else {
+      return false;
+    }
+  }
+  return false;
+}
+
 bool recognises_bmp(std::string_view bytes) { return bytes.starts_with("BM"); }
 
 bool recognises_gif(std::string_view bytes) { return bytes.starts_with("GIF8"); }
@@ -137,6 +159,7 @@ Image decode_with_stb(std::string_view bytes, int) {
   int channels = 0;
   const stbi_uc* pixels = stbi_load_from_callbacks(&callbacks, &source, &image.width, &image.height, &channels, 3);
   if (!pixels) fail_to_decode();
+  image.more = recognises_gif(bytes) && has_further_frames(bytes);
   image.rgb.assign(pixels, pixels + std::size_t{3} * image.width * image.height);
   return image;
 }

@@ -137,6 +137,18 @@ TEST_CASE("detect skips pictures that cannot be decoded, and says so") {
   REQUIRE(contains(none.err, "none of the 3 pictures can be decoded; the first: " + made.photos + "/000001.jpg"));
 }
 
+TEST_CASE("detect says where it looks at the first frame only") {
+  const Detection made;
+  const std::string frame(",\0\0\0\0\2\0\2\0\0\2\3D\2\5\0", 16);
+  write_bytes(made.photos + "/two.gif",
+              std::string("GIF89a\2\0\2\0\x80\0\0\xFF\0\0\0\0\xFF", 19) + frame + frame + ";");
+  const Outcome outcome = made.detect(made.photos, made.folder / "drawn");
+  INFO(outcome.err);
+  REQUIRE(outcome.exit_code == 0);
+  REQUIRE(contains(outcome.err, "warning: " + made.photos + "/two.gif: only the first of its pages or frames is"));
+  REQUIRE_FALSE(contains(outcome.err, ".jpg: only the first"));
+}
+
 TEST_CASE("detect replaces no other file in its folder, and lists what belongs to what") {
   const Detection made;
   const TemporaryFolder sets;

@@ -380,3 +380,15 @@ TEST_CASE("photographs in all EXIF orientations show the same upright picture") 
     CHECK(difference(thumbnail(orientation), second) < 2);
   }
 }
+
+TEST_CASE("GIF: further frames are noticed") {
+  const std::string header("GIF89a\2\0\2\0\x80\0\0\xFF\0\0\0\0\xFF", 19);
+  const std::string control("!\xF9\4\1\0\0\0\0", 8), frame(",\0\0\0\0\2\0\2\0\0\2\3D\2\5\0", 16), end = ";";
+  CHECK_FALSE(decode_image(header + control + frame + end).more);
+  CHECK(decode_image(header + control + frame + control + frame + end).more);
+  CHECK(decode_image(header + frame + frame).rgb == decode_image(header + frame).rgb);
+  // A table of colours of the frame's own.
+  const std::string own(",\0\0\0\0\2\0\2\0\x80;,;,;,\2\3D\2\5\0", 22);
+  CHECK_FALSE(decode_image(header + own + end).more);
+  CHECK(decode_image(header + own + own + end).more);
+}
