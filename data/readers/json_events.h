@@ -48,7 +48,7 @@ class JsonEventReader {
   }
 
  private:
-  /// Reads on behind what begins at at_, which stays; it may move. False at the end of the text.
+  /// Reads on behind what begins at at_, which is kept, but moves, also at the end of the text: false there.
   bool read_more() {
     if (!file_) return false;
     const auto kept = static_cast<std::size_t>(end_ - at_);
@@ -192,7 +192,7 @@ class JsonEventReader {
   bool number() {
     const char* end = nullptr;
     std::uint64_t all = 0;  // digits without the point; overflows where there are more than kSafeInteger
-    std::ptrdiff_t whole = 0, decimals = 0;
+    std::ptrdiff_t length = 0, whole = 0, decimals = 0;
     bool negative = false, exponent = false;
     do {  // again where the number reaches the end of what was read
       negative = *at_ == '-';
@@ -213,7 +213,9 @@ class JsonEventReader {
         std::uint64_t ignored = 0;
         end = digits(end, ignored);
       }
+      length = end - at_;
     } while (end == end_ && read_more());
+    end = at_ + length;  // which may have moved
     const bool ends_with_digit = whole > 0 && is_digit(end[-1]);
     if (!ends_with_digit || (whole > 1 && at_[negative] == '0')) return false;
     const bool is_integer = decimals == 0 && !exponent;
