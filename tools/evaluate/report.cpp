@@ -67,10 +67,11 @@ void print_settings(const CocoReport& report) {
   }
   if (settings.areas != usual.areas) {
     const auto text = [](const AreaRange& area) {
-      const std::string end = area.high < kLargestArea ? shortest(std::sqrt(area.high)) + "^2" : "";
-      return printable(area.name) + " " + shortest(std::sqrt(area.low)) + "^2 to " + (end.empty() ? "any" : end);
+      const std::string end = area.high < kLargestArea ? " to " + shortest(std::sqrt(area.high)) : " on";
+      return printable(area.name) + " from " + shortest(std::sqrt(area.low)) + end;
     };
-    std::printf("areas: %s\n", join(std::span(settings.areas).subspan(1), ", ", text).c_str());
+    std::printf("areas, by the side of a square in pixels: %s\n",
+                join(std::span(settings.areas).subspan(1), ", ", text).c_str());
   }
   if (report.categories_chosen) {
     const auto name = [](const CategoryMetrics& category) { return printable(category.name); };
