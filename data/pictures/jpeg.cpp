@@ -33,6 +33,7 @@ class Jpeg {
 
   /// Before anything else; the bytes must stay.
   void open(std::string_view bytes) {
+    bytes_ = static_cast<std::int64_t>(bytes.size());
     jump_.run([&] {
       jpeg_create_decompress(&info_);
       info_.client_data = this;
@@ -97,11 +98,12 @@ class Jpeg {
     }
   }
 
-  /// A scan costs time for every pixel, however few bytes it has.
+  /// A scan costs time for every pixel, however few bytes it has: those of a large picture have many.
   static void watch_scans(j_common_ptr common) {
     Jpeg& jpeg = of(common);
     const std::int64_t pixels = std::int64_t{jpeg.info_.image_width} * jpeg.info_.image_height;
-    if (jpeg.info_.input_scan_number * pixels > std::max(pixels, limits::kJpegScanPixels.value)) {
+    const std::int64_t most = limits::kJpegScanPixels.value + limits::kJpegScanPixelsOfByte.value * jpeg.bytes_;
+    if (jpeg.info_.input_scan_number * pixels > std::max(pixels, most)) {
       jpeg.jump_.jump("cannot be decoded (too many scans)");
     }
   }
@@ -118,6 +120,7 @@ class Jpeg {
   jpeg_decompress_struct info_{};
   jpeg_error_mgr errors_{};
   jpeg_progress_mgr progress_{};
+  std::int64_t bytes_ = 0;  // of the file
   ErrorJump jump_;
 };
 
