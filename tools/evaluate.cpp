@@ -120,7 +120,7 @@ void evaluate(const Request& request) {
   } else {
     const VocMetrics metrics = voc_metrics(truth, detections, voc);
     print_report(metrics);
-    json = json_text(metrics);
+    json = json_text(metrics, voc);
   }
   if (!request.json.empty()) write_file_atomically(request.json, json);
 }
@@ -143,7 +143,9 @@ void add_evaluate_command(Command& program) {
           "         \"per_category\": {\"ID\": {\"name\", \"objects\", the numbers of stats by name,\n"
           "                                 \"AP_per_iou\" [10], \"recall100_per_iou\" [10], \"AP_interval\",\n"
           "                                 \"errors\"}}}\n"
-          "  voc   {\"mean_ap\": AP, \"per_category\": {\"ID\": {\"name\", \"objects\", \"AP\"}}}\n\n"
+          "  voc   {\"settings\": {\"iou\", \"eleven_point\", \"plus_one\"}, \"mean_ap\": AP,\n"
+          "         \"per_category\": "
+          "{\"ID\": {\"name\", \"objects\", \"AP\"}}}\n\n"
           "The folder of --csv gets categories.csv, pr_curves.csv, errors.csv, confusion.csv and, with --bootstrap,\n"
           "intervals.csv. What the numbers mean: docs/evaluation.md.");
   const auto request = std::make_shared<Request>();

@@ -350,4 +350,5 @@ TEST_CASE("evaluate refuses settings that it cannot use") {
   require_refused(files.evaluate("--metric voc --iou 0.5,0.6"), "--iou");
   require_refused(files.evaluate("--metric voc --iou 1.5"), "--iou");
   REQUIRE(files.evaluate("--metric voc --iou 0.9").exit_code == 0);
+  REQUIRE(parse_json(read_bytes(files.out)).at("settings").at("iou") == 0.9);
 }

@@ -177,12 +177,14 @@ std::string json_text(const CocoReport& report) {
   return text_of(json);
 }
 
-std::string json_text(const VocMetrics& metrics) {
+std::string json_text(const VocMetrics& metrics, const VocOptions& options) {
   Json categories = Json::object();
   for (const VocCategory& c : metrics.per_category) {
     categories[std::to_string(c.id)] = {{"name", c.name}, {"objects", c.objects}, {"AP", c.ap}};
   }
-  return text_of({{"mean_ap", metrics.mean_ap}, {"per_category", categories}});
+  const Json settings = {
+      {"iou", options.iou_threshold}, {"eleven_point", options.eleven_point}, {"plus_one", options.plus_one}};
+  return text_of({{"settings", settings}, {"mean_ap", metrics.mean_ap}, {"per_category", categories}});
 }
 
 }  // namespace diopter

@@ -35,7 +35,7 @@ void print_report(const VocMetrics& metrics);
 
 /// JSON text, in full precision. Keys keep their order: as the metrics print them, categories by ascending id.
 std::string json_text(const CocoReport& report);
-std::string json_text(const VocMetrics& metrics);
+std::string json_text(const VocMetrics& metrics, const VocOptions& options);
 
 /// Writes categories.csv and pr_curves.csv, and errors.csv, intervals.csv and confusion.csv where there is something to
 /// write, into `folder`, which is made when it is not there. Throws Error when it cannot be written.
