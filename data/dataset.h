@@ -46,6 +46,7 @@ struct Finding {
   bool dropped;  // left out; otherwise read as the text says
   std::int64_t count;
   std::vector<std::string> places;  // the first three
+  std::string line = {};            // all of it, as in Dataset::warnings
 };
 
 /// Numbers that were given to ids that are texts, which files of results may use as well.

@@ -77,6 +77,11 @@ CocoReport evaluate_coco(const Dataset& truth, const std::vector<Detection>& det
   report.matches = match_coco(truth, detections, settings);
   report.metrics = coco_metrics(truth, report.matches);
   print_warnings(report.metrics.warnings);
+  if (report.matches.cut_images > 0) {
+    print_warnings({std::to_string(report.matches.cut_images) + " of the " + std::to_string(truth.images.size()) +
+                    " pictures have more than " + std::to_string(settings.max_detections.back()) +
+                    " detections of a class: those with lower scores do not count (--max-detections counts more)"});
+  }
   const bool tables = !request.csv.empty();
   const bool at50 = settings.threshold(0.5) >= 0;  // what the breakdown of errors starts from
   if (request.errors || (tables && at50)) report.errors = detection_errors(truth, detections, report.matches);

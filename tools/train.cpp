@@ -4,7 +4,9 @@
 #include <filesystem>
 #include <memory>
 #include <new>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "data/readers/same_pictures.h"
@@ -15,7 +17,7 @@
 #include "retinanet/config/configure.h"
 #include "retinanet/config/loss_text.h"
 #include "retinanet/config/presets.h"
-#include "retinanet/doctor/dry_run.h"
+#include "retinanet/doctor/doctor.h"
 #include "retinanet/doctor/prior.h"
 #include "retinanet/report/run_report.h"
 #include "retinanet/training/run_folder.h"
@@ -38,7 +40,7 @@ struct Request {
   Reading reading;
   std::vector<std::string> settings;
   std::int64_t seed = -1, profile = 0;
-  bool resume = false, change = false;
+  bool resume = false, change = false, no_doctor = false;
 };
 
 /// What overrides the preset or the checkpoint.
@@ -97,13 +99,23 @@ Dataset read_training_set(const Request& request) {
 }
 
 /// Warns of pictures that cannot be read, before hours are spent; `strict`: throws Error. Training goes on without
-/// single ones, but not without all.
-void check_pictures(const Dataset& dataset, const std::string& kind, Look look, bool strict) {
-  const std::vector<UnreadablePicture> unreadable = unreadable_pictures(dataset, look);
-  if (unreadable.empty()) return;
+/// single ones, but not without all. Returns them.
+std::vector<UnreadablePicture> check_pictures(const Dataset& dataset, const std::string& kind, Look look, bool strict) {
+  std::vector<UnreadablePicture> unreadable = unreadable_pictures(dataset, look);
+  if (unreadable.empty()) return unreadable;
   const std::string text = describe(unreadable, dataset.images.size(), kind + " pictures");
   DIOPTER_CHECK(!strict && unreadable.size() < dataset.images.size(), text);
   print_warnings({text + "; " + kind + " goes without them"});
+  return unreadable;
+}
+
+/// What the doctor finds in a moment. Throws Error when there is nothing that could be learned. What has been told of
+/// annotations and of pictures that cannot be read is left out.
+DoctorReport ask_doctor(const Dataset& training, const std::vector<UnreadablePicture>& unreadable,
+                        const Config& config) {
+  Dataset dataset = without(training, unreadable);
+  dataset.warnings.clear();
+  return examine(std::move(dataset), config, {.look = Look::header, .rehearse = false, .progress = {}});
 }
 
 /// What makes a step or an evaluation smaller.
@@ -148,7 +160,7 @@ int train(const Request& request) {
   if (const std::string warning = check_validation_set(training, validation); !warning.empty())
     print_warnings({warning});
   const bool strict = request.reading.strict;
-  check_pictures(training, "training", Look::header, strict);
+  const std::vector<UnreadablePicture> unreadable = check_pictures(training, "training", Look::header, strict);
   // An evaluation that fails would come after hours.
   check_pictures(validation, "validation", strict ? Look::whole : Look::header, strict);
 
@@ -159,6 +171,7 @@ int train(const Request& request) {
     check_changes(request, next.changes);
     check(next.config);
   };
+  std::optional<DoctorReport> doctor;
   const auto start = [&] {
     Config config = config_of(request);
     if (const PriorRule rule = config.model.prior.rule; rule != PriorRule::stated) {
@@ -166,12 +179,17 @@ int train(const Request& request) {
       std::printf("model.prior = %s: %s\n", name_of(kPriorRules, rule).c_str(), prior_text(config.model.prior).c_str());
     }
     check(config);
+    if (!request.no_doctor) doctor = ask_doctor(training, unreadable, config);
     return std::make_unique<Trainer>(config, training, validation, request.out, device);
   };
   const std::unique_ptr<Trainer> trainer = request.resume
                                                ? Trainer::resume(request.out, settings_of_resumption(request, training),
                                                                  training, validation, device, check_resumption)
                                                : start();
+  if (doctor) {
+    std::fprintf(stderr, "diopter: at the network's input: %s\n", describe_input(doctor->data).c_str());
+    print_warnings(doctor->warnings);
+  }
   std::unique_ptr<StepProfile> profile;
   DIOPTER_CHECK(request.profile == 0 || !trainer->config().train.cuda_graph,
                 "--profile: a step as one CUDA graph has no kernels to tell apart: add --set train.cuda_graph=false");
@@ -276,6 +294,7 @@ void add_train_command(Command& program) {
   command.text("--out", request->out, "Run folder").required().type("DIR");
   command.flag("--resume", request->resume, "Go on from the run folder's last checkpoint");
   command.flag("--change", request->change, "With --resume: other settings than the run has are meant");
+  command.flag("--no-doctor", request->no_doctor, "Do not look at the data set before training");
   command.number("--seed", request->seed, "Of weights, data order and augmentation (train.seed)")
       .type("K")
       .default_in_words();

@@ -27,8 +27,9 @@ void ReadLog::report(Dataset& dataset) const {
     std::string line = (source_.empty() ? "" : source_ + ": ") + finding.text + ": " + std::to_string(finding.count) +
                        (finding.dropped ? " left out" : "");
     line += (finding.count > 1 ? " (first: " : " (") + join(finding.places) + ")";
-    dataset.warnings.push_back(std::move(line));
+    dataset.warnings.push_back(line);
     dataset.findings.push_back(finding);
+    dataset.findings.back().line = std::move(line);
   }
 }
 

@@ -16,10 +16,11 @@ namespace diopter {
 
 namespace {
 
-constexpr double kImbalance = 20;   // commonest class : rarest class
-constexpr double kManyEmpty = 0.5;  // share of pictures without objects
-constexpr double kManySmall = 0.1;  // share of objects that are smaller than the finest stride
-constexpr double kManyWeak = 0.1;   // share of objects with low-quality anchors only
+constexpr int kCocoDetections = 100;  // of a class in a picture, that COCO's metrics count
+constexpr double kImbalance = 20;     // commonest class : rarest class
+constexpr double kManyEmpty = 0.5;    // share of pictures without objects
+constexpr double kManySmall = 0.1;    // share of objects that are smaller than the finest stride
+constexpr double kManyWeak = 0.1;     // share of objects with low-quality anchors only
 constexpr double kLossTolerance = 0.2;
 
 template <class... Parts>
@@ -35,56 +36,93 @@ double share(std::int64_t part, std::int64_t whole) {
   return whole > 0 ? static_cast<double>(part) / static_cast<double>(whole) : 0;
 }
 
+/// What a warning is about, the heaviest first.
+enum class Weight { run, objects, classes, note };
+
+/// Collects warnings; those of one weight are sorted by the share of objects or pictures that they cost.
 class Warnings {
  public:
-  explicit Warnings(std::vector<std::string>& lines) : lines_(lines) {}
-
   template <class... Parts>
-  void add(const Parts&... parts) {
-    lines_.push_back(text(parts...));
+  void add(Weight weight, double cost, const Parts&... parts) {
+    all_.push_back({weight, cost, text(parts...)});
   }
 
-  /// "WHAT: 12 (first; second; third; ...)"
-  void found(const Findings& findings, const char* what) {
+  /// "WHAT: 12 (first; second; third; ...)"; the cost is the share of `whole`.
+  void found(Weight weight, const Findings& findings, std::int64_t whole, const std::string& what) {
     if (findings.count == 0) return;
-    std::string line = text(what, ": ", findings.count, " (");
-    for (const std::string& example : findings.examples) {
-      line += (&example == &findings.examples[0] ? "" : "; ") + example;
-    }
-    const bool more = findings.count > static_cast<std::int64_t>(findings.examples.size());
-    lines_.push_back(line + (more ? "; ...)" : ")"));
+    const bool more = findings.count > std::ssize(findings.examples);
+    add(weight, share(findings.count, whole), what, ": ", findings.count, " (", join(findings.examples, "; "),
+        more ? "; ...)" : ")");
+  }
+
+  std::vector<std::string> by_weight() {
+    std::stable_sort(all_.begin(), all_.end(), [](const Warning& a, const Warning& b) {
+      return a.weight != b.weight ? a.weight < b.weight : a.cost > b.cost;
+    });
+    std::vector<std::string> lines;
+    for (const Warning& warning : all_) lines.push_back(warning.line);
+    return lines;
   }
 
  private:
-  std::vector<std::string>& lines_;
+  struct Warning {
+    Weight weight;
+    double cost;
+    std::string line;
+  };
+
+  std::vector<Warning> all_;
 };
 
-void warn_of_files(const Dataset& dataset, const PictureCheck& pictures, Warnings& warnings) {
-  for (const std::string& warning : dataset.warnings) warnings.add(warning);
-  warnings.found(pictures.missing, "pictures that do not exist");
-  warnings.found(pictures.undecodable, "pictures that cannot be decoded");
-  if (pictures.dark.count > 0) {
-    warnings.found(pictures.dark, "pictures that are nearly black");
-    if (pictures.greatest > 0) {
-      warnings.add("the greatest sample of the pictures with more than 8 bits is ", pictures.greatest,
-                   ": --set input.white=", full_scale(pictures.greatest), " (or auto) makes them brighter");
-    }
+void warn_of_files(const Dataset& dataset, const PictureCheck& pictures, std::int64_t boxes, Warnings& warnings) {
+  for (const std::string& line : dataset.warnings) {
+    const auto finding = std::find_if(dataset.findings.begin(), dataset.findings.end(),
+                                      [&](const Finding& f) { return f.line == line; });
+    const bool noted = finding != dataset.findings.end() && !finding->dropped;
+    const std::int64_t lost = finding == dataset.findings.end() || noted ? 0 : finding->count;
+    warnings.add(noted ? Weight::note : Weight::objects, share(lost, boxes + lost), line);
   }
-  warnings.found(pictures.several, "files with several pages or frames, of which the first is used");
-  warnings.found(pictures.other_size, "pictures of another size than the annotations say");
-  warnings.found(pictures.unknown_size, "pictures left out because the annotations do not say their size");
+  const std::int64_t all =
+      std::ssize(dataset.images) + pictures.missing.count + pictures.undecodable.count + pictures.unknown_size.count;
+  warnings.found(Weight::objects, pictures.missing, all, "pictures that do not exist");
+  warnings.found(Weight::objects, pictures.undecodable, all, "pictures that cannot be decoded");
+  warnings.found(Weight::objects, pictures.dark, all, "pictures that are nearly black");
+  if (pictures.dark.count > 0 && pictures.greatest > 0) {
+    warnings.add(Weight::objects, share(pictures.dark.count, all),
+                 "the greatest sample of the pictures with more than 8 bits is ", pictures.greatest,
+                 ": --set input.white=", full_scale(pictures.greatest), " (or auto) makes them brighter");
+  }
+  warnings.found(Weight::note, pictures.several, all, "files with several pages or frames, of which the first is used");
+  warnings.found(Weight::objects, pictures.other_size, all, "pictures of another size than the annotations say");
+  warnings.found(Weight::objects, pictures.unknown_size, all,
+                 "pictures left out because the annotations do not say their size");
 }
 
+/// The next hundred from the number on.
+std::int64_t rounded_up(double number) { return 100 * static_cast<std::int64_t>(std::ceil(number / 100)); }
+
 void warn_of_boxes(const DatasetReport& data, Warnings& warnings) {
-  warnings.found(data.degenerate, "boxes without width or height, which training drops");
-  warnings.found(data.outside, "boxes outside their picture, which training drops");
-  warnings.found(data.partly_outside, "boxes across their picture's border, which training clips");
-  warnings.found(data.vanishing, "boxes less than a pixel wide or high at the network's input, which training drops");
-  warnings.found(data.duplicates, "boxes that are there twice");
-  warnings.found(data.contradictions, "boxes that are there with two classes");
-  warnings.found(data.crowded, "pictures with more objects than detect.max_detections, which limits the recall");
+  const auto boxes = [&](Weight weight, const Findings& findings, const char* what) {
+    warnings.found(weight, findings, data.boxes, what);
+  };
+  boxes(Weight::objects, data.degenerate, "boxes without width or height, which training drops");
+  boxes(Weight::objects, data.outside, "boxes outside their picture, which training drops");
+  boxes(Weight::note, data.partly_outside, "boxes across their picture's border, which training clips");
+  boxes(Weight::objects, data.vanishing,
+        "boxes less than a pixel wide or high at the network's input, which training drops");
+  boxes(Weight::note, data.duplicates, "boxes that are there twice");
+  boxes(Weight::objects, data.contradictions, "boxes that are there with two classes");
+  const double most = data.objects_per_picture.max;
+  warnings.found(Weight::objects, data.crowded, data.pictures,
+                 text("pictures with more objects than detect.max_detections, which limits the recall (--set "
+                      "detect.max_detections=",
+                      rounded_up(most), ")"));
+  if (most > kCocoDetections) {
+    warnings.add(Weight::note, 0, "a picture has ", most, " objects; COCO's metrics count ", kCocoDetections,
+                 " detections of a class in a picture (diopter evaluate --max-detections 1,10,", rounded_up(most), ")");
+  }
   const double empty = share(data.empty_pictures, data.pictures);
-  if (empty > kManyEmpty) warnings.add(percent(empty), " of the pictures have no objects");
+  if (empty > kManyEmpty) warnings.add(Weight::note, empty, percent(empty), " of the pictures have no objects");
 }
 
 void warn_of_classes(const DatasetReport& data, Warnings& warnings) {
@@ -99,35 +137,40 @@ void warn_of_classes(const DatasetReport& data, Warnings& warnings) {
     if (!commonest || c.boxes > commonest->boxes) commonest = &c;
   }
   if (!empty.empty()) {
-    warnings.add(empty.size(), empty.size() == 1 ? " class has no objects: it" : " classes have no objects: they",
+    warnings.add(Weight::classes, 1, empty.size(),
+                 empty.size() == 1 ? " class has no objects: it" : " classes have no objects: they",
                  " cannot be learned: ", quoted_list(empty));
   }
   if (static_cast<double>(commonest->boxes) >= kImbalance * static_cast<double>(rarest->boxes)) {
-    warnings.add("classes are uneven: ", commonest->boxes, " objects of '", commonest->name, "', ", rarest->boxes,
-                 " of '", rarest->name, "'");
+    warnings.add(Weight::classes, 0, "classes are uneven: ", commonest->boxes, " objects of '", commonest->name, "', ",
+                 rarest->boxes, " of '", rarest->name, "'");
   }
 }
 
-void warn_of_anchors(const DoctorReport& report, const Config& config, Warnings& warnings) {
+void warn_of_anchors(const DoctorReport& report, const Config& config, bool advised, Warnings& warnings) {
   const std::int64_t objects = report.matches.objects;
   const double small = share(report.data.below_stride, report.data.objects);
   if (small > kManySmall) {
-    warnings.add(percent(small), " of the objects are smaller at the network's input than its finest stride of ",
+    warnings.add(Weight::objects, small, percent(small),
+                 " of the objects are smaller at the network's input than its finest stride of ",
                  1 << config.model.min_level, " pixels: cut the pictures into tiles or raise input.max_size");
   }
   const double covered = report.coverage.all.foreground_share();
   if (covered < kPoorCoverage) {
-    warnings.add(
-        "only ", percent(covered), " of the objects have an anchor with IoU >= ", config.match.foreground_iou,
-        report.advice.empty() ? "" : "; with the settings above up to " + percent(report.advice.back().coverage));
+    warnings.add(Weight::objects, 1 - covered, "only ", percent(covered),
+                 " of the objects have an anchor with IoU >= ", config.match.foreground_iou,
+                 !advised                ? "; diopter doctor looks for settings that fit"
+                 : report.advice.empty() ? ""
+                                         : "; with the settings above up to " + percent(report.advice.back().coverage));
   }
   const double weak = share(report.matches.low_quality, objects);
-  if (weak > kManyWeak) {
-    warnings.add(percent(weak), " of the objects are learned only from anchors below IoU ", config.match.foreground_iou,
-                 " (match.low_quality)");
+  if (weak > kManyWeak) {  // they are learned, but not well
+    warnings.add(Weight::objects, weak / 2, percent(weak), " of the objects are learned only from anchors below IoU ",
+                 config.match.foreground_iou, " (match.low_quality)");
   }
   if (report.matches.unmatched > 0) {
-    warnings.add(report.matches.unmatched, " of ", objects, " objects get no anchor at all and are not learned",
+    warnings.add(Weight::objects, share(report.matches.unmatched, objects), report.matches.unmatched, " of ", objects,
+                 " objects get no anchor at all and are not learned",
                  config.match.low_quality ? "" : " (match.low_quality = true gives each its best ones)");
   }
 }
@@ -136,19 +179,32 @@ void warn_of_start(const DoctorReport& report, const Config& config, std::int64_
   const double expected = report.loss.expected, measured = report.loss.measured;
   // Trained weights do not start at the prior.
   if (config.model.weights.empty() && !(std::fabs(measured - expected) <= kLossTolerance * expected)) {
-    warnings.add("the untrained network's classification loss is ", measured, " where model.prior predicts ", expected,
+    warnings.add(Weight::run, 1, "the untrained network's classification loss is ", measured,
+                 " where model.prior predicts ", expected,
                  config.model.norm == NormKind::frozen_batch
                      ? ": model.norm = frozen_batch needs pretrained model.weights"
                      : "");
   }
   const std::int64_t needed = report.memory.predicted + report.memory.loader;
   if (system_memory > 0 && needed > system_memory) {
-    warnings.add("a training step needs about ", needed >> 20, " MiB, this machine has ", system_memory >> 20,
-                 " MiB: lower train.batch_size and raise train.accumulate");
+    warnings.add(Weight::run, 1, "a training step needs about ", needed >> 20, " MiB, this machine has ",
+                 system_memory >> 20, " MiB: lower train.batch_size and raise train.accumulate");
   }
 }
 
 }  // namespace
+
+std::string describe_input(const DatasetReport& data) {
+  const auto size = [](const Spread& width, const Spread& height) {
+    return formatted("%.0f x %.0f", width.median, height.median);
+  };
+  const std::string from = size(data.width, data.height), to = size(data.input_width, data.input_height);
+  return from +
+         (from == to                                    ? " kept"
+          : data.input_width.median < data.width.median ? " shrunk to " + to
+                                                        : " enlarged to " + to) +
+         formatted(": median object %.1f px", data.input_size.median);
+}
 
 DoctorReport examine(Dataset dataset, const Config& config, const DoctorOptions& options) {
   check_config(config);
@@ -156,9 +212,9 @@ DoctorReport examine(Dataset dataset, const Config& config, const DoctorOptions&
   DIOPTER_CHECK(!dataset.categories.empty(), "the data set has no classes");
   DIOPTER_CHECK(!dataset.images.empty(), "the data set has no pictures");
   DoctorReport report;
-  report.pictures =
-      check_pictures(dataset, options.open_pictures,
-                     config.input.white == kAutoWhite ? full_scale_of(dataset) : white_of(config), options.progress);
+  const bool pixels = options.open_pictures && options.look == Look::whole;
+  const int white = pixels && config.input.white == kAutoWhite ? full_scale_of(dataset) : white_of(config);
+  report.pictures = check_pictures(dataset, options.open_pictures, white, options.progress, options.look);
   if (dataset.images.empty()) {
     for (const Findings* f : {&report.pictures.missing, &report.pictures.undecodable, &report.pictures.unknown_size}) {
       DIOPTER_CHECK(f->count == 0, "none of the pictures can be used; the first: ", f->examples[0],
@@ -175,21 +231,24 @@ DoctorReport examine(Dataset dataset, const Config& config, const DoctorOptions&
                 " have less than a pixel in their picture at the network's input");
   report.coverage = anchor_coverage(config, dataset);
   report.matches = match_pictures(config, dataset);
-  report.advice = advise_anchors(config, dataset);
   if (report.matches.positives > 0) {
     report.imbalance = imbalance(report.matches, static_cast<int>(dataset.categories.size()));
     report.balanced_priors = balanced_priors(config.loss.kind, report.imbalance);
   }
-  const Config started = with_prior(config, report.matches);
-  report.loss = initial_loss(started, dataset, options.open_pictures);
-  report.memory = step_memory(started, dataset, report.pictures.bytes);
+  if (options.rehearse) {
+    report.advice = advise_anchors(config, dataset);
+    const Config started = with_prior(config, report.matches);
+    report.loss = initial_loss(started, dataset, options.open_pictures);
+    report.memory = step_memory(started, dataset, report.pictures.bytes);
+  }
 
-  Warnings warnings(report.warnings);
-  warn_of_files(dataset, report.pictures, warnings);
+  Warnings warnings;
+  warn_of_files(dataset, report.pictures, report.data.boxes, warnings);
   warn_of_boxes(report.data, warnings);
   warn_of_classes(report.data, warnings);
-  warn_of_anchors(report, config, warnings);
-  warn_of_start(report, config, options.system_memory, warnings);
+  warn_of_anchors(report, config, options.rehearse, warnings);
+  if (options.rehearse) warn_of_start(report, config, options.system_memory, warnings);
+  report.warnings = warnings.by_weight();
   return report;
 }
 

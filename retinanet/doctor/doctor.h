@@ -27,11 +27,16 @@ struct DoctorReport {
   InitialLoss loss;
   StepMemory memory;
   std::vector<Finding> findings;      // of the reader
-  std::vector<std::string> warnings;  // one line each
+  std::vector<std::string> warnings;  // one line each, by weight (docs/doctor.md)
 };
 
+/// "1920 x 1080 shrunk to 160 x 90: median object 4.7 px": the size at which objects reach the network, medians of all.
+std::string describe_input(const DatasetReport& data);
+
 struct DoctorOptions {
-  bool open_pictures = true;       // decode every picture; false: the annotations' sizes are believed
+  bool open_pictures = true;       // false: the annotations' sizes are believed
+  Look look = Look::whole;         // at pictures that are opened
+  bool rehearse = true;            // look for better anchors, run the network; false leaves out what takes seconds
   std::int64_t system_memory = 0;  // bytes; 0: unknown
   std::function<void(std::int64_t done, std::int64_t total)> progress;  // of decoding; may be empty
 };

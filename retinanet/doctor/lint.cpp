@@ -24,8 +24,14 @@ struct Decoded {
   bool more = false;
 };
 
-Decoded decode(const std::string& file, int white) {
+Decoded decode(const std::string& file, int white, Look look) {
+  constexpr int kWhite = 255;
   try {
+    if (look == Look::header) {
+      Decoded header{.brightest = kWhite};
+      read_image_size(file, header.width, header.height);
+      return header;
+    }
     const Image image = read_image(file, white);
     return {.width = image.width,
             .height = image.height,
@@ -118,7 +124,7 @@ Spread spread_of(std::vector<double> values) {
 }
 
 PictureCheck check_pictures(Dataset& dataset, bool open, int white,
-                            const std::function<void(std::int64_t, std::int64_t)>& progress) {
+                            const std::function<void(std::int64_t, std::int64_t)>& progress, Look look) {
   constexpr std::int64_t kAtOnce = 32;  // between two calls of progress
   PictureCheck check;
   check.opened = open;
@@ -136,7 +142,7 @@ PictureCheck check_pictures(Dataset& dataset, bool open, int white,
   for (std::int64_t first = 0; first < count; first += kAtOnce) {
     const std::int64_t n = std::min(kAtOnce, count - first);
     parallel_for(n, 1, [&](std::int64_t i, std::int64_t) {
-      decoded[first + i] = decode(dataset.images[first + i].file, white);
+      decoded[first + i] = decode(dataset.images[first + i].file, white, look);
     });
     if (progress) progress(first + n, count);
   }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "data/dataset.h"
+#include "data/unreadable_pictures.h"
 #include "retinanet/config/config.h"
 
 namespace diopter {
@@ -41,11 +42,12 @@ struct PictureCheck {
   int greatest = 0;        // sample of those with more than 8 bits
 };
 
-/// Decodes every picture (when `open`) and sets each ImageRecord's size to the true one. Pictures that training could
+/// Looks at every picture (when `open`) and sets each ImageRecord's size to the true one. Pictures that training could
 /// not use are removed from the set. `progress(done, total)` is called now and then and may throw to stop; may be
-/// empty. `white` as in read_image.
+/// empty. `white` as in read_image. What only the pixels tell needs a look at the whole pictures.
 PictureCheck check_pictures(Dataset& dataset, bool open, int white,
-                            const std::function<void(std::int64_t done, std::int64_t total)>& progress);
+                            const std::function<void(std::int64_t done, std::int64_t total)>& progress,
+                            Look look = Look::whole);
 
 struct ClassCount {
   std::string name;

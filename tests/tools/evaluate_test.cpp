@@ -197,6 +197,27 @@ TEST_CASE("evaluate refuses files that it cannot use and leaves nothing behind")
   require_refused(files.evaluate("--metric best"), "--metric");
 }
 
+TEST_CASE("evaluate warns where detections are cut") {
+  const Files files;
+  json truth = parse_json(kTruth), detections = json::array();
+  truth["annotations"] = json::array();
+  for (int i = 0; i < 101; ++i) {
+    const json box = {i % 20 * 5, i / 20 * 10, 4, 8};
+    truth["annotations"].push_back(
+        {{"id", i + 1}, {"image_id", 7}, {"category_id", 3}, {"bbox", box}, {"area", 32}, {"iscrowd", 0}});
+    detections.push_back({{"image_id", 7}, {"category_id", 3}, {"bbox", box}, {"score", 0.9}});
+  }
+  write_bytes(files.truth, truth.dump());
+  write_bytes(files.detections, detections.dump());
+  const Outcome cut = files.evaluate();
+  REQUIRE(contains(cut.err,
+                   "diopter: warning: 1 of the 1 pictures have more than 100 detections of a class: those with "
+                   "lower scores do not count (--max-detections counts more)\n"));
+  const Outcome more = files.evaluate("--max-detections 1,10,101");
+  REQUIRE(more.exit_code == 0);
+  REQUIRE_FALSE(contains(more.err, "of a class"));
+}
+
 TEST_CASE("evaluate names all pictures that it cannot read, and goes without them when told so") {
   const TemporaryFolder folder;
   REQUIRE(run_diopter("shapes --train 4 --val 6 --size 32 --out " + (folder / "shapes")).exit_code == 0);

@@ -270,6 +270,40 @@ TEST_CASE("train: a resumed run takes other settings only where they are meant")
   REQUIRE(contains(longer.err, "warning: from now on train.iterations = 3 (2 before)\n"));
 }
 
+TEST_CASE("train: the doctor speaks first, but not twice, and not where it is told to be silent") {
+  const TemporaryFolder folder;
+  REQUIRE(run_diopter("shapes --train 12 --val 1 --size 96 --object-size 0.07 0.1 --out " + (folder / "s")).exit_code ==
+          0);
+  std::filesystem::remove(folder / "s/images/000003.png");
+  const auto train = [&](const std::string& more) {
+    return run_diopter("train --device cpu --train-annotations " + (folder / "s/instances_train.json") +
+                       " --train-images " + (folder / "s/images") + " --out " + (folder / "run") +
+                       " --set model.width=4 --set model.groups=4 --set model.fpn_channels=8 --set train.batch_size=1" +
+                       " --set input.max_size=48 --set train.iterations=1 " + more);
+  };
+  const Outcome outcome = train("");
+  INFO(outcome.out << outcome.err);
+  REQUIRE(outcome.exit_code == 0);
+  REQUIRE(contains(outcome.err, "diopter: at the network's input: 96 x 96 shrunk to 48 x 48: median object "));
+  REQUIRE(contains(outcome.err, "% of the objects have an anchor with IoU >= 0.5; diopter doctor looks for settings"));
+  REQUIRE(contains(outcome.err, "1 of the 12 training pictures cannot be read: "));
+  REQUIRE_FALSE(contains(outcome.err, "pictures that do not exist"));
+  const Outcome resumed = train("--resume --set train.iterations=2");
+  REQUIRE(resumed.exit_code == 0);
+  REQUIRE_FALSE(contains(resumed.err, "at the network's input"));
+  std::filesystem::remove_all(folder / "run");
+  const Outcome silent = train("--no-doctor");
+  REQUIRE(silent.exit_code == 0);
+  REQUIRE_FALSE(contains(silent.err, "at the network's input"));
+  REQUIRE_FALSE(contains(silent.err, "anchor"));
+  std::filesystem::remove_all(folder / "run");
+  require_refused(train("--set input.max_size=4 --set input.min_sizes=[4] --strict --no-doctor"),
+                  "1 of the 12 training pictures cannot be read");
+  std::filesystem::copy(folder / "s/images/000004.png", folder / "s/images/000003.png");
+  require_refused(train("--set input.max_size=4 --set input.min_sizes=[4]"), "there is no object to learn from");
+  REQUIRE_FALSE(std::filesystem::exists(folder / "run"));
+}
+
 TEST_CASE("train: --split without a validation set is refused") {
   const Shapes shapes;
   require_refused(run_diopter(shapes.arguments("--split test")), "--split chooses the part of --val-annotations");

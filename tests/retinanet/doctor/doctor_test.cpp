@@ -4,6 +4,7 @@
 #include "kernels/base/check.h"
 #include "tests/retinanet/annotated.h"
 #include "tests/support/catch.h"
+#include "tests/support/files.h"
 
 using namespace diopter;
 using namespace diopter::test;
@@ -77,6 +78,71 @@ TEST_CASE("what is wrong becomes a warning") {
   REQUIRE(warns(report, "have an anchor with IoU >= 0.5"));
   REQUIRE(warns(report, "objects get no anchor at all and are not learned (match.low_quality = true"));
   REQUIRE(warns(report, "this machine has 1 MiB"));
+}
+
+TEST_CASE("warnings come by weight: the whole run, what it costs, classes, notes") {
+  Dataset dataset = healthy();  // twelve objects in six pictures
+  for (int i = 2; i < 1002; ++i) dataset.categories.push_back({i, "c" + std::to_string(i)});
+  dataset.images[0].annotations[0].rect = {50, 50, 20, 20};  // across the border
+  dataset.findings = {{.kind = "a", .text = "", .dropped = true, .count = 4, .places = {}, .line = "dropped few"},
+                      {.kind = "b", .text = "", .dropped = false, .count = 9, .places = {}, .line = "noted"},
+                      {.kind = "c", .text = "", .dropped = true, .count = 90, .places = {}, .line = "dropped many"}};
+  dataset.warnings = {"dropped few", "noted", "dropped many"};
+  DoctorOptions options = without_pictures();
+  options.system_memory = 1 << 20;
+  const DoctorReport report = examine(dataset, preset("small"), options);
+  std::vector<std::string> beginnings;
+  for (const std::string& warning : report.warnings) beginnings.push_back(warning.substr(0, 12));
+  CHECK(beginnings == std::vector<std::string>{"a training s", "dropped many", "dropped few", "1000 classes",
+                                               "boxes across", "noted"});
+}
+
+TEST_CASE("a crowded set gets the settings that it needs") {
+  Dataset dataset = healthy();
+  Config config = preset("small");
+  config.detect.max_detections = 100;
+  dataset.images[2].annotations.clear();
+  for (int i = 0; i < 230; ++i) {
+    dataset.images[2].annotations.push_back({1000 + i, 0, {i % 16 * 3.0, i / 16 * 3.0, 15, 15}, 225});
+  }
+  const DoctorReport report = examine(dataset, config, without_pictures());
+  for (const std::string& warning : report.warnings) UNSCOPED_INFO(warning);
+  CHECK(warns(report, "limits the recall (--set detect.max_detections=300): 1 (2.png with 230)"));
+  CHECK(warns(report,
+              "a picture has 230 objects; COCO's metrics count 100 detections of a class in a picture "
+              "(diopter evaluate --max-detections 1,10,300)"));
+}
+
+TEST_CASE("the size at which objects reach the network") {
+  const auto input = [](int max_size, bool enlarge) {
+    Config config = preset("small");
+    config.input.min_sizes = {max_size};
+    config.input.max_size = max_size;
+    config.input.enlarge = enlarge;
+    Dataset dataset = healthy();
+    dataset.images = {annotated("a", 1920, 1080, {{100, 100, 40, 40}, {300, 100, 60, 60}, {500, 100, 56, 56}})};
+    return describe_input(lint(dataset, config));
+  };
+  CHECK(input(160, false) == "1920 x 1080 shrunk to 160 x 90: median object 4.7 px");
+  CHECK(input(1920, false) == "1920 x 1080 kept: median object 56.0 px");
+  CHECK(input(3840, true) == "1920 x 1080 enlarged to 3840 x 2160: median object 112.0 px");
+}
+
+TEST_CASE("a quick examination opens headers and rehearses nothing") {
+  DoctorOptions options;
+  options.look = Look::header;
+  options.rehearse = false;
+  Dataset dataset = healthy();
+  CHECK(test::contains(test::error_of([&] { examine(dataset, preset("small"), options); }),
+                       "none of the pictures can be used; the first: "));
+  options.open_pictures = false;
+  Config poor = preset("small");
+  poor.anchors.size_factor = 40;
+  const DoctorReport report = examine(dataset, poor, options);
+  CHECK(report.advice.empty());
+  CHECK(report.loss.pictures == 0);
+  CHECK(report.memory.parameters == 0);
+  CHECK(warns(report, "have an anchor with IoU >= 0.5; diopter doctor looks for settings that fit"));
 }
 
 TEST_CASE("nothing to train on is an error") {

@@ -155,6 +155,10 @@ TEST_CASE("pictures are nearly black where nothing reaches a quarter of white") 
   }
   Dataset copy = dataset;
   const PictureCheck dark = check_pictures(dataset, true, kFullRange, {});
+  Dataset headers = dataset;
+  CHECK(check_pictures(headers, true, kFullRange, {}, Look::header).dark.count == 0);  // the pixels are not seen
+  CHECK(headers.images.size() == dataset.images.size());
+  CHECK(headers.images[0].width == dataset.images[0].width);
   require(dark.dark, 2, "a.png");
   CHECK(dark.greatest == 16384);
   CHECK(dark.several.count == 0);
