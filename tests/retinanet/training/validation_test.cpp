@@ -5,6 +5,7 @@
 
 #include "engine/files/checkpoint.h"
 #include "retinanet/network/detect.h"
+#include "retinanet/training/evaluation_file.h"
 #include "retinanet/training/run_folder.h"
 #include "retinanet/training/trainer.h"
 #include "retinanet/weights/weights.h"
@@ -43,6 +44,10 @@ TEST_CASE("a broken picture is skipped in training and in evaluation") {
   const Dataset others = without(shapes.validation, {{1, ""}});
   CHECK(result.metrics.stats.ap ==
         coco_metrics(others, detect_all(*load_model(last_checkpoint(folder)).model, others, {1, 2, 3}, {})).stats.ap);
+  std::int64_t objects = 0;
+  for (const ImageRecord& image : others.images) objects += std::ssize(image.annotations);
+  CHECK(read_evaluation(folder)->objects[0] == objects);
+  CHECK_FALSE(shapes.validation.images[1].annotations.empty());
   CHECK(std::filesystem::exists(pictures_folder(folder) + "/" +
                                 std::filesystem::path(others.images[1].name).stem().string() + ".jpg"));
 }
