@@ -19,6 +19,7 @@
 #include "tools/command/profile.h"
 #include "tools/command/progress.h"
 #include "tools/command/reading.h"
+#include "tools/command/thresholds.h"
 #include "tools/detect/drawings.h"
 #include "tools/detect/pictures.h"
 #include "tools/detect/results.h"
@@ -30,9 +31,9 @@ namespace {
 struct Request {
   ModelRequest model;
   PictureRequest pictures;
-  std::string annotations, images, out, json, dump;
+  std::string annotations, images, out, json, dump, thresholds;
   Reading reading;
-  float score = 0.5f;
+  float score = -1;  // below 0: not given
   std::int64_t profile = 0;
 };
 
@@ -44,6 +45,24 @@ void check_request(const Request& request) {
   DIOPTER_CHECK(named || !request.annotations.empty(),
                 "detect needs pictures: names, folders, --list, - or --annotations");
   DIOPTER_CHECK(request.images.empty() || !request.annotations.empty(), "--images needs --annotations");
+  DIOPTER_CHECK(request.thresholds.empty() || request.score < 0, "--score and --thresholds exclude each other");
+}
+
+/// Scores from which on objects count and are drawn, by class, and how the summary calls them.
+struct Shown {
+  std::vector<float> thresholds;
+  std::string text;
+
+  bool has(const DetectedBox& box) const { return box.score >= thresholds[box.label]; }
+};
+
+Shown shown_objects(const Request& request, const std::vector<std::string>& classes) {
+  if (!request.thresholds.empty()) {
+    return {read_thresholds(request.thresholds, classes), "a score of at least their class's in " + request.thresholds};
+  }
+  constexpr float kScore = 0.5f;  // without --score
+  const float score = request.score < 0 ? kScore : request.score;
+  return {std::vector<float>(classes.size(), score), "a score of at least " + shortest(score)};
 }
 
 /// The pictures, and the ids of their classes, which are those of the annotations where these are given. Pictures keep
@@ -72,9 +91,8 @@ Dataset pictures_of(const Request& request, LoadedModel& loaded, std::vector<std
 }
 
 /// "12 objects with a score of at least 0.5 in 3 pictures"; where there are none, what would be some.
-std::string summary(std::ptrdiff_t drawn, float score, std::size_t pictures, float best) {
-  std::string text = std::to_string(drawn) + " objects with a score of at least " + shortest(score) + " in " +
-                     std::to_string(pictures) + " pictures";
+std::string summary(std::ptrdiff_t drawn, const std::string& score, std::size_t pictures, float best) {
+  std::string text = std::to_string(drawn) + " objects with " + score + " in " + std::to_string(pictures) + " pictures";
   if (drawn > 0) return text;
   return text + (best > 0
                      ? formatted("; the best one has %.3f (--score shows objects with less)", static_cast<double>(best))
@@ -84,6 +102,7 @@ std::string summary(std::ptrdiff_t drawn, float score, std::size_t pictures, flo
 int run(const Request& request) {
   check_request(request);
   LoadedModel loaded = open_model(request.model);
+  const Shown shown = shown_objects(request, loaded.classes);
   std::vector<std::int64_t> ids;
   const Dataset dataset = pictures_of(request, loaded, ids);
   std::optional<Drawings> drawings;
@@ -132,15 +151,17 @@ int run(const Request& request) {
       const auto picture = static_cast<std::size_t>(batch.image_ids[i] - 1);  // they are numbered from 1
       const ImageRecord& record = dataset.images[picture];
       ++detected;
+      std::vector<DetectedBox> drawn;
       for (const DetectedBox& box : found) {
-        objects += box.score >= request.score;
+        if (shown.has(box)) drawn.push_back(box);
         best = std::max(best, box.score);
       }
+      objects += std::ssize(drawn);
       if (!request.json.empty()) results.push_back({ids[picture], record.name, found});
       if (drawings) {
         const ProfiledScope drawing("draw");
         write_image(drawings->file(picture),
-                    draw_detections(read_image(record.file, options.white), {}, found, loaded.classes, request.score));
+                    draw_detections(read_image(record.file, options.white), {}, drawn, loaded.classes, 0));
       }
       progress.update(static_cast<std::int64_t>(detected + skipped.size()));
     }
@@ -151,7 +172,7 @@ int run(const Request& request) {
   if (profile) profile->finish();
   if (!request.dump.empty()) save_checkpoint(request.dump, dump);
   if (!request.json.empty()) write_file_atomically(request.json, json_text(results, loaded));
-  std::printf("%s", summary(objects, request.score, detected, best).c_str());
+  std::printf("%s", summary(objects, printable(shown.text), detected, best).c_str());
   if (drawings) {
     drawings->write_list(skipped);
     std::printf("; drawn into %s, %s says which is of which picture", printable(request.out).c_str(), Drawings::kList);
@@ -193,7 +214,12 @@ void add_detect_command(Command& program) {
   command.text("--images", request->images, "Folder of the pictures of --annotations").type("DIR");
   add_reading_options(command, request->reading, "val, of --annotations");
   command.text("--out", request->out, "Folder for the drawn pictures").type("DIR");
-  command.number("--score", request->score, "Detections with a lower score are not drawn");
+  command.number("--score", request->score, "Detections with a lower score are not drawn (default 0.5)")
+      .default_in_words();
+  command
+      .text("--thresholds", request->thresholds,
+            "Instead of --score: a score for each class, from evaluate --thresholds")
+      .type("FILE");
   command.text("--json", request->json, "Write the detections to this file").type("OUT");
   command.text("--dump", request->dump, "Write input, feature maps, head outputs and detections to this file")
       .type("OUT");

@@ -13,6 +13,7 @@
 #include "tools/command/model.h"
 #include "tools/command/progress.h"
 #include "tools/command/reading.h"
+#include "tools/command/thresholds.h"
 #include "tools/evaluate/arrays.h"
 #include "tools/evaluate/coco_options.h"
 #include "tools/evaluate/report.h"
@@ -26,11 +27,11 @@ struct Request {
   std::string annotations, images, detections, metric = "coco", json, csv;
   Reading reading;
   CocoOptions coco;
-  std::string categories, arrays;
+  std::string categories, arrays, thresholds, against;
   double score = 0.5;
   std::uint64_t seed = 0;
   int bootstrap = 0;  // resamples
-  bool plus_one = false, errors = false, skip_missing = false, renumber = false;
+  bool plus_one = false, errors = false, skip_missing = false, renumber = false, calibration = false;
 };
 
 /// Leaves out of the set what cannot be read, with a warning, or throws Error that says what to do.
@@ -64,13 +65,16 @@ void check_request(const Request& request) {
        {std::pair{request.errors, "--errors"}, std::pair{!request.csv.empty(), "--csv"},
         std::pair{request.bootstrap > 0, "--bootstrap"}, std::pair{!request.coco.areas.empty(), "--areas"},
         std::pair{!request.coco.max_detections.empty(), "--max-detections"},
-        std::pair{!request.arrays.empty(), "--arrays"}, std::pair{request.renumber, "--renumber"}}) {
+        std::pair{!request.arrays.empty(), "--arrays"}, std::pair{request.renumber, "--renumber"},
+        std::pair{!request.thresholds.empty(), "--thresholds"}, std::pair{request.calibration, "--calibration"},
+        std::pair{!request.against.empty(), "--against"}}) {
     DIOPTER_CHECK(!given, option, " needs --metric coco, not ", request.metric);
   }
 }
 
-CocoReport evaluate_coco(const Dataset& truth, const std::vector<Detection>& detections, const CocoSettings& settings,
-                         const Request& request) {
+/// `against`: the other detections of --against.
+CocoReport evaluate_coco(const Dataset& truth, const std::vector<Detection>& detections,
+                         const std::vector<Detection>& against, const CocoSettings& settings, const Request& request) {
   CocoReport report;
   report.categories_chosen = !request.categories.empty();
   report.renumbered = request.renumber;
@@ -86,12 +90,29 @@ CocoReport evaluate_coco(const Dataset& truth, const std::vector<Detection>& det
   const bool at50 = settings.threshold(0.5) >= 0;  // what the breakdown of errors starts from
   if (request.errors || (tables && at50)) report.errors = detection_errors(truth, detections, report.matches);
   if (tables) report.confusion = confusion_matrix(truth, detections, request.score);
+  if (!request.thresholds.empty()) report.operating_points = best_operating_points(report.matches);
+  if (request.calibration) report.calibration = calibration(report.matches);
+  if (!request.against.empty()) {
+    constexpr int kResamples = 1000;  // without --bootstrap
+    const int resamples = request.bootstrap > 0 ? request.bootstrap : kResamples;
+    Progress progress("against", 2 * std::int64_t{resamples}, "resamples");
+    report.against = request.against;
+    report.differences = paired_bootstrap(report.matches, match_coco(truth, against, settings),
+                                          {.resamples = resamples, .seed = request.seed},
+                                          [&](std::int64_t done, std::int64_t) { progress.update(done); });
+  }
   if (request.bootstrap > 0) {
     Progress progress("bootstrap", request.bootstrap, "resamples");
     report.intervals = bootstrap_intervals(report.matches, {.resamples = request.bootstrap, .seed = request.seed},
                                            [&](std::int64_t done, std::int64_t) { progress.update(done); });
   }
   return report;
+}
+
+void write_thresholds(const std::string& file, const Dataset& truth, const OperatingPoints& points) {
+  std::vector<std::string> names;
+  for (const Category& category : truth.categories) names.push_back(category.name);
+  write_file_atomically(file, thresholds_text(points, names));
 }
 
 void evaluate(const Request& request) {
@@ -111,14 +132,17 @@ void evaluate(const Request& request) {
   std::vector<std::string> warnings = truth.warnings;
   std::vector<Detection> detections = loaded.model ? detections_of_model(*loaded.model, truth, request.skip_missing)
                                                    : read_coco_results(request.detections, truth, warnings);
+  std::vector<Detection> against;
+  if (!request.against.empty()) against = read_coco_results(request.against, truth, warnings);
   print_warnings(warnings);
   if (!request.categories.empty()) select_categories(truth, detections, request.categories);
   if (request.renumber) renumber_annotations(truth);
 
   std::string json;
   if (coco) {
-    const CocoReport report = evaluate_coco(truth, detections, settings, request);
+    const CocoReport report = evaluate_coco(truth, detections, against, settings, request);
     print_report(report);
+    if (report.operating_points) write_thresholds(request.thresholds, truth, *report.operating_points);
     if (!request.csv.empty()) write_tables(report, request.csv);
     if (!request.arrays.empty()) write_arrays(request.arrays, truth, report.matches);
     json = json_text(report);
@@ -145,6 +169,8 @@ void add_evaluate_command(Command& program) {
           "],\n"
           "         \"intervals\": {\"AP\": [low, high], \"AP50\", \"AP75\", \"AR100\"},     with --bootstrap\n"
           "         \"errors\": {\"AP50\", KIND: {\"count\", \"gain\"}},                   with --errors\n"
+          "         \"against\": {\"AP\": {\"difference\", \"interval\", \"share_larger\"}, ...},  with --against\n"
+          "         \"calibration\": {\"ECE\", \"temperature\", \"bins\", ...},        with --calibration\n"
           "         \"per_category\": {\"ID\": {\"name\", \"objects\", the numbers of stats by name,\n"
           "                                 \"AP_per_iou\" [10], \"recall100_per_iou\" [10], \"AP_interval\",\n"
           "                                 \"errors\"}}}\n"
@@ -152,7 +178,7 @@ void add_evaluate_command(Command& program) {
           "         \"per_category\": "
           "{\"ID\": {\"name\", \"objects\", \"AP\"}}}\n\n"
           "The folder of --csv gets categories.csv, pr_curves.csv, errors.csv, confusion.csv and, with --bootstrap,\n"
-          "intervals.csv. What the numbers mean: docs/evaluation.md.");
+          "intervals.csv, with --calibration calibration.csv. What the numbers mean: docs/evaluation.md.");
   const auto request = std::make_shared<Request>();
   command.text("--annotations", request->annotations, "Ground truth: COCO instances file, or another format")
       .required()
@@ -197,6 +223,17 @@ void add_evaluate_command(Command& program) {
       .limits_in_words()
       .type("N");
   command.number("--seed", request->seed, "Of the resamples: the same seed gives the same intervals");
+  command
+      .text("--thresholds", request->thresholds,
+            "coco only: write the score with the largest F1, per class and for all, for detect --thresholds")
+      .type("OUT");
+  command.flag("--calibration", request->calibration,
+               "coco only: how far scores are the probability of being right, and the temperature that mends it");
+  command
+      .text("--against", request->against,
+            "coco only: other detections of the same pictures; differences with intervals of the paired bootstrap "
+            "(--bootstrap resamples, 1000 without)")
+      .type("FILE");
   command.text("--json", request->json, "Write the numbers to this file").type("OUT");
   command
       .text("--arrays", request->arrays,

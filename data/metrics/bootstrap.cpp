@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <utility>
 
 #include "kernels/base/check.h"
 #include "kernels/base/parallel.h"
@@ -126,28 +127,24 @@ double quantile(const std::vector<double>& sorted, double share) {
   return sorted[below] + (place - static_cast<double>(below)) * (sorted[above] - sorted[below]);
 }
 
+Interval interval(std::vector<double> values, double confidence) {
+  if (values.empty()) return {-1, -1};
+  std::sort(values.begin(), values.end());
+  return {quantile(values, (1 - confidence) / 2), quantile(values, (1 + confidence) / 2)};
+}
+
 template <class Number>
 Interval interval(const std::vector<SampleMetrics>& samples, double confidence, const Number& number) {
   std::vector<double> values;
   for (const SampleMetrics& sample : samples) {
     if (number(sample) >= 0) values.push_back(number(sample));
   }
-  if (values.empty()) return {-1, -1};
-  std::sort(values.begin(), values.end());
-  return {quantile(values, (1 - confidence) / 2), quantile(values, (1 + confidence) / 2)};
+  return interval(std::move(values), confidence);
 }
 
-}  // namespace
-
-SampleMetrics metrics_of_sample(const CocoMatches& matches, std::span<const int> copies) {
-  DIOPTER_CHECK(copies.size() == matches.images.size(), "metrics_of_sample: ", copies.size(), " numbers of copies for ",
-                matches.images.size(), " images");
-  const std::vector<CategoryEvents> categories = collect_events(matches);
-  return SampleEvaluator(categories, matches.settings).evaluate(copies);
-}
-
-BootstrapIntervals bootstrap_intervals(const CocoMatches& matches, const BootstrapOptions& options,
-                                       const std::function<void(std::int64_t, std::int64_t)>& progress) {
+/// Numbers of all resamples.
+std::vector<SampleMetrics> resample(const CocoMatches& matches, const BootstrapOptions& options,
+                                    const std::function<void(std::int64_t, std::int64_t)>& progress) {
   constexpr std::int64_t kPiece = 4;    // resamples that share work space
   constexpr std::int64_t kBlock = 256;  // resamples between two reports
   DIOPTER_CHECK(options.resamples >= 1, "the bootstrap needs at least one resample, not ", options.resamples);
@@ -165,17 +162,81 @@ BootstrapIntervals bootstrap_intervals(const CocoMatches& matches, const Bootstr
     });
     if (progress) progress(first + count, options.resamples);
   }
+  return samples;
+}
 
+/// One list of detections and another: the numbers of the data set, and of each resample.
+struct Pair {
+  SampleMetrics whole, whole_against;
+  std::vector<SampleMetrics> samples, samples_against;
+};
+
+template <class Number>
+Difference difference(const Pair& pair, double confidence, const Number& number) {
+  if (number(pair.whole) < 0 || number(pair.whole_against) < 0) return {};
+  std::vector<double> values;
+  double larger = 0;
+  for (std::size_t i = 0; i < pair.samples.size(); ++i) {
+    const double one = number(pair.samples[i]), other = number(pair.samples_against[i]);
+    if (one < 0 || other < 0) continue;
+    values.push_back(one - other);
+    larger += one > other ? 1 : one == other ? 0.5 : 0;
+  }
+  const auto count = static_cast<double>(std::max<std::size_t>(values.size(), 1));
+  return {number(pair.whole) - number(pair.whole_against), interval(std::move(values), confidence), larger / count};
+}
+
+}  // namespace
+
+SampleMetrics metrics_of_sample(const CocoMatches& matches, std::span<const int> copies) {
+  DIOPTER_CHECK(copies.size() == matches.images.size(), "metrics_of_sample: ", copies.size(), " numbers of copies for ",
+                matches.images.size(), " images");
+  const std::vector<CategoryEvents> categories = collect_events(matches);
+  return SampleEvaluator(categories, matches.settings).evaluate(copies);
+}
+
+BootstrapIntervals bootstrap_intervals(const CocoMatches& matches, const BootstrapOptions& options,
+                                       const std::function<void(std::int64_t, std::int64_t)>& progress) {
+  const std::vector<SampleMetrics> samples = resample(matches, options, progress);
   BootstrapIntervals intervals;
   intervals.ap = interval(samples, options.confidence, [](const SampleMetrics& s) { return s.ap; });
   intervals.ap50 = interval(samples, options.confidence, [](const SampleMetrics& s) { return s.ap50; });
   intervals.ap75 = interval(samples, options.confidence, [](const SampleMetrics& s) { return s.ap75; });
   intervals.ar = interval(samples, options.confidence, [](const SampleMetrics& s) { return s.ar; });
-  for (std::size_t k = 0; k < categories.size(); ++k) {
+  for (std::size_t k = 0; k < matches.categories.size(); ++k) {
     intervals.category_ap.push_back(
         interval(samples, options.confidence, [k](const SampleMetrics& s) { return s.category_ap[k]; }));
   }
   return intervals;
+}
+
+PairedBootstrap paired_bootstrap(const CocoMatches& matches, const CocoMatches& against,
+                                 const BootstrapOptions& options,
+                                 const std::function<void(std::int64_t, std::int64_t)>& progress) {
+  DIOPTER_CHECK(matches.images == against.images && matches.categories.size() == against.categories.size() &&
+                    matches.settings == against.settings,
+                "the paired bootstrap needs matches with the same data set");
+  const std::vector<int> whole(matches.images.size(), 1);
+  const std::int64_t both = 2 * static_cast<std::int64_t>(options.resamples);
+  const auto of_both = [&](std::int64_t before) {
+    return [&progress, before, both](std::int64_t done, std::int64_t) {
+      if (progress) progress(before + done, both);
+    };
+  };
+  const Pair pair{.whole = metrics_of_sample(matches, whole),
+                  .whole_against = metrics_of_sample(against, whole),
+                  .samples = resample(matches, options, of_both(0)),
+                  .samples_against = resample(against, options, of_both(options.resamples))};
+  const auto of = [&](const auto& number) { return difference(pair, options.confidence, number); };
+  PairedBootstrap result{.ap = of([](const SampleMetrics& s) { return s.ap; }),
+                         .ap50 = of([](const SampleMetrics& s) { return s.ap50; }),
+                         .ap75 = of([](const SampleMetrics& s) { return s.ap75; }),
+                         .ar = of([](const SampleMetrics& s) { return s.ar; }),
+                         .category_ap = {}};
+  for (std::size_t k = 0; k < matches.categories.size(); ++k) {
+    result.category_ap.push_back(of([k](const SampleMetrics& s) { return s.category_ap[k]; }));
+  }
+  return result;
 }
 
 }  // namespace diopter

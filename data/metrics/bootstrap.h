@@ -42,4 +42,23 @@ struct BootstrapIntervals {
 BootstrapIntervals bootstrap_intervals(const CocoMatches& matches, const BootstrapOptions& options,
                                        const std::function<void(std::int64_t, std::int64_t)>& progress = {});
 
+/// By how much a number is larger for one list of detections than for another, of the same data set.
+struct Difference {
+  double value = 0;
+  Interval interval{};      // of the resamples
+  double share_larger = 0;  // of the resamples; those that are equal count half
+};
+
+/// All 0 where the number does not exist.
+struct PairedBootstrap {
+  Difference ap, ap50, ap75, ar;
+  std::vector<Difference> category_ap;
+};
+
+/// The paired bootstrap: each resample of the images is evaluated for both, so that what makes images hard for both
+/// cancels. Both must be matches with the same data set and settings.
+PairedBootstrap paired_bootstrap(const CocoMatches& matches, const CocoMatches& against,
+                                 const BootstrapOptions& options,
+                                 const std::function<void(std::int64_t, std::int64_t)>& progress = {});
+
 }  // namespace diopter

@@ -332,4 +332,13 @@ CocoMatches match_coco(const Dataset& truth, const std::vector<Detection>& detec
   return matches;
 }
 
+std::vector<ScoredDetection> counted_detections(const CategoryMatches& matches, int threshold) {
+  std::vector<ScoredDetection> counted;
+  for (std::size_t i = 0; i < matches.outcomes.size(); ++i) {
+    const Verdict& verdict = matches.verdict(i, kAll);
+    if (!verdict.is_ignored(threshold)) counted.push_back({matches.outcomes[i].score, verdict.hit(threshold)});
+  }
+  return counted;
+}
+
 }  // namespace diopter

@@ -45,6 +45,16 @@ struct CategoryMatches {
   const Verdict& verdict(std::size_t outcome, int area) const { return verdicts[outcome * total.size() + area]; }
 };
 
+/// A detection that counts, and whether it is right.
+struct ScoredDetection {
+  double score;
+  bool hit;
+};
+
+/// The detections of a category that are a hit or a false positive at an IoU threshold (its position in
+/// CocoSettings::thresholds) among objects of all areas, by descending score.
+std::vector<ScoredDetection> counted_detections(const CategoryMatches& matches, int threshold);
+
 struct CocoMatches {
   CocoSettings settings;
   std::vector<int> images;                  // positions in Dataset::images, by ascending id

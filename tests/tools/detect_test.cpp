@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "kernels/base/json.h"
+#include "kernels/base/text.h"
 #include "tests/tools/program.h"
 
 using namespace diopter::test;
@@ -270,6 +271,49 @@ TEST_CASE("detect says what the best score is where nothing reaches --score") {
   char expected[64];
   std::snprintf(expected, sizeof expected, "; the best one has %.3f ", best);
   REQUIRE(contains(none.out, "0 objects with a score of at least 0.99 in 3 pictures" + std::string(expected)));
+}
+
+TEST_CASE("detect takes a threshold for each class") {
+  const Detection made;
+  REQUIRE(made.detect_only(made.photos + " --json " + made.json()).exit_code == 0);
+  const auto results = diopter::parse_json(read_bytes(made.json()));
+  double circles = 0, others = 0;  // scores in their middle
+  int of_circles = 0, of_others = 0;
+  for (const auto& result : results) {
+    const bool circle = result.at("category") == "circle";
+    (circle ? circles : others) += result.at("score").get<double>();
+    ++(circle ? of_circles : of_others);
+  }
+  REQUIRE(of_circles > 0);
+  REQUIRE(of_others > 0);
+  circles /= of_circles;
+  others /= of_others;
+  int expected = 0;
+  for (const auto& result : results) {
+    const float threshold = static_cast<float>(result.at("category") == "circle" ? circles : others);
+    expected += result.at("score").get<float>() >= threshold;
+  }
+  const auto written = [&](const std::string& text) { return made.folder.write("thresholds.json", text); };
+  const auto with = [&](const std::string& text) {
+    return made.detect_only(made.photos + " --json " + made.json() + " --thresholds " + written(text));
+  };
+  const auto score = [](double value) { return "{\"score\": " + diopter::formatted("%.17g", value) + "}"; };
+  const std::string own =
+      "{\"all\": " + score(others) + ", \"classes\": {\"circle\": " + score(circles) + ", \"square\": null}}";
+  const Outcome outcome = with(own);
+  INFO(outcome.out << outcome.err);
+  REQUIRE(outcome.exit_code == 0);
+  REQUIRE(outcome.out.starts_with(std::to_string(expected) + " objects with a score of at least their class's in "));
+  REQUIRE(diopter::parse_json(read_bytes(made.json())) == results);
+
+  require_refused(with(R"({"all": null, "classes": {"circle": {"score": 1}}})"),
+                  "thresholds.json: has no threshold for");
+  require_refused(with(R"({"all": null, "classes": {"cat": {"score": 1}}})"), "has a threshold for 'cat'");
+  require_refused(with(R"({"all": {"score": "1"}, "classes": {}})"), "thresholds.json: all: must be null or an object");
+  require_refused(with("{}"), "is no file of thresholds");
+  require_refused(with("{"), "is no JSON");
+  require_refused(made.detect_only(made.photos + " --json o.json --score 0.3 --thresholds t.json"),
+                  "exclude each other");
 }
 
 TEST_CASE("a run folder stands for its best weights") {

@@ -30,7 +30,7 @@ TEST_CASE("help shows types, limits and defaults, unless the description does") 
   require_line("bench step", "--size N:INT in [16 - 8192]=256   Width");
   require_line("compare", "--jobs N                          Runs");
   require_line("evaluate", "--metric NAME:{coco,voc,voc07}=coco\n");
-  require_line("evaluate", "--iou FLOAT=0.5                   voc");
+  require_line("evaluate", "--score FLOAT=0.5                 With --csv");
   require_line("detect", "--precision NAME                  float, or bf16");
   require_line("detect", "--profile N:POSITIVE              Measure");
 }

@@ -114,6 +114,53 @@ TEST_CASE("evaluate gives confidence intervals") {
   require_refused(files.evaluate("--bootstrap -1"), "--bootstrap");
 }
 
+TEST_CASE("evaluate writes the thresholds of largest F1") {
+  const Files files;
+  const std::string thresholds = files.folder / "thresholds.json";
+  const Outcome outcome = files.evaluate("--thresholds '" + thresholds + "'");
+  INFO(outcome.err);
+  REQUIRE(outcome.exit_code == 0);
+  REQUIRE(contains(outcome.out, "largest F1 at IoU 0.5"));
+  const json result = parse_json(read_bytes(thresholds));
+  REQUIRE(result.at("iou") == 0.5);
+  require_equal(result.at("classes").at("cat").at("score"), 0.9, "score");
+  require_equal(result.at("classes").at("cat").at("F1"), 2.0 / 3, "F1");
+  REQUIRE(result.at("classes").at("dog").is_null());
+  require_equal(result.at("all").at("score"), 0.9, "score of all");
+}
+
+TEST_CASE("evaluate tells how far scores are probabilities") {
+  const Files files;
+  const Outcome outcome = files.evaluate("--calibration --csv '" + (files.folder / "tables") + "'");
+  INFO(outcome.err);
+  REQUIRE(outcome.exit_code == 0);
+  REQUIRE(contains(outcome.out, "calibration at IoU 0.5: expected error 0.4500 over 2 detections"));
+  const json calibration = parse_json(read_bytes(files.out)).at("calibration");
+  require_equal(calibration.at("ECE"), 0.5 * 0.1 + 0.5 * 0.8, "ECE");
+  REQUIRE(calibration.at("bins").size() == 10);
+  REQUIRE(calibration.at("bins").at(9).at("detections") == 1);
+  REQUIRE(contains(read_bytes(files.folder / "tables/calibration.csv"), "\n0.8,0.9,1,0.8,0\n"));
+}
+
+TEST_CASE("evaluate compares two lists of detections") {
+  const Files files;
+  const std::string none = files.folder / "none.json";
+  write_bytes(none, R"([{"image_id": 7, "category_id": 3, "bbox": [80, 80, 4, 4], "score": 0.5}])");
+  const Outcome outcome = files.evaluate("--against '" + none + "' --bootstrap 50");
+  INFO(outcome.err);
+  REQUIRE(outcome.exit_code == 0);
+  REQUIRE(contains(outcome.out, "against " + none));
+  const json result = parse_json(read_bytes(files.out));
+  const double half = 51.0 / 101.0;
+  require_equal(result.at("against").at("AP").at("difference"), half, "difference");
+  require_equal(result.at("against").at("AP").at("interval"), {half, half}, "interval");
+  require_equal(result.at("against").at("AR100").at("share_larger"), 1, "share");
+  require_equal(result.at("per_category").at("3").at("against").at("difference"), half, "of cat");
+  const std::string other = files.folder / "other.json";
+  write_bytes(other, R"([{"image_id": 8, "category_id": 3, "bbox": [80, 80, 4, 4], "score": 0.5}])");
+  require_refused(files.evaluate("--against '" + other + "'"), "no image of the ground truth has the id 8");
+}
+
 TEST_CASE("evaluate writes tables") {
   const Files files;
   write_bytes(files.truth, R"({

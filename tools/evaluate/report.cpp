@@ -58,6 +58,54 @@ void print_intervals(const CocoReport& report) {
   }
 }
 
+void print_operating_points(const CocoMetrics& metrics, const OperatingPoints& points) {
+  std::printf("\n%-24s %6s %6s %9s %6s\n", formatted("largest F1 at IoU %g", points.iou).c_str(), "score", "F1",
+              "precision", "recall");
+  const auto line = [](const std::string& name, const std::optional<OperatingPoint>& point) {
+    if (!point) return;
+    std::printf("%-24s %6.4f %6.4f %9.4f %6.4f\n", printable(name).c_str(), point->score, point->f1, point->precision,
+                point->recall);
+  };
+  for (std::size_t k = 0; k < points.categories.size(); ++k) line(metrics.per_category[k].name, points.categories[k]);
+  line("one score for all", points.all);
+}
+
+void print_calibration(const Calibration& c) {
+  std::printf("\ncalibration at IoU %g: expected error %.4f over %lld detections; %.4f at the temperature %.3f\n",
+              c.iou, c.ece, static_cast<long long>(c.detections), c.ece_at_temperature, c.temperature);
+  std::printf("%-24s %10s %10s %9s\n", "scores", "detections", "mean score", "precision");
+  for (const CalibrationBin& bin : c.bins) {
+    std::printf("%-24s %10lld", formatted("%.1f to %.1f", bin.low, bin.high).c_str(),
+                static_cast<long long>(bin.detections));
+    if (bin.detections > 0) std::printf(" %10.4f %9.4f", bin.mean_score, bin.precision);
+    std::printf("\n");
+  }
+}
+
+/// The number of PairedBootstrap that a shown column has.
+const Difference& difference_of(const CocoReport& report, std::size_t column) {
+  const PairedBootstrap& differences = *report.differences;
+  const std::string& name = report.metrics.columns[column].name;
+  if (report.metrics.columns[column].recall) return differences.ar;
+  return name == "AP50" ? differences.ap50 : name == "AP75" ? differences.ap75 : differences.ap;
+}
+
+void print_differences(const CocoReport& report) {
+  std::printf("\n%-24s %10s   95 %% interval        larger in\n", ("against " + printable(report.against)).c_str(),
+              "difference");
+  const auto line = [](const std::string& name, const Difference& d) {
+    std::printf("%-24s %+10.4f   %+.4f to %+.4f   %5.1f %% of the resamples\n", printable(name).c_str(), d.value,
+                d.interval.low, d.interval.high, 100 * d.share_larger);
+  };
+  for (const std::size_t column : shown_columns(report)) {
+    line(report.metrics.columns[column].name, difference_of(report, column));
+  }
+  for (std::size_t k = 0; k < report.metrics.per_category.size(); ++k) {
+    const CategoryMetrics& category = report.metrics.per_category[k];
+    if (category.objects > 0) line("AP of " + category.name, report.differences->category_ap[k]);
+  }
+}
+
 /// What differs from COCO's settings.
 void print_settings(const CocoReport& report) {
   const CocoSettings& settings = report.matches.settings;
@@ -96,6 +144,27 @@ Json settings_json(const CocoReport& report) {
 std::string text_of(const Json& json) { return json_text(json, 1) + "\n"; }
 
 Json json_of(const Interval& interval) { return {interval.low, interval.high}; }
+
+Json json_of(const Difference& d) {
+  return {{"difference", d.value}, {"interval", json_of(d.interval)}, {"share_larger", d.share_larger}};
+}
+
+Json json_of(const Calibration& c) {
+  Json bins = Json::array();
+  for (const CalibrationBin& bin : c.bins) {
+    bins.push_back({{"low", bin.low},
+                    {"high", bin.high},
+                    {"detections", bin.detections},
+                    {"mean_score", bin.mean_score},
+                    {"precision", bin.precision}});
+  }
+  return {{"iou", c.iou},
+          {"detections", c.detections},
+          {"ECE", c.ece},
+          {"temperature", c.temperature},
+          {"ECE_at_temperature", c.ece_at_temperature},
+          {"bins", bins}};
+}
 
 Json json_of(const ErrorBreakdown& errors) {
   Json json = {{"AP50", errors.ap50}};
@@ -139,6 +208,9 @@ void print_report(const CocoReport& report) {
   }
   if (report.errors) print_errors(report.metrics, *report.errors);
   if (report.intervals) print_intervals(report);
+  if (report.differences) print_differences(report);
+  if (report.operating_points) print_operating_points(report.metrics, *report.operating_points);
+  if (report.calibration) print_calibration(*report.calibration);
 }
 
 void print_report(const VocMetrics& metrics) {
@@ -163,6 +235,7 @@ std::string json_text(const CocoReport& report) {
     category["recall" + most + "_per_iou"] = c.recall_per_iou;
     if (report.intervals) category["AP_interval"] = json_of(report.intervals->category_ap[k]);
     if (report.errors) category["errors"] = json_of(report.errors->per_category[k]);
+    if (report.differences) category["against"] = json_of(report.differences->category_ap[k]);
   }
   Json columns = Json::array();
   for (const CocoColumn& column : report.metrics.columns) columns.push_back(column.name);
@@ -173,6 +246,13 @@ std::string json_text(const CocoReport& report) {
     }
   }
   if (report.errors) json["errors"] = json_of(report.errors->all);
+  if (report.differences) {
+    json["against"] = {{"detections", report.against}};
+    for (const std::size_t column : shown_columns(report)) {
+      json["against"][report.metrics.columns[column].name] = json_of(difference_of(report, column));
+    }
+  }
+  if (report.calibration) json["calibration"] = json_of(*report.calibration);
   json["per_category"] = categories;
   return text_of(json);
 }

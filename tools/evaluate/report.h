@@ -6,9 +6,11 @@
 #include <vector>
 
 #include "data/metrics/bootstrap.h"
+#include "data/metrics/calibration.h"
 #include "data/metrics/coco_metrics.h"
 #include "data/metrics/confusion_matrix.h"
 #include "data/metrics/detection_errors.h"
+#include "data/metrics/operating_point.h"
 #include "data/metrics/voc_metrics.h"
 
 namespace diopter {
@@ -21,6 +23,10 @@ struct CocoReport {
   std::optional<DetectionErrors> errors;
   std::optional<BootstrapIntervals> intervals;
   std::optional<ConfusionMatrix> confusion;
+  std::optional<OperatingPoints> operating_points;
+  std::optional<Calibration> calibration;
+  std::string against;  // the file of the other detections
+  std::optional<PairedBootstrap> differences;
 };
 
 /// The numbers of all areas with the largest number of detections, which tables show and intervals are of: by default
@@ -37,8 +43,9 @@ void print_report(const VocMetrics& metrics);
 std::string json_text(const CocoReport& report);
 std::string json_text(const VocMetrics& metrics, const VocOptions& options);
 
-/// Writes categories.csv and pr_curves.csv, and errors.csv, intervals.csv and confusion.csv where there is something to
-/// write, into `folder`, which is made when it is not there. Throws Error when it cannot be written.
+/// Writes categories.csv and pr_curves.csv, and errors.csv, intervals.csv, confusion.csv and calibration.csv where
+/// there is something to write, into `folder`, which is made when it is not there. Throws Error when it cannot be
+/// written.
 void write_tables(const CocoReport& report, const std::string& folder);
 
 }  // namespace diopter

@@ -120,6 +120,15 @@ std::string confusion_table(const CocoMetrics& metrics, const ConfusionMatrix& m
   return csv.text();
 }
 
+std::string calibration_table(const Calibration& calibration) {
+  CsvText csv({"low", "high", "detections", "mean_score", "precision"});
+  for (const CalibrationBin& bin : calibration.bins) {
+    csv << bin.low << bin.high << bin.detections << bin.mean_score << bin.precision;
+    csv.end_line();
+  }
+  return csv.text();
+}
+
 }  // namespace
 
 void write_tables(const CocoReport& report, const std::string& folder) {
@@ -128,6 +137,7 @@ void write_tables(const CocoReport& report, const std::string& folder) {
   if (report.errors) tables.emplace_back("errors.csv", error_table(report.metrics, *report.errors));
   if (report.intervals) tables.emplace_back("intervals.csv", interval_table(report));
   if (report.confusion) tables.emplace_back("confusion.csv", confusion_table(report.metrics, *report.confusion));
+  if (report.calibration) tables.emplace_back("calibration.csv", calibration_table(*report.calibration));
   std::error_code error;
   std::filesystem::create_directories(folder, error);
   DIOPTER_CHECK(!error, folder, ": cannot be made: ", error.message());

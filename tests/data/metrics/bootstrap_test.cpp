@@ -1,5 +1,6 @@
 #include "data/metrics/bootstrap.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "data/metrics/coco_metrics.h"
@@ -121,6 +122,46 @@ TEST_CASE("intervals depend on the seed, not on the number of threads", "[bootst
   const SampleMetrics all = metrics_of_sample(matches, std::vector<int>(20, 1));
   CHECK(one.ap.low < all.ap);
   CHECK(all.ap < one.ap.high);
+}
+
+TEST_CASE("the paired bootstrap is resampling both alike", "[bootstrap]") {
+  constexpr int kResamples = 101;
+  const Scene scene = make_scene(20, 7, 300);
+  std::vector<Detection> fewer = scene.detections;
+  std::erase_if(fewer, [](const Detection& d) { return d.image_id % 3 == 0; });
+  const CocoMatches matches = match_coco(scene.truth, scene.detections), against = match_coco(scene.truth, fewer);
+  const PairedBootstrap paired = paired_bootstrap(matches, against, {.resamples = kResamples, .seed = 9});
+
+  const std::vector<int> whole(20, 1);
+  CHECK(paired.ap50.value == metrics_of_sample(matches, whole).ap50 - metrics_of_sample(against, whole).ap50);
+  std::vector<double> ap50, of_category;
+  double larger = 0;
+  for (std::uint64_t i = 0; i < kResamples; ++i) {
+    std::vector<int> copies(20);
+    Philox random(9, i);
+    for (int n = 0; n < 20; ++n) ++copies[random.below(20)];
+    const SampleMetrics one = metrics_of_sample(matches, copies), other = metrics_of_sample(against, copies);
+    ap50.push_back(one.ap50 - other.ap50);
+    larger += one.ap50 > other.ap50 ? 1 : one.ap50 == other.ap50 ? 0.5 : 0;
+    if (one.category_ap[3] >= 0 && other.category_ap[3] >= 0)
+      of_category.push_back(one.category_ap[3] - other.category_ap[3]);
+  }
+  std::sort(ap50.begin(), ap50.end());
+  std::sort(of_category.begin(), of_category.end());
+  // 100 distances between 101 values: 2.5 % lies in the middle of the third.
+  CHECK(paired.ap50.interval.low == Approx((ap50[2] + ap50[3]) / 2).epsilon(1e-12));
+  CHECK(paired.ap50.interval.high == Approx((ap50[97] + ap50[98]) / 2).epsilon(1e-12));
+  CHECK(paired.ap50.share_larger == Approx(larger / kResamples));
+  REQUIRE(of_category.size() == kResamples);
+  CHECK(paired.category_ap.at(3).interval.low == Approx((of_category[2] + of_category[3]) / 2).epsilon(1e-12));
+
+  const PairedBootstrap same = paired_bootstrap(matches, matches, {.resamples = 20});
+  CHECK(same.ap.value == 0);
+  CHECK(same.ap.interval.low == 0);
+  CHECK(same.ap.share_larger == 0.5);
+  const CocoMatches another = match_coco(make_scene(21, 7, 300).truth, {});
+  CHECK(error_of([&] { paired_bootstrap(matches, another, {}); }) ==
+        "the paired bootstrap needs matches with the same data set");
 }
 
 TEST_CASE("the interval of a share is that of the binomial distribution", "[bootstrap]") {
