@@ -35,7 +35,8 @@ Bins fill_bins(std::span<const ScoredDetection> detections) {
 double expected_error(const Bins& bins, std::size_t detections) {
   double error = 0;
   for (const CalibrationBin& b : bins) {
-    error += static_cast<double>(b.detections) / static_cast<double>(detections) * std::fabs(b.mean_score - b.precision);
+    error +=
+        static_cast<double>(b.detections) / static_cast<double>(detections) * std::fabs(b.mean_score - b.precision);
   }
   return error;
 }

@@ -20,7 +20,7 @@ struct OperatingPoint {
 
 struct OperatingPoints {
   double iou = 0;
-  std::optional<OperatingPoint> all;                     // one score for all categories together
+  std::optional<OperatingPoint> all;                      // one score for all categories together
   std::vector<std::optional<OperatingPoint>> categories;  // as in Dataset::categories
 };
 

@@ -32,8 +32,7 @@ std::optional<float> score_of(const Json& entry, const std::string& file, const 
 std::string thresholds_text(const OperatingPoints& points, const std::vector<std::string>& names) {
   Json classes = Json::object();
   for (std::size_t k = 0; k < names.size(); ++k) {
-    DIOPTER_CHECK(!classes.contains(names[k]), "two classes are called '", names[k],
-                  "': thresholds belong to names");
+    DIOPTER_CHECK(!classes.contains(names[k]), "two classes are called '", names[k], "': thresholds belong to names");
     classes[names[k]] = json_of(points.categories.at(k));
   }
   return json_text(Json{{"iou", points.iou}, {"all", json_of(points.all)}, {"classes", classes}}, 1) + "\n";
@@ -56,9 +55,8 @@ std::vector<float> read_thresholds(const std::string& file, const std::vector<st
   const std::optional<float> of_all = score_of(json["all"], file, "all");
   std::vector<float> thresholds;
   for (const std::string& name : classes) {
-    const std::optional<float> own = json["classes"].contains(name)
-                                         ? score_of(json["classes"][name], file, "classes." + name)
-                                         : std::nullopt;
+    const std::optional<float> own =
+        json["classes"].contains(name) ? score_of(json["classes"][name], file, "classes." + name) : std::nullopt;
     DIOPTER_CHECK(own || of_all, file, ": has no threshold for '", name, "', and none for all classes");
     thresholds.push_back(own ? *own : *of_all);
   }

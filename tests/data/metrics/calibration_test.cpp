@@ -94,6 +94,7 @@ TEST_CASE("calibration without detections, and of what it cannot be computed", "
   REQUIRE(none.ece == 0);
   REQUIRE(none.temperature == 1);
   REQUIRE(error_of([] { calibration(scored({{1.5, true}})); }) == "calibration needs scores from 0 to 1, one is 1.5");
-  REQUIRE(error_of([] { calibration(scored({{0.5, true}}), 0.42); }) ==
-          "calibration needs the IoU threshold 0.42 among those of --iou");
+  REQUIRE(error_of([] {
+            calibration(scored({{0.5, true}}), 0.42);
+          }) == "calibration needs the IoU threshold 0.42 among those of --iou");
 }
