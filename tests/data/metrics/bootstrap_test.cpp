@@ -159,6 +159,13 @@ TEST_CASE("the paired bootstrap is resampling both alike", "[bootstrap]") {
   CHECK(same.ap.value == 0);
   CHECK(same.ap.interval.low == 0);
   CHECK(same.ap.share_larger == 0.5);
+  // Resamples without the image that has all objects of a category do not count.
+  const Rect box = {0, 0, 20, 20};
+  const Dataset two = make_dataset({1, 2}, {1, 2}, {{1, 1, 1, box, 400}, {2, 2, 2, box, 400}});
+  const PairedBootstrap found = paired_bootstrap(match_coco(two, {{2, 2, box, 0.5}}), match_coco(two, {}), {});
+  CHECK(found.category_ap.at(1).value == Approx(1));
+  CHECK(found.category_ap[1].interval.low == Approx(1));
+  CHECK(found.category_ap[1].share_larger == 1);
   const CocoMatches another = match_coco(make_scene(21, 7, 300).truth, {});
   CHECK(error_of([&] { paired_bootstrap(matches, another, {}); }) ==
         "the paired bootstrap needs matches with the same data set");

@@ -86,6 +86,10 @@ TEST_CASE("an operating point by hand", "[operating_point]") {
   REQUIRE(points.categories[0]->precision == Approx(2.0 / 3));
   REQUIRE(points.categories[0]->recall == 1);
   REQUIRE(!points.categories.at(1));  // neither objects nor detections
+  // 2 / (1 + 2) down to .9, and 4 / (4 + 2) down to .2: of equal points that with the highest score.
+  const OperatingPoints equal = best_operating_points(
+      match_coco(truth, {{1, 1, box, 0.9}, {1, 1, nothing, 0.8}, {1, 1, {70, 70, 9, 9}, 0.5}, {1, 1, other, 0.2}}));
+  REQUIRE(equal.categories.at(0)->score == 0.9);
   REQUIRE(error_of([&] { best_operating_points(match_coco(truth, {}), 0.42); }) ==
           "operating points need the IoU threshold 0.42 among those of --iou");
 }
