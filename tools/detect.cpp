@@ -5,12 +5,14 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "data/pictures/draw.h"
+#include "data/pictures/image.h"
 #include "kernels/base/files.h"
 #include "kernels/base/text.h"
 #include "retinanet/network/dump.h"
@@ -21,6 +23,7 @@
 #include "tools/command/reading.h"
 #include "tools/command/thresholds.h"
 #include "tools/detect/drawings.h"
+#include "tools/detect/exports.h"
 #include "tools/detect/pictures.h"
 #include "tools/detect/results.h"
 
@@ -32,14 +35,15 @@ struct Request {
   ModelRequest model;
   PictureRequest pictures;
   std::string annotations, images, out, json, dump, thresholds;
+  std::vector<std::string> exports;  // "FORMAT:PATH"
   Reading reading;
   float score = -1;  // below 0: not given
   std::int64_t profile = 0;
 };
 
 void check_request(const Request& request) {
-  DIOPTER_CHECK(!request.out.empty() || !request.json.empty() || !request.dump.empty(),
-                "detect needs --out, --json or --dump to know where its results go");
+  DIOPTER_CHECK(!request.out.empty() || !request.json.empty() || !request.exports.empty() || !request.dump.empty(),
+                "detect needs --out, --json, --export or --dump to know where its results go");
   DIOPTER_CHECK(request.profile == 0 || !request.out.empty(), "--profile writes into --out, which is not given");
   const bool named = !request.pictures.inputs.empty() || !request.pictures.list.empty();
   DIOPTER_CHECK(named || !request.annotations.empty(),
@@ -107,6 +111,8 @@ int run(const Request& request) {
   const Dataset dataset = pictures_of(request, loaded, ids);
   std::optional<Drawings> drawings;
   if (!request.out.empty()) drawings.emplace(request.out, dataset);
+  std::vector<Export> exports;
+  for (const std::string& text : request.exports) exports.emplace_back(text, dataset);
 
   LoaderOptions options = loader_options(loaded.model->config(), loaded.model->device());
   // What is dumped is what each picture gives alone, without padding to the size of others.
@@ -118,6 +124,7 @@ int run(const Request& request) {
     profile = std::make_unique<StepProfile>(request.profile, request.out, loaded.model->device());
   Progress progress("detect", static_cast<std::int64_t>(dataset.images.size()), "pictures");
   std::vector<PictureDetections> results;
+  std::vector<ExportedPicture> exported;
   std::size_t detected = 0;
   std::ptrdiff_t objects = 0;
   float best = 0;
@@ -158,6 +165,11 @@ int run(const Request& request) {
       }
       objects += std::ssize(drawn);
       if (!request.json.empty()) results.push_back({ids[picture], record.name, found});
+      if (!exports.empty()) {
+        ExportedPicture& one = exported.emplace_back();
+        one = {std::filesystem::path(record.file).filename().string(), 0, 0, drawn};
+        read_image_size(record.file, one.width, one.height);
+      }
       if (drawings) {
         const ProfiledScope drawing("draw");
         write_image(drawings->file(picture),
@@ -172,6 +184,7 @@ int run(const Request& request) {
   if (profile) profile->finish();
   if (!request.dump.empty()) save_checkpoint(request.dump, dump);
   if (!request.json.empty()) write_file_atomically(request.json, json_text(results, loaded));
+  for (const Export& e : exports) e.write(exported, loaded.classes);
   std::printf("%s", summary(objects, printable(shown.text), detected, best).c_str());
   if (drawings) {
     drawings->write_list(skipped);
@@ -221,6 +234,12 @@ void add_detect_command(Command& program) {
             "Instead of --score: a score for each class, from evaluate --thresholds")
       .type("FILE");
   command.text("--json", request->json, "Write the detections to this file").type("OUT");
+  command
+      .repeated(
+          "--export", request->exports,
+          "Write what would be drawn as annotations to correct: yolo:DIR, voc:DIR, labelstudio:FILE, cvat:FILE or "
+          "csv:FILE; may be repeated")
+      .type("FORMAT:PATH");
   command.text("--dump", request->dump, "Write input, feature maps, head outputs and detections to this file")
       .type("OUT");
   add_profile_option(command, request->profile, "batches", "folder of the drawn pictures");

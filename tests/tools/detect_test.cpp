@@ -1,9 +1,12 @@
 // diopter detect --dump as users call it; what it holds is tested in tests/retinanet/network/dump_test.cpp.
+#include <cmath>
 #include <filesystem>
+#include <map>
 #include <set>
 #include <string>
 #include <vector>
 
+#include "data/readers/read_dataset.h"
 #include "kernels/base/json.h"
 #include "kernels/base/text.h"
 #include "tests/tools/program.h"
@@ -190,7 +193,7 @@ TEST_CASE("detect needs no folder for drawings where its results go elsewhere") 
   REQUIRE(outcome.exit_code == 0);
   REQUIRE_FALSE(contains(outcome.out, "drawn"));
   REQUIRE(made.names().size() == 3);
-  require_refused(made.detect_only(made.photos), "--out, --json or --dump");
+  require_refused(made.detect_only(made.photos), "--out, --json, --export or --dump");
   require_refused(made.detect_only("--json " + made.json()), "detect needs pictures");
   require_refused(made.detect_only(made.photos + " --profile 1 --json " + made.json()), "--profile writes into --out");
   require_refused(made.detect_only(made.photos + " --images x --json " + made.json()), "--images needs --annotations");
@@ -314,6 +317,82 @@ TEST_CASE("detect takes a threshold for each class") {
   require_refused(with("{"), "is no JSON");
   require_refused(made.detect_only(made.photos + " --json o.json --score 0.3 --thresholds t.json"),
                   "exclude each other");
+}
+
+TEST_CASE("detect exports annotations that read back as what it found") {
+  const Detection made;
+  const auto at = [&](const std::string& name) { return made.folder / name; };
+  const std::string all = made.photos + " --score 0.012 --json " + made.json() + " --export yolo:" + at("labels") +
+                          " --export voc:" + at("xml") + " --export csv:" + at("found.csv") +
+                          " --export cvat:" + at("cvat.xml") + " --export labelstudio:" + at("tasks.json");
+  const Outcome outcome = made.detect_only(all);
+  INFO(outcome.out << outcome.err);
+  REQUIRE(outcome.exit_code == 0);
+  using Found = std::map<std::string, std::vector<std::pair<std::string, diopter::Rect>>>;  // by picture
+  Found expected;
+  std::map<std::string, std::vector<double>> scores;
+  for (const std::string name : {"000001.jpg", "000002.jpg", "000003.jpg"}) expected[name];
+  for (const auto& result : diopter::parse_json(read_bytes(made.json()))) {
+    if (result.at("score").get<float>() < 0.012f) continue;
+    const std::vector<double> box = result.at("bbox");
+    const std::string name = std::filesystem::path(result.at("file_name").get<std::string>()).filename();
+    expected[name].push_back({result.at("category"), {box[0], box[1], box[2], box[3]}});
+    scores[name].push_back(result.at("score"));
+  }
+  std::size_t count = 0;
+  for (const auto& [name, boxes] : expected) count += boxes.size();
+  REQUIRE(count > 0);
+  const auto require_found = [&](const Found& found, double tolerance) {
+    REQUIRE(found.size() == expected.size());
+    for (const auto& [name, boxes] : expected) {
+      INFO(name);
+      REQUIRE(found.at(name).size() == boxes.size());
+      for (std::size_t i = 0; i < boxes.size(); ++i) {
+        const auto& [category, rect] = found.at(name)[i];
+        REQUIRE(category == boxes[i].first);
+        for (const auto side : {&diopter::Rect::x, &diopter::Rect::y, &diopter::Rect::w, &diopter::Rect::h}) {
+          REQUIRE(std::fabs(rect.*side - boxes[i].second.*side) < tolerance);
+        }
+      }
+    }
+  };
+  for (const std::string annotations : {"labels", "xml", "found.csv", "cvat.xml"}) {
+    INFO(annotations);
+    const diopter::Dataset read = diopter::read_dataset("", at(annotations), {.images = made.photos});
+    Found found;
+    for (const diopter::ImageRecord& image : read.images) {
+      auto& boxes = found[std::filesystem::path(image.file).filename()];
+      for (const diopter::Annotation& a : image.annotations)
+        boxes.push_back({read.categories[a.category].name, a.rect});
+    }
+    require_found(found, annotations == "labels" ? 1e-5 : 1e-4);
+  }
+  Found tasks;
+  for (const auto& task : diopter::parse_json(read_bytes(at("tasks.json")))) {
+    const std::string name = task.at("data").at("image");
+    auto& boxes = tasks[name];
+    const auto& results = task.at("predictions").at(0).at("result");
+    for (std::size_t i = 0; i < results.size(); ++i) {
+      const auto& result = results[i];
+      const auto& value = result.at("value");
+      const double w = result.at("original_width"), h = result.at("original_height");
+      REQUIRE(w > 0);
+      boxes.push_back({value.at("rectanglelabels").at(0),
+                       {value.at("x").get<double>() * w / 100, value.at("y").get<double>() * h / 100,
+                        value.at("width").get<double>() * w / 100, value.at("height").get<double>() * h / 100}});
+      REQUIRE(result.at("score") == scores[name][i]);
+      REQUIRE(result.at("type") == "rectanglelabels");
+    }
+  }
+  require_found(tasks, 1e-5);
+
+  require_refused(made.detect_only(all), "labels/classes.txt: is there already: labels are not replaced");
+  require_refused(made.detect_only(made.photos + " --export voc:" + at("xml")), "000001.xml: is there already");
+  require_refused(made.detect_only(made.photos + " --export csv:" + at("found.csv")), "found.csv: is there already");
+  require_refused(made.detect_only(made.photos + " --export pdf:x"), "--export pdf: there are yolo, voc, labelstudio");
+  require_refused(made.detect_only(made.photos + " --export yolo"), "needs a place, as in yolo:PATH");
+  std::filesystem::copy(made.photos + "/000001.jpg", made.photos + "/000001.png");
+  require_refused(made.detect_only(made.photos + " --export yolo:" + at("more")), "another picture is called 000001");
 }
 
 TEST_CASE("a run folder stands for its best weights") {
