@@ -109,6 +109,22 @@ std::vector<UnreadablePicture> check_pictures(const Dataset& dataset, const std:
   return unreadable;
 }
 
+/// What the report says of a data set: how large it is, what was left out or read otherwise than it stands there, and
+/// which pictures cannot be read.
+void add_facts(const std::string& kind, const Dataset& dataset, const std::vector<UnreadablePicture>& unreadable,
+               Facts& facts) {
+  facts.emplace_back(kind, describe(dataset));
+  for (const bool dropped : {true, false}) {
+    std::vector<std::string> lines;
+    for (const Finding& finding : dataset.findings) {
+      if (finding.dropped == dropped) lines.push_back(finding.line);
+    }
+    if (!lines.empty()) facts.emplace_back(kind + (dropped ? ", left out" : ", noted"), join(lines, "; "));
+  }
+  if (!unreadable.empty())
+    facts.emplace_back(kind + ", not read", describe(unreadable, dataset.images.size(), "pictures"));
+}
+
 /// What the doctor finds in a moment. Throws Error when there is nothing that could be learned. What has been told of
 /// annotations and of pictures that cannot be read is left out.
 DoctorReport ask_doctor(const Dataset& training, const std::vector<UnreadablePicture>& unreadable,
@@ -162,7 +178,8 @@ int train(const Request& request) {
   const bool strict = request.reading.strict;
   const std::vector<UnreadablePicture> unreadable = check_pictures(training, "training", Look::header, strict);
   // An evaluation that fails would come after hours.
-  check_pictures(validation, "validation", strict ? Look::whole : Look::header, strict);
+  const std::vector<UnreadablePicture> unreadable_validation =
+      check_pictures(validation, "validation", strict ? Look::whole : Look::header, strict);
 
   const auto check = [&](const Config& config) {
     if (device == Device::cpu) check_memory(config, training, available_memory());
@@ -194,8 +211,10 @@ int train(const Request& request) {
   DIOPTER_CHECK(request.profile == 0 || !trainer->config().train.cuda_graph,
                 "--profile: a step as one CUDA graph has no kernels to tell apart: add --set train.cuda_graph=false");
   if (request.profile > 0) profile = std::make_unique<StepProfile>(request.profile, request.out, device);
-  append_start(request.out,
-               this_start(device, {{"training", describe(training)}, {"validation", describe(validation)}}));
+  Facts data;
+  add_facts("training", training, unreadable, data);
+  add_facts("validation", validation, unreadable_validation, data);
+  append_start(request.out, this_start(device, data));
   std::int64_t parameters = 0;
   for (const NamedParameter& p : trainer->model().parameters()) parameters += p.variable.value().size();
   const Config& config = trainer->config();

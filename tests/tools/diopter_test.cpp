@@ -31,6 +31,7 @@ TEST_CASE("help shows types, limits and defaults, unless the description does") 
   require_line("compare", "--jobs N                          Runs");
   require_line("evaluate", "--metric NAME:{coco,voc,voc07}=coco\n");
   require_line("evaluate", "--score FLOAT=0.5                 With --csv");
+  require_line("detect", "--set KEY=VALUE                   Overrides");
   require_line("detect", "--precision NAME                  float, or bf16");
   require_line("detect", "--profile N:POSITIVE              Measure");
 }

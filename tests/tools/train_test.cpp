@@ -49,6 +49,25 @@ TEST_CASE("train: --loss and --prior are settings like others, and a resumed run
   REQUIRE(contains(shapes.config(), "\nbeta = -1.0\n"));
 }
 
+TEST_CASE("train: the report says what was left out of the data") {
+  const TemporaryFolder folder;
+  REQUIRE(run_diopter("shapes --train 3 --val 1 --size 32 --out " + (folder / "s")).exit_code == 0);
+  write_bytes(folder / "s/a.csv",
+              "image,x1,y1,x2,y2,class\nimages/000001.png,2,2,20,20,a\nimages/000001.png,20,20,10,30,a\n"
+              "images/000002.png,2,2,20,20,a\nimages/gone.png,2,2,20,20,a\n");
+  const Outcome run = run_diopter("train --device cpu --train-annotations " + (folder / "s/a.csv") + " --out " +
+                                  (folder / "run") + " --set train.iterations=1 --set train.batch_size=1");
+  INFO(run.err);
+  REQUIRE(run.exit_code == 0);
+  const std::string report = read_bytes(folder / "run/report.html");
+  for (const std::string text : {"training, left out", "box of zero or negative width or height: 1 left out (line 3)",
+                                 "training, not read", "gone.png: no such file"}) {
+    INFO(text);
+    REQUIRE(contains(report, text));
+  }
+  REQUIRE_FALSE(contains(report, "training, noted"));
+}
+
 TEST_CASE("train: --prior balance is what doctor states; the configuration has the number, and --resume keeps it") {
   const Shapes shapes;
   const TemporaryFolder folder;

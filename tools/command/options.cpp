@@ -159,7 +159,7 @@ Option Command::list(const std::string& name, std::vector<float>& values, const 
 
 Option Command::repeated(const std::string& name, std::vector<std::string>& values, const std::string& description) {
   CLI::Option& option = *app_->add_option(name, values, description);
-  option.expected(1)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  option.expected(1)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)->default_str("");
   return Option(option);
 }
 

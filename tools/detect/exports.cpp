@@ -45,8 +45,8 @@ std::string csv_text(const Pictures& pictures, const Classes& classes) {
   return csv.text();
 }
 
-/// https://labelstud.io/guide/predictions: shares in percent, predictions of the labels of a <RectangleLabels name="label"
-/// toName="image"> on an <Image name="image" value="$image">.
+/// https://labelstud.io/guide/predictions: shares in percent, predictions of the labels of a <RectangleLabels
+/// name="label" toName="image"> on an <Image name="image" value="$image">.
 std::string label_studio_text(const Pictures& pictures, const Classes& classes) {
   Json tasks = Json::array();
   for (const ExportedPicture& picture : pictures) {
@@ -100,9 +100,8 @@ std::string cvat_text(const Pictures& pictures, const Classes& classes) {
       box.append_attribute("label") = printable(classes[d.label]).c_str();
       box.append_attribute("occluded") = 0;
       box.append_attribute("source") = "auto";
-      for (const auto& [name, edge] :
-           {std::pair{"xtl", d.box.x1}, std::pair{"ytl", d.box.y1}, std::pair{"xbr", d.box.x2},
-            std::pair{"ybr", d.box.y2}}) {
+      for (const auto& [name, edge] : {std::pair{"xtl", d.box.x1}, std::pair{"ytl", d.box.y1},
+                                       std::pair{"xbr", d.box.x2}, std::pair{"ybr", d.box.y2}}) {
         box.append_attribute(name) = shortest(edge).c_str();
       }
       box.append_attribute("z_order") = 0;
@@ -157,8 +156,8 @@ struct Format {
 };
 
 constexpr Format kFormats[] = {
-    {"yolo", ".txt", nullptr},           {"voc", ".xml", nullptr}, {"labelstudio", "", label_studio_text},
-    {"cvat", "", cvat_text},             {"csv", "", csv_text},
+    {"yolo", ".txt", nullptr}, {"voc", ".xml", nullptr}, {"labelstudio", "", label_studio_text},
+    {"cvat", "", cvat_text},   {"csv", "", csv_text},
 };
 
 const Format& format_called(const std::string& name) {
@@ -190,8 +189,8 @@ Export::Export(const std::string& request, const Dataset& pictures) {
   std::set<std::string> names;
   for (const ImageRecord& record : pictures.images) {
     const std::string name = without_extension(record.file);
-    DIOPTER_CHECK(names.insert(name).second, record.file, ": another picture is called ", name,
-                  ", too: --export ", format_, " needs names of their own");
+    DIOPTER_CHECK(names.insert(name).second, record.file, ": another picture is called ", name, ", too: --export ",
+                  format_, " needs names of their own");
     refuse_existing(path_ + "/" + name + format.extension);
   }
 }
