@@ -1,5 +1,6 @@
 // diopter train: trains a detector on a data set.
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <filesystem>
 #include <memory>
@@ -39,7 +40,8 @@ struct Request {
   std::string train_annotations, train_images, val_annotations, val_images;
   Reading reading;
   std::vector<std::string> settings;
-  std::int64_t seed = -1, profile = 0;
+  std::int64_t seed = -1, profile = 0, batch = 0;
+  double lr = -1, epochs = 0;  // not given
   bool resume = false, change = false, no_doctor = false;
 };
 
@@ -52,11 +54,25 @@ Settings settings_of(const Request& request) {
   if (!request.prior.empty())
     settings.push_back(parse_setting("model.prior=" + request.prior, "--prior " + request.prior));
   if (request.seed >= 0) settings.push_back({"train.seed", request.seed});
+  if (request.lr >= 0) settings.push_back({"train.lr", request.lr});
+  if (request.batch > 0) settings.push_back({"train.batch_size", request.batch});
   return settings;
 }
 
+/// train.iterations for --epochs passes over the training set, rounded up.
+Setting iterations_of_epochs(const Request& request, const Config& config, const Dataset& training) {
+  for (const Setting& setting : settings_of(request)) {
+    DIOPTER_CHECK(setting.key != "train.iterations", "--epochs and --set train.iterations exclude each other");
+  }
+  const double per_step = static_cast<double>(config.train.batch_size) * config.train.accumulate;
+  const double iterations = std::ceil(request.epochs * static_cast<double>(training.images.size()) / per_step);
+  constexpr double kMost = 1e12;
+  DIOPTER_CHECK(iterations <= kMost, "--epochs ", request.epochs, ": too many");
+  return {"train.iterations", static_cast<std::int64_t>(iterations)};
+}
+
 /// The settings of a run that is resumed: its own are those of the same command, so that others are meant as changes.
-/// A rule of model.prior finds its numbers again.
+/// --epochs and a rule of model.prior find their numbers again.
 Settings settings_of_resumption(const Request& request, const Dataset& training) {
   Settings settings;
   if (!request.config.empty()) settings = read_settings(read_file(request.config), request.config);
@@ -65,6 +81,7 @@ Settings settings_of_resumption(const Request& request, const Dataset& training)
   if (!file_exists(file)) return settings;  // Trainer::resume says what is missing
   Config config = parse_config(read_file(file), file);
   apply_settings(config, settings);
+  if (request.epochs > 0) settings.push_back(iterations_of_epochs(request, config, training));
   if (config.model.prior.rule == PriorRule::stated) return settings;
   const std::vector<double> priors = with_prior(config, training).model.prior.values;
   settings.push_back({"model.prior", priors.size() == 1 ? Value(priors[0]) : Value(priors)});
@@ -191,6 +208,10 @@ int train(const Request& request) {
   std::optional<DoctorReport> doctor;
   const auto start = [&] {
     Config config = config_of(request);
+    if (request.epochs > 0) {
+      set_config(config, iterations_of_epochs(request, config, training));
+      check_config(config);
+    }
     if (const PriorRule rule = config.model.prior.rule; rule != PriorRule::stated) {
       config = with_prior(config, training);
       std::printf("model.prior = %s: %s\n", name_of(kPriorRules, rule).c_str(), prior_text(config.model.prior).c_str());
@@ -298,6 +319,15 @@ void add_train_command(Command& program) {
   command.repeated("--set", request->settings, "Overrides one key, may be repeated").type("KEY=VALUE");
   command.text("--loss", request->loss, "Classification loss, by default the preset's; see below (loss.kind)")
       .type("NAME[:PARAMETER=VALUE,...]");
+  command.number("--epochs", request->epochs, "Passes over the training set, which give train.iterations")
+      .type("N")
+      .positive()
+      .default_in_words();
+  command.number("--lr", request->lr, "Learning rate (train.lr)").type("RATE").not_negative().default_in_words();
+  command.number("--batch", request->batch, "Pictures of a step (train.batch_size)")
+      .type("N")
+      .positive()
+      .default_in_words();
   command.text("--prior", request->prior, "Initial probability of a positive: a number, balance or data (model.prior)")
       .type("P");
   command

@@ -21,6 +21,10 @@ class Shapes {
            " --set train.batch_size=2 " +
            more;
   }
+  /// With the folder of the pictures.
+  std::string annotations() const {
+    return (folder_ / "shapes/instances_train.json") + " --train-images " + (folder_ / "shapes/images");
+  }
   std::string doctor(const std::string& more) const {
     return "doctor --annotations " + (folder_ / "shapes/instances_train.json") + " --images " +
            (folder_ / "shapes/images") +
@@ -47,6 +51,31 @@ TEST_CASE("train: --loss and --prior are settings like others, and a resumed run
   }
   REQUIRE(run_diopter(shapes.arguments(options + " --resume")).exit_code == 0);
   REQUIRE(contains(shapes.config(), "\nbeta = -1.0\n"));
+}
+
+TEST_CASE("train: --epochs, --lr and --batch are settings, and a resumed run keeps them") {
+  const Shapes shapes;  // four pictures
+  const std::string options = "--epochs 2.5 --lr 0.02 --batch 3";
+  const auto train = [&](const std::string& more) {
+    return run_diopter("train --device cpu --train-annotations " + shapes.annotations() + " --out " +
+                       shapes.run_folder() + " " + more);
+  };
+  const Outcome run = train(options + " --set train.stop_at=2");
+  INFO(run.err);
+  REQUIRE(run.exit_code == 0);
+  for (const std::string line : {"iterations = 4\n", "lr = 0.02\n", "batch_size = 3\n"}) {  // 10 pictures
+    INFO(line);
+    REQUIRE(contains(shapes.config(), "\n" + line));
+  }
+  const Outcome resumed = train(options + " --resume");
+  INFO(resumed.err);
+  REQUIRE(resumed.exit_code == 0);
+  REQUIRE(contains(resumed.out, "finished at iteration 4"));
+  require_refused(train("--epochs 2 --set train.iterations=5"),
+                  "--epochs and --set train.iterations exclude each other");
+  require_refused(train("--epochs 0"), "--epochs");
+  require_refused(train("--batch 0"), "--batch");
+  require_refused(train("--epochs 1e30"), "--epochs 1e+30: too many");
 }
 
 TEST_CASE("train: the report says what was left out of the data") {
