@@ -1,6 +1,7 @@
 #include "data/readers/same_pictures.h"
 
 #include <algorithm>
+#include <array>
 #include <filesystem>
 #include <optional>
 #include <unordered_set>
@@ -40,6 +41,25 @@ std::string content_hash(const std::string& file) {
   }
 }
 
+/// The files of a set, sorted.
+std::vector<std::string> files_of(const Dataset& dataset) {
+  std::vector<std::string> files;
+  for (const ImageRecord& image : dataset.images) files.push_back(canonical(image.file));
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
+/// Class and box of all annotations of a set, sorted.
+std::vector<std::array<double, 5>> objects_of(const Dataset& dataset) {
+  std::vector<std::array<double, 5>> objects;
+  for (const ImageRecord& image : dataset.images) {
+    for (const Annotation& a : image.annotations)
+      objects.push_back({static_cast<double>(a.category), a.rect.x, a.rect.y, a.rect.w, a.rect.h});
+  }
+  std::sort(objects.begin(), objects.end());
+  return objects;
+}
+
 }  // namespace
 
 std::vector<std::size_t> shared_pictures(const Dataset& first, const Dataset& second) {
@@ -73,7 +93,8 @@ std::vector<std::size_t> shared_pictures(const Dataset& first, const Dataset& se
 std::string check_validation_set(const Dataset& training, const Dataset& validation) {
   const std::vector<std::size_t> shared = shared_pictures(training, validation);
   if (shared.empty()) return "";
-  DIOPTER_CHECK(shared.size() < validation.images.size() || training.images.size() != validation.images.size(),
+  const bool all = shared.size() == validation.images.size() && training.images.size() == validation.images.size();
+  DIOPTER_CHECK(!all || (files_of(training) != files_of(validation) && objects_of(training) != objects_of(validation)),
                 "the validation set has the pictures of the training set: its precision would say nothing; leave "
                 "--val-annotations out or name other pictures");
   std::vector<std::string> names;

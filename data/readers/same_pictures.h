@@ -13,8 +13,8 @@ namespace diopter {
 /// Files that cannot be read are left aside.
 std::vector<std::size_t> shared_pictures(const Dataset& first, const Dataset& second);
 
-/// Throws Error when `validation` has the same pictures as `training`, all of them. Returns a warning when it has some,
-/// else "".
+/// Throws Error when `validation` is `training` again: the same files, or copies of all pictures with the same objects.
+/// Returns a warning when they share pictures, else "".
 std::string check_validation_set(const Dataset& training, const Dataset& validation);
 
 /// Throws Error "ANNOTATIONS: no object to learn from" when no picture has an object that is learned.

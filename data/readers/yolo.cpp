@@ -136,8 +136,8 @@ bool recognises_yolo(const std::string& annotations) {
   if (!folder_exists(annotations))
     return is_data_yaml(annotations) || is_darknet_data(annotations) || is_yolo_list(annotations);
   const fs::path folder = annotations;
-  return !list_files(annotations, is_text).empty() || folder_exists(folder / "labels") ||
-         file_exists(folder / "data.yaml") || file_exists(folder / "data.yml");
+  return folder_exists(folder / "labels") || file_exists(folder / "data.yaml") || file_exists(folder / "data.yml") ||
+         !files_below(annotations, is_text).empty();
 }
 
 Dataset read_yolo(const std::string& annotations, const ReadOptions& options) {

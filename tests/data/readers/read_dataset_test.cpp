@@ -21,6 +21,8 @@ TEST_CASE("formats are recognised from the files") {
   const auto recognised = [](const std::string& path) { return std::string(recognise_format(path).name); };
   CHECK(recognised(folder.write("a.json", "")) == "coco");
   CHECK(recognised(folder.write("a.CSV", "")) == "csv");
+  folder.write("deep/a/1.txt", "");
+  CHECK(recognised(folder.path("deep")) == "yolo");
   CHECK(recognised(folder.write("b.json", R"({"info": {"shapes": 1}, "images": []})")) == "coco");
   CHECK(recognised(folder.write("c.json", R"(  [{"id": 1, "data": {"image": "a"}}])")) == "label_studio");
   CHECK(recognised(folder.write("d.json", R"({"a.png1": {"filename": "a.png", "file_attributes": {}}})")) == "via");

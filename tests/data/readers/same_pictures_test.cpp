@@ -27,6 +27,7 @@ TEST_CASE("a validation set of the training pictures is refused, some of them ar
   folder.write("a.png", "first");
   folder.write("b.png", "other");
   folder.write("copies/c.png", "first");
+  folder.write("copies/b.png", "other");
   folder.write("d.png", "fresh");
   folder.write("empty1.png", "");
   folder.write("empty2.png", "");
@@ -39,6 +40,13 @@ TEST_CASE("a validation set of the training pictures is refused, some of them ar
                    check_validation_set(training, of(folder, {"copies/c.png", "b.png"}));
                  }),
                  "validation"));
+  // Copies of all pictures with other labels are another set, if an odd one; the same files are not.
+  Dataset relabelled = of(folder, {"copies/c.png", "copies/b.png"});
+  relabelled.images[0].annotations.push_back({.id = 1, .category = 0, .rect = {1, 1, 4, 4}, .area = 16});
+  CHECK(contains(check_validation_set(training, relabelled), "2 of the 2 validation pictures are training pictures"));
+  Dataset same_files = of(folder, {"b.png", "a.png"});
+  same_files.images[0].annotations = relabelled.images[0].annotations;
+  CHECK(contains(error_of([&] { check_validation_set(training, same_files); }), "the validation set has the pictures"));
   CHECK(check_validation_set(training, of(folder, {"copies/c.png", "d.png"})) ==
         "1 of the 2 validation pictures are training pictures, too: 'copies/c.png'");
   CHECK(check_validation_set(training, of(folder, {"d.png", "missing.png"})).empty());
