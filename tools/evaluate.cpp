@@ -1,4 +1,5 @@
 // diopter evaluate: average precision of a model, or of detections in a file, against annotations.
+#include <cstdio>
 #include <memory>
 #include <string>
 #include <utility>
@@ -16,6 +17,7 @@
 #include "tools/command/thresholds.h"
 #include "tools/evaluate/arrays.h"
 #include "tools/evaluate/coco_options.h"
+#include "tools/evaluate/missing_labels.h"
 #include "tools/evaluate/report.h"
 
 namespace diopter {
@@ -27,7 +29,7 @@ struct Request {
   std::string annotations, images, detections, metric = "coco", json, csv;
   Reading reading;
   CocoOptions coco;
-  std::string categories, arrays, thresholds, against;
+  std::string categories, arrays, thresholds, against, missing_labels;
   double score = 0.5;
   std::uint64_t seed = 0;
   int bootstrap = 0;  // resamples
@@ -60,6 +62,7 @@ void check_request(const Request& request) {
   DIOPTER_CHECK(request.model.checkpoint.empty() != request.detections.empty(),
                 "evaluate needs either --checkpoint or --detections");
   DIOPTER_CHECK(request.model.settings.empty() || !request.model.checkpoint.empty(), "--set needs --checkpoint");
+  if (!request.missing_labels.empty()) check_missing_labels_folder(request.missing_labels);
   if (request.metric == "coco") return;
   for (const auto& [given, option] :
        {std::pair{request.errors, "--errors"}, std::pair{!request.csv.empty(), "--csv"},
@@ -151,6 +154,12 @@ void evaluate(const Request& request) {
     print_report(metrics);
     json = json_text(metrics, voc);
   }
+  if (!request.missing_labels.empty()) {
+    const std::vector<MissingLabel> labels = likely_missing_labels(truth, detections, request.score);
+    write_missing_labels(request.missing_labels, truth, labels);
+    std::printf("\n%zu detections with a score of at least %s where nothing is labelled: %s\n", labels.size(),
+                shortest(request.score).c_str(), printable(request.missing_labels).c_str());
+  }
   if (!request.json.empty()) write_file_atomically(request.json, json);
 }
 
@@ -241,8 +250,13 @@ void add_evaluate_command(Command& program) {
       .type("OUT");
   command.text("--csv", request->csv, "coco only: write tables and precision-recall curves into this folder")
       .type("DIR");
+  command
+      .text("--missing-labels", request->missing_labels,
+            "Write confident detections where nothing is labelled into this folder, as a table and as crops")
+      .type("DIR");
   command.number("--score", request->score,
-                 "With --csv: detections with a lower score do not count in the confusion matrix");
+                 "With --csv and --missing-labels: detections with a lower score do not count in the confusion matrix, "
+                 "or as missing labels");
   command.action([request] { evaluate(*request); });
 }
 

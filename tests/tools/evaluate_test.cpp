@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "data/pictures/image.h"
 #include "kernels/base/json.h"
 #include "tests/tools/program.h"
 
@@ -159,6 +160,31 @@ TEST_CASE("evaluate compares two lists of detections") {
   const std::string other = files.folder / "other.json";
   write_bytes(other, R"([{"image_id": 8, "category_id": 3, "bbox": [80, 80, 4, 4], "score": 0.5}])");
   require_refused(files.evaluate("--against '" + other + "'"), "no image of the ground truth has the id 8");
+}
+
+TEST_CASE("evaluate shows detections where nothing is labelled") {
+  const Files files;
+  write_bytes(files.folder / "truth.json", R"({"images": [{"id": 7, "file_name": "a.ppm"}], "annotations": [
+    {"id": 1, "image_id": 7, "category_id": 3, "bbox": [1, 1, 4, 4], "area": 16}], "categories": [{"id": 3, "name": "cat"}]})");
+  write_bytes(files.detections, R"([{"image_id": 7, "category_id": 3, "bbox": [10, 4, 8, 4], "score": 0.9},
+    {"image_id": 7, "category_id": 3, "bbox": [30, 30, 8, 4], "score": 0.8},
+    {"image_id": 7, "category_id": 3, "bbox": [1, 1, 4, 4], "score": 0.9}])");
+  write_bytes(files.folder / "a.ppm", "P6 20 10 255\n" + std::string(600, '\x80'));
+  const std::string suspects = files.folder / "suspects";
+  const std::string more = "--images '" + files.folder.path() + "' --missing-labels '" + suspects + "'";
+  const Outcome outcome = files.evaluate(more);
+  INFO(outcome.err);
+  REQUIRE(outcome.exit_code == 0);
+  REQUIRE(contains(outcome.out, "2 detections with a score of at least 0.5 where nothing is labelled"));
+  REQUIRE(read_bytes(suspects + "/missing_labels.csv") ==
+          "picture,class,xmin,ymin,xmax,ymax,score,crop\na.ppm,cat,10,4,18,8,0.9,0001.jpg\n"
+          "a.ppm,cat,30,30,38,34,0.8,\n");
+  int width = 0, height = 0;
+  diopter::read_image_size(suspects + "/0001.jpg", width, height);
+  REQUIRE(width == 14);  // from 6 to the picture's end
+  REQUIRE(height == 10);
+  REQUIRE(files.evaluate(more).exit_code == 0);  // its own folder again
+  require_refused(files.evaluate("--missing-labels '" + files.folder.path() + "'"), "holds other files already");
 }
 
 TEST_CASE("evaluate writes tables") {

@@ -1,0 +1,76 @@
+#include "tools/evaluate/missing_labels.h"
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+
+#include "data/pictures/draw.h"
+#include "data/pictures/image.h"
+#include "kernels/base/check.h"
+#include "kernels/base/csv_text.h"
+#include "kernels/base/files.h"
+#include "kernels/base/text.h"
+
+namespace diopter {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kTable = "missing_labels.csv";
+constexpr std::size_t kMostCrops = 1000;
+constexpr double kMargin = 0.5;  // of the box's longer side, around it
+
+/// The box and what is around it; empty where the picture cannot be read or the box lies outside.
+Image crop_of(const Dataset& truth, const MissingLabel& label) {
+  Image picture;
+  try {
+    picture = read_image(truth.images[label.image].file);
+  } catch (const Error&) {
+    return {};
+  }
+  const Rect& r = label.rect;
+  const double margin = kMargin * std::max(r.w, r.h);
+  const auto inside = [](double edge, int size) {
+    return static_cast<int>(std::clamp(std::round(edge), 0.0, static_cast<double>(size)));
+  };
+  const int left = inside(r.x - margin, picture.width), right = inside(r.x + r.w + margin, picture.width);
+  const int top = inside(r.y - margin, picture.height), bottom = inside(r.y + r.h + margin, picture.height);
+  if (right <= left || bottom <= top) return {};
+  draw_box(picture, r.box(), "", class_colour(label.category));
+  Image crop{right - left, bottom - top, {}};
+  for (int y = top; y < bottom; ++y) {
+    const std::uint8_t* row = picture.pixel(left, y);
+    crop.rgb.insert(crop.rgb.end(), row, row + std::ptrdiff_t{3} * crop.width);
+  }
+  return crop;
+}
+
+}  // namespace
+
+void check_missing_labels_folder(const std::string& folder) {
+  const fs::path place(folder);
+  std::error_code error;
+  const bool foreign = fs::exists(place) && !fs::exists(place / kTable) && !fs::is_empty(place, error);
+  DIOPTER_CHECK(!foreign, folder, ": holds other files already: choose a new folder for --missing-labels");
+}
+
+void write_missing_labels(const std::string& folder, const Dataset& truth, const std::vector<MissingLabel>& labels) {
+  const fs::path place(folder);
+  std::error_code error;
+  fs::create_directories(place, error);
+  DIOPTER_CHECK(!error, folder, ": cannot be made: ", error.message());
+  CsvText csv({"picture", "class", "xmin", "ymin", "xmax", "ymax", "score", "crop"});
+  for (std::size_t i = 0; i < labels.size(); ++i) {
+    const MissingLabel& label = labels[i];
+    const Image crop = i < kMostCrops ? crop_of(truth, label) : Image();
+    const std::string name = crop.width > 0 ? formatted("%04zu.jpg", i + 1) : "";
+    if (!name.empty()) write_image((place / name).string(), crop);
+    csv << truth.images[label.image].name << truth.categories[label.category].name << label.rect.x << label.rect.y
+        << label.rect.x + label.rect.w << label.rect.y + label.rect.h << label.score << name;
+    csv.end_line();
+  }
+  write_file_atomically((place / kTable).string(), csv.text());
+}
+
+}  // namespace diopter
