@@ -318,10 +318,12 @@ TEST_CASE("evaluate names all pictures that it cannot read, and goes without the
   REQUIRE(contains(skipped.err, "diopter: warning: " + text));
   REQUIRE(contains(skipped.err, "1 of the 3 pictures cannot be read: " + images + "/000009.png: "));
   std::int64_t objects = 0, left = 0;
-  for (const auto& a : parse_json(read_bytes(truth)).at("annotations")) {
+  const json set = parse_json(read_bytes(truth));
+  for (const auto& a : set.at("annotations")) {
     left += a.at("image_id") == 6 || a.at("image_id") == 10;
   }
-  for (const auto& [id, category] : parse_json(read_bytes(folder / "out.json")).at("per_category").items())
+  const json out = parse_json(read_bytes(folder / "out.json"));
+  for (const auto& [id, category] : out.at("per_category").items())
     objects += category.at("objects").get<std::int64_t>();
   REQUIRE(objects == left);
 

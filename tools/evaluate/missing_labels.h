@@ -11,8 +11,9 @@ namespace diopter {
 /// Throws Error when the folder holds other files than write_missing_labels has written.
 void check_missing_labels_folder(const std::string& folder);
 
-/// Writes FOLDER/missing_labels.csv (picture, class, xmin, ymin, xmax, ymax, score, crop) and, where the pictures can be
-/// read, crops with the box drawn in: FOLDER/0001.jpg, ... for the first 1,000. Throws Error when it cannot be written.
+/// Writes FOLDER/missing_labels.csv (picture, class, xmin, ymin, xmax, ymax, score, crop) and, where the pictures can
+/// be read, crops with the box drawn in: FOLDER/0001.jpg, ... for the first 1,000. Throws Error when it cannot be
+/// written.
 void write_missing_labels(const std::string& folder, const Dataset& truth, const std::vector<MissingLabel>& labels);
 
 }  // namespace diopter
