@@ -58,7 +58,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--python", required=True, help="interpreter that has the peers")
     parser.add_argument("--program", default=HERE.parents[1] / "build/release/diopter")
-    parser.add_argument("--folder", type=pathlib.Path, default=pathlib.Path("/tmp/evaluators"))
+    parser.add_argument("--folder", type=pathlib.Path, default=HERE.parents[1] / "build/evaluators",
+                        help="of the cases")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--cases", nargs="+", choices=CASES, default=list(CASES)[1:])
     parser.add_argument("--processors", nargs="+", type=int, default=[1, 2])
