@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "data/readers/json_events.h"
+#include "data/readers/reader_support.h"
 #include "kernels/base/check.h"
 #include "kernels/base/files.h"
 #include "kernels/base/json.h"
@@ -193,13 +194,8 @@ class JsonListParser {
   }
 
   bool parse_error(std::size_t position, const std::string& token, const nlohmann::json::exception& error) {
-    // nlohmann: "[json.exception.parse_error.101] parse error at line 1, column 7: what" or, for numbers out of range,
-    // "[json.exception.out_of_range.406] what".
-    std::string what = error.what();
-    const std::string prefix = "parse error at ";
-    what.erase(0, what.find("] ") + 2);
-    what = what.starts_with(prefix) ? what.substr(prefix.size())
-                                    : "line " + std::to_string(line_of(position)) + ": " + what;
+    std::string what = json_problem(error.what());
+    if (!what.starts_with("line ")) what = "line " + std::to_string(line_of(position)) + ": " + what;
     const bool python = token.ends_with("N") || token.ends_with("I");
     const std::string where = inside_ > 0 ? record_.place() + ": " : "";
     fail(file_, ": ", where, what, python ? " (JSON has no NaN and no Infinity)" : "");

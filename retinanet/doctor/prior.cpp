@@ -5,6 +5,7 @@
 
 #include "data/pictures/image.h"
 #include "kernels/base/check.h"
+#include "kernels/detection/logistic.h"
 #include "retinanet/config/loss_text.h"
 #include "retinanet/config/names.h"
 
@@ -42,7 +43,7 @@ double balanced_prior(const AnyLoss& loss, double rho) {
     const double middle = 0.5 * (low + high);
     (positives_push_harder(middle) ? low : high) = middle;
   }
-  return 1 / (1 + std::exp(-low));
+  return logistic(low).sigmoid;
 }
 
 std::vector<BalancedPrior> balanced_priors(const AnyLoss& configured, double rho) {

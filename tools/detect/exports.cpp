@@ -113,7 +113,7 @@ std::string cvat_text(const Pictures& pictures, const Classes& classes) {
 // ---- Formats of one file per picture
 
 /// Class, centre and size as shares of the picture.
-std::string yolo_text(const ExportedPicture& picture) {
+std::string yolo_text(const ExportedPicture& picture, const Classes&) {
   std::string text;
   for (const DetectedBox& d : picture.boxes) {
     const double w = picture.width, h = picture.height;
@@ -149,15 +149,21 @@ std::string voc_text(const ExportedPicture& picture, const Classes& classes) {
   return text_of(document);
 }
 
+/// One file holds all pictures, or each has its own.
 struct Format {
   const char* name;
-  const char* extension;  // of the file of each picture; "" where one file holds all
-  std::string (*text)(const Pictures&, const Classes&);
+  std::string (*of_all)(const Pictures&, const Classes&);
+  std::string (*of_picture)(const ExportedPicture&, const Classes&);
+  const char* extension;         // of a picture's file
+  const char* names_of_classes;  // file with them, beside the pictures'; nullptr: none
 };
 
 constexpr Format kFormats[] = {
-    {"yolo", ".txt", nullptr}, {"voc", ".xml", nullptr}, {"labelstudio", "", label_studio_text},
-    {"cvat", "", cvat_text},   {"csv", "", csv_text},
+    {"yolo", nullptr, yolo_text, ".txt", "classes.txt"},
+    {"voc", nullptr, voc_text, ".xml", nullptr},
+    {"labelstudio", label_studio_text, nullptr, nullptr, nullptr},
+    {"cvat", cvat_text, nullptr, nullptr, nullptr},
+    {"csv", csv_text, nullptr, nullptr, nullptr},
 };
 
 const Format& format_called(const std::string& name) {
@@ -166,8 +172,6 @@ const Format& format_called(const std::string& name) {
   }
   fail("--export ", name, ": there are ", join(kFormats, ", ", [](const Format& f) { return std::string(f.name); }));
 }
-
-constexpr const char* kClassNames = "classes.txt";  // beside the labels of yolo
 
 }  // namespace
 
@@ -181,11 +185,11 @@ Export::Export(const std::string& request, const Dataset& pictures) {
   const auto refuse_existing = [](const std::string& file) {
     DIOPTER_CHECK(!fs::exists(file), file, ": is there already: labels are not replaced");
   };
-  if (format.text) {
+  if (format.of_all) {
     refuse_existing(path_);
     return;
   }
-  if (format_ == "yolo") refuse_existing(path_ + "/" + kClassNames);
+  if (format.names_of_classes) refuse_existing(path_ + "/" + format.names_of_classes);
   std::set<std::string> names;
   for (const ImageRecord& record : pictures.images) {
     const std::string name = without_extension(record.file);
@@ -197,15 +201,15 @@ Export::Export(const std::string& request, const Dataset& pictures) {
 
 void Export::write(const std::vector<ExportedPicture>& pictures, const std::vector<std::string>& classes) const {
   const Format& format = format_called(format_);
-  if (format.text) return write_file_atomically(path_, format.text(pictures, classes));
+  if (format.of_all) return write_file_atomically(path_, format.of_all(pictures, classes));
   std::error_code error;
   fs::create_directories(path_, error);
   DIOPTER_CHECK(!error, path_, ": cannot be made: ", error.message());
   for (const ExportedPicture& picture : pictures) {
     write_file_atomically(path_ + "/" + without_extension(picture.name) + format.extension,
-                          format_ == "yolo" ? yolo_text(picture) : voc_text(picture, classes));
+                          format.of_picture(picture, classes));
   }
-  if (format_ == "yolo") write_file_atomically(path_ + "/" + kClassNames, join(classes, "\n") + "\n");
+  if (format.names_of_classes) write_file_atomically(path_ + "/" + format.names_of_classes, join(classes, "\n") + "\n");
 }
 
 }  // namespace diopter

@@ -82,12 +82,15 @@ void print_calibration(const Calibration& c) {
   }
 }
 
-/// The number of PairedBootstrap that a shown column has.
+/// What the bootstrap says of a shown column: BootstrapIntervals and PairedBootstrap call it alike.
+template <class Bootstrap>
+const auto& of_column(const Bootstrap& bootstrap, const CocoColumn& column) {
+  if (column.recall) return bootstrap.ar;
+  return column.name == "AP50" ? bootstrap.ap50 : column.name == "AP75" ? bootstrap.ap75 : bootstrap.ap;
+}
+
 const Difference& difference_of(const CocoReport& report, std::size_t column) {
-  const PairedBootstrap& differences = *report.differences;
-  const std::string& name = report.metrics.columns[column].name;
-  if (report.metrics.columns[column].recall) return differences.ar;
-  return name == "AP50" ? differences.ap50 : name == "AP75" ? differences.ap75 : differences.ap;
+  return of_column(*report.differences, report.metrics.columns[column]);
 }
 
 void print_differences(const CocoReport& report) {
@@ -189,10 +192,7 @@ std::vector<std::size_t> shown_columns(const CocoReport& report) {
 }
 
 Interval interval_of(const CocoReport& report, std::size_t column) {
-  const BootstrapIntervals& intervals = *report.intervals;
-  const std::string& name = report.metrics.columns[column].name;
-  if (report.metrics.columns[column].recall) return intervals.ar;
-  return name == "AP50" ? intervals.ap50 : name == "AP75" ? intervals.ap75 : intervals.ap;
+  return of_column(*report.intervals, report.metrics.columns[column]);
 }
 
 void print_report(const CocoReport& report) {
