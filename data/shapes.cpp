@@ -1,14 +1,16 @@
 #include "data/shapes.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <cstdio>
 #include <filesystem>
 #include <mutex>
+#include <optional>
 #include <vector>
 
 #include "data/readers/coco.h"
+#include "data/shapes/colours.h"
+#include "data/shapes/shape.h"
 #include "kernels/base/check.h"
 #include "kernels/base/parallel.h"
 #include "kernels/base/philox.h"
@@ -17,118 +19,51 @@ namespace diopter {
 
 namespace {
 
-using Colour = std::array<float, 3>;  // from 0 to 1
-
-enum Kind { kCircle, kSquare, kTriangle, kCross, kLine, kRing };  // the first three are the classes, in this order
-
 constexpr std::uint64_t kValidation = std::uint64_t{1} << 32;  // first index of the validation pictures
 constexpr std::uint64_t kNoise = std::uint64_t{1} << 63;       // streams of the pixel noise
+constexpr std::uint64_t kMissing = std::uint64_t{1} << 62;     // streams that choose the labels that are missing
 constexpr float kMaxTilt = 0.26f;                              // of squares and triangles: 15 degrees
 constexpr float kMaxIou = 0.1f;
 constexpr double kMinPixels = 3;   // smaller objects look all the same
 constexpr double kMaxFill = 0.45;  // share of a picture that random placing can fill
 
-/// A shape about (x, y): points are asked for in its own frame, turned by -angle and divided by `scale`.
-struct Shape {
-  Kind kind;
-  float angle, x, y, scale;
-  Colour colour;
-
-  bool inside(float px, float py) const {
-    const float dx = (px - x) / scale, dy = (py - y) / scale;
-    const float u = dx * std::cos(angle) + dy * std::sin(angle), v = dy * std::cos(angle) - dx * std::sin(angle);
-    const float radius2 = u * u + v * v;
-    switch (kind) {
-      case kCircle: return radius2 <= 1;
-      case kSquare: return std::max(std::fabs(u), std::fabs(v)) <= 1;
-      case kTriangle: return v <= 0.5f && v >= 1.7320508f * std::fabs(u) - 1;  // equilateral, apex at (0, -1)
-      case kCross: return std::max(std::fabs(u), std::fabs(v)) <= 1 && std::min(std::fabs(u), std::fabs(v)) <= 0.2f;
-      case kLine: return std::fabs(u) <= 1 && std::fabs(v) <= 0.1f;
-      case kRing: return radius2 <= 1 && radius2 >= 0.55f;
-    }
-    return false;
-  }
-};
-
-/// The tight box of a class's shape of scale 1 about the origin.
-Box unit_box(Kind kind, float angle) {
-  if (kind == kCircle) return {-1, -1, 1, 1};
-  const std::vector<std::array<float, 2>> corners =
-      kind == kSquare ? std::vector<std::array<float, 2>>{{-1, -1}, {1, -1}, {1, 1}, {-1, 1}}
-                      : std::vector<std::array<float, 2>>{{0, -1}, {0.8660254f, 0.5f}, {-0.8660254f, 0.5f}};
-  Box box{2, 2, -2, -2};
-  for (const auto& [u, v] : corners) {
-    const float x = u * std::cos(angle) - v * std::sin(angle), y = u * std::sin(angle) + v * std::cos(angle);
-    box = {std::min(box.x1, x), std::min(box.y1, y), std::max(box.x2, x), std::max(box.y2, y)};
-  }
-  return box;
-}
-
-/// A gradient between colours at the four corners, all near one muted colour.
-struct Background {
-  Colour base;
-  Colour corner[4];
-
-  explicit Background(Philox& random) {
-    const float grey = random.uniform(0.2f, 0.75f);
-    for (float& b : base) b = grey + random.uniform(-0.07f, 0.07f);
-    for (Colour& colour : corner) {
-      const float light = random.uniform(-0.13f, 0.13f);
-      for (int c = 0; c < 3; ++c) colour[c] = std::clamp(base[c] + light + random.uniform(-0.04f, 0.04f), 0.0f, 1.0f);
-    }
-  }
-  float at(float u, float v, int c) const {
-    return (1 - v) * ((1 - u) * corner[0][c] + u * corner[1][c]) + v * ((1 - u) * corner[2][c] + u * corner[3][c]);
-  }
-};
-
-Colour from_hsv(float hue, float saturation, float value) {
-  Colour colour;
-  for (int c = 0; c < 3; ++c) {
-    const float k = std::fmod(6 * hue + static_cast<float>(5 - 2 * c), 6.0f);
-    colour[c] = value * (1 - saturation * std::clamp(std::min(k, 4 - k), 0.0f, 1.0f));
-  }
-  return colour;
-}
-
-/// A lively colour that stands out from the background: the first of a few that does so clearly, else the best.
-Colour draw_colour(const Background& background, Philox& random) {
-  Colour best{};
-  float best_distance = -1;
-  for (int attempt = 0; attempt < 8 && best_distance < 0.6f; ++attempt) {
-    const float hue = random.uniform(), saturation = random.uniform(0.6f, 1), value = random.uniform(0.5f, 1);
-    const Colour colour = from_hsv(hue, saturation, value);
-    float distance = 0;
-    for (int c = 0; c < 3; ++c) distance += std::fabs(colour[c] - background.base[c]);
-    if (distance > best_distance) {
-      best = colour;
-      best_distance = distance;
-    }
-  }
-  return best;
-}
-
 struct Placed {
   Shape shape;
   Box box;
+  int colour;  // of the class; 0 where colours tell nothing
+
+  int category(const ShapesOptions& options) const {
+    return (static_cast<int>(shape.form) * options.colours + colour) * options.textures +
+           static_cast<int>(shape.texture);
+  }
 };
 
-/// `count` objects of min_size to max_size pixels; fewer where they find no room.
-std::vector<Placed> place_objects(float side, int count, float min_size, float max_size, Philox& random) {
+/// One of `count`; where there is only one, no random number is spent.
+int draw_index(int count, Philox& random) {
+  return count > 1 ? static_cast<int>(random.below(static_cast<std::uint32_t>(count))) : 0;
+}
+
+/// `count` objects of min_size to max_size pixels, without colours; fewer where they find no room.
+std::vector<Placed> place_objects(const ShapesOptions& options, int count, float min_size, float max_size,
+                                  Philox& random) {
   constexpr int kAttempts = 60;
+  const float side = static_cast<float>(options.size);
   std::vector<Placed> placed;
   for (int attempt = 0; attempt < kAttempts * count && static_cast<int>(placed.size()) < count; ++attempt) {
-    const Kind kind = static_cast<Kind>(random.below(3));
-    const float angle = kind == kCircle ? 0 : random.uniform(-kMaxTilt, kMaxTilt);
+    const Form form = static_cast<Form>(random.below(static_cast<std::uint32_t>(options.forms)));
+    const int colour = draw_index(options.colours, random);
+    const Texture texture = static_cast<Texture>(draw_index(options.textures, random));
+    const float angle = form == Form::circle ? 0 : random.uniform(-kMaxTilt, kMaxTilt);
     const float size = random.uniform(min_size, max_size), u = random.uniform(), v = random.uniform();
-    const Box unit = unit_box(kind, angle);
+    const Box unit = unit_box(form, angle);
     const float scale = size / std::max(unit.x2 - unit.x1, unit.y2 - unit.y1);
     const float width = (unit.x2 - unit.x1) * scale, height = (unit.y2 - unit.y1) * scale;
     const float x1 = u * (side - width), y1 = v * (side - height);
     const Box box{x1, y1, std::min(x1 + width, side), std::min(y1 + height, side)};
     const bool free = std::none_of(placed.begin(), placed.end(),
                                    [&](const Placed& other) { return box_iou(box, other.box) > kMaxIou; });
-    if (free) placed.push_back({{kind, angle, x1 - unit.x1 * scale, y1 - unit.y1 * scale, scale, {}}, box});
+    if (!free) continue;
+    placed.push_back({{form, angle, x1 - unit.x1 * scale, y1 - unit.y1 * scale, scale, {}, texture}, box, colour});
   }
   return placed;
 }
@@ -143,54 +78,85 @@ std::vector<Placed> draw_objects(const ShapesOptions& options, const Background&
   constexpr int kAttempts = 8;  // where it is too crowded: once more with smaller objects
   for (int attempt = 0; attempt < kAttempts && static_cast<int>(placed.size()) < count; ++attempt) {
     const float share = static_cast<float>(attempt) / (kAttempts - 1);
-    placed = place_objects(side, count, min_size, max_size + share * (min_size - max_size), random);
+    placed = place_objects(options, count, min_size, max_size + share * (min_size - max_size), random);
   }
-  for (Placed& object : placed) object.shape.colour = draw_colour(background, random);
+  for (Placed& object : placed) {
+    object.shape.colour =
+        options.colours > 1 ? draw_named_colour(object.colour, random) : draw_colour(background, random);
+  }
   return placed;
 }
 
-/// A cross, line or ring, if it can be away from the objects; it may reach out of the picture.
-Shape draw_distractor(const ShapesOptions& options, const Background& background, const std::vector<Placed>& objects,
-                      Philox& random) {
+struct Distractor {
+  Shape shape;
+  std::optional<Tear> tear;  // of a part of an object
+};
+
+/// A cross, line or ring, or a torn part of an object, if it can be away from the objects; it may reach out of the
+/// picture.
+Distractor draw_distractor(const ShapesOptions& options, const Background& background,
+                           const std::vector<Placed>& objects, Philox& random) {
   constexpr int kAttempts = 6;
+  constexpr float kPi = 3.1415927f;
   const float side = static_cast<float>(options.size);
+  const bool part = options.parts > 0 && random.uniform() < options.parts;
   Shape shape{};
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
-    const Kind kind = static_cast<Kind>(kCross + random.below(3));
-    const float angle = random.uniform(0, 3.1415927f), x = random.uniform(0, side), y = random.uniform(0, side);
+    const Form form = part ? static_cast<Form>(random.below(static_cast<std::uint32_t>(options.forms)))
+                           : static_cast<Form>(static_cast<std::uint32_t>(Form::cross) + random.below(3));
+    const float angle = part ? random.uniform(-kMaxTilt, kMaxTilt) : random.uniform(0, kPi);
+    const float x = random.uniform(0, side), y = random.uniform(0, side);
     const float radius = 0.5f * side * random.uniform(options.min_object_size, options.max_object_size);
-    shape = {kind, angle, x, y, radius, {}};
+    shape = {form, angle, x, y, radius, {}};
     const Box box{x - radius, y - radius, x + radius, y + radius};
     const bool free = std::none_of(objects.begin(), objects.end(),
                                    [&](const Placed& object) { return box_intersection(box, object.box) > 0; });
     if (free) break;
   }
-  shape.colour = draw_colour(background, random);
-  return shape;
+  if (part) shape.texture = static_cast<Texture>(draw_index(options.textures, random));
+  shape.colour = part && options.colours > 1 ? draw_named_colour(draw_index(options.colours, random), random)
+                                             : draw_colour(background, random);
+  if (!part) return {shape, {}};
+  return {shape, Tear{random.uniform(0, 2 * kPi), random.uniform(-0.1f, 0.2f)}};
 }
 
-/// Blends the shape into the picture by the share of each pixel that it covers (4 x 4 points per pixel). With less
-/// contrast its colour is nearer to that of the ground, the picture without shapes.
-void paint(const Shape& shape, float contrast, int size, const std::vector<float>& ground, std::vector<float>& rgb) {
+/// Blends the shape, or what the tear leaves of it, into the picture by the share of each pixel that it covers (4 x 4
+/// points per pixel). With less contrast its colour is nearer to that of the ground, the picture without shapes.
+void paint(const Shape& shape, const std::optional<Tear>& tear, float contrast, int size,
+           const std::vector<float>& ground, std::vector<float>& rgb) {
   constexpr int kPoints = 4;
+  constexpr float kDarkness = 0.65f;       // of a texture's dark places
   const float reach = 1.5f * shape.scale;  // the corners of a turned square
+  const Frame frame(shape);
   const auto pixel = [&](float v) { return std::clamp(static_cast<int>(std::floor(v)), 0, size - 1); };
   for (int y = pixel(shape.y - reach); y <= pixel(shape.y + reach); ++y) {
     for (int x = pixel(shape.x - reach); x <= pixel(shape.x + reach); ++x) {
-      int hits = 0;
+      int hits = 0, dark = 0;
       for (int i = 0; i < kPoints * kPoints; ++i) {
-        const float px = static_cast<float>(x) + (static_cast<float>(i % kPoints) + 0.5f) / kPoints;
-        const float py = static_cast<float>(y) + (static_cast<float>(i / kPoints) + 0.5f) / kPoints;
-        hits += shape.inside(px, py);
+        const FramePoint point = frame(static_cast<float>(x) + (static_cast<float>(i % kPoints) + 0.5f) / kPoints,
+                                       static_cast<float>(y) + (static_cast<float>(i / kPoints) + 0.5f) / kPoints);
+        if (!shape.covers(point) || (tear && !tear->leaves(point))) continue;
+        ++hits;
+        dark += shape.dark(point);
       }
+      if (hits == 0) continue;
       const float cover = static_cast<float>(hits) / (kPoints * kPoints);
+      const float light = 1 - kDarkness * static_cast<float>(dark) / static_cast<float>(hits);
       const std::size_t at = (static_cast<std::size_t>(y) * size + x) * 3;
       for (int c = 0; c < 3; ++c) {
-        const float colour = ground[at + c] + contrast * (shape.colour[c] - ground[at + c]);
+        const float colour = ground[at + c] + contrast * (light * shape.colour[c] - ground[at + c]);
         rgb[at + c] += cover * (colour - rgb[at + c]);
       }
     }
   }
+}
+
+void check_share(float value, const char* what) {
+  DIOPTER_CHECK(value >= 0 && value <= 1, "shapes: ", what, " is ", value, ", must be from 0 to 1");
+}
+
+void check_number(int value, int most, const char* what) {
+  DIOPTER_CHECK(value >= 1 && value <= most, "shapes: number of ", what, " is ", value, ", must be from 1 to ", most);
 }
 
 /// Throws Error unless pictures can be made by these options. Comparisons are such that NaN fails.
@@ -208,9 +174,14 @@ void check(const ShapesOptions& o) {
                 " objects of ", o.min_object_size, " of the picture's side do not fit into a picture");
   DIOPTER_CHECK(o.distractors >= 0 && o.distractors <= 1000, "shapes: distractors is ", o.distractors,
                 ", must be from 0 to 1000");
-  DIOPTER_CHECK(o.noise >= 0 && o.noise <= 1, "shapes: noise is ", o.noise, ", must be from 0 to 1");
-  DIOPTER_CHECK(o.contrast >= 0 && o.contrast <= 1, "shapes: contrast is ", o.contrast, ", must be from 0 to 1");
-  DIOPTER_CHECK(o.empty >= 0 && o.empty <= 1, "shapes: share of empty pictures is ", o.empty, ", must be from 0 to 1");
+  check_share(o.noise, "noise");
+  check_share(o.contrast, "contrast");
+  check_share(o.empty, "share of empty pictures");
+  check_share(o.parts, "share of parts among distractors");
+  check_share(o.missing, "share of missing labels");
+  check_number(o.forms, kClassForms, "forms");
+  check_number(o.colours, static_cast<int>(kColourNames.size()), "colours");
+  check_number(o.textures, kTextures, "textures");
 }
 
 std::string picture_name(int number) {
@@ -221,15 +192,29 @@ std::string picture_name(int number) {
 
 }  // namespace
 
-std::vector<Category> shapes_categories() { return {{1, "circle"}, {2, "square"}, {3, "triangle"}}; }
+std::vector<Category> shapes_categories(const ShapesOptions& options) {
+  check(options);
+  std::vector<Category> categories;
+  for (int form = 0; form < options.forms; ++form) {
+    for (int colour = 0; colour < options.colours; ++colour) {
+      for (int texture = 0; texture < options.textures; ++texture) {
+        std::string name;
+        if (options.colours > 1) name += std::string(kColourNames[colour]) + " ";
+        if (options.textures > 1) name += std::string(kTextureNames[texture]) + " ";
+        categories.push_back({std::ssize(categories) + 1, name + kFormNames[form]});
+      }
+    }
+  }
+  return categories;
+}
 
 Image make_shapes_image(const ShapesOptions& options, std::uint64_t index, ImageRecord& record) {
   check(options);
   Philox random(options.seed, index);
   const Background background(random);
   const std::vector<Placed> objects = draw_objects(options, background, random);
-  std::vector<Shape> distractors(random.below(options.distractors + 1));
-  for (Shape& d : distractors) d = draw_distractor(options, background, objects, random);
+  std::vector<Distractor> distractors(random.below(options.distractors + 1));
+  for (Distractor& d : distractors) d = draw_distractor(options, background, objects, random);
 
   const int size = options.size;
   std::vector<float> ground;
@@ -242,8 +227,8 @@ Image make_shapes_image(const ShapesOptions& options, std::uint64_t index, Image
     }
   }
   std::vector<float> rgb = ground;
-  for (const Shape& distractor : distractors) paint(distractor, options.contrast, size, ground, rgb);
-  for (const Placed& object : objects) paint(object.shape, options.contrast, size, ground, rgb);
+  for (const auto& [shape, tear] : distractors) paint(shape, tear, options.contrast, size, ground, rgb);
+  for (const Placed& object : objects) paint(object.shape, {}, options.contrast, size, ground, rgb);
 
   Image image{size, size, std::vector<std::uint8_t>(rgb.size())};
   Philox noise(options.seed, index | kNoise);
@@ -254,13 +239,19 @@ Image make_shapes_image(const ShapesOptions& options, std::uint64_t index, Image
 
   record = {
       .id = static_cast<std::int64_t>(index), .file = "", .name = "", .width = size, .height = size, .annotations = {}};
-  for (const auto& [shape, box] : objects) {
-    const double x = box.x1, y = box.y1;
-    const Rect rect{x, y, double{box.x2} - x, double{box.y2} - y};
+  for (const Placed& object : objects) {
+    const double x = object.box.x1, y = object.box.y1;
+    const Rect rect{x, y, double{object.box.x2} - x, double{object.box.y2} - y};
     const auto id = static_cast<std::int64_t>(record.annotations.size() + 1);
-    record.annotations.push_back({.id = id, .category = shape.kind, .rect = rect, .area = rect.w * rect.h});
+    record.annotations.push_back(
+        {.id = id, .category = object.category(options), .rect = rect, .area = rect.w * rect.h});
   }
   return image;
+}
+
+void leave_out_labels(const ShapesOptions& options, std::uint64_t index, ImageRecord& record) {
+  Philox random(options.seed, index | kMissing);
+  std::erase_if(record.annotations, [&](const Annotation&) { return random.uniform() < options.missing; });
 }
 
 void write_shapes(const std::string& dir, int train, int val, const ShapesOptions& options,
@@ -286,6 +277,7 @@ void write_shapes(const std::string& dir, int train, int val, const ShapesOption
     const std::uint64_t index = i < train ? static_cast<std::uint64_t>(i) : kValidation + (i - train);
     ImageRecord& record = records[i];
     const Image image = make_shapes_image(options, index, record);
+    if (i < train) leave_out_labels(options, index, record);
     record.id = i + 1;
     record.name = picture_name(i + 1);
     record.file = images / record.name;
@@ -296,7 +288,7 @@ void write_shapes(const std::string& dir, int train, int val, const ShapesOption
     }
   });
 
-  Dataset sets[2] = {{shapes_categories(), {}, {}}, {shapes_categories(), {}, {}}};
+  Dataset sets[2] = {{shapes_categories(options), {}, {}}, {shapes_categories(options), {}, {}}};
   for (int i = 0; i < total; ++i) sets[i >= train].images.push_back(std::move(records[i]));
   for (int s = 0; s < 2; ++s) {
     std::int64_t id = 0;

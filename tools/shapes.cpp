@@ -34,7 +34,7 @@ void write(Request& request) {
   std::tie(options.min_object_size, options.max_object_size) = request.object_size;
   write_shapes(request.out, request.train, request.val, options, show_progress);
   std::cout << request.out << ": " << request.train << " training and " << request.val << " validation pictures of "
-            << options.size << " x " << options.size << " pixels\n";
+            << options.size << " x " << options.size << " pixels, classes: " << options.classes() << "\n";
 }
 
 }  // namespace
@@ -57,10 +57,15 @@ void add_shapes_command(Command& program) {
   command.pair("--objects", request->objects, "Least and greatest number of objects per picture").type("MIN MAX");
   command.pair("--object-size", request->object_size, "Least and greatest size of an object, of the picture's side")
       .type("MIN MAX");
-  command.number("--distractors", options.distractors, "Greatest number of shapes of no class a picture");
+  command.number("--forms", options.forms, "Forms of classes, 1 to 8: circle, square, triangle, star, ...");
+  command.number("--colours", options.colours, "Colours of classes, 1 (colours are random) to 6");
+  command.number("--textures", options.textures, "Textures of classes, 1 to 3: plain, striped, checked");
+  command.number("--distractors", options.distractors, "Greatest number of shapes of no class per picture");
+  command.number("--parts", options.parts, "Share of the distractors that are torn parts of objects");
   command.number("--noise", options.noise, "Standard deviation of the pixel noise, of full scale");
   command.number("--contrast", options.contrast, "Of objects against the background, 0 (invisible) to 1");
   command.number("--empty", options.empty, "Share of pictures without objects");
+  command.number("--missing", options.missing, "Share of the training set's boxes that are left out");
   command.action([request] { write(*request); });
 }
 

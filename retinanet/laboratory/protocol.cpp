@@ -51,6 +51,11 @@ StudyData read_shapes(const TomlTable& t) {
   s.noise = real("noise", s.noise);
   s.contrast = real("contrast", s.contrast);
   s.empty = real("empty", s.empty);
+  s.forms = t.integer("forms", 1, s.forms);
+  s.colours = t.integer("colours", 1, s.colours);
+  s.textures = t.integer("textures", 1, s.textures);
+  s.parts = real("parts", s.parts);
+  s.missing = real("missing", s.missing);
   s.seed = static_cast<std::uint64_t>(t.integer("seed", 0, 0));
   return data;
 }
@@ -87,8 +92,9 @@ StudyData read_data(const TomlTable& file) {
   const TomlTable t = file.table("data", {"shapes", "split", "files"});
   if (t.raw().size() != 1) t.reject(t.raw(), "[data] must hold one of [data.shapes], [data.split], [data.files]");
   if (t.has("shapes")) {
-    return read_shapes(t.table("shapes", {"train", "tune", "test", "size", "objects", "object_size", "distractors",
-                                          "noise", "contrast", "empty", "seed"}));
+    return read_shapes(
+        t.table("shapes", {"train", "tune", "test", "size", "objects", "object_size", "distractors", "noise",
+                           "contrast", "empty", "forms", "colours", "textures", "parts", "missing", "seed"}));
   }
   if (t.has("split")) return read_split(t.table("split", {"annotations", "images", "format", "shares", "seed"}));
   return read_files(t.table("files", {"train", "tune", "test", "format"}));
@@ -274,6 +280,18 @@ std::vector<Entry> read_contestants(const TomlTable& file, const std::string& wh
   return entries;
 }
 
+/// Keys that came after the first release: said only where they say something, so that older protocols keep their hash.
+std::string later_shapes_text(const ShapesOptions& s) {
+  const ShapesOptions none;
+  std::ostringstream out;
+  if (s.forms != none.forms || s.colours != none.colours || s.textures != none.textures) {
+    out << "\nclasses " << s.forms << ' ' << s.colours << ' ' << s.textures;
+  }
+  if (s.parts > 0) out << "\nparts " << shortest(static_cast<double>(s.parts));
+  if (s.missing > 0) out << "\nmissing " << shortest(static_cast<double>(s.missing));
+  return out.str();
+}
+
 /// All that decides the outcome, one statement a line.
 std::string canonical_text(const Protocol& p) {
   std::ostringstream out;
@@ -288,8 +306,8 @@ std::string canonical_text(const Protocol& p) {
   for (const float v : {s.min_object_size, s.max_object_size, s.noise, s.contrast, s.empty}) {
     out << ' ' << shortest(static_cast<double>(v));
   }
-  out << "\nsignificance " << shortest(p.significance) << "\nbaseline " << p.contestants[p.baseline].name
-      << "\ntuning seeds";
+  out << later_shapes_text(s) << "\nsignificance " << shortest(p.significance) << "\nbaseline "
+      << p.contestants[p.baseline].name << "\ntuning seeds";
   for (const std::int64_t seed : p.tuning_seeds) out << ' ' << seed;
   out << "\nfinal seeds";
   for (const std::int64_t seed : p.final_seeds) out << ' ' << seed;

@@ -1,11 +1,14 @@
 #include "data/shapes.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstdlib>
 #include <filesystem>
 #include <limits>
+#include <map>
 #include <set>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -102,10 +105,11 @@ TEST_CASE("annotations are tight about what is drawn") {
   options.min_objects = options.max_objects = 1;
   options.distractors = 0;
   options.noise = options.empty = 0;
+  options.forms = 8;
   ShapesOptions invisible = options;
   invisible.contrast = 0;
   std::set<int> classes;
-  for (std::uint64_t i = 0; i < 60; ++i) {
+  for (std::uint64_t i = 0; i < 80; ++i) {
     options.size = invisible.size = i % 2 ? 64 : 200;
     ImageRecord record, same;
     const Image image = make_shapes_image(options, i, record), ground = make_shapes_image(invisible, i, same);
@@ -118,7 +122,7 @@ TEST_CASE("annotations are tight about what is drawn") {
     REQUIRE(std::fabs(box.y2 - drawn.y2) <= 1);
     classes.insert(record.annotations[0].category);
   }
-  CHECK(classes == std::set<int>{0, 1, 2});
+  CHECK(classes == std::set<int>{0, 1, 2, 3, 4, 5, 6, 7});
 }
 
 TEST_CASE("number, size and place of objects are as asked for") {
@@ -187,6 +191,120 @@ TEST_CASE("noise and contrast do what they say") {
   CHECK(std::sqrt(squares / n) == Approx(0.05).margin(0.003));
 }
 
+TEST_CASE("classes are forms, colours and textures") {
+  CHECK(shapes_categories()[1].name == "square");
+  ShapesOptions options;
+  options.forms = 8;
+  options.textures = 3;
+  CHECK(shapes_categories(options)[23].name == "checked bow tie");
+  options.colours = 6;
+  const std::vector<Category> categories = shapes_categories(options);
+  REQUIRE(categories.size() == 144);
+  std::set<std::string> names;
+  for (std::size_t i = 0; i < categories.size(); ++i) {
+    CHECK(categories[i].id == static_cast<std::int64_t>(i) + 1);
+    names.insert(categories[i].name);
+  }
+  CHECK(names.size() == 144);
+  CHECK(names.count("red plain circle") == 1);
+}
+
+// The class of an annotation is what its pixels show.
+TEST_CASE("objects have the colour and the texture of their class") {
+  ShapesOptions options;
+  options.size = 100;
+  options.min_objects = options.max_objects = 1;
+  options.min_object_size = options.max_object_size = 0.9f;
+  options.distractors = 0;
+  options.noise = options.empty = 0;
+  options.forms = 2;  // which cover their middle
+  options.colours = 6;
+  options.textures = 3;
+  const std::vector<Category> categories = shapes_categories(options);
+  std::set<int> seen;
+  for (std::uint64_t i = 0; i < 200; ++i) {
+    ImageRecord record;
+    const Image image = make_shapes_image(options, i, record);
+    REQUIRE(record.annotations.size() == 1);
+    const Annotation& object = record.annotations[0];
+    const Rect& r = object.rect;
+    seen.insert(object.category);
+    // The middle third of the object: what is bright, and how much is dark.
+    std::vector<std::array<int, 3>> pixels;
+    for (int y = static_cast<int>(r.y + r.h / 3); y < static_cast<int>(r.y + 2 * r.h / 3); ++y) {
+      for (int x = static_cast<int>(r.x + r.w / 3); x < static_cast<int>(r.x + 2 * r.w / 3); ++x) {
+        const std::uint8_t* p = image.pixel(x, y);
+        pixels.push_back({p[0], p[1], p[2]});
+      }
+    }
+    const auto light = [](const std::array<int, 3>& p) { return std::max({p[0], p[1], p[2]}); };
+    const auto brightest = *std::max_element(
+        pixels.begin(), pixels.end(),
+        [&](const std::array<int, 3>& a, const std::array<int, 3>& b) { return light(a) < light(b); });
+    const auto dark = std::count_if(pixels.begin(), pixels.end(),
+                                    [&](const std::array<int, 3>& p) { return light(p) < light(brightest) / 2; });
+    std::string channels;  // that are high
+    for (int c = 0; c < 3; ++c) channels += brightest[c] > 0.6 * light(brightest) ? "rgb"[c] : '-';
+    const std::map<std::string, std::string> colours{{"r--", "red"},    {"-g-", "green"},   {"--b", "blue"},
+                                                     {"rg-", "yellow"}, {"r-b", "magenta"}, {"-gb", "cyan"}};
+    const std::string& name = categories[object.category].name;
+    INFO("picture " << i << ": " << name << ", " << channels);
+    REQUIRE(name.starts_with(colours.at(channels) + " "));
+    REQUIRE((dark == 0) == (name.find("plain") != std::string::npos));
+  }
+  CHECK(seen.size() > 30);  // of 36
+}
+
+TEST_CASE("distractors may be parts of objects, which changes no object") {
+  ShapesOptions options;
+  options.size = 96;
+  options.min_objects = options.max_objects = 1;
+  options.distractors = 6;
+  options.noise = options.empty = 0;
+  options.colours = 6;
+  ShapesOptions parts = options;
+  parts.parts = 1;
+  int other = 0;
+  for (std::uint64_t i = 0; i < 20; ++i) {
+    ImageRecord record, with_parts;
+    const Image image = make_shapes_image(options, i, record), torn = make_shapes_image(parts, i, with_parts);
+    other += image.rgb != torn.rgb;
+    REQUIRE(with_parts.annotations.size() == 1);
+    CHECK(with_parts.annotations[0].category == record.annotations[0].category);
+    CHECK(with_parts.annotations[0].rect.x == record.annotations[0].rect.x);
+  }
+  CHECK(other > 10);  // some have no distractors
+}
+
+TEST_CASE("missing labels are left out of the training set, and of nothing else") {
+  const test::TemporaryFolder whole_folder, folder;
+  ShapesOptions options;
+  options.size = 32;
+  options.min_objects = options.max_objects = 2;
+  options.min_object_size = 0.2f;
+  options.empty = 0;
+  write_shapes(whole_folder.path(), 60, 10, options);
+  options.missing = 0.3f;
+  write_shapes(folder.path(), 60, 10, options);
+  const auto read = [](const test::TemporaryFolder& from, const std::string& name) {
+    return read_coco(from.path(name), {.images = from.path("images")});
+  };
+  const auto boxes = [](const Dataset& set) {
+    std::size_t count = 0;
+    for (const ImageRecord& image : set.images) count += image.annotations.size();
+    return count;
+  };
+  const Dataset train = read(folder, "instances_train.json");
+  CHECK(boxes(read(whole_folder, "instances_train.json")) == 120);
+  CHECK(boxes(train) > 60);
+  CHECK(boxes(train) < 105);  // 84 expected, standard deviation 5
+  CHECK(boxes(read(folder, "instances_val.json")) == 20);
+  CHECK(train.images.size() == 60);
+  for (const ImageRecord& image : train.images) {
+    CHECK(read_image(image.file).rgb == read_image(whole_folder.path("images/" + image.name)).rgb);
+  }
+}
+
 TEST_CASE("impossible shapes are refused") {
   const auto refused = [](auto change) {
     ShapesOptions options;
@@ -206,6 +324,12 @@ TEST_CASE("impossible shapes are refused") {
   refused([](ShapesOptions& o) { o.noise = std::numeric_limits<float>::quiet_NaN(); });
   refused([](ShapesOptions& o) { o.contrast = 2; });
   refused([](ShapesOptions& o) { o.empty = -0.1f; });
+  refused([](ShapesOptions& o) { o.parts = 1.1f; });
+  refused([](ShapesOptions& o) { o.missing = std::numeric_limits<float>::quiet_NaN(); });
+  refused([](ShapesOptions& o) { o.forms = 9; });
+  refused([](ShapesOptions& o) { o.forms = 0; });
+  refused([](ShapesOptions& o) { o.colours = 7; });
+  refused([](ShapesOptions& o) { o.textures = 4; });
 }
 
 TEST_CASE("shapes are written as a COCO data set") {

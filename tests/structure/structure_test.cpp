@@ -40,7 +40,8 @@ const std::vector<FolderRule>& folder_rules() {
         {"data/pictures", data},
         {"data/readers", with(data, {"data/pictures"})},
         {"data/metrics", with(data, {"data/readers"})},
-        {"data", with(data, {"data/pictures", "data/readers"})},
+        {"data/shapes", data},
+        {"data", with(data, {"data/pictures", "data/readers", "data/shapes"})},
     };
     // Each includes what stands above it; training and doctor do not include each other.
     std::vector<std::string> lower = retinanet;

@@ -1,0 +1,70 @@
+#include "data/shapes/shape.h"
+
+#include <cmath>
+
+#include "tests/support/catch.h"
+
+using namespace diopter;
+
+namespace {
+
+/// Share of the square from -1.2 to 1.2 that `inside` says yes to.
+template <class Inside>
+double share_of(Inside inside) {
+  constexpr int kSide = 240;
+  int count = 0;
+  for (int i = 0; i < kSide * kSide; ++i) {
+    const auto at = [](int k) { return (static_cast<float>(k) + 0.5f) / kSide * 2.4f - 1.2f; };
+    count += inside(FramePoint{at(i % kSide), at(i / kSide)});
+  }
+  return static_cast<double>(count) / (kSide * kSide);
+}
+
+}  // namespace
+
+TEST_CASE("forms cover the area that their formulas have") {
+  const double square = 2.4 * 2.4;
+  const auto area = [&](Form form) {
+    const Shape shape{form, 0, 0, 0, 1, {}};
+    return square * share_of([&](const FramePoint& p) { return shape.covers(p); });
+  };
+  CHECK(area(Form::circle) == Approx(3.14159265).epsilon(0.01));
+  CHECK(area(Form::square) == Approx(4).epsilon(0.01));
+  CHECK(area(Form::triangle) == Approx(0.75 * std::sqrt(3.0)).epsilon(0.01));
+  CHECK(area(Form::star) == Approx(10 * 0.5 * 0.45 * std::sin(0.62831853)).epsilon(0.01));  // ten triangles
+  CHECK(area(Form::bar) == Approx(2 * 0.76).epsilon(0.01));
+  CHECK(area(Form::corner) == Approx(0.6 * 1.8 + 1.2 * 0.6).epsilon(0.01));
+  CHECK(area(Form::arrow) == Approx(0.5 * 1.6 * 0.9 + 0.6 * 1.1).epsilon(0.01));
+  CHECK(area(Form::bow_tie) == Approx(2 * 0.5 * 1.4 * 1).epsilon(0.01));
+}
+
+TEST_CASE("textures are dark on half of the plane") {
+  for (const Texture texture : {Texture::striped, Texture::checked}) {
+    const Shape shape{Form::square, 0, 0, 0, 1, {}, texture};
+    CHECK(share_of([&](const FramePoint& p) { return shape.dark(p); }) == Approx(0.5).margin(0.02));
+  }
+  const Shape plain{Form::square, 0, 0, 0, 1, {}};
+  CHECK(share_of([&](const FramePoint& p) { return plain.dark(p); }) == 0);
+}
+
+TEST_CASE("a tear leaves one ragged side of a shape") {
+  const Shape circle{Form::circle, 0, 0, 0, 1, {}};
+  const double whole = share_of([&](const FramePoint& p) { return circle.covers(p); });
+  for (const float angle : {0.0f, 1.0f, 4.0f}) {
+    for (const float offset : {-0.1f, 0.2f}) {
+      const Tear tear{angle, offset};
+      const double left = share_of([&](const FramePoint& p) { return circle.covers(p) && tear.leaves(p); });
+      CHECK(left < 0.55 * whole);
+      CHECK(left > 0.2 * whole);
+      CHECK(tear.leaves({std::cos(angle), std::sin(angle)}));
+      CHECK_FALSE(tear.leaves({-std::cos(angle), -std::sin(angle)}));
+    }
+  }
+}
+
+TEST_CASE("a frame turns, moves and scales") {
+  const Shape shape{Form::bar, 1.5707963f, 10, 20, 4, {}};  // its u axis points down
+  const FramePoint point = Frame(shape)(10, 24);
+  CHECK(point.u == Approx(1).margin(1e-5));
+  CHECK(point.v == Approx(0).margin(1e-5));
+}
