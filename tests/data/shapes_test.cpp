@@ -276,6 +276,31 @@ TEST_CASE("distractors may be parts of objects, which changes no object") {
   CHECK(other > 10);  // some have no distractors
 }
 
+TEST_CASE("parts of objects are drawn torn") {
+  ShapesOptions options;
+  options.size = 100;
+  options.min_objects = options.max_objects = 0;
+  options.min_object_size = options.max_object_size = 0.4f;
+  options.distractors = 1;
+  options.noise = 0;
+  options.forms = 1;  // circles of 1,257 pixels
+  options.parts = 1;
+  ShapesOptions invisible = options;
+  invisible.contrast = 0;
+  std::int64_t most = 0;
+  for (std::uint64_t i = 0; i < 40; ++i) {
+    ImageRecord record;
+    const Image image = make_shapes_image(options, i, record), ground = make_shapes_image(invisible, i, record);
+    std::int64_t drawn = 0;
+    for (int y = 0; y < 100; ++y) {
+      for (int x = 0; x < 100; ++x) drawn += !std::equal(image.pixel(x, y), image.pixel(x, y) + 3, ground.pixel(x, y));
+    }
+    most = std::max(most, drawn);
+  }
+  CHECK(most > 300);
+  CHECK(most < 800);
+}
+
 TEST_CASE("missing labels are left out of the training set, and of nothing else") {
   const test::TemporaryFolder whole_folder, folder;
   ShapesOptions options;
