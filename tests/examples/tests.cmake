@@ -24,7 +24,7 @@ endfunction()
 # docs/adding_a_loss.md: one more loss.
 set(folder ${PROJECT_BINARY_DIR}/with_example)
 write_loss_list(sources ${folder} ${detection}/losses ${examples}/losses)
-example_tests(example_loss_tests ${folder} poly ${examples}/poly_test.cpp
+example_tests(example_loss_tests ${folder} gce ${examples}/gce_test.cpp
   ${PROJECT_SOURCE_DIR}/retinanet/config/loss_text.cpp ${PROJECT_SOURCE_DIR}/retinanet/config/range.cpp
   ${PROJECT_SOURCE_DIR}/tests/retinanet/config/loss_text_test.cpp)
 

@@ -119,7 +119,7 @@ TEST_CASE("classification_loss: ignored anchors have no gradient, all others hav
     const AnchorTargets targets = some_targets(device);
     const Pyramid logits = random_head(targets, 3 * kClasses, 1, -4, 3, true);
     Tape tape;
-    tape.backward({classification_loss(logits, kClasses, targets, Tensor::full({2}, 1, device), {})});
+    tape.backward({classification_loss(logits, kClasses, targets, Tensor::full({2}, 1, device), FocalLoss{})});
     const std::vector<float> gradient = logits.rows.gradient()->tensor().to_vector<float>();
     const std::vector<std::int32_t> labels = targets.labels.to_vector<std::int32_t>();
     bool as_expected = true;
@@ -196,7 +196,7 @@ TEST_CASE("Fused losses: a gradient that is not one scales theirs") {
     const Pyramid head = random_head(targets, 3 * 4, 1, -1, 1, true);
     using Loss = std::function<Variable()>;
     for (const Loss& loss : {Loss([&] { return box_loss(head, targets, scale, {}); }),
-                             Loss([&] { return classification_loss(head, 4, targets, scale, {}); })}) {
+                             Loss([&] { return classification_loss(head, 4, targets, scale, FocalLoss{}); })}) {
       const auto gradient = [&](const auto& go_back) {
         head.rows.gradient()->clear();
         Tape tape;
@@ -225,7 +225,7 @@ TEST_CASE("Fused losses: the same value without a tape, where no gradient is com
     const std::size_t before = cpu::allocated_bytes();
     cpu::reset_peak_bytes();
     const float value = box_loss(head, targets, scale, {}).value().item() +
-                        classification_loss(head, 4, targets, scale, {}).value().item();
+                        classification_loss(head, 4, targets, scale, FocalLoss{}).value().item();
     return std::make_pair(value, cpu::peak_bytes() - before);
   };
   const auto inference = peak();
@@ -255,7 +255,7 @@ TEST_CASE("Fused losses: padded channels of a head have gradient 0") {
     { const Tensor garbage = Tensor::full(padded.rows.shape(), 7, device); }
     CHECK(padding_is_zero([&] { return box_loss(padded, targets, scale, {}); }));
     { const Tensor garbage = Tensor::full(padded.rows.shape(), 7, device); }
-    CHECK(padding_is_zero([&] { return classification_loss(padded, 4, targets, scale, {}); }));
+    CHECK(padding_is_zero([&] { return classification_loss(padded, 4, targets, scale, FocalLoss{}); }));
   }
 }
 
@@ -263,7 +263,7 @@ TEST_CASE("Fused losses: heads that do not belong to the targets are errors") {
   const AnchorTargets targets = some_targets(Device::cpu);
   const Tensor scale = Tensor::full({2}, 1);
   const Pyramid head = random_head(targets, 12, 1, -1, 1);
-  CHECK(error_of([&] { classification_loss(head, 5, targets, scale, {}); }) ==
+  CHECK(error_of([&] { classification_loss(head, 5, targets, scale, FocalLoss{}); }) ==
         "a head of [160, 12] does not fit 2 images of 240 anchors with 5 values each");
   Pyramid other = head;
   std::swap(other.levels.level[0], other.levels.level[1]);
