@@ -4,4 +4,6 @@ namespace diopter::cpu {
 
 void loss_scale(const LossScaleArgs& args) { compute_loss_scale(args); }
 
+void guided_scale(const GuidedScaleArgs& args) { compute_guided_scale(args); }
+
 }  // namespace diopter::cpu

@@ -6,6 +6,10 @@
 //
 // Counts, average and result stay in device memory, so that nobody waits for the matching.
 //
+// guided_scale: the factor that gives the classification loss the value of the box loss (Chen et al. 2019, "Is Sampling
+// Heuristics Necessary in Training Deep Object Detectors?", guided loss scaling): box / classification. 0 where the
+// classification loss is 0 and where the box loss is, as in a batch without positives.
+//
 // Start here: kernels/plain/loss_scale.h
 #pragma once
 
@@ -28,6 +32,17 @@ struct LossScaleArgs {
   float* total;                   // [1], positives of the batch, overwritten
 };
 
+struct GuidedScaleArgs {
+  const float *classification, *box;  // [1] each, not negative
+  float* factor;                      // [1], overwritten
+};
+
+/// What is not finite shows in factor * classification loss: NaN passes, and 0 * infinity is NaN.
+DIOPTER_HD inline void compute_guided_scale(const GuidedScaleArgs& args) {
+  const float classification = *args.classification, box = *args.box;
+  *args.factor = classification <= 0.0f ? box * 0.0f : box / classification;
+}
+
 DIOPTER_HD inline void compute_loss_scale(const LossScaleArgs& args) {
   const auto at_least_one = [](std::int64_t n) { return static_cast<double>(n > 1 ? n : 1); };
   std::int64_t total = 0;
@@ -47,10 +62,11 @@ DIOPTER_HD inline void compute_loss_scale(const LossScaleArgs& args) {
 
 }  // namespace diopter
 
-DIOPTER_KERNEL(void loss_scale(const LossScaleArgs& args))
+DIOPTER_KERNEL(void loss_scale(const LossScaleArgs& args); void guided_scale(const GuidedScaleArgs& args))
 
 namespace diopter::least_work {
 
 inline LeastWork loss_scale(const LossScaleArgs& args) { return passes<float>(2, args.images); }
+inline LeastWork guided_scale(const GuidedScaleArgs&) { return passes<float>(3, 1); }
 
 }  // namespace diopter::least_work

@@ -2,6 +2,7 @@
 //
 //   image: 1 / (max(1, positives of the image) images)      batch: 1 / max(1, positives of the batch)
 //   ema: 1 / average, average = m average + (1 - m) max(1, positives of the batch)
+//   guided_scale: box loss / classification loss, 0 where that is 0
 #pragma once
 
 #include <algorithm>
@@ -27,6 +28,10 @@ inline void loss_scale(const LossScaleArgs& args) {
       case LossNormaliser::ema: args.scale[i] = static_cast<float>(1 / static_cast<double>(*args.average)); break;
     }
   }
+}
+
+inline void guided_scale(const GuidedScaleArgs& args) {
+  *args.factor = *args.classification > 0 ? *args.box / *args.classification : 0;
 }
 
 }  // namespace diopter::plain

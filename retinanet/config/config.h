@@ -54,7 +54,8 @@ struct Config {
     double ema_momentum, ema_start;
     BoxLoss box;
     double smooth_l1_beta;
-    double classification_weight, box_weight;
+    double classification_weight;  // or kGuidedWeight
+    double box_weight;
   } loss;
   struct Input {
     ResizeRule::Kind resize;

@@ -174,13 +174,13 @@ struct Rows {
   Key& loss(const char* name, AnyLoss Section::*member, const AnyLoss& before, const char* help) const {
     return add(name, member, before, help);
   }
-  /// A whole number within the range, or a value outside of it that has one of these names.
-  template <std::size_t N>
-  Key& number_or_name(const char* name, int Section::*member, const Range& range, const Named<int> (&names)[N],
-                      int before, const char* help) const {
+  /// A number within the range, or a value outside of it that has one of these names.
+  template <class T, std::size_t N>
+  Key& number_or_name(const char* name, T Section::*member, const Range& range, const Named<T> (&names)[N],
+                      std::type_identity_t<T> before, const char* help) const {
     Key& key = number(name, member, range, before, help);
-    const auto value_of_number = [&names](int number) -> Value {
-      for (const Named<int>& n : names) {
+    const auto value_of_number = [&names](T number) -> Value {
+      for (const Named<T>& n : names) {
         if (n.value == number) return n.name;
       }
       return number;
@@ -192,11 +192,13 @@ struct Rows {
     };
     key.set = [in_config = in_config, member, range, &names, full_name = key.name](Config& c, const Value& value,
                                                                                    const std::string& where) {
-      int& target = c.*in_config.*member;
+      T& target = c.*in_config.*member;
       const std::string* text = std::get_if<std::string>(&value.of);
-      const std::optional<int> found = text ? find_value(names, *text) : std::nullopt;
+      const std::optional<T> found = text ? find_value(names, *text) : std::nullopt;
       const Reader reader{full_name, where};
-      if (text && !found) reader.reject("must be one of " + join(names_in(names)) + ", or an integer");
+      if (text && !found)
+        reader.reject("must be one of " + join(names_in(names)) +
+                      (std::is_integral_v<T> ? ", or an integer" : ", or a number"));
       if (found) {
         target = *found;
         return;
@@ -294,7 +296,8 @@ void add_loss(const Rows<Config::Loss>& r) {
   r.number("ema_start", &L::ema_start, above(0), 100, "of normaliser = ema: the average before the first step");
   r.choice("box", &L::box, kBoxLosses, BoxLoss::l1, "box loss");
   r.number("smooth_l1_beta", &L::smooth_l1_beta, at_least(0), 0, "where smooth_l1 turns from square to linear");
-  r.number("classification_weight", &L::classification_weight, any_number(), 1, "factor of the classification loss");
+  r.number_or_name("classification_weight", &L::classification_weight, any_number(), kClassificationWeights, 1,
+                   "factor of the classification loss; guided: box loss / classification loss");
   r.number("box_weight", &L::box_weight, any_number(), 1, "factor of the box loss");
 }
 

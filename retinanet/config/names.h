@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <limits>
 #include <optional>
 #include <string>
 #include <vector>
@@ -65,6 +66,9 @@ inline constexpr Named<Schedule::Kind> kSchedules[] = {{Schedule::Kind::constant
 /// input.white where it is no number: chosen by the training set's pictures, or the most that a file can hold.
 inline constexpr int kAutoWhite = -1;
 inline constexpr Named<int> kWhites[] = {{kAutoWhite, "auto"}, {kFullRange, "full"}};
+/// loss.classification_weight where it is no number: the classification loss gets the value of the box loss.
+inline constexpr double kGuidedWeight = std::numeric_limits<double>::infinity();
+inline constexpr Named<double> kClassificationWeights[] = {{kGuidedWeight, "guided"}};
 /// Of activations and of the copies of the weights that steps work with.
 inline constexpr Named<DType> kPrecisions[] = {{DType::f32, "float"}, {DType::bf16, "bf16"}};
 

@@ -51,6 +51,16 @@ Variable fused_loss(const char* name, const Pyramid& head, int values, const Ten
 
 }  // namespace
 
+Variable scaled(const Variable& loss, const Tensor& factor) {
+  const auto product = [factor](const Tensor& x) {
+    const Tensor y = Tensor::empty({1}, DType::f32, x.device());
+    DIOPTER_DISPATCH(x.device(), scale, 1, factor.data<float>(), x.data<float>(), y.data<float>());
+    return y;
+  };
+  return record("scaled", {loss}, product(loss.value()),
+                [dx = loss.gradient(), product](const Tensor& dy) { dx->accumulate(product(dy)); });
+}
+
 GroundTruth AnchorTargets::truth() const {
   return {images(), static_cast<std::int32_t>(box_labels.size()), boxes.data<float>(), box_labels.data<std::int32_t>(),
           offsets.data<std::int32_t>()};

@@ -36,6 +36,9 @@ struct BoxLossParams {
 Variable box_loss(const Pyramid& deltas, const AnchorTargets& targets, const Tensor& scale,
                   const BoxLossParams& params);
 
+/// factor [1] * loss [1]; no gradient flows through the factor.
+Variable scaled(const Variable& loss, const Tensor& factor);
+
 /// The levels of a head's output for the kernels; gradient may be undefined.
 template <class T>
 HeadLevels<T> head_levels(const Pyramid& head, const Tensor& gradient, int cells, int channels) {

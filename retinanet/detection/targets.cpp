@@ -26,6 +26,16 @@ Tensor weighted(const Tensor& scale, double weight) {
   return result;
 }
 
+/// [1]: kernels/detection/loss_scale.h, guided_scale.
+Tensor guided_weight(const Tensor& classification, const Tensor& box) {
+  const Tensor factor = Tensor::empty({1}, DType::f32, box.device());
+  DIOPTER_DISPATCH(
+      box.device(), guided_scale,
+      GuidedScaleArgs{
+          .classification = classification.data<float>(), .box = box.data<float>(), .factor = factor.data<float>()});
+  return factor;
+}
+
 }  // namespace
 
 AnchorTargets make_targets(const Config& config, const AnchorGrid& grid, const TruthTensors& truth) {
@@ -93,9 +103,17 @@ Losses detection_losses(const Config& config, int classes, const Pyramid& logits
   const ProfiledScope phase("loss");
   const BoxLossParams params{config.loss.box, static_cast<float>(config.loss.smooth_l1_beta), {}};
   const ClassificationTargets classification = classification_targets(config, classes, logits, deltas, targets, scale);
-  return {classification_loss(logits, classes, classification.anchors,
-                              weighted(classification.scale, config.loss.classification_weight), config.loss.kind),
-          box_loss(deltas, targets, weighted(scale, config.loss.box_weight), params)};
+  const bool guided = config.loss.classification_weight == kGuidedWeight;
+  const Tensor classification_scale =
+      guided ? classification.scale : weighted(classification.scale, config.loss.classification_weight);
+  Losses losses{classification_loss(logits, classes, classification.anchors, classification_scale, config.loss.kind),
+                box_loss(deltas, targets, weighted(scale, config.loss.box_weight), params),
+                {}};
+  if (guided) {
+    losses.classification_weight = guided_weight(losses.classification.value(), losses.box.value());
+    losses.classification = scaled(losses.classification, losses.classification_weight);
+  }
+  return losses;
 }
 
 }  // namespace diopter

@@ -168,7 +168,9 @@ double expected_classification_loss(const Config& config, int classes, const Anc
   return loss * config.loss.classification_weight;
 }
 
-InitialLoss initial_loss(const Config& config, const Dataset& dataset, bool open) {
+InitialLoss initial_loss(Config config, const Dataset& dataset, bool open) {
+  // Guided, it would say what the box loss is.
+  if (config.loss.classification_weight == kGuidedWeight) config.loss.classification_weight = 1;
   const InputSize size = largest_input(config, dataset);
   const std::int64_t pixels = std::int64_t{size.padded_width} * size.padded_height;
   const Dataset pictures = spread_sample(dataset, std::clamp<std::int64_t>(kLossPixels / pixels, 1, kLossPictures));

@@ -23,7 +23,7 @@ struct InitialLoss {
 
 /// Runs the network, initialised as for training, on up to 8 pictures, fewer when they are large. Pictures are decoded,
 /// or blank (of the mean colour) when `open` is false. All must have sizes.
-InitialLoss initial_loss(const Config& config, const Dataset& dataset, bool open);
+InitialLoss initial_loss(Config config, const Dataset& dataset, bool open);
 
 /// Memory of tensors in a training step, in bytes: parameters, gradients, velocities, activations and their gradients.
 struct StepMemory {

@@ -113,6 +113,7 @@ Html training_section(const Run& run) {
   Html html = charts(
       {chart("AP on the validation set, in percent", ap_series(run)),
        chart("Classification loss", {series("classification loss", "classification_loss")}),
+       chart("Weight of the classification loss", {series("weight", "classification_weight")}),
        chart("Box loss", {series("box loss", "box_loss")}), chart("Learning rate", {series("learning rate", "lr")}),
        chart("Gradient norm", {series("gradient norm", "gradient_norm")}), hardest("loss"), hardest("gradient")});
   if (html.markup.empty()) html = paragraph("No step is recorded in `metrics.csv`.");

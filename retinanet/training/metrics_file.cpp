@@ -41,6 +41,12 @@ constexpr StepColumn kStepColumns[] = {
     {"peak_memory_mib", [](const StepReport& s) { return digits(s.peak_memory_mib); }},
 };
 
+/// Columns that the first versions did not have, behind all that they had.
+constexpr StepColumn kLaterStepColumns[] = {
+    {"classification_weight",
+     [](const StepReport& s) { return s.classification_weight ? digits(*s.classification_weight) : std::string(); }},
+};
+
 /// "negatives_loss_5" for the share of the loss that the hardest 5 % carry.
 std::string hardest_column(const std::string& quantity, std::size_t i) {
   return "negatives_" + quantity + "_" + digits(100 * kHardest[i]);
@@ -112,12 +118,14 @@ std::vector<std::string> metrics_columns() {
   for (const char* quantity : {"loss", "gradient"}) {
     for (std::size_t i = 0; i < kHardest.size(); ++i) columns.push_back(hardest_column(quantity, i));
   }
+  for (const StepColumn& column : kLaterStepColumns) columns.emplace_back(column.name);
   return columns;
 }
 
 void append_step(const std::string& folder, const StepReport& step) {
   std::map<std::string, std::string> fields = {{kIteration, std::to_string(step.iteration)}};
   for (const StepColumn& column : kStepColumns) fields[column.name] = column.text(step);
+  for (const StepColumn& column : kLaterStepColumns) fields[column.name] = column.text(step);
   for (std::size_t i = 0; step.hardest_negatives && i < kHardest.size(); ++i) {
     fields[hardest_column("loss", i)] = digits(step.hardest_negatives->loss[i]);
     fields[hardest_column("gradient", i)] = digits(step.hardest_negatives->gradient[i]);

@@ -15,7 +15,8 @@ namespace diopter {
 
 std::string metrics_file(const std::string& folder);
 
-/// Columns of a new metrics.csv: the iteration, what a step reports, COCO's numbers, shares of the hardest negatives.
+/// Columns of a new metrics.csv: the iteration, what a step reports, COCO's numbers, shares of the hardest negatives,
+/// the weight of the classification loss where it is guided.
 std::vector<std::string> metrics_columns();
 
 /// Appends a line, written at once, so that it can be watched. A file that has other columns gets the fields that it

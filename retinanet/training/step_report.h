@@ -18,7 +18,8 @@ struct HardestShares {
 struct StepReport {
   std::int64_t iteration = 0;  // steps done
   double lr = 0, classification_loss = 0, box_loss = 0, gradient_norm = 0;
-  std::int64_t positives = 0;  // anchors, in the step's batches
+  std::int64_t positives = 0;                   // anchors, in the step's batches
+  std::optional<double> classification_weight;  // with loss.classification_weight = guided: mean of the step's batches
   double images_per_second = 0,
          seconds = 0;          // since the run was started or resumed; evaluations are left out of the speed
   double peak_memory_mib = 0;  // largest resident size of the process so far

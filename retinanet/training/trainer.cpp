@@ -29,9 +29,15 @@ namespace diopter {
 
 namespace {
 
-/// Numbers of a step that the device computes for people to see, floats; losses and positives are sums over its
-/// batches.
-enum StepNumber { kClassificationLoss, kBoxLoss, kPositives, kGradientNorm, kStepNumbers };
+/// Numbers of a step that the device computes for people to see, floats; all but the norm are sums over its batches.
+enum StepNumber {
+  kClassificationLoss,
+  kBoxLoss,
+  kPositives,
+  kGradientNorm,
+  kClassificationWeight,  // where it is guided
+  kStepNumbers
+};
 
 /// Whether something that is done every so many steps is done after this one.
 bool due(std::int64_t every, std::int64_t iteration) { return every > 0 && iteration % every == 0; }
@@ -255,6 +261,9 @@ void Trainer::queue_batch(const Variable& images, const TruthTensors& truth, Exa
   add_to(at(numbers_, kClassificationLoss), losses.classification.value());
   add_to(at(numbers_, kBoxLoss), losses.box.value());
   add_to(at(numbers_, kPositives), normaliser_.positives());
+  if (losses.classification_weight.defined()) {
+    add_to(at(numbers_, kClassificationWeight), losses.classification_weight);
+  }
   // finish_step explains a loss that is not finite; its logits would stop the count.
   if (examples && std::isfinite(losses.classification.value().item())) {
     examples->add(output.logits, model_->classes(), targets);
@@ -321,6 +330,9 @@ StepReport Trainer::finish_step() {
   const double accumulate = state_.config.train.accumulate;
   report.classification_loss = static_cast<double>(numbers[kClassificationLoss]) / accumulate;
   report.box_loss = static_cast<double>(numbers[kBoxLoss]) / accumulate;
+  if (state_.config.loss.classification_weight == kGuidedWeight) {
+    report.classification_weight = static_cast<double>(numbers[kClassificationWeight]) / accumulate;
+  }
   report.gradient_norm = static_cast<double>(numbers[kGradientNorm]);
   report.positives = std::llround(numbers[kPositives]);
   losses_.push_back({report.classification_loss, report.box_loss});

@@ -1,5 +1,8 @@
 #include "kernels/detection/loss_scale.h"
 
+#include <cmath>
+#include <utility>
+
 #include "kernels/plain/loss_scale.h"
 #include "tests/support/catch.h"
 #include "tests/support/device_buffer.h"
@@ -67,6 +70,33 @@ TEST_CASE("loss scale: equals the plain version") {
       CHECK(found.average == expected.average);
       CHECK(found.total == expected.total);
     }
+  }
+}
+
+TEST_CASE("loss scale: guided, equals the plain version; what is not finite is not hidden") {
+  const Device device = GENERATE(from_range(devices()));
+  INFO(device_name(device));
+  const auto factor_of = [](Device on_device, float classification, float box, const auto& guided_scale) {
+    const std::vector<float> classifications{classification}, boxes{box};
+    std::vector<float> factor{-1};
+    on(on_device, [&](auto& at) { guided_scale(GuidedScaleArgs{at(classifications), at(boxes), at(factor)}); });
+    return factor[0];
+  };
+  const auto found = [&](float classification, float box) {
+    return factor_of(device, classification, box,
+                     [&](const GuidedScaleArgs& args) { DIOPTER_DISPATCH(device, guided_scale, args); });
+  };
+  for (const float classification : {0.0f, 1e-20f, 0.3f, 7.0f, 1e9f}) {
+    for (const float box : {0.0f, 0.25f, 3.0f}) {
+      CHECK(found(classification, box) == factor_of(Device::cpu, classification, box, plain::guided_scale));
+    }
+  }
+  CHECK(found(4, 3) == 0.75f);
+  CHECK(found(4, 0) == 0);  // no positives
+  for (const auto& [classification, box] : std::vector<std::pair<float, float>>{
+           {NAN, 1}, {1, NAN}, {NAN, 0}, {0, NAN}, {INFINITY, 1}, {INFINITY, 0}, {INFINITY, INFINITY}}) {
+    INFO(classification << ' ' << box);
+    CHECK_FALSE(std::isfinite(found(classification, box) * classification));
   }
 }
 

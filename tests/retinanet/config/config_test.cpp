@@ -241,6 +241,9 @@ TEST_CASE("a value of another type says what is wanted") {
   CHECK(contains(set_error("input.white=0"), "input.white must lie between 1 and 65535"));
   CHECK(contains(set_error("input.white=-1"), "input.white must lie between 1 and 65535"));
   CHECK(contains(set_error("input.white=1.5"), "input.white must be an integer"));
+  CHECK(contains(set_error("loss.classification_weight=much"),
+                 "loss.classification_weight must be one of guided, or a number"));
+  CHECK(contains(set_error("loss.classification_weight=inf"), "loss.classification_weight must be finite"));
 }
 
 TEST_CASE("a value out of range names its key") {

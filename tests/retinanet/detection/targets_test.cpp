@@ -104,6 +104,9 @@ TEST_CASE("losses follow the configuration's kinds and weights") {
   const auto weighted = losses({"loss.box=l1", "loss.classification_weight=3", "loss.box_weight=0.5"});
   CHECK(weighted.first == Approx(3 * classification));
   CHECK(weighted.second == Approx(0.5 * box));
+  const auto guided = losses({"loss.box=l1", "loss.classification_weight=guided", "loss.box_weight=0.5"});
+  CHECK(guided.first == Approx(0.5 * box));
+  CHECK(guided.second == Approx(0.5 * box));
   CHECK(losses({"loss.box=smooth_l1", "loss.smooth_l1_beta=0"}).second == Approx(box));
   CHECK(losses({"loss.kind=ce"}).first > 3 * classification);
   CHECK(losses({"loss.gamma=0", "loss.alpha=-1"}).first == losses({"loss.kind=ce"}).first);
@@ -140,4 +143,49 @@ TEST_CASE("losses follow the configuration's kinds and weights") {
   }
   std::sort(kinds.begin(), kinds.end());
   CHECK(std::adjacent_find(kinds.begin(), kinds.end()) == kinds.end());
+}
+
+TEST_CASE("guided, the gradients are the classification loss's, scaled; without positives there are none") {
+  const RetinaNet model(test::tiny_config({}), 2);
+  const RetinaNet::Output output = model(Variable(Tensor::full({1, 32, 32, 3}, 0.5f)));
+  Batch batch;
+  batch.images = 1;
+  batch.boxes = {3, 4, 20, 25};
+  batch.labels = {1};
+  batch.offsets = {0, 1};
+  struct Step {
+    std::vector<float> logits, deltas;  // gradients
+    double weight = 1;
+  };
+  const auto step = [&](const std::string& classification_weight) {
+    const Config c = test::tiny_config({"loss.classification_weight=" + classification_weight});
+    const Pyramid logits{Variable(output.logits.rows.value().clone(), true), output.logits.levels};
+    const Pyramid deltas{Variable(output.deltas.rows.value().clone(), true), output.deltas.levels};
+    const AnchorTargets targets = make_targets(c, output.grid, batch);
+    Tape tape;
+    const Losses losses = detection_losses(c, 2, logits, deltas, targets, Normaliser(c.loss).scale(targets));
+    tape.backward({losses.classification, losses.box});
+    Step result{logits.rows.gradient()->tensor().to_vector<float>(),
+                deltas.rows.gradient()->tensor().to_vector<float>(), 1};
+    if (losses.classification_weight.defined()) {
+      result.weight = static_cast<double>(losses.classification_weight.item());
+    }
+    return result;
+  };
+  const Step plain = step("1"), guided = step("guided");
+  CHECK(plain.weight == 1);
+  CHECK(guided.weight > 0);
+  CHECK(guided.weight != 1);
+  CHECK(guided.deltas == plain.deltas);
+  for (std::size_t i = 0; i < plain.logits.size(); ++i) {
+    REQUIRE(guided.logits[i] ==
+            Approx(guided.weight * static_cast<double>(plain.logits[i])).epsilon(1e-6).margin(1e-30));
+  }
+
+  batch.boxes.clear();
+  batch.labels.clear();
+  batch.offsets = {0, 0};
+  const Step empty = step("guided");
+  CHECK(empty.weight == 0);
+  CHECK(empty.logits == std::vector<float>(empty.logits.size(), 0.0f));
 }

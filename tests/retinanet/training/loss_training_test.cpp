@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "retinanet/config/loss_text.h"
+#include "retinanet/training/metrics_file.h"
 #include "retinanet/training/trainer.h"
 #include "tests/retinanet/support.h"
 #include "tests/support/catch.h"
@@ -37,4 +38,29 @@ TEST_CASE("a run remembers its loss when it is resumed") {
   resumed.reset();
   const auto other = Trainer::resume(folder, {"loss.alpha=0.5", "loss.kind=focal_star"}, shapes.train, {});
   CHECK(format_loss(other->config().loss.kind) == "focal_star:gamma=2,beta=1,alpha=0.5");
+}
+
+TEST_CASE("guided, the classification loss is the box loss, and metrics.csv has its weight") {
+  const test::ShapesOnDisk shapes;
+  for (const int accumulate : {1, 2}) {
+    const std::string folder = shapes.folder / ("guided" + std::to_string(accumulate));
+    Trainer trainer(test::tiny_config({"loss.classification_weight=guided", "train.iterations=5", "train.log_every=1",
+                                       "train.accumulate=" + std::to_string(accumulate)}),
+                    shapes.train, {}, folder);
+    std::vector<double> weights;
+    TrainerCallbacks callbacks;
+    callbacks.step = [&](const StepReport& step) {
+      REQUIRE(step.classification_weight);
+      weights.push_back(*step.classification_weight);
+      CHECK(step.box_loss > 0);
+      CHECK(step.classification_loss == Approx(step.box_loss).epsilon(1e-6));
+    };
+    trainer.run(callbacks);
+    const Points written = read_metrics(folder).over_iterations("classification_weight");
+    REQUIRE(written.size() == 5);
+    for (std::size_t i = 0; i < written.size(); ++i) {
+      CHECK(weights[i] > 0);
+      CHECK(written[i][1] == Approx(weights[i]).epsilon(1e-5));
+    }
+  }
 }

@@ -11,12 +11,12 @@ using test::TemporaryFolder;
 
 namespace {
 
-// As every version has written it.
+// As every version has written it, and columns that came later at its end.
 const std::string kHeader =
     "iteration,seconds,lr,loss,classification_loss,box_loss,positives,gradient_norm,images_per_second,peak_memory_mib,"
     "AP,AP50,AP75,APs,APm,APl,AR1,AR10,AR100,ARs,ARm,ARl,"
     "negatives_loss_1,negatives_loss_5,negatives_loss_20,negatives_gradient_1,negatives_gradient_5,"
-    "negatives_gradient_20\n";
+    "negatives_gradient_20,classification_weight\n";
 
 StepReport step_at(std::int64_t iteration, double seconds) {
   StepReport step;
@@ -40,15 +40,16 @@ TEST_CASE("metrics.csv: its lines are those of every version") {
   StepReport step = step_at(1234568, 13);
   step.box_loss = std::numeric_limits<double>::quiet_NaN();
   step.hardest_negatives = HardestShares{{0.1, 0.2, 0.3}, {0.4, 0.5, 2.0 / 3}};
+  step.classification_weight = 0.25;
   append_step(folder.path(), step);
   CocoMetrics metrics;
   metrics.stats = {.ap = 0.123456789, .ap50 = 1, .ar_large = -1};
   append_evaluation(folder.path(), 1234568, metrics);
   CHECK(read_file(metrics_file(folder.path())) ==
         kHeader +
-            "1234567,12.3457,0.01,0.833333,0.5,0.333333,1234567,1.5e-07,3,1.23457e+06,,,,,,,,,,,,,,,,,,\n"
-            "1234568,13,0.01,nan,0.5,nan,1234567,1.5e-07,3,1.23457e+06,,,,,,,,,,,,,0.1,0.2,0.3,0.4,0.5,0.666667\n"
-            "1234568,,,,,,,,,,0.123457,1,0,0,0,0,0,0,0,0,0,-1,,,,,,\n");
+            "1234567,12.3457,0.01,0.833333,0.5,0.333333,1234567,1.5e-07,3,1.23457e+06,,,,,,,,,,,,,,,,,,,\n"
+            "1234568,13,0.01,nan,0.5,nan,1234567,1.5e-07,3,1.23457e+06,,,,,,,,,,,,,0.1,0.2,0.3,0.4,0.5,0.666667,0.25\n"
+            "1234568,,,,,,,,,,0.123457,1,0,0,0,0,0,0,0,0,0,-1,,,,,,,\n");
 }
 
 TEST_CASE("metrics.csv: columns as numbers") {
