@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -52,12 +53,16 @@ struct Finding {
 /// Numbers that were given to ids that are texts, which files of results may use as well.
 using TextIds = std::unordered_map<std::string, std::int64_t>;
 
+class PictureStream;  // data/picture_stream.h
+
 struct Dataset {
   std::vector<Category> categories;    // ascending id; their index is the class of training
   std::vector<ImageRecord> images;     // in file order; an image without annotations is a negative
   std::vector<std::string> warnings;   // one line each, for the user: repaired or dropped annotations
   std::vector<Finding> findings = {};  // the same, counted
   TextIds image_text_ids = {}, category_text_ids = {};
+  /// Where training pictures come from, if not from the images, which then are examples of them.
+  std::shared_ptr<const PictureStream> stream = {};
   std::string origin = {};  // which part of the annotations was read, where there are several; else ""
 };
 

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <filesystem>
 
+#include "data/picture_stream.h"
 #include "kernels/base/hash.h"
 
 namespace diopter {
@@ -36,6 +37,7 @@ std::string dataset_hash(const Dataset& dataset) {
       hash.add_number(a.difficult);
     }
   }
+  if (dataset.stream) add_text(hash, dataset.stream->text());
   return hash.text();
 }
 

@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "data/epoch_orders.h"
+#include "data/picture_stream.h"
 #include "kernels/base/check.h"
 
 namespace diopter {
@@ -201,8 +202,22 @@ struct Loader::State {
     return image;
   }
 
-  /// Item number i of the stream that strings the epochs together.
+  Sample augmented(const Image& image, const ImageRecord& record, std::int64_t epoch, std::int64_t position) const {
+    Philox random = random_stream(options.seed, Purpose::augment, epoch, position);
+    const PixelsBy by = is_photometric(options.augment) ? PixelsBy::host : options.pixels_by;
+    return augment(image, record, options.resize, options.augment, options.normalisation, random, by);
+  }
+
+  Sample streamed(std::int64_t item, std::string& name) const {
+    ImageRecord record;
+    const Image image = dataset.stream->make(options.seed, item, record);
+    name = record.name;
+    return augmented(image, record, 0, item);
+  }
+
+  /// Item number i of the sequence that strings the epochs together.
   Sample sample(std::int64_t item, std::string& name) {
+    if (dataset.stream) return streamed(item, name);
     const std::int64_t epoch = item / count, position = item % count;
     const std::shared_ptr<const std::vector<int>> indices = orders.of(epoch);
     for (std::int64_t step = 0; step < count; ++step) {
@@ -211,9 +226,7 @@ struct Loader::State {
       if (!image) continue;
       const ImageRecord& record = dataset.images[index];
       name = record.name;
-      Philox random = random_stream(options.seed, Purpose::augment, epoch, position);
-      const PixelsBy by = is_photometric(options.augment) ? PixelsBy::host : options.pixels_by;
-      return augment(*image, record, options.resize, options.augment, options.normalisation, random, by);
+      return augmented(*image, record, epoch, position);
     }
     const std::lock_guard lock(mutex);
     fail("none of the ", count, " pictures can be decoded; the first: ", unreadable.begin()->second);

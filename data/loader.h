@@ -48,7 +48,8 @@ struct LoaderOptions {
 /// Endless stream of training batches. Batch number i depends on (data set, options, i) only: every epoch is a
 /// permutation of the pictures drawn from (seed, epoch), every picture is augmented with random numbers from
 /// (seed, epoch, position). So neither the number of workers nor where a run was resumed changes a bit.
-/// A picture that cannot be decoded is replaced by the next one in the order; it is counted and reported once.
+/// Where the data set has a stream, item number i of all batches is its picture number i of the seed instead, each
+/// once. A picture that cannot be decoded is replaced by the next one in the order; it is counted and reported once.
 class Loader {
  public:
   /// Throws Error when the data set has no images. `first_batch`: number of the first batch that next() returns.

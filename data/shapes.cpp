@@ -10,6 +10,7 @@
 
 #include "data/readers/coco.h"
 #include "data/shapes/colours.h"
+#include "data/shapes/quick_normals.h"
 #include "data/shapes/shape.h"
 #include "kernels/base/check.h"
 #include "kernels/base/parallel.h"
@@ -125,12 +126,15 @@ Distractor draw_distractor(const ShapesOptions& options, const Background& backg
 void paint(const Shape& shape, const std::optional<Tear>& tear, float contrast, int size,
            const std::vector<float>& ground, std::vector<float>& rgb) {
   constexpr int kPoints = 4;
-  constexpr float kDarkness = 0.65f;       // of a texture's dark places
-  const float reach = 1.5f * shape.scale;  // the corners of a turned square
+  constexpr float kDarkness = 0.65f;  // of a texture's dark places
+  const float reach = outer_radius(shape.form) * shape.scale;
+  const float beyond = (reach + 1) * (reach + 1);  // no pixel whose middle is farther away is touched
   const Frame frame(shape);
   const auto pixel = [&](float v) { return std::clamp(static_cast<int>(std::floor(v)), 0, size - 1); };
   for (int y = pixel(shape.y - reach); y <= pixel(shape.y + reach); ++y) {
     for (int x = pixel(shape.x - reach); x <= pixel(shape.x + reach); ++x) {
+      const float dx = static_cast<float>(x) + 0.5f - shape.x, dy = static_cast<float>(y) + 0.5f - shape.y;
+      if (dx * dx + dy * dy > beyond) continue;
       int hits = 0, dark = 0;
       for (int i = 0; i < kPoints * kPoints; ++i) {
         const FramePoint point = frame(static_cast<float>(x) + (static_cast<float>(i % kPoints) + 0.5f) / kPoints,
@@ -208,7 +212,10 @@ std::vector<Category> shapes_categories(const ShapesOptions& options) {
   return categories;
 }
 
-Image make_shapes_image(const ShapesOptions& options, std::uint64_t index, ImageRecord& record) {
+namespace {
+
+template <class Noise>  // float(): standard normal numbers
+Image make_image(const ShapesOptions& options, std::uint64_t index, ImageRecord& record, Noise next_normal) {
   check(options);
   Philox random(options.seed, index);
   const Background background(random);
@@ -217,13 +224,13 @@ Image make_shapes_image(const ShapesOptions& options, std::uint64_t index, Image
   for (Distractor& d : distractors) d = draw_distractor(options, background, objects, random);
 
   const int size = options.size;
-  std::vector<float> ground;
-  ground.reserve(static_cast<std::size_t>(size) * size * 3);
+  std::vector<float> ground(static_cast<std::size_t>(size) * size * 3);
+  float* value = ground.data();
   for (int y = 0; y < size; ++y) {
     for (int x = 0; x < size; ++x) {
       const float u = (static_cast<float>(x) + 0.5f) / static_cast<float>(size);
       const float v = (static_cast<float>(y) + 0.5f) / static_cast<float>(size);
-      for (int c = 0; c < 3; ++c) ground.push_back(background.at(u, v, c));
+      for (int c = 0; c < 3; ++c) *value++ = background.at(u, v, c);
     }
   }
   std::vector<float> rgb = ground;
@@ -231,10 +238,9 @@ Image make_shapes_image(const ShapesOptions& options, std::uint64_t index, Image
   for (const Placed& object : objects) paint(object.shape, {}, options.contrast, size, ground, rgb);
 
   Image image{size, size, std::vector<std::uint8_t>(rgb.size())};
-  Philox noise(options.seed, index | kNoise);
   for (std::size_t i = 0; i < rgb.size(); ++i) {
-    const float value = rgb[i] + (options.noise > 0 ? options.noise * noise.normal() : 0);
-    image.rgb[i] = static_cast<std::uint8_t>(std::clamp(value, 0.0f, 1.0f) * 255 + 0.5f);
+    const float noisy = rgb[i] + (options.noise > 0 ? options.noise * next_normal() : 0);
+    image.rgb[i] = static_cast<std::uint8_t>(std::clamp(noisy, 0.0f, 1.0f) * 255 + 0.5f);
   }
 
   record = {
@@ -247,6 +253,18 @@ Image make_shapes_image(const ShapesOptions& options, std::uint64_t index, Image
         {.id = id, .category = object.category(options), .rect = rect, .area = rect.w * rect.h});
   }
   return image;
+}
+
+}  // namespace
+
+Image make_shapes_image(const ShapesOptions& options, std::uint64_t index, ImageRecord& record) {
+  return make_image(options, index, record,
+                    [random = Philox(options.seed, index | kNoise)]() mutable { return random.normal(); });
+}
+
+Image make_shapes_image_quickly(const ShapesOptions& options, std::uint64_t index, ImageRecord& record) {
+  return make_image(options, index, record,
+                    [random = QuickNormals(options.seed, index | kNoise)]() mutable { return random.next(); });
 }
 
 void leave_out_labels(const ShapesOptions& options, std::uint64_t index, ImageRecord& record) {

@@ -38,6 +38,9 @@ std::vector<Category> shapes_categories(const ShapesOptions& options = {});
 /// Objects are fully inside and overlap each other by at most IoU 0.1. Throws Error for impossible options.
 Image make_shapes_image(const ShapesOptions& options, std::uint64_t index, ImageRecord& record);
 
+/// As make_shapes_image, with quicker pixel noise of the same distribution (data/shapes/quick_normals.h).
+Image make_shapes_image_quickly(const ShapesOptions& options, std::uint64_t index, ImageRecord& record);
+
 /// Leaves out the annotations of picture `index` that a training set does not have (options.missing).
 void leave_out_labels(const ShapesOptions& options, std::uint64_t index, ImageRecord& record);
 

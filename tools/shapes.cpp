@@ -1,6 +1,8 @@
 // diopter shapes: writes the built-in synthetic data set.
 #include "data/shapes.h"
 
+#include "data/shapes_stream.h"
+
 #include <iostream>
 #include <memory>
 #include <string>
@@ -33,6 +35,7 @@ void write(Request& request) {
   std::tie(options.min_objects, options.max_objects) = request.objects;
   std::tie(options.min_object_size, options.max_object_size) = request.object_size;
   write_shapes(request.out, request.train, request.val, options, show_progress);
+  write_shapes_recipe(shapes_recipe_file(request.out), options);
   std::cout << request.out << ": " << request.train << " training and " << request.val << " validation pictures of "
             << options.size << " x " << options.size << " pixels, classes: " << options.classes() << "\n";
 }
@@ -43,7 +46,8 @@ void add_shapes_command(Command& program) {
   Command command =
       program.subcommand("shapes", "Writes the built-in synthetic data set: coloured shapes on noise",
                          "shapes --out shapes --train 1000 --val 200 --size 64 --seed 1\n\n"
-                         "Writes DIR/images/*.png, DIR/instances_train.json and DIR/instances_val.json (COCO).");
+                         "Writes DIR/images/*.png, DIR/instances_train.json and DIR/instances_val.json (COCO), and\n"
+                         "DIR/shapes.json, from which `diopter train --stream` makes fresh training pictures.");
   const auto request = std::make_shared<Request>();
   ShapesOptions& options = request->options;
   request->objects = {options.min_objects, options.max_objects};

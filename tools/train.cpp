@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "data/readers/same_pictures.h"
+#include "data/shapes_stream.h"
 #include "data/unreadable_pictures.h"
 #include "engine/device.h"
 #include "kernels/base/files.h"
@@ -42,6 +43,7 @@ struct Request {
   std::vector<std::string> settings;
   std::int64_t seed = -1, profile = 0, batch = 0;
   double lr = -1, epochs = 0;  // not given
+  std::string stream;
   bool resume = false, change = false, no_doctor = false;
 };
 
@@ -115,6 +117,17 @@ Dataset read_training_set(const Request& request) {
   return read_annotations(reading, request.train_annotations, request.train_images, {}, DatasetSplit::train);
 }
 
+/// Lets training make pictures of its own by the recipe, of which those of the training set are examples.
+void stream_pictures(const std::string& file, Dataset& training) {
+  const ShapesOptions options = read_shapes_recipe(file);
+  const std::vector<Category> classes = shapes_categories(options);
+  const auto same = [](const Category& a, const Category& b) { return a.name == b.name; };
+  DIOPTER_CHECK(
+      std::equal(classes.begin(), classes.end(), training.categories.begin(), training.categories.end(), same), file,
+      ": makes pictures of other classes than the training set has");
+  training.stream = shapes_stream(options);
+}
+
 /// Warns of pictures that cannot be read, before hours are spent; `strict`: throws Error. Training goes on without
 /// single ones, but not without all. Returns them.
 std::vector<UnreadablePicture> check_pictures(const Dataset& dataset, const std::string& kind, Look look, bool strict) {
@@ -182,8 +195,11 @@ int train(const Request& request) {
   DIOPTER_CHECK(request.reading.split.empty() || !request.val_annotations.empty(),
                 "--split chooses the part of --val-annotations, which is not given");
   const Device device = device_from_name(request.device);
-  const Dataset training = read_training_set(request);
+  Dataset training = read_training_set(request);
   check_training_set(request.train_annotations, training);
+  DIOPTER_CHECK(request.stream.empty() || request.epochs == 0,
+                "--stream has no epochs: say how long to train by --set train.iterations=N");
+  if (!request.stream.empty()) stream_pictures(request.stream, training);
   std::vector<std::string> classes;
   for (const Category& c : training.categories) classes.push_back(c.name);
   Dataset validation;
@@ -234,6 +250,7 @@ int train(const Request& request) {
   if (request.profile > 0) profile = std::make_unique<StepProfile>(request.profile, request.out, device);
   Facts data;
   add_facts("training", training, unreadable, data);
+  if (training.stream) data.emplace_back("training, streamed", "no picture twice, by " + request.stream);
   add_facts("validation", validation, unreadable_validation, data);
   append_start(request.out, this_start(device, data));
   std::int64_t parameters = 0;
@@ -244,6 +261,7 @@ int train(const Request& request) {
       training.images.size(), validation.images.size(), classes.size(), config.model.backbone.c_str(),
       static_cast<long long>(parameters), device == Device::cpu ? "cpu" : "cuda",
       static_cast<long long>(trainer->iteration()), static_cast<long long>(config.train.iterations));
+  if (training.stream) std::printf("streaming: no picture twice, by %s\n", printable(request.stream).c_str());
   const Interrupt interrupt;
   check_standard_output();
 
@@ -336,6 +354,11 @@ void add_train_command(Command& program) {
       .required()
       .type("FILE");
   command.text("--train-images", request->train_images, "Folder of the training pictures").type("DIR");
+  command
+      .text("--stream", request->stream,
+            "shapes.json of `diopter shapes`: training makes each picture itself, none twice; the training set is a "
+            "sample")
+      .type("FILE");
   command.text("--val-annotations", request->val_annotations, "As for training; without it there is no evaluation")
       .type("FILE");
   command.text("--val-images", request->val_images, "Folder of the validation pictures").type("DIR");

@@ -97,6 +97,13 @@ bool Shape::dark(const FramePoint& point) const {
 Frame::Frame(const Shape& shape)
     : x_(shape.x), y_(shape.y), scale_(shape.scale), cos_(std::cos(shape.angle)), sin_(std::sin(shape.angle)) {}
 
+float outer_radius(Form form) {
+  constexpr float kMore = 1e-3f;  // for rounding
+  float most = form == Form::cross ? 1.0198039f : form == Form::line ? 1.0049876f : 1;
+  for (const auto& [u, v] : corners_of(form)) most = std::max(most, std::sqrt(u * u + v * v));
+  return most + kMore;
+}
+
 Box unit_box(Form form, float angle) {
   if (form == Form::circle) return {-1, -1, 1, 1};
   Box box{2, 2, -2, -2};

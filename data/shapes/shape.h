@@ -57,6 +57,9 @@ class Frame {
   float x_, y_, scale_, cos_, sin_;
 };
 
+/// How far a form of scale 1 reaches from its centre, or a little more.
+float outer_radius(Form form);
+
 /// The tight box of a class's form of scale 1 about the origin, turned by `angle`.
 Box unit_box(Form form, float angle);
 

@@ -57,6 +57,7 @@ StudyData read_shapes(const TomlTable& t) {
   s.parts = real("parts", s.parts);
   s.missing = real("missing", s.missing);
   s.seed = static_cast<std::uint64_t>(t.integer("seed", 0, 0));
+  data.stream = t.flag("stream", false);
   return data;
 }
 
@@ -94,7 +95,7 @@ StudyData read_data(const TomlTable& file) {
   if (t.has("shapes")) {
     return read_shapes(
         t.table("shapes", {"train", "tune", "test", "size", "objects", "object_size", "distractors", "noise",
-                           "contrast", "empty", "forms", "colours", "textures", "parts", "missing", "seed"}));
+                           "contrast", "empty", "forms", "colours", "textures", "parts", "missing", "stream", "seed"}));
   }
   if (t.has("split")) return read_split(t.table("split", {"annotations", "images", "format", "shares", "seed"}));
   return read_files(t.table("files", {"train", "tune", "test", "format"}));
@@ -281,14 +282,16 @@ std::vector<Entry> read_contestants(const TomlTable& file, const std::string& wh
 }
 
 /// Keys that came after the first release: said only where they say something, so that older protocols keep their hash.
-std::string later_shapes_text(const ShapesOptions& s) {
+std::string later_data_text(const StudyData& data) {
   const ShapesOptions none;
+  const ShapesOptions& s = data.shapes;
   std::ostringstream out;
   if (s.forms != none.forms || s.colours != none.colours || s.textures != none.textures) {
     out << "\nclasses " << s.forms << ' ' << s.colours << ' ' << s.textures;
   }
   if (s.parts > 0) out << "\nparts " << shortest(static_cast<double>(s.parts));
   if (s.missing > 0) out << "\nmissing " << shortest(static_cast<double>(s.missing));
+  if (data.stream) out << "\nstream";
   return out.str();
 }
 
@@ -306,7 +309,7 @@ std::string canonical_text(const Protocol& p) {
   for (const float v : {s.min_object_size, s.max_object_size, s.noise, s.contrast, s.empty}) {
     out << ' ' << shortest(static_cast<double>(v));
   }
-  out << later_shapes_text(s) << "\nsignificance " << shortest(p.significance) << "\nbaseline "
+  out << later_data_text(d) << "\nsignificance " << shortest(p.significance) << "\nbaseline "
       << p.contestants[p.baseline].name << "\ntuning seeds";
   for (const std::int64_t seed : p.tuning_seeds) out << ' ' << seed;
   out << "\nfinal seeds";

@@ -22,7 +22,8 @@ struct StudyData {
   Kind kind = Kind::shapes;
   std::array<int, 3> counts{};  // shapes: pictures to train, tune and test with
   ShapesOptions shapes;
-  std::array<Source, 3> sources;   // files: train, tune, test; split: the first is the set that is divided. As written
+  bool stream = false;            // shapes: training makes its pictures itself, none twice; the train split is a sample
+  std::array<Source, 3> sources;  // files: train, tune, test; split: the first is the set that is divided. As written
   std::array<double, 3> shares{};  // split
   std::uint64_t seed = 0;          // split
   std::string format;              // coco, voc, csv, yolo; "": recognised

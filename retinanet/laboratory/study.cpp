@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "data/metrics/coco_metrics.h"
+#include "data/shapes_stream.h"
 #include "kernels/base/csv_text.h"
 #include "kernels/base/files.h"
 #include "kernels/base/json.h"
@@ -121,7 +122,8 @@ std::int64_t Study::iterations_done(const std::string& name) const {
 std::optional<RunResult> Study::run(const PlannedRun& run, Device device, const TrainerCallbacks& callbacks) const {
   const std::string folder = run_folder(run.name), checkpoint = last_checkpoint(folder);
   if (const auto found = this->result(run.name)) return found;
-  const Dataset train = read_study_data(data_folder(folder_), kTrainSplit);
+  Dataset train = read_study_data(data_folder(folder_), kTrainSplit);
+  if (protocol_.data.stream) train.stream = shapes_stream(protocol_.data.shapes);
   const Contestant& contestant = protocol_.contestants[run.contestant];
   const Config config =
       with_prior(run_config(protocol_, contestant, contestant.configurations[run.configuration], run.seed), train);

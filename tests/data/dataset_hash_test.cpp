@@ -1,5 +1,6 @@
 #include "data/dataset_hash.h"
 
+#include "data/shapes_stream.h"
 #include "tests/support/catch.h"
 
 using namespace diopter;
@@ -30,6 +31,9 @@ TEST_CASE("hash of a data set: what it tells apart") {
   CHECK(dataset_hash({}) == "");
   CHECK(changed([](Dataset& d) { d.categories[0].name = "cot"; }) != hash);
   CHECK(changed([](Dataset& d) { d.categories[0].id = 2; }) != hash);
+  const std::string streamed = changed([](Dataset& d) { d.stream = shapes_stream({}); });
+  CHECK(streamed != hash);
+  CHECK(changed([](Dataset& d) { d.stream = shapes_stream({.seed = 1}); }) != streamed);
   CHECK(changed([](Dataset& d) { std::swap(d.images[0], d.images[1]); }) != hash);
   CHECK(changed([](Dataset& d) { d.images.pop_back(); }) != hash);
   CHECK(changed([](Dataset& d) { d.images[0].name = "c.jpg"; }) != hash);

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "data/shapes.h"
+#include "data/shapes_stream.h"
 #include "kernels/base/check.h"
 #include "tests/support/catch.h"
 #include "tests/support/files.h"
@@ -352,4 +353,46 @@ TEST_CASE("an evaluation that may skips pictures that cannot be decoded, and tel
   }
   CHECK(images == std::vector<std::size_t>{1, 4, 5, 6, 7});
   CHECK(loader.take_skipped().empty());
+}
+
+TEST_CASE("a stream gives fresh pictures: none twice, the same for any number of workers and from any batch on") {
+  ShapesOptions shapes;
+  shapes.size = 32;
+  Dataset dataset{shapes_categories(), {}, {}};
+  dataset.images.push_back({.id = 1, .file = "/nowhere.png", .name = "example", .annotations = {}});  // never opened
+  dataset.stream = shapes_stream(shapes);
+  LoaderOptions options = busy_options();
+  options.workers = 0;
+  Loader loader(dataset, options);
+  const std::vector<Batch> batches = take(loader, 6);
+  std::set<std::string> names;
+  for (const Batch& batch : batches) {
+    REQUIRE(batch.images == 4);
+    names.insert(batch.names.begin(), batch.names.end());
+  }
+  CHECK(names.size() == 24);
+  CHECK(loader.take_warnings().empty());
+
+  options.workers = 3;
+  Loader others(dataset, options, 2);
+  for (int i = 2; i < 6; ++i) require_equal(others.next(), batches[i]);
+  options.seed = 4;
+  Loader other_seed(dataset, options);
+  CHECK(other_seed.next().pixels != batches[0].pixels);
+
+  // Unchanged, they are the stream's.
+  options = {};
+  options.batch_size = 1;
+  options.seed = 9;
+  options.augment.flip = 0;
+  options.resize = {.kind = ResizeRule::Kind::shorter_side, .min_sizes = {32}, .max_size = 32, .round = false};
+  Loader plain(dataset, options, 7);
+  ImageRecord record;
+  dataset.stream->make(9, 7, record);
+  const Batch batch = plain.next();
+  REQUIRE(batch.labels.size() == record.annotations.size());
+  for (std::size_t i = 0; i < record.annotations.size(); ++i) {
+    CHECK(batch.labels[i] == record.annotations[i].category);
+    CHECK(batch.boxes[4 * i] == record.annotations[i].rect.box().x1);
+  }
 }

@@ -55,6 +55,26 @@ TEST_CASE("a picture of shapes depends on the options and its index only") {
   CHECK(a.height == 64);
 }
 
+TEST_CASE("a picture made quickly differs in its noise only") {
+  ShapesOptions options;
+  ImageRecord slow, quick;
+  const Image a = make_shapes_image(options, 3, slow), b = make_shapes_image_quickly(options, 3, quick);
+  CHECK(a.rgb != b.rgb);
+  REQUIRE(slow.annotations.size() == quick.annotations.size());
+  CHECK(slow.annotations[0].rect.x == quick.annotations[0].rect.x);
+  double sum = 0, squares = 0;
+  for (std::size_t i = 0; i < a.rgb.size(); ++i) {
+    const double d = (a.rgb[i] - b.rgb[i]) / 255.0;
+    sum += d;
+    squares += d * d;
+  }
+  const double n = static_cast<double>(a.rgb.size());
+  CHECK(sum / n == Approx(0).margin(0.004));
+  CHECK(std::sqrt(squares / n) == Approx(0.08 * std::sqrt(2.0)).margin(0.005));
+  options.noise = 0;
+  CHECK(make_shapes_image(options, 3, slow).rgb == make_shapes_image_quickly(options, 3, quick).rgb);
+}
+
 // Studies are repeated on the pictures that they were made with.
 TEST_CASE("pictures of shapes are those of the first version") {
   struct Known {

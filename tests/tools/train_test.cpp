@@ -30,6 +30,7 @@ class Shapes {
            (folder_ / "shapes/images") +
            " --set model.width=4 --set model.groups=4 --set model.fpn_channels=8 --set train.batch_size=2 " + more;
   }
+  std::string recipe() const { return folder_ / "shapes/shapes.json"; }
   std::string config() const { return read_bytes(run_folder() + "/config.toml"); }
 
  private:
@@ -76,6 +77,24 @@ TEST_CASE("train: --epochs, --lr and --batch are settings, and a resumed run kee
   require_refused(train("--epochs 0"), "--epochs");
   require_refused(train("--batch 0"), "--batch");
   require_refused(train("--epochs 1e30"), "--epochs 1e+30: too many");
+}
+
+TEST_CASE("train: --stream makes pictures itself, none twice, and a resumed run goes on with them") {
+  const Shapes shapes;
+  const std::string recipe = " --stream " + shapes.recipe();
+  const Outcome run = run_diopter(shapes.arguments("--set train.stop_at=1 --set train.log_every=1" + recipe));
+  INFO(run.err);
+  REQUIRE(run.exit_code == 0);
+  REQUIRE(contains(run.out, "streaming: no picture twice"));
+  REQUIRE(contains(read_bytes(shapes.run_folder() + "/report.html"), "no picture twice"));
+  require_refused(run_diopter(shapes.arguments("--resume")), "another training set");
+  REQUIRE(run_diopter(shapes.arguments("--resume --set train.log_every=1" + recipe)).exit_code == 0);
+  require_refused(run_diopter(shapes.arguments("--epochs 2" + recipe)), "--stream has no epochs");
+  require_refused(run_diopter(shapes.arguments("--stream " + shapes.run_folder() + "/config.toml")),
+                  "is no shapes.json");
+  const std::string other = shapes.run_folder() + "/other.json";
+  write_bytes(other, R"({"diopter_shapes": {"forms": 4}})");
+  require_refused(run_diopter(shapes.arguments("--stream " + other)), "other classes");
 }
 
 TEST_CASE("train: the report says what was left out of the data") {

@@ -1,5 +1,6 @@
 #include "data/shapes/shape.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "tests/support/catch.h"
@@ -36,6 +37,20 @@ TEST_CASE("forms cover the area that their formulas have") {
   CHECK(area(Form::corner) == Approx(0.6 * 1.8 + 1.2 * 0.6).epsilon(0.01));
   CHECK(area(Form::arrow) == Approx(0.5 * 1.6 * 0.9 + 0.6 * 1.1).epsilon(0.01));
   CHECK(area(Form::bow_tie) == Approx(2 * 0.5 * 1.4 * 1).epsilon(0.01));
+}
+
+TEST_CASE("no form reaches beyond its outer radius, nor much less far") {
+  for (int i = 0; i <= static_cast<int>(Form::ring); ++i) {
+    const Shape shape{static_cast<Form>(i), 0, 0, 0, 1, {}};
+    float most = 0;
+    for (int k = 0; k < 600 * 600; ++k) {
+      const FramePoint p{static_cast<float>(k % 600) / 200 - 1.5f, static_cast<float>(k / 600) / 200 - 1.5f};
+      if (shape.covers(p)) most = std::max(most, std::sqrt(p.u * p.u + p.v * p.v));
+    }
+    INFO("form " << i);
+    CHECK(most <= outer_radius(shape.form));
+    CHECK(most > outer_radius(shape.form) - 0.08f);
+  }
 }
 
 TEST_CASE("textures are dark on half of the plane") {

@@ -192,8 +192,11 @@ TEST_CASE("the hash is of what a protocol says, not of how it is written") {
   REQUIRE(hash_with("loss.gamma=2", "loss.gamma=3") != hash);
   REQUIRE(hash_with("baseline = \"ce\"", "baseline = \"focal\"") != hash);
   REQUIRE(hash_with("tune = 4", "tune = 5") != hash);
-  REQUIRE(hash_with("seed = 5", "seed = 5\nforms = 3\ncolours = 1\ntextures = 1\nparts = 0.0\nmissing = 0.0") == hash);
-  for (const char* key : {"forms = 4", "colours = 3", "textures = 3", "parts = 0.5", "missing = 0.1"}) {
+  REQUIRE(hash_with("seed = 5",
+                    "seed = 5\nforms = 3\ncolours = 1\ntextures = 1\nparts = 0.0\nmissing = 0.0\nstream = false") ==
+          hash);
+  for (const char* key :
+       {"forms = 4", "colours = 3", "textures = 3", "parts = 0.5", "missing = 0.1", "stream = true"}) {
     INFO(key);
     REQUIRE(hash_with("seed = 5", "seed = 5\n" + std::string(key)) != hash);
   }

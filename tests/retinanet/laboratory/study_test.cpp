@@ -7,6 +7,7 @@
 
 #include "data/readers/coco.h"
 #include "retinanet/laboratory/study_data.h"
+#include "retinanet/training/metrics_file.h"
 #include "retinanet/training/run_folder.h"
 #include "retinanet/training/trainer.h"
 #include "tests/support/files.h"
@@ -204,6 +205,22 @@ TEST_CASE("a run that was stopped goes on from its checkpoint and gives the same
           read_study_data(tiny.folder / "study/data", kTrainSplit), {}, tiny.study.run_folder(name))
       .run({});
   REQUIRE(tiny.run(name).value().stats == unbroken.stats);
+}
+
+TEST_CASE("a study on a stream trains on other pictures than its examples, and goes on where it was stopped") {
+  const TinyStudy fixed, streamed(replaced(test::tiny_protocol(), "seed = 5\n", "seed = 5\nstream = true\n"));
+  const std::string name = "tune-focal-2-seed101";
+  const auto metrics = [&](const TinyStudy& study) {
+    return read_metrics(study.study.run_folder(name)).over_iterations("classification_loss");
+  };
+  fixed.run(name);
+  const RunResult unbroken = streamed.run(name).value();
+  const auto losses = metrics(streamed);
+  REQUIRE(losses != metrics(fixed));
+  fs::remove_all(streamed.study.run_folder(name));
+  REQUIRE_FALSE(streamed.run(name, 3));
+  REQUIRE(streamed.run(name).value().stats == unbroken.stats);
+  REQUIRE(metrics(streamed) == losses);
 }
 
 TEST_CASE("seeds decide runs, and contestants share what a seed decides") {

@@ -1,6 +1,8 @@
 // A run that ends anywhere and goes on: Trainer::resume.
+#include <filesystem>
 #include <sstream>
 
+#include "data/shapes_stream.h"
 #include "engine/files/checkpoint.h"
 #include "kernels/base/files.h"
 #include "retinanet/training/metrics_file.h"
@@ -163,6 +165,22 @@ TEST_CASE("resume: a checkpoint can be asked for at any time") {
   CHECK(error_of([&] { runs.start(runs.broken, callbacks); }) == "power cut");
   CHECK(load_checkpoint(last_checkpoint(runs.broken)).metadata.at("iteration") == "6");
   runs.resume();
+  runs.require_equal();
+}
+
+TEST_CASE("resume: a run on a stream goes on with the pictures that it would have seen, and not without the stream") {
+  Runs runs;
+  std::filesystem::remove_all(runs.whole);
+  runs.shapes.train.stream = shapes_stream({.size = 32, .min_object_size = 0.3f});
+  runs.start(runs.whole, {});
+  TrainerCallbacks stop;
+  int polled = 0;
+  stop.stop_requested = [&] { return ++polled > 3 * 5; };
+  CHECK_FALSE(runs.start(runs.broken, stop).finished);
+  const std::shared_ptr<const PictureStream> stream = std::exchange(runs.shapes.train.stream, nullptr);
+  CHECK(contains(error_of([&] { runs.resume(); }), "the run has seen another training set"));
+  runs.shapes.train.stream = stream;
+  CHECK(runs.resume().finished);
   runs.require_equal();
 }
 
