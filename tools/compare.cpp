@@ -60,6 +60,17 @@ void print_plan(const Protocol& protocol) {
   std::printf("%s\nprotocol %s: %lld runs of %lld iterations\n", printable(protocol.title).c_str(),
               protocol_hash(protocol).c_str(), static_cast<long long>(number_of_runs(protocol)),
               static_cast<long long>(protocol.iterations));
+  if (protocol.fixed_lr) std::printf("one learning rate for all, fixed\n");
+  if (protocol.extra_rates > 0) {
+    std::printf("up to %d learning rates more a contestant, where the best is at the edge\n", protocol.extra_rates);
+  }
+  if (protocol.stop) {
+    std::printf("from %d final seeds on none more once all intervals of differences are at most %g AP wide\n",
+                protocol.stop->least, protocol.stop->width);
+  }
+  if (const auto most = greatest_number_of_runs(protocol); most > number_of_runs(protocol)) {
+    std::printf("%lld runs at most\n", static_cast<long long>(most));
+  }
   for (const Contestant& c : protocol.contestants) {
     const std::size_t tried = c.configurations.size();
     std::printf("%s: %zu tuning runs, %zu final runs%s\n", printable(c.name).c_str(),
@@ -128,29 +139,31 @@ int run_study(const Request& request, const Source& protocol) {
   const auto lock = lock_study_folder(request.out, request.resume ? kPatience : 0);
   const Study study = open_or_create(request, protocol);
   RunResults results = study.results();
-  const std::int64_t total = number_of_runs(study.protocol());
-  std::printf("%s: %lld runs, %zu of them made; %d side by side\n", request.out.c_str(), static_cast<long long>(total),
-              results.size(), options.jobs);
+  const auto total = [&] { return number_of_runs(study.protocol(), results); };
+  const auto unfinished = [&] { return static_cast<std::int64_t>(results.size()) < total(); };
+  std::printf("%s: %lld runs, %zu of them made; %d side by side\n", request.out.c_str(),
+              static_cast<long long>(total()), results.size(), options.jobs);
   std::fflush(stdout);
 
-  if (static_cast<std::int64_t>(results.size()) < total) {
+  if (unfinished()) {
     append_start(request.out, this_start(device_from_name(request.device), {}));
   }
 
   const Interrupt interrupt;
   const std::vector<std::string> failures = make_runs(study, options, results);
   study.write_results(results);
-  if (static_cast<std::int64_t>(results.size()) < total) {
+  if (unfinished()) {
     for (const std::string& failure : failures) std::fprintf(stderr, "diopter: %s\n", printable(failure).c_str());
     std::printf("%zu of %lld runs made; go on with the same command and --resume\n", results.size(),
-                static_cast<long long>(total));
+                static_cast<long long>(total()));
     return failures.empty() ? kInterrupted : 1;
   }
   const std::vector<Score> scores = compare(study.protocol(), results);
   write_file_atomically(request.out + "/table.csv", scores_csv(study.protocol(), scores));
+  write_file_atomically(request.out + "/table.json", scores_json(study.protocol(), scores));
   write_file_atomically(request.out + "/report.md", report_markdown(study.protocol(), results, scores));
   write_study_report(study);
-  std::printf("\n%s\n\n%s\n%s/report.html, report.md, table.csv and results.csv have the rest\n",
+  std::printf("\n%s\n\n%s\n%s/report.html, report.md, table.csv, table.json and results.csv have the rest\n",
               printable(study.protocol().title).c_str(), format_scores(study.protocol(), scores).c_str(),
               request.out.c_str());
   return 0;

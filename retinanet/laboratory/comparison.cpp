@@ -8,24 +8,36 @@ namespace diopter {
 
 namespace {
 
+/// Of the protocol's own grid, against the best of all that was tried.
+double share_near_best(const Protocol& protocol, const Score& score, const RunResults& results) {
+  const double best = tuning_ap(protocol, score.contestant, score.configuration, results);
+  const int grid = static_cast<int>(protocol.contestants[score.contestant].configurations.size());
+  int near = 0;
+  for (int i = 0; i < grid; ++i) {
+    near += 100 * (best - tuning_ap(protocol, score.contestant, i, results)) <= kNearBest;
+  }
+  return static_cast<double>(near) / grid;
+}
+
 Score score_of(const Protocol& protocol, int contestant, const RunResults& results) {
-  const Contestant& c = protocol.contestants[contestant];
+  const std::vector<Configuration> tried = configurations_tried(protocol, contestant, results);
   Score score{};
   score.contestant = contestant;
   score.configuration = chosen_configuration(protocol, contestant, results).value();
-  for (const PlannedRun& run : final_runs(protocol, contestant, score.configuration)) {
+  score.chosen = tried[score.configuration];
+  const std::vector<PlannedRun> runs = final_runs(protocol, contestant, score.configuration, results);
+  for (const PlannedRun& run : runs) {
     const RunResult& result = results.at(run.name);
     for (std::size_t i = 0; i < score.ap.size(); ++i) score.ap[i].push_back(100 * result.stats.*kShownNumbers[i].value);
     score.diverged += result.diverged;
-    score.seconds += result.seconds / static_cast<double>(protocol.final_seeds.size());
+    score.seconds += result.seconds / static_cast<double>(runs.size());
   }
   score.interval = t_interval(score.ap[0]);
-  std::vector<double> rates;
-  for (const Configuration& configuration : c.configurations) rates.push_back(configuration.lr);
-  const auto [least, greatest] = std::minmax_element(rates.begin(), rates.end());
-  const double lr = rates[score.configuration];
-  score.lr_at_edge = *least < *greatest && (lr == *least || lr == *greatest) &&
-                     tuning_ap(protocol, contestant, score.configuration, results) > 0;
+  score.extra_rates = static_cast<int>(tried.size() - protocol.contestants[contestant].configurations.size());
+  if (tried.size() == 1) return score;
+  score.near_best = share_near_best(protocol, score, results);
+  score.lr_at_edge =
+      at_edge(tried, score.configuration) && tuning_ap(protocol, contestant, score.configuration, results) > 0;
   return score;
 }
 
@@ -58,7 +70,7 @@ std::vector<Score> compare(const Protocol& protocol, const RunResults& results) 
     score.difference->t_test_holm = t_tests_holm[i];
     score.difference->wilcoxon_holm = wilcoxons_holm[i++];
     score.difference->significant =
-        protocol.final_seeds.size() >= kSeedsForAClaim && score.difference->t_test_holm < protocol.significance;
+        score.ap[0].size() >= kSeedsForAClaim && score.difference->t_test_holm < protocol.significance;
   }
   return scores;
 }

@@ -26,14 +26,21 @@ struct Difference {
 /// The numbers that tables of a study show: AP, which decides, AP50 and AP75.
 inline constexpr std::span<const CocoNumber, 3> kShownNumbers(kCocoNumbers, 3);
 
+/// Within how many percentage points of the best AP a configuration counts as nearly as good.
+inline constexpr double kNearBest = 2;
+
 struct Score {
   int contestant, configuration;                             // indices; the configuration is the chosen one
+  Configuration chosen;                                      // of that index
   std::array<std::vector<double>, kShownNumbers.size()> ap;  // in percent, by final seed; a diverged run counts as 0
   Interval interval;                                         // 95 % of the mean AP, Student's t
   std::optional<Difference> difference;                      // none for the baseline
   bool lr_at_edge;  // the chosen learning rate worked and is the least or greatest of those tried
-  int diverged;     // of the final runs
-  double seconds;   // mean of the final runs' training
+  int extra_rates;  // that were added to the grid
+  /// Sensitivity: the share of the grid within kNearBest of the best on the tuning split; none where nothing was tuned.
+  std::optional<double> near_best;
+  int diverged;    // of the final runs
+  double seconds;  // mean of the final runs' training
 };
 
 /// By contestant, in the protocol's order. All runs must have ended.
@@ -50,6 +57,9 @@ std::string format_scores(const Protocol& protocol, const std::vector<Score>& sc
 
 /// The table as comma-separated text, numbers in full.
 std::string scores_csv(const Protocol& protocol, const std::vector<Score>& scores);
+
+/// The same as JSON: an object with the protocol's hash and an array of contestants; what there is none of is null.
+std::string scores_json(const Protocol& protocol, const std::vector<Score>& scores);
 
 /// The whole report: protocol, table, verdicts, caveats, tuning, all runs.
 std::string report_markdown(const Protocol& protocol, const RunResults& results, const std::vector<Score>& scores);

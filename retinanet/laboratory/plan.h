@@ -1,5 +1,6 @@
 // Plan of the runs of a study: every configuration with every tuning seed, then each contestant's best with every final
-// seed. What is to be done follows from the results that there are: nothing else is remembered.
+// seed. What is to be done follows from the results that there are, also where tuning goes on beyond the grid and where
+// seeds end early: nothing else is remembered.
 #pragma once
 
 #include <map>
@@ -17,8 +18,9 @@ enum class Phase { tuning, final };
 struct PlannedRun {
   std::string name;  // of its folder: "tune-focal-3-seed101" (3: the configuration, from 1), "final-focal-seed1"
   Phase phase;
-  int contestant, configuration;  // indices
+  int contestant, configuration;  // indices; of configurations_tried
   std::int64_t seed;
+  Configuration values;  // of that index
 };
 
 struct RunResult {
@@ -30,14 +32,27 @@ struct RunResult {
 };
 using RunResults = std::map<std::string, RunResult>;  // by name
 
-/// Of a contestant with one configuration there are none.
-std::vector<PlannedRun> tuning_runs(const Protocol& protocol, int contestant);
-/// With the configuration that was chosen.
-std::vector<PlannedRun> final_runs(const Protocol& protocol, int contestant, int configuration);
-/// Of the whole study.
-std::int64_t number_of_runs(const Protocol& protocol);
+/// The configurations of a contestant's grid and, where the protocol extends it, those that the results ask for: as
+/// long as the best has the least or greatest learning rate that was tried with its settings, and some AP, the next
+/// rate beyond it, by the same factor as the last step. A rate is added when all runs before it have ended.
+std::vector<Configuration> configurations_tried(const Protocol& protocol, int contestant, const RunResults& results);
 
-/// AP by seed of one configuration on the tuning split; all its runs must have ended.
+/// Whether its learning rate is the least or greatest of those, two or more, that were tried with its settings.
+bool at_edge(const std::vector<Configuration>& tried, int configuration);
+
+/// Of a contestant with one configuration there are none.
+std::vector<PlannedRun> tuning_runs(const Protocol& protocol, int contestant, const RunResults& results = {});
+/// The seeds of the final runs: the protocol's or, with a stopping rule, the first of them, as many as it asks for by
+/// now.
+std::vector<std::int64_t> final_seeds(const Protocol& protocol, const RunResults& results);
+/// With the configuration that was chosen.
+std::vector<PlannedRun> final_runs(const Protocol& protocol, int contestant, int configuration,
+                                   const RunResults& results = {});
+/// Of the whole study, as far as the results tell; the most there can be.
+std::int64_t number_of_runs(const Protocol& protocol, const RunResults& results = {});
+std::int64_t greatest_number_of_runs(const Protocol& protocol);
+
+/// Mean AP over the tuning seeds of one configuration on the tuning split; all its runs must have ended.
 double tuning_ap(const Protocol& protocol, int contestant, int configuration, const RunResults& results);
 
 /// The configuration with the highest mean AP on the tuning split, the first on ties; nothing while runs are missing.

@@ -101,14 +101,11 @@ StudyData read_data(const TomlTable& file) {
   return read_files(t.table("files", {"train", "tune", "test", "format"}));
 }
 
-/// A few digits are enough for a learning rate, and are what people read in the tables.
-double rounded(double value) { return std::strtod(formatted("%.3g", value).c_str(), nullptr); }
-
 /// `count` values from `from` to `to`, each the same factor above the one before.
 std::vector<double> log_grid(double from, double to, int count) {
   std::vector<double> values;
   for (int i = 0; i < count; ++i) {
-    values.push_back(rounded(from * std::pow(to / from, static_cast<double>(i) / static_cast<double>(count - 1))));
+    values.push_back(rounded_rate(from * std::pow(to / from, static_cast<double>(i) / static_cast<double>(count - 1))));
   }
   return values;
 }
@@ -132,6 +129,43 @@ std::vector<double> read_learning_rates(const TomlTable& t) {
     t.reject_key(key, "must be positive and ascending");
   }
   return values;
+}
+
+/// One rate for all, or those to try.
+std::vector<double> read_rate_or_rates(const TomlTable& t, Protocol& p) {
+  p.fixed_lr = t.has("learning_rate");
+  if (p.fixed_lr == t.has("learning_rates")) {
+    t.reject(t.raw(), "[tuning] needs learning_rates, to be tuned, or learning_rate, the same for all");
+  }
+  if (!p.fixed_lr) return read_learning_rates(t);
+  const double lr = t.number("learning_rate");
+  if (lr <= 0) t.reject_key("learning_rate", "must be positive");
+  return {lr};
+}
+
+/// How far tuning may go beyond the grid.
+int read_extra_rates(const TomlTable& t) {
+  constexpr int kByDefault = 4;
+  const bool extend = t.flag("extend", false);
+  if (t.has("extra_rates") && !extend) t.reject_key("extra_rates", "needs extend = true");
+  if (!extend) return 0;
+  if (t.has("learning_rate")) t.reject_key("extend", "has nothing to extend where learning_rate is fixed");
+  const int most = t.integer("extra_rates", 1, kByDefault);
+  check_limit(limits::kProtocolList, most, t.place(t.at("extend")));
+  return most;
+}
+
+std::optional<StoppingRule> read_stopping_rule(const TomlTable& t, std::size_t seeds) {
+  if (!t.has("stop_at_width")) {
+    if (t.has("least")) t.reject_key("least", "needs stop_at_width");
+    return {};
+  }
+  const StoppingRule rule{t.number("stop_at_width"), t.integer("least", 2, kSeedsForAClaim)};
+  if (rule.width <= 0) t.reject_key("stop_at_width", "must be positive");
+  if (static_cast<std::size_t>(rule.least) >= seeds) {
+    t.reject_key("stop_at_width", "needs more than ", rule.least, " seeds, the least to begin with");
+  }
+  return rule;
 }
 
 /// The configuration with the settings. Errors of one setting name its place; where values do not go together, the
@@ -314,6 +348,8 @@ std::string canonical_text(const Protocol& p) {
   for (const std::int64_t seed : p.tuning_seeds) out << ' ' << seed;
   out << "\nfinal seeds";
   for (const std::int64_t seed : p.final_seeds) out << ' ' << seed;
+  if (p.extra_rates > 0) out << "\nextra rates " << p.extra_rates;
+  if (p.stop) out << "\nstop at width " << shortest(p.stop->width) << ", least " << p.stop->least;
   for (const Contestant& c : p.contestants) {
     for (const Configuration& configuration : c.configurations) {
       const Config config = run_config(p, c, configuration, 0);
@@ -324,6 +360,8 @@ std::string canonical_text(const Protocol& p) {
 }
 
 }  // namespace
+
+double rounded_rate(double lr) { return std::strtod(formatted("%.3g", lr).c_str(), nullptr); }
 
 std::vector<std::string> protocol_names() {
   std::vector<std::string> names;
@@ -359,11 +397,14 @@ Protocol parse_protocol(const std::string& text, const std::string& file) {
   p.settings = read_list_of_settings(training);
   common = applied(common, training, p.settings);
 
-  const TomlTable tuning = t.table("tuning", {"learning_rates", "seeds", "pad"});
-  const std::vector<double> learning_rates = read_learning_rates(tuning);
+  const TomlTable tuning =
+      t.table("tuning", {"learning_rates", "learning_rate", "seeds", "pad", "extend", "extra_rates"});
+  const std::vector<double> learning_rates = read_rate_or_rates(tuning, p);
+  p.extra_rates = read_extra_rates(tuning);
   p.tuning_seeds = tuning.seeds("seeds");
-  const TomlTable final_part = t.table("final", {"seeds"});
+  const TomlTable final_part = t.table("final", {"seeds", "stop_at_width", "least"});
   p.final_seeds = final_part.seeds("seeds");
+  p.stop = read_stopping_rule(final_part, p.final_seeds.size());
   for (const std::int64_t seed : p.final_seeds) {
     if (std::count(p.tuning_seeds.begin(), p.tuning_seeds.end(), seed)) {
       final_part.reject_key("seeds", "must be fresh: ", seed, " is a tuning seed, too");
@@ -371,6 +412,13 @@ Protocol parse_protocol(const std::string& text, const std::string& file) {
   }
 
   std::vector<Entry> entries = read_contestants(t, file, common, learning_rates);
+  for (const Entry& e : entries) {
+    if (p.fixed_lr && e.learning_rates != learning_rates) {
+      t.reject(*e.node, "contestant ", e.contestant.name,
+               " has learning_rates of its own, but [tuning].learning_rate "
+               "is the same for all");
+    }
+  }
   equalise(t, entries, tuning.flag("pad", false));
   for (Entry& e : entries) {
     for (const Settings& combination : e.combinations) {

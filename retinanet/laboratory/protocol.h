@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -42,6 +43,13 @@ struct Contestant {
   bool padded = false;                        // its learning rates were refined so that it tries as many as the others
 };
 
+/// When final runs end before the last seed: with `least` seeds or more, as soon as the 95 % interval of every paired
+/// difference to the baseline is at most `width` AP (percentage points) from end to end.
+struct StoppingRule {
+  double width;
+  int least;
+};
+
 struct Protocol {
   std::string title;
   StudyData data;
@@ -49,6 +57,9 @@ struct Protocol {
   Settings settings;  // in all runs
   std::int64_t iterations;
   std::vector<std::int64_t> tuning_seeds, final_seeds;
+  std::optional<StoppingRule> stop = {};  // of the final seeds, which then are the most there may be
+  bool fixed_lr = false;                  // one learning rate for all, which nothing chose
+  int extra_rates = 0;  // most learning rates that a contestant adds where its best is at the edge of its grid
   std::vector<Contestant> contestants;  // all have the same number of configurations
   int baseline;                         // the contestant that the others are compared with
   double significance;
@@ -56,6 +67,9 @@ struct Protocol {
 
 /// Final seeds from which on a study may claim a difference.
 constexpr int kSeedsForAClaim = 8;
+
+/// A few digits are enough for a learning rate, and are what people read in the tables.
+double rounded_rate(double lr);
 
 /// Names of the built-in protocols, and the TOML text of one; throws Error that names the nearest.
 std::vector<std::string> protocol_names();

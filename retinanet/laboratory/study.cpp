@@ -104,9 +104,8 @@ void Study::write_results(const RunResults& results) const {
     if (found == results.end()) continue;
     const RunResult& result = found->second;
     const Contestant& contestant = protocol_.contestants[run.contestant];
-    const Configuration& configuration = contestant.configurations[run.configuration];
     csv << run.name << hash_ << kPhaseNames[static_cast<int>(run.phase)] << contestant.name
-        << settings_text(contestant, configuration) << configuration.lr << run.seed << std::int64_t{result.diverged}
+        << settings_text(contestant, run.values) << run.values.lr << run.seed << std::int64_t{result.diverged}
         << result.iteration;
     for (const double number : list_of(result.stats)) csv << number;
     csv << result.seconds;
@@ -125,8 +124,7 @@ std::optional<RunResult> Study::run(const PlannedRun& run, Device device, const 
   Dataset train = read_study_data(data_folder(folder_), kTrainSplit);
   if (protocol_.data.stream) train.stream = shapes_stream(protocol_.data.shapes);
   const Contestant& contestant = protocol_.contestants[run.contestant];
-  const Config config =
-      with_prior(run_config(protocol_, contestant, contestant.configurations[run.configuration], run.seed), train);
+  const Config config = with_prior(run_config(protocol_, contestant, run.values, run.seed), train);
 
   RunResult result{.name = run.name, .iteration = config.train.iterations};
   try {

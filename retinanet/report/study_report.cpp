@@ -81,8 +81,9 @@ Html chart_section(const Protocol& p, const std::vector<Score>& scores) {
 /// AP on the tuning split over the learning rate, a line for each choice of the other settings.
 Html tuning_chart(const Protocol& p, const Contestant& contestant, int index, const RunResults& results) {
   std::map<std::string, std::map<double, double>> lines;
-  for (std::size_t i = 0; i < contestant.configurations.size(); ++i) {
-    const Configuration& c = contestant.configurations[i];
+  const std::vector<Configuration> tried = configurations_tried(p, index, results);
+  for (std::size_t i = 0; i < tried.size(); ++i) {
+    const Configuration& c = tried[i];
     const std::string settings = join(c.settings, " ", [](const Setting& setting) { return setting.text(); });
     lines[settings][c.lr] = 100 * tuning_ap(p, index, static_cast<int>(i), results);
   }
@@ -103,7 +104,7 @@ Html tuning_section(const Protocol& p, const RunResults& results, const std::vec
   std::vector<Html> figures;
   for (const Score& s : scores) {
     const Contestant& contestant = p.contestants[s.contestant];
-    if (contestant.configurations.size() > 1) figures.push_back(tuning_chart(p, contestant, s.contestant, results));
+    if (s.near_best) figures.push_back(tuning_chart(p, contestant, s.contestant, results));
   }
   if (figures.empty()) return {};
   Html html = charts(figures);
@@ -114,7 +115,7 @@ Html tuning_section(const Protocol& p, const RunResults& results, const std::vec
 /// Mean of a column of metrics.csv over the final runs that did not diverge.
 Points mean_curve(const Study& study, const Score& score, const RunResults& results, const std::string& column) {
   std::map<double, std::vector<double>> values;
-  for (const PlannedRun& run : final_runs(study.protocol(), score.contestant, score.configuration)) {
+  for (const PlannedRun& run : final_runs(study.protocol(), score.contestant, score.configuration, results)) {
     if (results.at(run.name).diverged) continue;
     for (const auto& [iteration, value] : read_metrics(study.run_folder(run.name)).over_iterations(column)) {
       values[iteration].push_back(value);
@@ -147,7 +148,7 @@ Html loss_section(const Study& study, const RunResults& results, const std::vect
 std::string study_report(const Study& study) {
   const Protocol& p = study.protocol();
   const RunResults results = study.results();
-  const std::int64_t total = number_of_runs(p);
+  const std::int64_t total = number_of_runs(p, results);
   DIOPTER_CHECK(static_cast<std::int64_t>(results.size()) == total, study.folder(), ": ", results.size(), " of ", total,
                 " runs made; a report needs all (diopter compare --resume)");
   const std::vector<Score> scores = compare(p, results);

@@ -103,6 +103,32 @@ TEST_CASE("compare goes on after kill -9 and gives the table of the unbroken stu
   REQUIRE(lines_of(killed.out + "/results.csv") == lines_of(whole.out + "/results.csv"));
 }
 
+TEST_CASE("compare goes on after kill -9 where results decide which runs there are") {
+  const std::string text =
+      replaced(replaced(longer_protocol(), "seeds = [101]", "seeds = [101, 102]\nextend = true\nextra_rates = 1"),
+               "seeds = [1, 2]", "seeds = [1, 2, 3, 4]\nstop_at_width = 100\nleast = 2");
+  const Workplace whole, killed;
+  whole.write(text);
+  killed.write(text);
+  const Outcome outcome = whole.compare("--jobs 2");
+  INFO(outcome.out << outcome.err);
+  REQUIRE(outcome.exit_code == 0);
+  REQUIRE(contains(outcome.out, "2 of at most 4 final seeds were run"));
+  REQUIRE(lines_of(whole.out + "/results.csv").size() > 1 + 18);  // a rate was added
+  REQUIRE(contains(read_bytes(whole.out + "/report.html"), "2 of at most 4 final seeds"));
+  REQUIRE(fs::exists(whole.out + "/table.json"));
+
+  REQUIRE(interrupted(killed, "KILL").out.ends_with("137\n"));
+  REQUIRE(killed.compare("--jobs 1 --resume").exit_code == 0);
+  REQUIRE(lines_of(killed.out + "/table.csv") == lines_of(whole.out + "/table.csv"));
+  REQUIRE(lines_of(killed.out + "/results.csv") == lines_of(whole.out + "/results.csv"));
+  const Outcome plan = run_diopter("compare '" + whole.protocol + "' --plan");
+  REQUIRE(contains(plan.out, ": 18 runs of"));
+  REQUIRE(contains(plan.out, "30 runs at most"));
+  REQUIRE(contains(plan.out, "up to 1 learning rates more a contestant"));
+  REQUIRE(contains(plan.out, "from 2 final seeds on"));
+}
+
 TEST_CASE("compare lets its runs save and stop when it is interrupted") {
   const Workplace place;
   place.write(longer_protocol());

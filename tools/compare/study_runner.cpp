@@ -52,7 +52,7 @@ class Runner {
       : study_(study),
         options_(options),
         results_(results),
-        total_(number_of_runs(study.protocol()) * study.protocol().iterations),
+        total_(greatest_number_of_runs(study.protocol()) * study.protocol().iterations),
         progress_("compare", total_, "iterations", 1, iterations()) {}
 
   std::vector<std::string> run() {
@@ -125,7 +125,7 @@ class Runner {
     if (now - shown_ < std::chrono::seconds(1)) return;
     shown_ = now;
     progress_.update(iterations(), std::to_string(results_.size()) + "/" +
-                                       std::to_string(number_of_runs(study_.protocol())) + " runs");
+                                       std::to_string(number_of_runs(study_.protocol(), results_)) + " runs");
   }
 
   const Study& study_;

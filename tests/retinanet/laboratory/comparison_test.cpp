@@ -4,6 +4,7 @@
 #include <sstream>
 
 #include "data/metrics/precision_recall.h"
+#include "kernels/base/json.h"
 #include "tests/support/files.h"
 #include "tests/support/protocols.h"
 
@@ -147,4 +148,57 @@ TEST_CASE("the table as comma-separated text has a line a contestant and as many
     REQUIRE(std::count(line.begin(), line.end(), ',') == std::count(all[0].begin(), all[0].end(), ','));
   }
   REQUIRE(all[1].starts_with(protocol_hash(study.protocol) + ",ce,loss.kind=ce,0.02,8,33.5,"));
+}
+
+TEST_CASE("sensitivity is the share of the grid near the best, in the table, as CSV and as JSON") {
+  Finished study({kBase, kBase, kBase});
+  study.results["tune-focal-2-seed101"].stats.ap = 0.3801;  // the best has 0.4
+  study.results["tune-wild-2-seed101"].stats.ap = 0.3799;
+  const std::vector<Score> scores = study.scores();
+  CHECK(scores[0].near_best == 0.5);
+  CHECK(scores[1].near_best == 1.0);
+  CHECK(scores[2].near_best == 0.5);
+  CHECK(contains(format_scores(study.protocol, scores), "2 of 2 (100 %)"));
+  CHECK(contains(report_markdown(study.protocol, study.results, scores), "1 of 2 (50 %)"));
+  const auto json = parse_json(scores_json(study.protocol, scores));
+  CHECK(json.at("protocol") == protocol_hash(study.protocol));
+  CHECK(json.at("contestants")[1].at("near_best") == 1.0);
+  CHECK(json.at("contestants")[1].at("AP").size() == 8);
+  CHECK(json.at("contestants")[0].at("difference").is_null());
+  CHECK(json.at("contestants")[1].at("difference").at("mean") == 0);
+  CHECK(json.at("notes").size() == caveats(study.protocol, scores).size());
+}
+
+TEST_CASE("what tuning added is listed, and said where it cost more than the others had") {
+  Finished study({kBase, kBase, kBase});
+  study.protocol.extra_rates = 1;
+  for (const char* name : {"tune-ce-3-seed101", "tune-focal-3-seed101", "tune-wild-3-seed101"}) {
+    study.results[name] = {.name = name};  // AP 0
+  }
+  study.results["tune-focal-3-seed101"].stats.ap = 0.45;
+  const std::vector<Score> scores = study.scores();
+  CHECK(scores[0].extra_rates == 1);
+  CHECK(scores[0].chosen.lr == 0.02);
+  CHECK_FALSE(scores[0].lr_at_edge);  // the rate below it was worse
+  CHECK(scores[1].chosen.lr == 0.004);
+  CHECK(scores[1].lr_at_edge);
+  CHECK(scores[1].near_best == 0.0);  // of the grid, none
+  const std::string report = report_markdown(study.protocol, study.results, scores);
+  CHECK(contains(report, "focal tried 1 learning rates beyond its grid"));
+  CHECK(contains(report, "focal was best at the learning rate 0.004, the edge"));
+  CHECK(contains(report, "| 45.0 | chosen (added) |"));
+  CHECK(contains(report, "up to 1 times a contestant"));
+}
+
+TEST_CASE("a study that stopped early counts the seeds that it ran, and says what that does to its intervals") {
+  Finished study({kBase, shifted({1, 1, 1, 1, 1, 1, 1, 1}), kBase});
+  study.protocol.stop = StoppingRule{0.5, 3};
+  const std::vector<Score> scores = study.scores();
+  CHECK(scores[0].ap[0].size() == 3);
+  CHECK_FALSE(scores[1].difference->significant);  // of three seeds nothing is claimed
+  CHECK(contains(verdict(study.protocol, scores[1]), "too few seeds"));
+  const std::string report = report_markdown(study.protocol, study.results, scores);
+  CHECK(contains(report, "3 of at most 8 final seeds were run"));
+  CHECK(contains(report, "at most 0.5 AP wide"));
+  CHECK_FALSE(contains(report, "final-ce-seed4"));
 }

@@ -98,6 +98,19 @@ TEST_CASE("learning rates may be a log grid") {
   REQUIRE(rates_of(p.contestants[0]) == std::vector<double>{0.01, 0.0316, 0.1});
 }
 
+TEST_CASE("one learning rate may be fixed for all, other settings tuned or not") {
+  const std::string text = replaced(replaced(tiny_protocol(), "learning_rates = [0.02, 0.1]", "learning_rate = 0.05"),
+                                    "learning_rates = [1e30, 1e31]\n", "");
+  const Protocol p = parse(text);
+  REQUIRE(p.fixed_lr);
+  for (const Contestant& c : p.contestants) REQUIRE(rates_of(c) == std::vector<double>{0.05});
+  const Protocol tuned = parse(replaced(replaced(text, "settings = [\"loss.gamma=2\"]", "grid.loss.gamma = [1, 2]"),
+                                        "settings = [\"loss.kind=ce\"]", "grid.train.clip_norm = [0, 10]")
+                                   .append("grid.loss.alpha = [0.25, 0.5]\n"));
+  for (const Contestant& c : tuned.contestants) REQUIRE(rates_of(c) == std::vector<double>{0.05, 0.05});
+  REQUIRE_FALSE(parse(tiny_protocol()).fixed_lr);
+}
+
 TEST_CASE("contestants must try equally many configurations, or have their learning rates refined") {
   const std::string unequal = replaced(tiny_protocol(), "settings = [\"loss.gamma=2\"]", "grid.loss.gamma = [1, 2, 3]");
   REQUIRE(error_of(unequal).starts_with("p.toml:25: contestant ce tries 2 configurations and focal 6"));
@@ -144,6 +157,19 @@ TEST_CASE("what is wrong with a protocol is said with its line") {
   require_error("settings = [\"loss.gamma=2\"]", "grid.loss.gamma = [-1]",
                 "p.toml:31: loss.gamma must lie between 0 and 10");
   require_error("iterations = 6", "iterations = ", "p.toml:14: ");
+  require_error("learning_rates = [0.02, 0.1]", "", "p.toml:18: [tuning] needs learning_rates, to be tuned, or");
+  require_error("learning_rates = [0.02, 0.1]", "learning_rate = 0", "p.toml:19: [tuning].learning_rate must be pos");
+  require_error("learning_rates = [0.02, 0.1]", "learning_rate = 0.1",
+                "p.toml:33: contestant wild has learning_rates of its own");
+  require_error("learning_rates = [0.02, 0.1]", "learning_rate = 0.1\nextend = true",
+                "p.toml:20: [tuning].extend has nothing to extend");
+  require_error("seeds = [101]", "seeds = [101]\nextra_rates = 2",
+                "p.toml:21: [tuning].extra_rates needs extend = true");
+  require_error("seeds = [1, 2]", "seeds = [1, 2]\nstop_at_width = 1",
+                "p.toml:24: [final].stop_at_width needs more than 8 seeds");
+  require_error("seeds = [1, 2]", "seeds = [1, 2]\nleast = 2", "p.toml:24: [final].least needs stop_at_width");
+  require_error("seeds = [1, 2]", "seeds = [1, 2, 3]\nleast = 2\nstop_at_width = 0",
+                "p.toml:25: [final].stop_at_width must be positive");
   std::string many = "[1";
   for (int i = 2; i <= 201; ++i) many += ", " + std::to_string(i);
   many += "]";
@@ -192,6 +218,14 @@ TEST_CASE("the hash is of what a protocol says, not of how it is written") {
   REQUIRE(hash_with("loss.gamma=2", "loss.gamma=3") != hash);
   REQUIRE(hash_with("baseline = \"ce\"", "baseline = \"focal\"") != hash);
   REQUIRE(hash_with("tune = 4", "tune = 5") != hash);
+  REQUIRE(hash_with("seeds = [101]", "seeds = [101]\nextend = false") == hash);
+  const std::string extended = hash_with("seeds = [101]", "seeds = [101]\nextend = true");
+  REQUIRE(extended != hash);
+  REQUIRE(hash_with("seeds = [101]", "seeds = [101]\nextend = true\nextra_rates = 3") != extended);
+  const std::string fixed = hash_with("seeds = [1, 2]", "seeds = [1, 2, 3, 4]");
+  const std::string stopped = hash_with("seeds = [1, 2]", "seeds = [1, 2, 3, 4]\nstop_at_width = 1\nleast = 2");
+  REQUIRE(stopped != fixed);
+  REQUIRE(hash_with("seeds = [1, 2]", "seeds = [1, 2, 3, 4]\nstop_at_width = 1\nleast = 3") != stopped);
   REQUIRE(hash_with("seed = 5",
                     "seed = 5\nforms = 3\ncolours = 1\ntextures = 1\nparts = 0.0\nmissing = 0.0\nstream = false") ==
           hash);
