@@ -41,9 +41,10 @@ void box_loss(const BoxLossArgs<T>& args) {
         const T* x = level.values + at + cell * 4;
         const float deltas[4] = {float(x[0]), float(x[1]), float(x[2]), float(x[3])};
         const Box box = args.grid.box(chunk.level, pixel * heads.cells + cell);
+        const Box target = box_at(truth, args.matches[anchor]);
         float derivative[4];
-        sum += double{box_loss_value(args.kind, args.beta, args.coder, box, box_at(truth, args.matches[anchor]), deltas,
-                                     derivative)};
+        sum += double{box_loss_value(args.kind, args.beta, args.coder, box, target, deltas, derivative)};
+        if (args.ious) args.ious[anchor] = box_iou(decode_box(args.coder, box, deltas), target);
         if (!level.gradient) continue;
         for (int i = 0; i < 4; ++i) level.gradient[at + cell * 4 + i] = T(scale * derivative[i]);
       }

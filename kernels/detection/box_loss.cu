@@ -47,7 +47,9 @@ __global__ void __launch_bounds__(kThreads)
       const T* x = level.values + at;
       const float deltas[4] = {float(x[0]), float(x[1]), float(x[2]), float(x[3])};
       const Box target = box_at(args.truth.boxes, args.truth.offsets[image] + args.matches[anchor]);
-      loss = box_loss_value(args.kind, args.beta, args.coder, args.grid.box(l, i), target, deltas, derivative);
+      const Box box = args.grid.box(l, i);
+      loss = box_loss_value(args.kind, args.beta, args.coder, box, target, deltas, derivative);
+      if (args.ious) args.ious[anchor] = box_iou(decode_box(args.coder, box, deltas), target);
       if (level.gradient) {
         for (float& d : derivative) d *= args.scale[image];
       }

@@ -10,6 +10,7 @@
 //
 //   losses[image] = sum over anchors with label >= 0 (not scaled)
 //   gradient      = scale[image] * dloss/ddeltas; 0 for all other anchors
+//   ious          = IoU of the decoded box with its target, where label >= 0: soft targets of classification losses
 //
 // Start here: kernels/plain/box_loss.h
 #pragma once
@@ -144,6 +145,7 @@ struct BoxLossArgs {
   const std::int32_t* matches;  // [images, anchors]
   const float* scale;           // [images], in device memory; not read without gradients
   float* losses;                // [images], overwritten
+  float* ious = nullptr;        // [images, anchors], written where label >= 0; or null
 };
 
 }  // namespace diopter

@@ -10,10 +10,11 @@ namespace {
 constexpr std::int64_t kChunk = 1 << 14;  // logits
 
 /// Sum over `rows` anchors whose `classes` logits each lie without gaps; writes their gradient, times scale, unless dx
-/// is null. Almost all anchors are background: consecutive ones are one run of negative logits.
+/// is null. qualities: soft targets, or null. Almost all anchors are background: consecutive ones are one run of
+/// negative logits.
 template <class T>
-double rows_loss(const LossFunctions<T>& loss, const T* x, T* dx, const std::int32_t* labels, std::int64_t rows,
-                 std::int64_t classes, float scale) {
+double rows_loss(const LossFunctions<T>& loss, const T* x, T* dx, const std::int32_t* labels, const float* qualities,
+                 std::int64_t rows, std::int64_t classes, float scale) {
   double sum = 0;
   for (std::int64_t row = 0; row < rows;) {
     const std::int64_t begin = row * classes;
@@ -24,7 +25,7 @@ double rows_loss(const LossFunctions<T>& loss, const T* x, T* dx, const std::int
       sum += loss.negatives(x + begin, gradient, (end - row) * classes, scale);
       row = end;
     } else {
-      loss.add_anchor(sum, x + begin, gradient, labels[row], classes, scale);
+      loss.add_anchor(sum, x + begin, gradient, labels[row], qualities ? qualities[row] : 1.0f, classes, scale);
       ++row;
     }
   }
@@ -41,7 +42,9 @@ void classification_loss(const ClassificationLossArgs<T>& args, const AnyLoss& a
   sum_per_image(heads, kChunk, args.losses, [&](const HeadChunk& chunk) {
     const HeadLevel<T>& level = heads.level[chunk.level];
     const std::int64_t first = (chunk.image * level.pixels + chunk.pixel) * level.pixel_stride;
-    const std::int32_t* labels = args.labels + chunk.image * anchors + chunk.anchor;
+    const std::int64_t first_anchor = chunk.image * anchors + chunk.anchor;
+    const std::int32_t* labels = args.labels + first_anchor;
+    const float* qualities = args.qualities ? args.qualities + first_anchor : nullptr;
     const float scale = level.gradient ? args.scale[chunk.image] : 0.0f;
     // Without padding the rows of all pixels lie in a row; with it, those of one pixel do.
     const bool gaps = level.pixel_stride != pixel_size;
@@ -49,8 +52,8 @@ void classification_loss(const ClassificationLossArgs<T>& args, const AnyLoss& a
     double sum = 0;
     for (std::int64_t i = 0; i < pieces; ++i) {
       const std::int64_t at = first + i * level.pixel_stride;
-      sum += rows_loss(loss, level.values + at, level.gradient ? level.gradient + at : nullptr, labels + i * rows, rows,
-                       row_size, scale);
+      sum += rows_loss(loss, level.values + at, level.gradient ? level.gradient + at : nullptr, labels + i * rows,
+                       qualities ? qualities + i * rows : nullptr, rows, row_size, scale);
     }
     return sum;
   });

@@ -49,6 +49,16 @@ __device__ unsigned negative_packs(const HeadRuns& runs, Divider by_classes, con
   return negative;
 }
 
+/// Loss of one logit of an anchor; a positive with a soft target finds its quality at `anchor` of all images' anchors.
+template <class T, class Loss>
+__device__ ValueAndDerivative<float> anchor_loss(const ClassificationLossArgs<T>& args, const Loss& loss, float x,
+                                                 bool positive, std::int64_t anchor) {
+  if constexpr (SoftTargets<Loss>) {
+    if (positive && args.qualities) return loss.with_quality(x, args.qualities[anchor], GpuLogistic<>{});
+  }
+  return loss_on_gpu(loss, x, positive);
+}
+
 /// A thread takes kPacks packs of 16 bytes, kThreads packs apart, so that a warp reads and writes 512 bytes in a row; a
 /// block takes a tile of kThreads * kPacks packs of one level of one image (blockIdx.y).
 /// Nine of ten tiles belong to background anchors alone, which the block finds out with a label per thread, while the
@@ -125,7 +135,8 @@ __global__ void __launch_bounds__(kThreads)
       const std::int32_t k = static_cast<std::int32_t>(value.index - anchor * by_classes.divisor());
       float gradient = 0;
       if (label != kIgnore) {
-        const ValueAndDerivative<float> element = loss_on_gpu(loss, static_cast<float>(x[e]), label == k);
+        const ValueAndDerivative<float> element =
+            anchor_loss(args, loss, static_cast<float>(x[e]), label == k, labels - args.labels + anchor);
         sum += element.value;
         gradient = scale * element.derivative;
       }

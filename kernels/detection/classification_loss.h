@@ -3,6 +3,8 @@
 //   losses[image] = sum over anchors with label != kIgnore and classes k of loss(x, k == label)     (not scaled)
 //   gradient      = scale[image] * dloss/dx; 0 in the rows of ignored anchors
 //
+// A loss with soft targets takes loss.with_quality(x, quality of the anchor) at k == label; the quality is a constant.
+//
 // `loss` is any of losses/*.h. The scale, loss weight over normaliser, is folded in before rounding, so that nothing is
 // left to do for the backward pass.
 // The sum is deterministic: a fixed map of logits to chunks, chunk sums added in order, in double.
@@ -23,6 +25,7 @@ struct ClassificationLossArgs {
                                // else the CPU throws Error, CUDA takes the anchor for background
   const float* scale;          // [images], in device memory; not read without gradients
   float* losses;               // [images], overwritten
+  const float* qualities = nullptr;  // as labels, read where label >= 0: soft targets in [0, 1]; null: 1 everywhere
 };
 
 }  // namespace diopter

@@ -109,6 +109,18 @@ DIOPTER_HD inline Logistic<T> logistic(T z) {
   return {quotient(z < T(0) ? e : T(1), T(1) + e), (z < T(0) ? z : T(0)) - l, (z < T(0) ? T(0) : z) + l};
 }
 
+/// Cross-entropy of the logit x, l = logistic(x), with a target y in [0, 1], without cancellation.
+template <class T>
+struct SoftCrossEntropy {
+  T value, derivative;  // -y log p - (1 - y) log(1 - p), p - y
+  T not_p;              // 1 - p
+
+  DIOPTER_HD SoftCrossEntropy(const Logistic<T>& l, T y)
+      : value((T(1) - y) * l.softplus - y * l.log_sigmoid), not_p(exp_negative(-l.softplus)) {
+    derivative = (T(1) - y) * l.sigmoid - y * not_p;
+  }
+};
+
 /// logistic as what a loss takes by default.
 struct AccurateLogistic {
   template <class T>

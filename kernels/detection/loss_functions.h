@@ -19,18 +19,19 @@ template <class T>
 struct LossFunctions {
   std::shared_ptr<const void> loss;  // the fast version that the functions take
   double (*negatives_of)(const void* loss, const T* x, T* dx, std::int64_t n, float scale) = nullptr;
-  ValueAndDerivative<float> (*positive_of)(const void* loss, float x) = nullptr;
+  ValueAndDerivative<float> (*positive_of)(const void* loss, float x, float quality) = nullptr;
 
   /// Sum of the losses of n negative logits. Writes their gradient, times scale, unless dx is null.
   double negatives(const T* x, T* dx, std::int64_t n, float scale) const {
     return negatives_of(loss.get(), x, dx, n, scale);
   }
-  /// Loss of a positive logit.
-  ValueAndDerivative<float> positive(float x) const { return positive_of(loss.get(), x); }
+  /// Loss of a positive logit whose target, where the loss has soft ones, is `quality`.
+  ValueAndDerivative<float> positive(float x, float quality) const { return positive_of(loss.get(), x, quality); }
 
   /// Adds to `sum` the losses of the anchor with this label and the logits x [classes]: one is positive, or none.
   /// Writes their gradient, times scale, unless dx is null: 0 for kIgnore. Throws Error for a label that is no class.
-  void add_anchor(double& sum, const T* x, T* dx, std::int32_t label, std::int64_t classes, float scale) const {
+  void add_anchor(double& sum, const T* x, T* dx, std::int32_t label, float quality, std::int64_t classes,
+                  float scale) const {
     const auto add_negatives = [&](std::int64_t begin, std::int64_t end) {
       sum += negatives(x + begin, dx ? dx + begin : nullptr, end - begin, scale);
     };
@@ -40,7 +41,7 @@ struct LossFunctions {
       if (dx) std::fill_n(dx, classes, T(0.0f));
     } else {
       DIOPTER_CHECK(label >= 0 && label < classes, "label ", label, " of an anchor, with ", classes, " classes");
-      const ValueAndDerivative<float> l = positive(static_cast<float>(x[label]));
+      const ValueAndDerivative<float> l = positive(static_cast<float>(x[label]), quality);
       sum += double{l.value};
       if (dx) dx[label] = T(scale * l.derivative);
       add_negatives(0, label);

@@ -37,6 +37,11 @@ inline std::optional<HardExampleRule> hard_example_rule(const AnyLoss& loss) {
       loss);
 }
 
+/// Whether its positives have soft targets.
+inline bool has_soft_targets(const AnyLoss& loss) {
+  return std::visit([](const auto& l) { return SoftTargets<std::remove_cvref_t<decltype(l)>>; }, loss);
+}
+
 /// Calls f(parameter, value) for each parameter: a LossParameter, and a reference to its value in `loss`, which is an
 /// AnyLoss or one of its alternatives, constant or not.
 template <class Loss, class F>
@@ -51,6 +56,11 @@ void for_each_parameter(Loss& loss, const F& f) {
 /// Loss of one logit and its derivative with respect to the logit, in double.
 inline ValueAndDerivative<double> loss_at(const AnyLoss& loss, double x, bool positive) {
   return std::visit([&](const auto& l) { return l(x, positive); }, loss);
+}
+
+/// The same of a positive logit with a target in [0, 1].
+inline ValueAndDerivative<double> positive_loss_at(const AnyLoss& loss, double x, double quality) {
+  return std::visit([&](const auto& l) { return positive_loss(l, x, quality); }, loss);
 }
 
 }  // namespace diopter

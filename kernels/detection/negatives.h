@@ -54,7 +54,9 @@ LossFunctions<T> functions_of(const Loss& loss) {
     functions.negatives_of = [](const void* erased, const T* x, T* dx, std::int64_t n, float scale) {
       return negatives(*static_cast<const Fast*>(erased), x, dx, n, scale);
     };
-    functions.positive_of = [](const void* erased, float x) { return (*static_cast<const Fast*>(erased))(x, true); };
+    functions.positive_of = [](const void* erased, float x, float quality) {
+      return positive_loss(*static_cast<const Fast*>(erased), x, quality);
+    };
   });
   return functions;
 }

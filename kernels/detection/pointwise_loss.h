@@ -6,6 +6,9 @@
 //   source                   where the formula comes from
 //   parameters               table of LossParameter; may be missing
 //   with_fast_version(f)     calls f with a fast version of the loss for its parameters; may be missing
+//   with_quality(x, y)       {value, derivative} at a positive with the soft target y in [0, 1], as loss(x, positive);
+//   at
+//                            y = 1 loss(x, true), at y = 0 loss(x, false); may be missing: positives have the target 1
 //   hard_examples()          which anchors are trained on, a HardExampleRule; may be missing: all
 //
 // A fast version is a functor of another type that gives the same values and derivatives. Kernels run it in place of
@@ -57,6 +60,22 @@ concept PointwiseLoss = requires {
   { loss(0.0, true) } -> std::same_as<ValueAndDerivative<double>>;
   { Loss::source } -> std::convertible_to<const char*>;
 };
+
+/// A loss whose positives have soft targets: the IoU of the decoded box with the box that it is to become.
+template <class Loss>
+concept SoftTargets = requires(const Loss& loss) {
+  loss.with_quality(0.0, 0.0);
+};
+
+/// Loss of a positive logit with the target `quality`, which hard targets ignore.
+template <class T, class Loss>
+DIOPTER_HD inline ValueAndDerivative<T> positive_loss(const Loss& loss, T x, T quality) {
+  if constexpr (SoftTargets<Loss>) {
+    return loss.with_quality(x, quality);
+  } else {
+    return loss(x, true);
+  }
+}
 
 /// Weight of a logit where positives weigh alpha and negatives 1 - alpha.
 template <class T>

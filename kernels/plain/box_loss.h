@@ -42,7 +42,14 @@ inline double box_loss_value(BoxLoss kind, double beta, const BoxCoder& coder, c
   return diou + aspect_weight * v;
 }
 
-/// losses [images]: sum over the positive anchors of an image.
+inline float iou_of(const BoxT<double>& a, const BoxT<double>& b) {
+  const double w = std::max(0.0, std::min(a.x2, b.x2) - std::max(a.x1, b.x1));
+  const double h = std::max(0.0, std::min(a.y2, b.y2) - std::max(a.y1, b.y1));
+  const double united = (a.x2 - a.x1) * (a.y2 - a.y1) + (b.x2 - b.x1) * (b.y2 - b.y1) - w * h;
+  return static_cast<float>(w * h > 0 ? w * h / united : 0);
+}
+
+/// losses [images]: sum over the positive anchors of an image. Writes args.ious, too, unless it is null.
 template <class T>
 void box_loss(const BoxLossArgs<T>& args, double* losses) {
   const auto in_double = [](const Box& b) { return BoxT<double>{b.x1, b.y1, b.x2, b.y2}; };
@@ -59,8 +66,10 @@ void box_loss(const BoxLossArgs<T>& args, double* losses) {
         const double deltas[4] = {float(x[0]), float(x[1]), float(x[2]), float(x[3])};
         const Box target = box_at(args.truth.boxes, args.truth.offsets[image] + args.matches[anchor]);
         double aspect_weight = -1;
-        losses[image] += box_loss_value(args.kind, args.beta, args.coder, in_double(args.grid.box(l, i)),
-                                        in_double(target), deltas, aspect_weight);
+        const BoxT<double> box = in_double(args.grid.box(l, i));
+        losses[image] +=
+            box_loss_value(args.kind, args.beta, args.coder, box, in_double(target), deltas, aspect_weight);
+        if (args.ious) args.ious[anchor] = iou_of(decode_box(args.coder, box, deltas), in_double(target));
       }
     }
   }

@@ -3,6 +3,7 @@
 //
 //   losses[image] = sum over anchors with label != kIgnore and classes k of loss(x, k == label)
 //   gradient      = scale[image] * dloss/dx; 0 for ignored anchors
+// At k == label a loss with soft targets takes the anchor's quality for its target.
 #pragma once
 
 #include <vector>
@@ -29,7 +30,11 @@ void classification_loss(const ClassificationLossArgs<T>& args, const AnyLoss& l
         const T* logits = level.values + pixel * level.pixel_stride + anchor % heads.cells * heads.channels;
         for (int k = 0; k < heads.channels; ++k) {
           ValueAndDerivative<double> at{0, 0};
-          if (*label != kIgnore) at = loss_at(loss, static_cast<float>(logits[k]), k == *label);
+          const auto x = static_cast<double>(static_cast<float>(logits[k]));
+          if (*label != kIgnore) at = loss_at(loss, x, k == *label);
+          if (k == *label && args.qualities) {
+            at = positive_loss_at(loss, x, static_cast<double>(args.qualities[label - args.labels]));
+          }
           losses[image] += at.value;
           if (args.scale) gradients.push_back(args.scale[image] * at.derivative);
         }

@@ -84,7 +84,7 @@ AnchorTargets match_anchors(const AnchorGrid& grid, const Tensor& boxes, const T
 }
 
 Variable classification_loss(const Pyramid& logits, int classes, const AnchorTargets& targets, const Tensor& scale,
-                             const AnyLoss& loss) {
+                             const AnyLoss& loss, const Tensor& qualities) {
   check_head(logits, classes, targets, scale);
   const int values = targets.grid.cells * classes;
   return fused_loss("classification_loss", logits, values, scale, [&](const Tensor& gradient, const Tensor& losses) {
@@ -95,7 +95,8 @@ Variable classification_loss(const Pyramid& logits, int classes, const AnchorTar
           ClassificationLossArgs<T>{.logits = head_levels<T>(logits, gradient, targets.grid.cells, classes),
                                     .labels = targets.labels.data<std::int32_t>(),
                                     .scale = scale.data<float>(),
-                                    .losses = losses.data<float>()},
+                                    .losses = losses.data<float>(),
+                                    .qualities = qualities.defined() ? qualities.data<float>() : nullptr},
           loss);
     });
   });
@@ -118,7 +119,8 @@ Variable box_loss(const Pyramid& deltas, const AnchorTargets& targets, const Ten
                                       .labels = targets.labels.data<std::int32_t>(),
                                       .matches = targets.matches.data<std::int32_t>(),
                                       .scale = scale.data<float>(),
-                                      .losses = losses.data<float>()});
+                                      .losses = losses.data<float>(),
+                                      .ious = params.ious.defined() ? params.ious.data<float>() : nullptr});
     });
   });
 }

@@ -23,13 +23,15 @@ AnchorTargets match_anchors(const AnchorGrid& grid, const Tensor& boxes, const T
 
 /// Sum over the images of scale[image] * (loss over its anchors and classes): [1]. logits [rows, cells * classes],
 /// level-major; scale [images] float. Throws Error when the logits do not belong to the targets' grid.
+/// qualities: [images, anchors] float where the loss has soft targets, or undefined: see ClassificationLossArgs.
 Variable classification_loss(const Pyramid& logits, int classes, const AnchorTargets& targets, const Tensor& scale,
-                             const AnyLoss& loss);
+                             const AnyLoss& loss, const Tensor& qualities = {});
 
 struct BoxLossParams {
   BoxLoss kind = BoxLoss::l1;
   float beta = 0;
   BoxCoder coder = {};
+  Tensor ious = {};  // [images, anchors] float or undefined: gets the IoU of each positive's box with its target
 };
 
 /// Sum over the images of scale[image] * (loss over its positive anchors): [1]. deltas [rows, cells * 4].

@@ -101,14 +101,18 @@ ClassificationTargets classification_targets(const Config& config, int classes, 
 Losses detection_losses(const Config& config, int classes, const Pyramid& logits, const Pyramid& deltas,
                         const AnchorTargets& targets, const Tensor& scale) {
   const ProfiledScope phase("loss");
-  const BoxLossParams params{config.loss.box, static_cast<float>(config.loss.smooth_l1_beta), {}};
+  Losses losses;
+  if (has_soft_targets(config.loss.kind)) {
+    losses.qualities = Tensor::empty(targets.labels.shape(), DType::f32, scale.device());
+  }
+  losses.box = box_loss(deltas, targets, weighted(scale, config.loss.box_weight),
+                        {config.loss.box, static_cast<float>(config.loss.smooth_l1_beta), {}, losses.qualities});
   const ClassificationTargets classification = classification_targets(config, classes, logits, deltas, targets, scale);
   const bool guided = config.loss.classification_weight == kGuidedWeight;
   const Tensor classification_scale =
       guided ? classification.scale : weighted(classification.scale, config.loss.classification_weight);
-  Losses losses{classification_loss(logits, classes, classification.anchors, classification_scale, config.loss.kind),
-                box_loss(deltas, targets, weighted(scale, config.loss.box_weight), params),
-                {}};
+  losses.classification = classification_loss(logits, classes, classification.anchors, classification_scale,
+                                              config.loss.kind, losses.qualities);
   if (guided) {
     losses.classification_weight = guided_weight(losses.classification.value(), losses.box.value());
     losses.classification = scaled(losses.classification, losses.classification_weight);

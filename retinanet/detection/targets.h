@@ -54,6 +54,7 @@ ClassificationTargets classification_targets(const Config& config, int classes, 
 struct Losses {
   Variable classification, box;  // weighted, [1]
   Tensor classification_weight;  // [1], with loss.classification_weight = guided: the factor of the classification loss
+  Tensor qualities;              // [images, anchors], of losses with soft targets: those of the positives
 };
 
 /// Both losses of a batch.

@@ -143,14 +143,15 @@ Measured measure_steps(const Config& config, int classes, int width, int height)
 }  // namespace
 
 double expected_classification_loss(const Config& config, int classes, const AnchorTargets& targets,
-                                    const Tensor& scale) {
-  std::vector<double> positive, negative;  // per class
-  for (const float bias : prior_biases(config.model.prior, classes)) {
-    positive.push_back(loss_at(config.loss.kind, static_cast<double>(bias), true).value);
-    negative.push_back(loss_at(config.loss.kind, static_cast<double>(bias), false).value);
+                                    const Tensor& scale, const Tensor& qualities) {
+  std::vector<double> bias, negative;  // per class
+  for (const float b : prior_biases(config.model.prior, classes)) {
+    bias.push_back(static_cast<double>(b));
+    negative.push_back(loss_at(config.loss.kind, bias.back(), false).value);
   }
-  positive.resize(classes, positive[0]);
+  bias.resize(classes, bias[0]);
   negative.resize(classes, negative[0]);
+  const std::vector<float> quality = qualities.defined() ? qualities.to_vector<float>() : std::vector<float>();
   const double all_negative = std::accumulate(negative.begin(), negative.end(), 0.0);
   const auto labels = targets.labels.to_vector<std::int32_t>();
   const std::vector<float> weight = scale.to_vector<float>();
@@ -161,7 +162,9 @@ double expected_classification_loss(const Config& config, int classes, const Anc
     for (std::int64_t i = n * anchors; i < (n + 1) * anchors; ++i) {
       if (labels[i] == kIgnore) continue;
       sum += all_negative;
-      if (labels[i] >= 0) sum += positive[labels[i]] - negative[labels[i]];
+      if (labels[i] < 0) continue;
+      const double target = quality.empty() ? 1 : static_cast<double>(quality[i]);
+      sum += positive_loss_at(config.loss.kind, bias[labels[i]], target).value - negative[labels[i]];
     }
     loss += static_cast<double>(weight[n]) * sum;
   }
@@ -180,7 +183,8 @@ InitialLoss initial_loss(Config config, const Dataset& dataset, bool open) {
   RetinaNet model(config, classes);
   if (!config.model.weights.empty()) start_from(model, config.model.weights);
   const Step step = forward(model, batch);
-  return {expected_classification_loss(config, classes, step.classification.anchors, step.classification.scale),
+  return {expected_classification_loss(config, classes, step.classification.anchors, step.classification.scale,
+                                       step.losses.qualities),
           static_cast<double>(step.losses.classification.value().item()),
           static_cast<double>(step.losses.box.value().item()), batch.images};
 }

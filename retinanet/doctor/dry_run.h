@@ -11,9 +11,9 @@
 namespace diopter {
 
 /// Classification loss of a batch, weighted and normalised as in training, when every logit is that of model.prior.
-/// Targets and scale: from classification_targets.
+/// Targets and scale: from classification_targets. qualities: of a loss with soft targets (Losses), else undefined.
 double expected_classification_loss(const Config& config, int classes, const AnchorTargets& targets,
-                                    const Tensor& scale);
+                                    const Tensor& scale, const Tensor& qualities = {});
 
 struct InitialLoss {
   double expected = 0, measured = 0;  // of classification

@@ -13,7 +13,8 @@ const std::vector<KernelEntry>& kernel_list() {
        .formula = "focal loss, cross-entropy and the others of diopter info: Lin et al. 2017, equations 1 to 11",
        .floor = "per logit of 80 classes 8.05 (float), 4.05 (bf16): 2 s and a label per anchor",
        .tests = "classification "
-                "loss:*,losses:*,focal:*,ce:*,balanced_ce:*,focal_star:*,hinge:*,poly:*,asymmetric:*,logistic:*"},
+                "loss:*,losses:*,focal:*,ce:*,balanced_ce:*,focal_star:*,hinge:*,poly:*,asymmetric:*,quality_focal:*,"
+                "varifocal:*,logistic:*"},
       {.name = "hard_examples",
        .files = "kernels/detection/hard_examples",
        .more = "kernels/detection/losses/ohem.h kernels/detection/losses/ohem13.h",

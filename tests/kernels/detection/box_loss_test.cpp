@@ -163,11 +163,12 @@ struct Scene {
 
   template <class T>
   std::vector<float> losses(Device device, BoxLoss kind, Head<T>& head, bool with_gradient = true,
-                            std::size_t shift = 0) const {
+                            std::size_t shift = 0, std::vector<float>* ious = nullptr) const {
     std::vector<float> result(3, NAN);
     test::DeviceArrays at(device, shift);
     BoxLossArgs<T> with_losses = args(at, kind, head, with_gradient);
     with_losses.losses = at(result);
+    if (ious) with_losses.ious = at(*ious);
     DIOPTER_DISPATCH(device, box_loss, with_losses);
     at.download();
     return result;
@@ -184,8 +185,16 @@ void require_plain_sum(Device device, BoxLoss kind, int padding, double toleranc
   CHECK(scene.losses(device, kind, head, false) == losses);
 
   std::vector<double> expected(3), gradients;
+  std::vector<float> ious(scene.labels.size(), -7), expected_ious = ious;
+  CHECK(scene.losses(device, kind, head, false, 0, &ious) == losses);
   test::DeviceArrays host(Device::cpu);
-  plain::box_loss(scene.args(host, kind, head, false), expected.data());
+  BoxLossArgs<T> in_plain = scene.args(host, kind, head, false);
+  in_plain.ious = expected_ious.data();
+  plain::box_loss(in_plain, expected.data());
+  for (std::size_t i = 0; i < ious.size(); ++i) REQUIRE(std::fabs(ious[i] - expected_ious[i]) < 2e-6f);
+  CHECK(std::any_of(ious.begin(), ious.end(), [](float iou) { return iou > 0.1f; }));
+  CHECK(std::count(ious.begin(), ious.end(), -7.0f) ==
+        std::count_if(scene.labels.begin(), scene.labels.end(), [](std::int32_t label) { return label < 0; }));
 
   std::vector<Box> boxes(anchors);
   cpu::generate_anchors(scene.grid, test::coordinates(boxes.data()));

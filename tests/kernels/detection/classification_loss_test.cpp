@@ -39,14 +39,16 @@ struct Case {
 /// the addresses that allow wide accesses.
 template <class T>
 std::vector<float> losses_of(Device device, Head<T>& head, const std::vector<std::int32_t>& labels, const AnyLoss& loss,
-                             const std::vector<float>& scale, std::size_t shift = 0) {
+                             const std::vector<float>& scale, std::size_t shift = 0,
+                             const std::vector<float>& qualities = {}) {
   std::vector<float> losses(head.images(), NAN);
   test::DeviceArrays at(device, shift);
   const bool with_gradient = !scale.empty();
-  DIOPTER_DISPATCH(device, classification_loss,
-                   ClassificationLossArgs<T>{head.levels(at, with_gradient), at(labels),
-                                             with_gradient ? at(scale) : nullptr, at(losses)},
-                   loss);
+  DIOPTER_DISPATCH(
+      device, classification_loss,
+      ClassificationLossArgs<T>{head.levels(at, with_gradient), at(labels), with_gradient ? at(scale) : nullptr,
+                                at(losses), qualities.empty() ? nullptr : at(qualities)},
+      loss);
   at.download();
   return losses;
 }
@@ -80,7 +82,7 @@ void require_plain_sum_of(const std::vector<std::int32_t>& labels, Device device
 
   std::vector<double> expected, gradients;
   test::DeviceArrays host(Device::cpu);
-  plain::classification_loss<T>({head.levels(host, false), host(labels), host(scale), nullptr}, loss, expected,
+  plain::classification_loss<T>({head.levels(host, false), host(labels), host(scale), nullptr, nullptr}, loss, expected,
                                 gradients);
   double largest_error = 0;  // of the gradients, relative
   for (std::int64_t i = 0; i < c.images * anchors * c.classes; ++i) {
@@ -253,6 +255,44 @@ TEST_CASE("classification loss: every loss of the list") {
     INFO(loss_name(loss) << " on " << test::device_name(device));
     require_plain_sum<float>(device, {2, 9, 20, {37, 12, 4, 1}, 0}, loss, 1e-5);
     require_plain_sum<bf16>(device, {2, 3, 20, {37, 12}, 4}, loss, 0.00391);
+  }
+}
+
+TEST_CASE("classification loss: soft targets, of every loss that has them and of none other") {
+  const Device device = GENERATE(from_range(test::devices()));
+  const Case c{2, 3, 20, {37, 12}, 4};
+  const std::vector<std::int32_t> labels = some_labels(anchors_of(c), c.classes, 5);
+  std::vector<float> qualities = test::uniform(labels.size(), 0, 1, 9);
+  for (std::size_t i = 0; i < labels.size(); ++i) {
+    if (labels[i] < 0) qualities[i] = NAN;  // is not read
+  }
+  const std::vector<float> scale{0.5f, 2};
+  for (const AnyLoss& loss : all_losses()) {
+    INFO(loss_name(loss) << " on " << test::device_name(device));
+    Head<float> head(c.images, c.cells, c.classes, c.pixels, c.padding), hard = head;
+    const std::vector<float> values = test::uniform(anchors_of(c) * c.classes, -8, 4, 3);
+    head.fill(values);
+    hard.fill(values);
+    const std::vector<float> found = losses_of(device, head, labels, loss, scale, 0, qualities);
+    const std::vector<float> without = losses_of(device, hard, labels, loss, scale);
+    if (!has_soft_targets(loss)) {
+      CHECK(found == without);
+      CHECK(head.all_gradients() == hard.all_gradients());
+      continue;
+    }
+    CHECK(found != without);
+    test::DeviceArrays host(Device::cpu);
+    std::vector<double> expected, gradients;
+    plain::classification_loss<float>(
+        {head.levels(host, false), host(labels), host(scale), nullptr, host(std::as_const(qualities))}, loss, expected,
+        gradients);
+    test::require_close(found, expected, test::Tolerance::elementwise);
+    for (std::int64_t i = 0; i < std::ssize(gradients); ++i) {
+      const std::int64_t anchor = i / c.classes;
+      const float gradient = head.gradient(static_cast<int>(anchor / head.anchors()), anchor % head.anchors(),
+                                           static_cast<int>(i % c.classes));
+      REQUIRE(std::fabs(gradient - gradients[i]) <= 2e-5 * std::fmax(1e-2, std::fabs(gradients[i])));
+    }
   }
 }
 

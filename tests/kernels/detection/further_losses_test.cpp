@@ -64,5 +64,28 @@ TEST_CASE("asymmetric: without a shift and with equal exponents it is the focal 
   });
 }
 
+TEST_CASE("quality_focal: equation 2 as printed") {
+  for_logits([](double x, bool) {
+    const double s = sigmoid(x);
+    for (const double y : {0.0, 0.3, 0.75, 1.0}) {
+      const double expected = -std::pow(std::fabs(y - s), 2) * ((1 - y) * std::log(1 - s) + y * std::log(s));
+      REQUIRE(QualityFocalLoss{2}.with_quality(x, y).value == Approx(expected).epsilon(1e-9).margin(1e-12));
+    }
+  });
+}
+
+TEST_CASE("varifocal: equation 2 as printed") {
+  for_logits([](double x, bool) {
+    const double p = sigmoid(x);
+    for (const double q : {0.3, 0.75, 1.0}) {
+      const double expected = -q * (q * std::log(p) + (1 - q) * std::log(1 - p));
+      REQUIRE(VarifocalLoss{2, 0.75f}.with_quality(x, q).value == Approx(expected).epsilon(1e-9).margin(1e-12));
+    }
+    const double negative = -0.75 * p * p * std::log(1 - p);
+    REQUIRE(VarifocalLoss{2, 0.75f}(x, false).value == Approx(negative).epsilon(1e-9).margin(1e-12));
+    REQUIRE(VarifocalLoss{2, 0.75f}.with_quality(x, 0.0).value == Approx(negative).epsilon(1e-9).margin(1e-12));
+  });
+}
+
 }  // namespace
 }  // namespace diopter

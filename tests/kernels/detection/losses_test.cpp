@@ -171,6 +171,88 @@ TEST_CASE("losses: the less likely the truth, the higher the loss") {
   });
 }
 
+/// Calls check(loss, with_quality) for every variation of the losses that have soft targets.
+template <class Check>
+void for_every_soft_loss(const Check& check) {
+  int found = 0;
+  for (const AnyLoss& loss : test::variations()) {
+    if (!has_soft_targets(loss)) continue;
+    ++found;
+    INFO(described(loss));
+    std::visit([&](const auto& l) { check(loss, [&](auto x, auto y) { return positive_loss(l, x, y); }); }, loss);
+  }
+  CHECK(found > 0);
+}
+
+constexpr double kQualities[] = {0, 1e-3, 0.25, 0.5, 0.8, 1};
+
+TEST_CASE("losses: soft targets, derivatives against central differences in double") {
+  for_every_soft_loss([](const AnyLoss&, const auto& soft) {
+    for (const double y : kQualities) {
+      int kinks = 0;
+      for (int i = -160; i <= 160; ++i) {
+        const double x = i * 0.25 + 0.0137;
+        const auto value = [&](double v) { return soft(v, y).value; };
+        const double measured = test::derivative(value, x, 0.005), finer = test::derivative(value, x, 0.0025);
+        if (std::fabs(measured - finer) > 1e-9 * std::fmax(1.0, std::fabs(measured))) {
+          ++kinks;  // |y - p|^beta with beta below 1, next to p = y
+          continue;
+        }
+        const double exact = soft(x, y).derivative;
+        INFO("quality " << y << " x " << x << ": " << exact << " instead of " << measured);
+        REQUIRE(std::fabs(exact - measured) < 1e-8 * std::fmax(1e-3, std::fabs(exact)));
+      }
+      REQUIRE(kinks <= 3);
+    }
+  });
+}
+
+TEST_CASE("losses: soft targets, 1 is a positive and 0 a negative") {
+  for_every_soft_loss([](const AnyLoss& loss, const auto& soft) {
+    for (const double x : logits<double>()) {
+      for (const bool positive : {false, true}) {
+        const auto hard = loss_at(loss, x, positive), found = soft(x, positive ? 1.0 : 0.0);
+        INFO("x " << x << (positive ? " positive" : " negative"));
+        REQUIRE(std::fabs(found.value - hard.value) <= 1e-11 * std::fabs(hard.value) + 1e-300);
+        REQUIRE(std::fabs(found.derivative - hard.derivative) <= 1e-11 * std::fabs(hard.derivative) + 1e-300);
+      }
+    }
+  });
+}
+
+TEST_CASE("losses: soft targets, least where the probability is the target") {
+  for_every_soft_loss([](const AnyLoss&, const auto& soft) {
+    for (const double y : {0.25, 0.5, 0.8}) {
+      const double there = std::log(y / (1 - y));
+      for (const double away : {0.01, 0.3, 2.0, 9.0}) {
+        CHECK(soft(there + away, y).derivative > 0);
+        CHECK(soft(there - away, y).derivative < 0);
+      }
+    }
+  });
+}
+
+TEST_CASE("losses: soft targets, finite in float as in double, and NaN stays NaN") {
+  for_every_soft_loss([](const AnyLoss&, const auto& soft) {
+    for (const double quality : kQualities) {
+      const float y = static_cast<float>(quality);
+      for (const float x : logits<float>()) {
+        const auto f = soft(x, y);
+        const auto d = soft(static_cast<double>(x), static_cast<double>(y));
+        INFO("quality " << y << " x " << x << ": " << f.value << ' ' << f.derivative << " instead of " << d.value << ' '
+                        << d.derivative);
+        REQUIRE(std::fabs(f.value - d.value) <= 2e-5 * std::fmax(0.1, std::fabs(d.value)));
+        REQUIRE(std::isfinite(f.derivative));
+        const double off = std::fabs(1 / (1 + std::exp(-static_cast<double>(x))) - quality);
+        if (off < 1e-3 && quality > 0) continue;  // an exponent below 1 is steep there
+        REQUIRE(std::fabs(f.derivative - d.derivative) <= 5e-5 * std::fmax(0.1, std::fabs(d.derivative)));
+      }
+      REQUIRE(std::isnan(soft(NAN, y).value));
+      REQUIRE(std::isnan(soft(NAN, y).derivative));
+    }
+  });
+}
+
 TEST_CASE("losses: parameters have names of their own, and defaults within their ranges") {
   for (const AnyLoss& loss : all_losses()) {
     std::vector<std::string> names;

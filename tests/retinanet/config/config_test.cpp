@@ -370,7 +370,7 @@ TEST_CASE("the chosen loss decides which parameters there are, in any order") {
 
 TEST_CASE("a parameter of another loss, or of none, is refused") {
   CHECK(set_error("loss.beta=1") ==
-        "--set loss.beta=1: unknown key loss.beta; loss.kind is focal, this belongs to focal_star");
+        "--set loss.beta=1: unknown key loss.beta; loss.kind is focal, this belongs to focal_star, quality_focal");
   CHECK(contains(set_error("loss.gama=1"), "unknown key loss.gama; the nearest is loss.gamma"));
   CHECK(contains(set_error("loss.kind=focl"), "--set loss.kind=focl: unknown loss focl; the nearest is focal"));
   CHECK(contains(set_error("loss.kind=1"), "loss.kind must be the name of a loss"));

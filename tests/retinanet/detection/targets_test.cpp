@@ -189,3 +189,33 @@ TEST_CASE("guided, the gradients are the classification loss's, scaled; without 
   CHECK(empty.weight == 0);
   CHECK(empty.logits == std::vector<float>(empty.logits.size(), 0.0f));
 }
+
+TEST_CASE("losses with soft targets take the IoUs of the decoded boxes, without a gradient through them") {
+  const RetinaNet model(test::tiny_config({}), 2);
+  const RetinaNet::Output output = model(Variable(Tensor::full({1, 32, 32, 3}, 0.5f)));
+  Batch batch;
+  batch.images = 1;
+  batch.boxes = {3, 4, 20, 25};
+  batch.labels = {1};
+  batch.offsets = {0, 1};
+  for (const std::string kind : {"quality_focal", "varifocal", "focal"}) {
+    INFO(kind);
+    const Config c = test::tiny_config({"loss.kind=" + kind});
+    const Pyramid deltas{Variable(output.deltas.rows.value().clone(), true), output.deltas.levels};
+    const AnchorTargets targets = make_targets(c, output.grid, batch);
+    const Tensor scale = Normaliser(c.loss).scale(targets);
+    Tape tape;
+    const Losses losses = detection_losses(c, 2, output.logits, deltas, targets, scale);
+    REQUIRE(losses.qualities.defined() == (kind != "focal"));
+    tape.backward({losses.classification});
+    CHECK_FALSE(deltas.rows.gradient()->tensor().defined());
+    if (kind == "focal") continue;
+    const Tensor ones = Tensor::full(targets.labels.shape(), 1);
+    const auto with = [&](const Tensor& qualities) {
+      return classification_loss(output.logits, 2, targets, scale, c.loss.kind, qualities).value().item();
+    };
+    CHECK(losses.classification.value().item() == with(losses.qualities));
+    CHECK(losses.classification.value().item() < with(ones));
+    CHECK(with(ones) == Approx(with({})));
+  }
+}
