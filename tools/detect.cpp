@@ -34,7 +34,8 @@ namespace {
 struct Request {
   ModelRequest model;
   PictureRequest pictures;
-  std::string annotations, images, out, json, dump, thresholds;
+  std::vector<std::string> annotations;
+  std::string images, out, json, dump, thresholds;
   std::vector<std::string> exports;  // "FORMAT:PATH"
   Reading reading;
   float score = -1;  // below 0: not given
@@ -81,11 +82,11 @@ Dataset pictures_of(const Request& request, LoadedModel& loaded, std::vector<std
     print_origin(request.annotations, listed);
     for (std::size_t i = 0; i < loaded.category_ids.size(); ++i) loaded.category_ids[i] = listed.categories[i].id;
     if (named) {
-      take_ids(request.annotations, listed, pictures);
+      take_ids(name_of(request.annotations), listed, pictures);
     } else {
       pictures.images = listed.images;
     }
-    DIOPTER_CHECK(!pictures.images.empty(), request.annotations, ": lists no pictures");
+    DIOPTER_CHECK(!pictures.images.empty(), name_of(request.annotations), ": lists no pictures");
   }
   for (ImageRecord& picture : pictures.images) {
     ids.push_back(picture.id);
@@ -220,10 +221,8 @@ void add_detect_command(Command& program) {
       .type("IMAGE_OR_DIR");
   command.text("--list", request->pictures.list, "File with the name of a picture or folder on each line").type("FILE");
   command.flag("--recursive", request->pictures.recursive, "Folders with all that is below them");
-  command
-      .text("--annotations", request->annotations,
-            "Results get the ids of these annotations; their pictures where no others are named")
-      .type("FILE");
+  add_annotations_option(command, "--annotations", request->annotations,
+                         "Results get the ids of these annotations; their pictures where no others are named");
   command.text("--images", request->images, "Folder of the pictures of --annotations").type("DIR");
   add_reading_options(command, request->reading, "val, of --annotations");
   command.text("--out", request->out, "Folder for the drawn pictures").type("DIR");
@@ -239,7 +238,8 @@ void add_detect_command(Command& program) {
           "--export", request->exports,
           "Write what would be drawn as annotations to correct: yolo:DIR, voc:DIR, labelstudio:FILE, cvat:FILE or "
           "csv:FILE; may be repeated")
-      .type("FORMAT:PATH");
+      .type("FORMAT:PATH")
+      .one_each();
   command.text("--dump", request->dump, "Write input, feature maps, head outputs and detections to this file")
       .type("OUT");
   add_profile_option(command, request->profile, "batches", "folder of the drawn pictures");

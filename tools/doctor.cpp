@@ -20,7 +20,8 @@ namespace diopter {
 namespace {
 
 struct Request {
-  std::string annotations, images, preset = "small", config, json;
+  std::vector<std::string> annotations;
+  std::string images, preset = "small", config, json;
   Reading reading;
   std::vector<std::string> settings;
   bool no_images = false;
@@ -52,9 +53,9 @@ void add_doctor_command(Command& program) {
       "doctor --annotations instances_train.json --images images --preset small --set input.max_size=320\n\n"
       "Warnings leave the exit code 0; it is 2 when nothing can be trained: no pictures, no classes, no objects.");
   const auto request = std::make_shared<Request>();
-  command.text("--annotations", request->annotations, "COCO .json, VOC folder or split file, .csv or YOLO folder")
-      .required()
-      .type("FILE");
+  add_annotations_option(command, "--annotations", request->annotations,
+                         "COCO .json, VOC folder or split file, .csv or YOLO folder")
+      .required();
   command.text("--images", request->images, "Folder of the pictures").type("DIR");
   add_reading_options(command, request->reading, "train");
   command.text("--preset", request->preset, "Configuration to look with").type("NAME");

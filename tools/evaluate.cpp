@@ -26,7 +26,8 @@ namespace {
 
 struct Request {
   ModelRequest model;
-  std::string annotations, images, detections, metric = "coco", json, csv;
+  std::vector<std::string> annotations;
+  std::string images, detections, metric = "coco", json, csv;
   Reading reading;
   CocoOptions coco;
   std::string categories, arrays, thresholds, against, missing_labels;
@@ -189,9 +190,9 @@ void add_evaluate_command(Command& program) {
           "The folder of --csv gets categories.csv, pr_curves.csv, errors.csv, confusion.csv and, with --bootstrap,\n"
           "intervals.csv, with --calibration calibration.csv. What the numbers mean: docs/evaluation.md.");
   const auto request = std::make_shared<Request>();
-  command.text("--annotations", request->annotations, "Ground truth: COCO instances file, or another format")
-      .required()
-      .type("FILE");
+  add_annotations_option(command, "--annotations", request->annotations,
+                         "Ground truth: COCO instances file, or another format")
+      .required();
   add_reading_options(command, request->reading, "val");
   add_model_option(command, request->model, "Model to run");
   command.text("--images", request->images, "Folder of the pictures, with --checkpoint").type("DIR");

@@ -36,9 +36,12 @@ namespace diopter {
 
 namespace {
 
+constexpr const char* kDefaultPreset = "small";
+
 struct Request {
-  std::string device = "auto", preset = "small", config, out, loss, prior;
-  std::string train_annotations, train_images, val_annotations, val_images;
+  std::string device = "auto", preset, config, out, loss, prior;
+  std::vector<std::string> train_annotations, val_annotations;
+  std::string train_images, val_images;
   Reading reading;
   std::vector<std::string> settings;
   std::int64_t seed = -1, profile = 0, batch = 0;
@@ -77,8 +80,10 @@ Setting iterations_of_epochs(const Request& request, const Config& config, const
 /// --epochs and a rule of model.prior find their numbers again.
 Settings settings_of_resumption(const Request& request, const Dataset& training) {
   Settings settings;
-  if (!request.config.empty()) settings = read_settings(read_file(request.config), request.config);
-  for (const Setting& setting : settings_of(request)) settings.push_back(setting);
+  const auto add = [&settings](const Settings& more) { settings.insert(settings.end(), more.begin(), more.end()); };
+  if (!request.preset.empty()) add(read_settings(preset_text(request.preset), "--preset " + request.preset));
+  if (!request.config.empty()) add(read_settings(read_file(request.config), request.config));
+  add(settings_of(request));
   const std::string file = config_file(request.out);
   if (!file_exists(file)) return settings;  // Trainer::resume says what is missing
   Config config = parse_config(read_file(file), file);
@@ -95,6 +100,12 @@ void check_changes(const Request& request, const std::vector<SettingChange>& cha
   for (const SettingChange& change : changes) {
     if (is_another_training(change)) others.push_back(describe(change));
   }
+  constexpr std::size_t kShown = 6;
+  if (others.size() > kShown) {
+    const std::string more = std::to_string(others.size() - kShown) + " more";
+    others.resize(kShown);
+    others.push_back(more);
+  }
   DIOPTER_CHECK(request.change || others.empty(), request.out,
                 ": goes on with other settings than the run has: ", join(others),
                 "; with --change they hold from here on, and config.toml says so; a new run may start "
@@ -103,7 +114,7 @@ void check_changes(const Request& request, const std::vector<SettingChange>& cha
 }
 
 Config config_of(const Request& request) {
-  Config config = preset(request.preset);
+  Config config = preset(request.preset.empty() ? kDefaultPreset : request.preset);
   if (!request.config.empty()) override_config(config, read_file(request.config), request.config);
   apply_settings(config, settings_of(request));
   check_config(config);
@@ -196,7 +207,7 @@ int train(const Request& request) {
                 "--split chooses the part of --val-annotations, which is not given");
   const Device device = device_from_name(request.device);
   Dataset training = read_training_set(request);
-  check_training_set(request.train_annotations, training);
+  check_training_set(name_of(request.train_annotations), training);
   DIOPTER_CHECK(request.stream.empty() || request.epochs == 0,
                 "--stream has no epochs: say how long to train by --set train.iterations=N");
   if (!request.stream.empty()) stream_pictures(request.stream, training);
@@ -332,7 +343,7 @@ void add_train_command(Command& program) {
       "Losses, and what --loss NAME:PARAMETER=VALUE,... can change:\n" +
           describe_losses());
   const auto request = std::make_shared<Request>();
-  command.text("--preset", request->preset, "Configuration to start from").type("NAME");
+  command.text("--preset", request->preset, "Configuration to start from (default small)").type("NAME");
   command.text("--config", request->config, "TOML file that overrides keys of the preset").type("FILE");
   command.repeated("--set", request->settings, "Overrides one key, may be repeated").type("KEY=VALUE");
   command.text("--loss", request->loss, "Classification loss, by default the preset's; see below (loss.kind)")
@@ -348,19 +359,17 @@ void add_train_command(Command& program) {
       .default_in_words();
   command.text("--prior", request->prior, "Initial probability of a positive: a number, balance or data (model.prior)")
       .type("P");
-  command
-      .text("--train-annotations", request->train_annotations,
-            "COCO .json, VOC folder or split file, .csv or YOLO folder")
-      .required()
-      .type("FILE");
+  add_annotations_option(command, "--train-annotations", request->train_annotations,
+                         "COCO .json, VOC folder or split file, .csv or YOLO folder")
+      .required();
   command.text("--train-images", request->train_images, "Folder of the training pictures").type("DIR");
   command
       .text("--stream", request->stream,
             "shapes.json of `diopter shapes`: training makes each picture itself, none twice; the training set is a "
             "sample")
       .type("FILE");
-  command.text("--val-annotations", request->val_annotations, "As for training; without it there is no evaluation")
-      .type("FILE");
+  add_annotations_option(command, "--val-annotations", request->val_annotations,
+                         "As for training; without it there is no evaluation");
   command.text("--val-images", request->val_images, "Folder of the validation pictures").type("DIR");
   add_reading_options(command, request->reading, "val, for --val-annotations");
   command.text("--out", request->out, "Run folder").required().type("DIR");

@@ -53,8 +53,7 @@ class Tiff {
     TIFFOpenOptionsSetWarningHandlerExtR(options.get(), ignore_warning, this);
     TIFFOpenOptionsSetMaxSingleMemAlloc(options.get(), limits::memory(static_cast<std::int64_t>(bytes.size())));
     file_.reset(TIFFClientOpenExt("", "r", this, read, write, seek, close, size, map, unmap, options.get()));
-    if (!file_) check_error();
-    DIOPTER_CHECK(file_, "cannot be decoded (no TIFF directory)");
+    DIOPTER_CHECK(file_, "cannot be decoded (its TIFF directory cannot be read; the file may be truncated)");
   }
 
   Layout layout() {

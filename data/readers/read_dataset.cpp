@@ -1,10 +1,13 @@
 #include "data/readers/read_dataset.h"
 
+#include <utility>
+
 #include "data/readers/coco.h"
 #include "data/readers/csv.h"
 #include "data/readers/cvat.h"
 #include "data/readers/label_studio.h"
 #include "data/readers/labelme.h"
+#include "data/readers/merge_datasets.h"
 #include "data/readers/via.h"
 #include "data/readers/voc.h"
 #include "data/readers/yolo.h"
@@ -65,6 +68,13 @@ const DatasetFormat& format_from_name(const std::string& name) {
 Dataset read_dataset(const std::string& format, const std::string& annotations, const ReadOptions& options) {
   const DatasetFormat& chosen = format.empty() ? recognise_format(annotations) : format_from_name(format);
   return chosen.read(annotations, options);
+}
+
+Dataset read_dataset(const std::string& format, const std::vector<std::string>& annotations,
+                     const ReadOptions& options) {
+  std::vector<Dataset> parts;
+  for (const std::string& file : annotations) parts.push_back(read_dataset(format, file, options));
+  return merge_datasets(std::move(parts));
 }
 
 }  // namespace diopter

@@ -35,4 +35,8 @@ const DatasetFormat& format_from_name(const std::string& name);
 /// validation set must use the classes of its training set: they are its options.categories.
 Dataset read_dataset(const std::string& format, const std::string& annotations, const ReadOptions& options);
 
+/// The same of several files or folders, which make one set (merge_datasets).
+Dataset read_dataset(const std::string& format, const std::vector<std::string>& annotations,
+                     const ReadOptions& options);
+
 }  // namespace diopter

@@ -75,6 +75,10 @@ inline constexpr Oddity kLonelyLabels{"lonely_labels", "label file without a pic
 inline constexpr Oddity kOtherPicture{"other_picture", "picture of another extension used", false};
 inline constexpr Oddity kUnknownResult{"unknown_result", "detection of a category that the ground truth does not have",
                                        true};
+inline constexpr Oddity kSeveralFiles{"several_files", "picture of several annotation files, with the boxes of all",
+                                      false};
+inline constexpr Oddity kImageIdAgain{"image_id_again", "image id that an earlier annotation file uses, numbered anew",
+                                      false};
 inline constexpr Oddity kMissingPicture{"missing_picture", "picture that does not exist", false};
 }  // namespace oddity
 

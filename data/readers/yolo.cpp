@@ -154,7 +154,7 @@ Dataset read_yolo(const std::string& annotations, const ReadOptions& options) {
     record.id = static_cast<std::int64_t>(dataset.images.size()) + 1;
     record.file = picture.file;
     record.name = picture.name;
-    if (read_size(record, dataset.warnings) && file_exists(picture.labels)) {
+    if (read_size(record, dataset.warnings) && !picture.labels.empty()) {
       read_labels(picture.labels, layout.names, classes, record, annotation_id, findings);
     }
     dataset.images.push_back(std::move(record));

@@ -73,42 +73,51 @@ class Labels {
  public:
   Labels(fs::path folder, ReadLog& findings) : folder_(std::move(folder)), findings_(&findings) {
     if (folder_exists(folder_)) files_ = files_below(folder_, is_label_file);
-    for (const std::string& file : files_)
-      by_key_[name_key(fs::path(file).replace_extension().string())].push_back(file);
+    used_.resize(files_.size());
   }
 
   /// The label file of a picture by its path below its folder: the same path with .txt, else the only one whose name
-  /// is the same but for the way it is written, else the first of these names, which does not exist.
+  /// is the same but for the way it is written; "" where there is none.
   std::string find(const std::string& picture) {
     const std::string expected = fs::path(picture).replace_extension(".txt").string();
-    if (std::binary_search(files_.begin(), files_.end(), expected)) return take(expected);
+    const auto exact = std::lower_bound(files_.begin(), files_.end(), expected);
+    if (exact != files_.end() && *exact == expected) return take(static_cast<std::size_t>(exact - files_.begin()));
+    if (file_exists(folder_ / expected)) return folder_ / expected;  // of a picture called train.png, say
+    index();
     for (const std::string& name : {fs::path(picture).replace_extension().string(), picture}) {
-      const auto found = by_key_.find(name_key(name));
-      if (found == by_key_.end() || found->second.size() != 1) continue;
-      findings_->add(oddity::kLabelName, found->second[0] + " of " + picture);
-      return take(found->second[0]);
+      const auto others = by_key_.find(name_key(name));
+      if (others == by_key_.end() || others->second.size() != 1) continue;
+      findings_->add(oddity::kLabelName, files_[others->second[0]] + " of " + picture);
+      return take(others->second[0]);
     }
-    return folder_ / expected;
+    return "";
   }
 
   /// Files that no picture asked for.
   void report_unused() const {
-    for (const std::string& file : files_) {
-      if (!used_.contains(file)) findings_->add(oddity::kLonelyLabels, (folder_ / file).string());
+    for (std::size_t i = 0; i < files_.size(); ++i) {
+      if (!used_[i]) findings_->add(oddity::kLonelyLabels, (folder_ / files_[i]).string());
     }
   }
 
  private:
-  std::string take(const std::string& file) {
-    used_.insert(file);
-    return folder_ / file;
+  /// Only names that are written otherwise need it.
+  void index() {
+    if (!by_key_.empty()) return;
+    for (std::size_t i = 0; i < files_.size(); ++i)
+      by_key_[name_key(fs::path(files_[i]).replace_extension().string())].push_back(i);
+  }
+
+  std::string take(std::size_t file) {
+    used_[file] = true;
+    return folder_ / files_[file];
   }
 
   fs::path folder_;
   ReadLog* findings_;
   std::vector<std::string> files_;  // by name
-  std::map<std::string, std::vector<std::string>> by_key_;
-  std::set<std::string> used_;
+  std::map<std::string, std::vector<std::size_t>> by_key_;
+  std::vector<bool> used_;
 };
 
 /// All pictures below a folder. Their names are the paths below it, after `prefix`.
@@ -137,6 +146,14 @@ fs::path picture_of_line(const fs::path& list, std::string line) {
     if (file_exists(folder / line)) return folder / line;
   }
   return here / line;
+}
+
+/// Of the first picture that has labels; where none has, the one where they would be.
+fs::path folder_of_labels(const YoloLayout& layout) {
+  for (const YoloPicture& picture : layout.pictures) {
+    if (!picture.labels.empty()) return fs::path(picture.labels).parent_path();
+  }
+  return label_folder_of(fs::path(layout.pictures[0].file).parent_path());
 }
 
 void add_list(YoloLayout& layout, const fs::path& list, ReadLog& findings) {
@@ -268,7 +285,7 @@ YoloLayout find_yolo_layout(const std::string& annotations, const ReadOptions& o
     layout = layout_of_folder(annotations, options, findings);
   }
   DIOPTER_CHECK(!layout.pictures.empty(), annotations, ": no pictures");
-  if (layout.names.empty()) layout.names = find_names(fs::path(layout.pictures[0].labels).parent_path());
+  if (layout.names.empty()) layout.names = find_names(folder_of_labels(layout));
   if (layout.names.empty()) layout.names = find_names(fs::path(annotations).parent_path());
   return layout;
 }

@@ -8,7 +8,7 @@
 
 namespace diopter {
 
-/// A picture and the file of its boxes, which need not exist.
+/// A picture and the file of its boxes; "" where there is none.
 struct YoloPicture {
   std::string file, name, labels;
 };

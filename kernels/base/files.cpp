@@ -147,21 +147,21 @@ std::string extension_of(const std::string& file) {
 }
 
 std::string read_file(const std::string& file, std::size_t limit) {
-  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> in(std::fopen(file.c_str(), "rb"), std::fclose);
+  const Descriptor in(open(file.c_str(), O_RDONLY | O_CLOEXEC));
   if (!in) fail_to_read(file, errno);
 
   // One read takes a regular file and finds its end; pipes and files of /proc tell no size and take several.
-  std::error_code no_size;
-  const std::uintmax_t size = std::filesystem::file_size(file, no_size);
-  const std::size_t step = std::max(no_size ? 0 : static_cast<std::size_t>(size) + 1, std::size_t{1} << 16);
+  struct stat status {};
+  const bool has_size = fstat(in.number(), &status) == 0 && S_ISREG(status.st_mode) && status.st_size > 0;
+  const std::size_t step = has_size ? static_cast<std::size_t>(status.st_size) + 1 : std::size_t{1} << 16;
   std::string bytes;
   for (bool at_end = false; !at_end && bytes.size() < limit;) {
     const std::size_t begin = bytes.size(), wanted = std::min(step, limit - begin);
     bytes.resize(begin + wanted);
-    const std::size_t count = std::fread(bytes.data() + begin, 1, wanted, in.get());
-    bytes.resize(begin + count);
-    if (std::ferror(in.get())) fail_to_read(file, errno);
-    at_end = count < wanted;
+    const ssize_t count = read(in.number(), bytes.data() + begin, wanted);
+    bytes.resize(begin + static_cast<std::size_t>(std::max<ssize_t>(count, 0)));
+    if (count < 0 && errno != EINTR) fail_to_read(file, errno);
+    at_end = count == 0 || (has_size && std::cmp_less(count, wanted) && count > 0);
   }
   return bytes;
 }

@@ -176,7 +176,13 @@ Html size_section(const RunEvaluation& evaluation) {
     rows.push_back({text(name), text(std::to_string(evaluation.objects[area])), text(percent(evaluation.stats.*ap)),
                     text(percent(evaluation.stats.*ar))});
   }
-  return section("Sizes", table("AP and AR by size of the objects", {"objects", "number", "AP", "AR"}, rows));
+  Html html = table("AP and AR by size of the objects", {"objects", "number", "AP", "AR"}, rows);
+  if (evaluation.unreadable > 0) {
+    html += remark("Without " + std::to_string(evaluation.unreadable) + " of the " +
+                   std::to_string(evaluation.pictures + evaluation.unreadable) +
+                   " validation pictures, which cannot be read.");
+  }
+  return section("Sizes", html);
 }
 
 Html picture_section(const Run& run) {

@@ -52,10 +52,8 @@ void write_evaluation(const std::string& folder, const RunEvaluation& e) {
     for (const CocoNumber& column : kCocoNumbers) category[column.name] = c.stats.*column.value;
     category["precision"] = json_of(c.curves);
   }
-  const Json json{{"iteration", e.iteration},
-                  {"stats", list_of(e.stats)},
-                  {"objects", e.objects},
-                  {"precision", json_of(e.mean)},
+  const Json json{{"iteration", e.iteration},  {"pictures", e.pictures}, {"unreadable", e.unreadable},
+                  {"stats", list_of(e.stats)}, {"objects", e.objects},   {"precision", json_of(e.mean)},
                   {"categories", categories}};
   write_file_atomically(evaluation_file(folder), json_text(json) + "\n");
 }
@@ -67,6 +65,8 @@ std::optional<RunEvaluation> read_evaluation(const std::string& folder) {
     const Json json = parse_ordered_json(read_file(file));
     RunEvaluation e{
         .iteration = json.at("iteration"), .stats = coco_numbers(json.at("stats")), .objects = json.at("objects")};
+    e.pictures = json.value("pictures", std::int64_t{0});
+    e.unreadable = json.value("unreadable", std::int64_t{0});
     e.mean = curves_of(json.at("precision"));
     for (const Json& c : json.at("categories")) {
       RunEvaluation::Category& category = e.categories.emplace_back(

@@ -28,12 +28,15 @@ struct RunEvaluation {
   };
 
   std::int64_t iteration = 0;                  // steps that the weights had behind them
+  std::int64_t pictures = 0;                   // that were evaluated; 0 in a file from before they were counted
+  std::int64_t unreadable = 0;                 // that the evaluation went without
   CocoNumbers stats{};                         // as in CocoMetrics
   std::array<std::int64_t, kAreas> objects{};  // that count, by area
   std::vector<Category> categories{};
   Curves mean{};  // over the categories that have objects
 };
 
+/// Without `pictures` and `unreadable`.
 RunEvaluation run_evaluation(std::int64_t iteration, const CocoMatches& matches, const CocoMetrics& metrics);
 
 std::string evaluation_file(const std::string& folder);

@@ -80,7 +80,10 @@ CocoMetrics evaluate_into_run_folder(RetinaNet& model, WeightAverage* average, c
   const CocoMatches matches = match_coco(evaluated, detections);
   const CocoMetrics metrics = coco_metrics(evaluated, matches);
   append_evaluation(folder, iteration, metrics);
-  write_evaluation(folder, run_evaluation(iteration, matches, metrics));
+  RunEvaluation evaluation = run_evaluation(iteration, matches, metrics);
+  evaluation.pictures = std::ssize(evaluated.images);
+  evaluation.unreadable = std::ssize(skipped);
+  write_evaluation(folder, evaluation);
   return metrics;
 }
 

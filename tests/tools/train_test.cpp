@@ -289,7 +289,8 @@ TEST_CASE("train: pictures that cannot be read are named at the start, and valid
   REQUIRE(contains(run.err, "diopter: warning: 1 of the 4 training pictures cannot be read: " + picture(2) + ": "));
   REQUIRE(contains(run.err, "diopter: warning: " + at_start + "; validation goes without them\n"));
   REQUIRE(contains(run.err, "evaluation at iteration 2: 3 of the 5 validation pictures cannot be read: "));
-  REQUIRE(std::filesystem::exists(folder / "run/evaluation.json"));
+  REQUIRE(contains(read_bytes(folder / "run/evaluation.json"), "\"pictures\":2,\"unreadable\":3,"));
+  REQUIRE(contains(read_bytes(folder / "run/report.html"), "Without 3 of the 5 validation pictures"));
 
   // Mended, the run goes on with the same data.
   write_bytes(picture(6), sixth);
@@ -336,6 +337,44 @@ TEST_CASE("train: a resumed run takes other settings only where they are meant")
   INFO(longer.err);
   REQUIRE(longer.exit_code == 0);
   REQUIRE(contains(longer.err, "warning: from now on train.iterations = 3 (2 before)\n"));
+}
+
+TEST_CASE("train: --preset of a resumed run is the one it was started from") {
+  const Shapes shapes;
+  const auto run = [&](const std::string& more) { return run_diopter(shapes.arguments(more)); };
+  REQUIRE(run("--preset small --set train.stop_at=1").exit_code == 0);
+  require_refused(run("--preset torchvision --resume"), "model.backbone = 'resnet50' ('tiny' before), ");
+  require_refused(run("--preset torchvision --resume"), " more; with --change they hold from here on");
+  require_refused(run("--preset smal --resume"), "the nearest is small");
+  const Outcome same = run("--preset small --resume");
+  INFO(same.err);
+  REQUIRE(same.exit_code == 0);
+}
+
+TEST_CASE("train: several annotation files make one set") {
+  const TemporaryFolder folder;
+  REQUIRE(run_diopter("shapes --train 4 --val 3 --size 32 --out " + (folder / "shapes")).exit_code == 0);
+  const std::string set = folder / "shapes", both = "annotations " + set + "/instances_train.json --";
+  const std::string train = "train --device cpu --no-doctor --train-" + both + "train-annotations " + set +
+                            "/instances_val.json --train-images " + set +
+                            "/images --set model.width=4 --set model.groups=4 " +
+                            "--set model.fpn_channels=8 --set train.iterations=1 --set train.batch_size=2 --out ";
+  const Outcome run = run_diopter(train + (folder / "run"));
+  INFO(run.out << run.err);
+  REQUIRE(run.exit_code == 0);
+  REQUIRE(contains(run.out, "7 training and 0 validation pictures, 3 classes"));
+  const Outcome doctor =
+      run_diopter("doctor --" + both + "annotations " + set + "/instances_val.json --images " + set + "/images");
+  REQUIRE(contains(doctor.out, "pictures             7"));
+  const std::string model = "--checkpoint " + (folder / "run/checkpoints/last.safetensors") + " --annotations " + set;
+  const std::string picture = set + "/images/000005.png";
+  const Outcome detect = run_diopter("detect " + model + "/instances_train.json --annotations " + set +
+                                     "/instances_val.json " + picture + " --json " + (folder / "found.json"));
+  INFO(detect.err);
+  REQUIRE(detect.exit_code == 0);
+  const Outcome evaluate = run_diopter("evaluate " + model + "/instances_train.json --annotations " + set +
+                                       "/instances_val.json --detections " + (folder / "found.json"));
+  REQUIRE(evaluate.exit_code == 2);
 }
 
 TEST_CASE("train: the doctor speaks first, but not twice, and not where it is told to be silent") {

@@ -64,6 +64,11 @@ Option& Option::required() {
   return *this;
 }
 
+Option& Option::one_each() {
+  option_->allow_extra_args(false);
+  return *this;
+}
+
 Option& Option::type(const std::string& name) {
   option_->type_name(name);
   return *this;

@@ -33,6 +33,9 @@ class Option {
   Option& positive();
   Option& not_negative();
 
+  /// Of a repeated option: one value each time it is given, so that positional arguments may follow.
+  Option& one_each();
+
   /// The help does not repeat the default value, or the limits: the description says them, or they need no words.
   Option& default_in_words();
   Option& limits_in_words();

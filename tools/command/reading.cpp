@@ -4,9 +4,19 @@
 #include <cstdio>
 #include <iterator>
 
+#include "kernels/base/text.h"
 #include "tools/command/command.h"
 
 namespace diopter {
+
+std::string name_of(const std::vector<std::string>& annotations) { return join(annotations); }
+
+Option add_annotations_option(Command& command, const std::string& name, std::vector<std::string>& annotations,
+                              const std::string& description) {
+  return command.repeated(name, annotations, description + "; again for each file of a set of several")
+      .type("FILE")
+      .one_each();
+}
 
 void add_reading_options(Command& command, Reading& reading, const std::string& usual) {
   command.text("--format", reading.format, format_names() + "; recognised from the files when not given").type("NAME");
@@ -30,12 +40,12 @@ ReadOptions read_options(const Reading& reading, const std::string& images, cons
           .strict = reading.strict};
 }
 
-void print_origin(const std::string& annotations, const Dataset& dataset) {
+void print_origin(const std::vector<std::string>& annotations, const Dataset& dataset) {
   if (dataset.origin.empty()) return;
-  std::fprintf(stderr, "diopter: %s: read %s\n", annotations.c_str(), dataset.origin.c_str());
+  std::fprintf(stderr, "diopter: %s: read %s\n", name_of(annotations).c_str(), dataset.origin.c_str());
 }
 
-Dataset read_annotations(const Reading& reading, const std::string& annotations, const std::string& images,
+Dataset read_annotations(const Reading& reading, const std::vector<std::string>& annotations, const std::string& images,
                          const std::vector<std::string>& classes, DatasetSplit usual) {
   Dataset dataset = read_dataset(reading.format, annotations, read_options(reading, images, classes, usual));
   print_origin(annotations, dataset);

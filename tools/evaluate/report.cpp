@@ -14,6 +14,8 @@ namespace diopter {
 namespace {
 
 using Json = nlohmann::ordered_json;
+/// Members with names that occur once: json[name] looks through all of them.
+using JsonMembers = Json::object_t;
 
 constexpr std::array<const char*, kErrorKinds> kMeanings = {
     "right place, wrong class",  "right class, IoU 0.1 to 0.5",  "wrong class, IoU 0.1 to 0.5",
@@ -225,17 +227,17 @@ void print_report(const VocMetrics& metrics) {
 
 std::string json_text(const CocoReport& report) {
   const std::string most = std::to_string(report.matches.settings.max_detections.back());
-  Json categories = Json::object();
+  JsonMembers categories;
   for (std::size_t k = 0; k < report.metrics.per_category.size(); ++k) {
     const CategoryMetrics& c = report.metrics.per_category[k];
-    Json& category = categories[std::to_string(c.id)];
-    category = {{"name", c.name}, {"objects", c.objects}};
+    Json category = {{"name", c.name}, {"objects", c.objects}};
     for (std::size_t i = 0; i < c.values.size(); ++i) category[report.metrics.columns[i].name] = c.values[i];
     category["AP_per_iou"] = c.ap_per_iou;
     category["recall" + most + "_per_iou"] = c.recall_per_iou;
     if (report.intervals) category["AP_interval"] = json_of(report.intervals->category_ap[k]);
     if (report.errors) category["errors"] = json_of(report.errors->per_category[k]);
     if (report.differences) category["against"] = json_of(report.differences->category_ap[k]);
+    categories.emplace_back(std::to_string(c.id), std::move(category));
   }
   Json columns = Json::array();
   for (const CocoColumn& column : report.metrics.columns) columns.push_back(column.name);
@@ -258,9 +260,9 @@ std::string json_text(const CocoReport& report) {
 }
 
 std::string json_text(const VocMetrics& metrics, const VocOptions& options) {
-  Json categories = Json::object();
+  JsonMembers categories;
   for (const VocCategory& c : metrics.per_category) {
-    categories[std::to_string(c.id)] = {{"name", c.name}, {"objects", c.objects}, {"AP", c.ap}};
+    categories.emplace_back(std::to_string(c.id), Json{{"name", c.name}, {"objects", c.objects}, {"AP", c.ap}});
   }
   const Json settings = {
       {"iou", options.iou_threshold}, {"eleven_point", options.eleven_point}, {"plus_one", options.plus_one}};

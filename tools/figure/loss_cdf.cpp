@@ -21,7 +21,8 @@ namespace {
 
 struct Request {
   ModelRequest model;
-  std::string annotations, images, out;
+  std::vector<std::string> annotations;
+  std::string images, out;
   Reading reading;
   std::vector<std::string> losses = {"focal:gamma=0,alpha=-1", "focal:gamma=0.5,alpha=-1", "focal:gamma=1,alpha=-1",
                                      "focal:gamma=2,alpha=-1"};
@@ -108,13 +109,14 @@ void draw(const Request& request) {
   const LoadedModel loaded = open_model(request.model);
   Dataset dataset =
       read_annotations(request.reading, request.annotations, request.images, loaded.classes, DatasetSplit::val);
-  DIOPTER_CHECK(!dataset.images.empty(), request.annotations, ": has no pictures");
+  DIOPTER_CHECK(!dataset.images.empty(), name_of(request.annotations), ": has no pictures");
   if (request.pictures > 0) dataset = spread_sample(dataset, request.pictures);
 
   Progress progress("loss-cdf", static_cast<std::int64_t>(dataset.images.size()), "images");
   const ExampleLogits logits =
       example_logits(*loaded.model, dataset, [&](std::int64_t done) { progress.update(done); });
-  DIOPTER_CHECK(logits.positives.count() > 0, request.annotations, ": no anchor is positive on these pictures");
+  DIOPTER_CHECK(logits.positives.count() > 0, name_of(request.annotations),
+                ": no anchor is positive on these pictures");
   const std::vector<Row> rows = rows_of(logits, losses);
   write_figures(request.out, {cdf_figure(rows)});
   write_file_atomically(request.out + "/loss_shares.csv", share_table(rows));
@@ -141,9 +143,9 @@ void add_loss_cdf_figure(Command& figure) {
       "Also writes loss_shares.csv: what the hardest 1, 5 and 20 % carry of loss and gradient.");
   const auto request = std::make_shared<Request>();
   add_model_option(command, request->model, "Model to run").required();
-  command.text("--annotations", request->annotations, "Ground truth: COCO instances file, or another format")
-      .required()
-      .type("FILE");
+  add_annotations_option(command, "--annotations", request->annotations,
+                         "Ground truth: COCO instances file, or another format")
+      .required();
   command.text("--images", request->images, "Folder of the pictures").type("DIR");
   add_reading_options(command, request->reading, "val");
   command.text("--out", request->out, "Folder to write into").required().type("DIR");

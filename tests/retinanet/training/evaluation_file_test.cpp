@@ -22,6 +22,8 @@ TEST_CASE("evaluation.json: every number comes back") {
   RunEvaluation written;
   written.iteration = 7;
   written.objects = {6, 3, 2, 1};
+  written.pictures = 5;
+  written.unreadable = 2;
   CocoNumbers different;
   double value = 0;
   for (const CocoNumber& column : kCocoNumbers) {
@@ -34,6 +36,8 @@ TEST_CASE("evaluation.json: every number comes back") {
   const RunEvaluation read = read_evaluation(folder.path()).value();
   CHECK(read.iteration == 7);
   CHECK(read.objects == written.objects);
+  CHECK(read.pictures == 5);
+  CHECK(read.unreadable == 2);
   CHECK(read.stats == written.stats);
   REQUIRE(read.categories.size() == 1);
   CHECK(read.categories[0].stats == different);
@@ -50,6 +54,8 @@ TEST_CASE("evaluation.json: of 0.1, whose classes have fewer numbers") {
           curves_json() + "}]}\n");
   const RunEvaluation read = read_evaluation(folder.path()).value();
   CHECK(list_of(read.stats) == std::vector<double>{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12});
+  CHECK(read.pictures == 0);
+  CHECK(read.unreadable == 0);
   REQUIRE(read.categories.size() == 1);
   CHECK(list_of(read.categories[0].stats) ==
         std::vector<double>{0.5, 0.75, 0.25, 0.1, 0.2, 0.3, -1, -1, 0.6, -1, -1, -1});

@@ -1,4 +1,4 @@
-#include "data/readers/json_records.h"
+#include "data/readers/json/json_records.h"
 
 #include <algorithm>
 #include <cmath>
@@ -8,7 +8,7 @@
 #include <memory>
 #include <optional>
 
-#include "data/readers/json_events.h"
+#include "data/readers/json/json_events.h"
 #include "data/readers/reader_support.h"
 #include "kernels/base/check.h"
 #include "kernels/base/files.h"

@@ -1,4 +1,4 @@
-#include "data/readers/json_events.h"
+#include "data/readers/json/json_events.h"
 
 #include <cstdio>
 #include <filesystem>
