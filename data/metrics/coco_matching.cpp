@@ -5,7 +5,7 @@
 #include <numeric>
 #include <span>
 
-#include "data/readers/json/id_index.h"
+#include "data/readers/id_index.h"
 #include "kernels/base/check.h"
 #include "kernels/base/parallel.h"
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "data/metrics/coco_matching.h"
-#include "data/readers/json/id_index.h"
+#include "data/readers/id_index.h"
 
 namespace diopter {
 

@@ -4,7 +4,7 @@
 
 #include "data/metrics/coco_matching.h"
 #include "data/metrics/detection_errors.h"
-#include "data/readers/json/id_index.h"
+#include "data/readers/id_index.h"
 
 namespace diopter {
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "data/readers/json/id_index.h"
+#include "data/readers/id_index.h"
 #include "kernels/base/check.h"
 
 namespace diopter {

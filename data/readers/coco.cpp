@@ -10,7 +10,7 @@
 #include <unordered_map>
 #include <unordered_set>
 
-#include "data/readers/json/id_index.h"
+#include "data/readers/id_index.h"
 #include "data/readers/json/json_records.h"
 #include "data/readers/picture_names.h"
 #include "data/readers/reader_support.h"

@@ -60,12 +60,6 @@ bool begins_with(const std::string& file, char first, const std::vector<std::str
                      [&](std::string_view word) { return head.find(word) != std::string::npos; });
 }
 
-std::string json_problem(const std::string& what) {
-  // "[json.exception.parse_error.101] parse error at line 1, column 7: what", "[json.exception.out_of_range.406] what"
-  const std::string prefix = "parse error at ", text = what.substr(what.find("] ") + 2);
-  return text.starts_with(prefix) ? text.substr(prefix.size()) : text;
-}
-
 nlohmann::json read_json(const std::string& file) {
   try {
     return parse_json(read_file(file));

@@ -24,10 +24,6 @@ bool is_json(const std::string& file);
 /// Whether the file's first character that is not blank is `first` and its first 64 KiB hold one of the words.
 bool begins_with(const std::string& file, char first, const std::vector<std::string_view>& words);
 
-/// What an exception of nlohmann's parser says, without its number: "line 1, column 7: what", or, for numbers out of
-/// range and the like, "what" alone.
-std::string json_problem(const std::string& what);
-
 /// The file as one JSON value. Throws Error "FILE: line 3, column 7: ..." for text that is none.
 nlohmann::json read_json(const std::string& file);
 

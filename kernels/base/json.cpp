@@ -48,4 +48,10 @@ std::string json_text(const nlohmann::ordered_json& value, int indent) {
   return value.dump(indent, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
 }
 
+std::string json_problem(const std::string& what) {
+  // "[json.exception.parse_error.101] parse error at line 1, column 7: what", "[json.exception.out_of_range.406] what"
+  const std::string prefix = "parse error at ", text = what.substr(what.find("] ") + 2);
+  return text.starts_with(prefix) ? text.substr(prefix.size()) : text;
+}
+
 }  // namespace diopter

@@ -38,7 +38,8 @@ const std::vector<FolderRule>& folder_rules() {
 
         {"data/dataset.h", data},
         {"data/pictures", data},
-        {"data/readers", with(data, {"data/pictures"})},
+        {"data/readers", with(data, {"data/pictures", "data/readers/json"})},
+        {"data/readers/json", data},
         {"data/metrics", with(data, {"data/readers"})},
         {"data/shapes", data},
         {"data", with(data, {"data/pictures", "data/readers", "data/shapes"})},

@@ -9,7 +9,6 @@
 #include <optional>
 
 #include "data/readers/json/json_events.h"
-#include "data/readers/reader_support.h"
 #include "kernels/base/check.h"
 #include "kernels/base/files.h"
 #include "kernels/base/json.h"

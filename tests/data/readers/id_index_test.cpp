@@ -1,4 +1,4 @@
-#include "data/readers/json/id_index.h"
+#include "data/readers/id_index.h"
 
 #include <limits>
 
