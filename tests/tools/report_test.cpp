@@ -98,6 +98,6 @@ TEST_CASE("report refuses what it cannot use in one line and writes nothing") {
   fs::remove(training.run + "/report.html");
   const std::string metrics = training.run + "/metrics.csv", text = read_bytes(metrics);
   write_bytes(metrics, text + "5,x\n");
-  require_refused(run_diopter("report '" + training.run + "'"), metrics + ":7: 2 fields instead of 28");
+  require_refused(run_diopter("report '" + training.run + "'"), metrics + ":7: 2 fields instead of 29");
   REQUIRE_FALSE(fs::exists(training.run + "/report.html"));
 }
