@@ -19,6 +19,18 @@ double share_near_best(const Protocol& protocol, const Score& score, const RunRe
   return static_cast<double>(near) / grid;
 }
 
+std::optional<ScoreQuality> mean_quality(const std::vector<ScoreQuality>& all) {
+  if (all.empty()) return {};
+  ScoreQuality sum{};
+  for (const ScoreQuality& one : all) {
+    sum.ece += one.ece;
+    sum.best_score += one.best_score;
+    sum.best_f1 += one.best_f1;
+  }
+  const auto count = static_cast<double>(all.size());
+  return ScoreQuality{sum.ece / count, sum.best_score / count, sum.best_f1 / count};
+}
+
 Score score_of(const Protocol& protocol, int contestant, const RunResults& results) {
   const std::vector<Configuration> tried = configurations_tried(protocol, contestant, results);
   Score score{};
@@ -26,12 +38,15 @@ Score score_of(const Protocol& protocol, int contestant, const RunResults& resul
   score.configuration = chosen_configuration(protocol, contestant, results).value();
   score.chosen = tried[score.configuration];
   const std::vector<PlannedRun> runs = final_runs(protocol, contestant, score.configuration, results);
+  std::vector<ScoreQuality> qualities;
   for (const PlannedRun& run : runs) {
     const RunResult& result = results.at(run.name);
     for (std::size_t i = 0; i < score.ap.size(); ++i) score.ap[i].push_back(100 * result.stats.*kShownNumbers[i].value);
+    if (result.scores) qualities.push_back(*result.scores);
     score.diverged += result.diverged;
     score.seconds += result.seconds / static_cast<double>(runs.size());
   }
+  score.scores = mean_quality(qualities);
   score.interval = t_interval(score.ap[0]);
   score.extra_rates = static_cast<int>(tried.size() - protocol.contestants[contestant].configurations.size());
   if (tried.size() == 1) return score;

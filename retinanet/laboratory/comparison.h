@@ -39,8 +39,9 @@ struct Score {
   int extra_rates;  // that were added to the grid
   /// Sensitivity: the share of the grid within kNearBest of the best on the tuning split; none where nothing was tuned.
   std::optional<double> near_best;
-  int diverged;    // of the final runs
-  double seconds;  // mean of the final runs' training
+  std::optional<ScoreQuality> scores;  // means of the final runs that have one
+  int diverged;                        // of the final runs
+  double seconds;                      // mean of the final runs' training
 };
 
 /// By contestant, in the protocol's order. All runs must have ended.

@@ -105,10 +105,10 @@ std::vector<std::string> protocol_lines(const Protocol& p) {
 }
 
 TextTable score_table(const Protocol& p, const std::vector<Score>& scores) {
-  TextTable table{
-      {"contestant", "learning rate", "AP", "AP50", "AP75", "95 % interval of AP", "difference", "its 95 % interval",
-       "p (t)", "p, Holm", "p (Wilcoxon)", "p, Holm", "grid within 2 AP", "diverged", "seconds per run", "settings"},
-      {}};
+  TextTable table{{"contestant", "learning rate", "AP", "AP50", "AP75", "95 % interval of AP", "difference",
+                   "its 95 % interval", "p (t)", "p, Holm", "p (Wilcoxon)", "p, Holm", "ECE", "best F1, from score",
+                   "grid within 2 AP", "diverged", "seconds per run", "settings"},
+                  {}};
   for (const Score& s : scores) {
     std::vector<std::string>& row = table.rows.emplace_back();
     row = {contestant_of(p, s).name, lr_text(s.chosen.lr)};
@@ -122,6 +122,8 @@ TextTable score_table(const Protocol& p, const std::vector<Score>& scores) {
     } else {
       row.insert(row.end(), {"baseline", "", "", "", "", ""});
     }
+    row.push_back(s.scores ? formatted("%.3f", s.scores->ece) : "");
+    row.push_back(s.scores ? formatted("%.3f, %.2f", s.scores->best_f1, s.scores->best_score) : "");
     row.push_back(near_best_text(p, s));
     row.push_back(std::to_string(s.diverged) + " of " + std::to_string(s.ap[0].size()));
     row.push_back(formatted("%.0f", s.seconds));
@@ -230,12 +232,33 @@ std::string format_scores(const Protocol& protocol, const std::vector<Score>& sc
 }
 
 std::string scores_csv(const Protocol& protocol, const std::vector<Score>& scores) {
-  CsvText csv({"protocol",    "contestant", "settings",       "lr",
-               "seeds",       "AP",         "AP_sd",          "AP_low",
-               "AP_high",     "AP50",       "AP50_sd",        "AP75",
-               "AP75_sd",     "difference", "difference_low", "difference_high",
-               "p_t",         "p_t_holm",   "p_wilcoxon",     "p_wilcoxon_holm",
-               "significant", "diverged",   "near_best",      "extra_rates",
+  CsvText csv({"protocol",
+               "contestant",
+               "settings",
+               "lr",
+               "seeds",
+               "AP",
+               "AP_sd",
+               "AP_low",
+               "AP_high",
+               "AP50",
+               "AP50_sd",
+               "AP75",
+               "AP75_sd",
+               "difference",
+               "difference_low",
+               "difference_high",
+               "p_t",
+               "p_t_holm",
+               "p_wilcoxon",
+               "p_wilcoxon_holm",
+               "significant",
+               "diverged",
+               "ECE",
+               "best_score",
+               "best_F1",
+               "near_best",
+               "extra_rates",
                "seconds"});
   const std::string hash = protocol_hash(protocol);
   for (const Score& s : scores) {
@@ -251,6 +274,13 @@ std::string scores_csv(const Protocol& protocol, const std::vector<Score>& score
       for (int empty = 0; empty < 8; ++empty) csv << "";
     }
     csv << std::int64_t{s.diverged};
+    if (s.scores) {
+      csv << s.scores->ece << s.scores->best_score << s.scores->best_f1;
+    } else {
+      csv << ""
+          << ""
+          << "";
+    }
     if (s.near_best) {
       csv << *s.near_best;
     } else {
@@ -279,6 +309,10 @@ std::string scores_json(const Protocol& protocol, const std::vector<Score>& scor
                            {"p_wilcoxon", d.wilcoxon},
                            {"p_wilcoxon_holm", d.wilcoxon_holm},
                            {"significant", d.significant}};
+    }
+    one["scores"] = nullptr;
+    if (s.scores) {
+      one["scores"] = {{"ece", s.scores->ece}, {"best_score", s.scores->best_score}, {"best_f1", s.scores->best_f1}};
     }
     one["near_best"] = s.near_best ? ordered_json(*s.near_best) : ordered_json();
     one["extra_rates"] = s.extra_rates;

@@ -23,12 +23,21 @@ struct PlannedRun {
   Configuration values;  // of that index
 };
 
+/// How far the scores of a run are probabilities, and where its detections are best cut off, at IoU .5.
+struct ScoreQuality {
+  double ece;         // expected calibration error (data/metrics/calibration.h)
+  double best_score;  // detections from this score on have the largest F1 (data/metrics/operating_point.h)
+  double best_f1;
+  bool operator==(const ScoreQuality&) const = default;
+};
+
 struct RunResult {
   std::string name;
-  bool diverged = false;       // a loss or gradient was not finite: `stats` are 0
-  std::int64_t iteration = 0;  // at which it diverged, or its last
-  CocoNumbers stats{};         // on the tuning or the test split
-  double seconds = 0;          // of training, while other runs may have run beside it
+  bool diverged = false;                    // a loss or gradient was not finite: `stats` are 0
+  std::int64_t iteration = 0;               // at which it diverged, or its last
+  CocoNumbers stats{};                      // on the tuning or the test split
+  std::optional<ScoreQuality> scores = {};  // none where nothing is a hit, and for results of older versions
+  double seconds = 0;                       // of training, while other runs may have run beside it
 };
 using RunResults = std::map<std::string, RunResult>;  // by name
 

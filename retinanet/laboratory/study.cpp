@@ -4,7 +4,9 @@
 #include <cmath>
 #include <filesystem>
 
+#include "data/metrics/calibration.h"
 #include "data/metrics/coco_metrics.h"
+#include "data/metrics/operating_point.h"
 #include "data/shapes_stream.h"
 #include "kernels/base/csv_text.h"
 #include "kernels/base/files.h"
@@ -41,10 +43,24 @@ RunResult read_result(const std::string& file, const std::string& hash) {
     result.iteration = json.at("iteration");
     result.stats = coco_numbers(json.at("stats"));
     result.seconds = json.at("seconds");
+    if (const auto scores = json.find("scores"); scores != json.end() && !scores->is_null()) {
+      result.scores = {scores->at("ece"), scores->at("best_score"), scores->at("best_f1")};
+    }
   } catch (const nlohmann::json::exception&) {
     fail(file, ": is no result of a run");
   }
   return result;
+}
+
+std::optional<ScoreQuality> score_quality(const CocoMatches& matches) {
+  const std::optional<OperatingPoint> best = best_operating_points(matches).all;
+  if (!best) return {};
+  return ScoreQuality{calibration(matches).ece, best->score, best->f1};
+}
+
+ordered_json json_of(const std::optional<ScoreQuality>& scores) {
+  if (!scores) return nullptr;
+  return {{"ece", scores->ece}, {"best_score", scores->best_score}, {"best_f1", scores->best_f1}};
 }
 
 bool all_finite(const RetinaNet& model) {
@@ -97,7 +113,7 @@ void Study::write_results(const RunResults& results) const {
   std::vector<std::string> columns = {"run", "protocol", "phase",    "contestant", "settings",
                                       "lr",  "seed",     "diverged", "iterations"};
   for (const CocoNumber& column : kCocoNumbers) columns.emplace_back(column.name);
-  columns.emplace_back("seconds");
+  for (const char* column : {"ECE", "best_score", "best_F1", "seconds"}) columns.emplace_back(column);
   CsvText csv(columns);
   for (const PlannedRun& run : known_runs(protocol_, results)) {
     const auto found = results.find(run.name);
@@ -108,6 +124,13 @@ void Study::write_results(const RunResults& results) const {
         << settings_text(contestant, run.values) << run.values.lr << run.seed << std::int64_t{result.diverged}
         << result.iteration;
     for (const double number : list_of(result.stats)) csv << number;
+    if (const auto& scores = result.scores) {
+      csv << scores->ece << scores->best_score << scores->best_f1;
+    } else {
+      csv << ""
+          << ""
+          << "";
+    }
     csv << result.seconds;
     csv.end_line();
   }
@@ -140,7 +163,9 @@ std::optional<RunResult> Study::run(const PlannedRun& run, Device device, const 
   if (!result.diverged) {
     const LoadedModel loaded = load_model(checkpoint, device);
     const Dataset truth = read_study_data(data_folder(folder_), run.phase == Phase::tuning ? kTuneSplit : kTestSplit);
-    result.stats = coco_metrics(truth, detect_all(*loaded.model, truth, loaded.category_ids, {})).stats;
+    const CocoMatches matches = match_coco(truth, detect_all(*loaded.model, truth, loaded.category_ids, {}));
+    result.stats = coco_metrics(truth, matches).stats;
+    result.scores = score_quality(matches);
   }
   result.seconds = read_metrics(folder).clock.total();
   const ordered_json json{{"protocol", hash_},
@@ -148,6 +173,7 @@ std::optional<RunResult> Study::run(const PlannedRun& run, Device device, const 
                           {"diverged", result.diverged},
                           {"iteration", result.iteration},
                           {"stats", list_of(result.stats)},
+                          {"scores", json_of(result.scores)},
                           {"seconds", result.seconds}};
   write_file_atomically(result_file(folder), json_text(json) + "\n");
   // What the next step would need is not wanted any more; the weights of the final runs are.

@@ -169,6 +169,22 @@ TEST_CASE("sensitivity is the share of the grid near the best, in the table, as 
   CHECK(json.at("notes").size() == caveats(study.protocol, scores).size());
 }
 
+TEST_CASE("calibration and the best F1 are means of the runs that have them") {
+  Finished study({kBase, kBase, kBase});
+  study.results["final-focal-seed1"].scores = ScoreQuality{0.1, 0.4, 0.6};
+  study.results["final-focal-seed3"].scores = ScoreQuality{0.3, 0.2, 0.7};
+  const std::vector<Score> scores = study.scores();
+  CHECK_FALSE(scores[0].scores);
+  REQUIRE(scores[1].scores);
+  CHECK(scores[1].scores->ece == Approx(0.2));
+  CHECK(scores[1].scores->best_score == Approx(0.3));
+  CHECK(scores[1].scores->best_f1 == Approx(0.65));
+  CHECK(contains(report_markdown(study.protocol, study.results, scores), "| 0.200 | 0.650, 0.30 |"));
+  const auto json = parse_json(scores_json(study.protocol, scores));
+  CHECK(json.at("contestants")[1].at("scores").at("ece") == Approx(0.2));
+  CHECK(json.at("contestants")[0].at("scores").is_null());
+}
+
 TEST_CASE("what tuning added is listed, and said where it cost more than the others had") {
   Finished study({kBase, kBase, kBase});
   study.protocol.extra_rates = 1;

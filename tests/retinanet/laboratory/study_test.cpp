@@ -5,11 +5,15 @@
 #include <set>
 #include <sstream>
 
+#include "data/metrics/calibration.h"
+#include "data/metrics/operating_point.h"
 #include "data/readers/coco.h"
 #include "retinanet/laboratory/study_data.h"
+#include "retinanet/network/detect.h"
 #include "retinanet/training/metrics_file.h"
 #include "retinanet/training/run_folder.h"
 #include "retinanet/training/trainer.h"
+#include "retinanet/weights/weights.h"
 #include "tests/support/files.h"
 #include "tests/support/protocols.h"
 
@@ -242,6 +246,26 @@ TEST_CASE("seeds decide runs, and contestants share what a seed decides") {
   for (const char* name : {"tune-ce-2-seed101", "tune-twin-2-seed101"}) tiny.run(name);
   REQUIRE(losses("final-ce-seed1") == losses("final-twin-seed1"));
   REQUIRE(losses("final-ce-seed1") != losses("final-ce-seed2"));
+}
+
+// The numbers are those of the kept weights on the test split.
+TEST_CASE("a result has the calibration and the best F1 of its detections, where there are hits") {
+  const TinyStudy tiny(replaced(test::tiny_protocol(), "iterations = 6", "iterations = 60"));
+  for (const char* name : {"tune-ce-1-seed101", "tune-ce-2-seed101"}) tiny.run(name);
+  const std::string name = "final-ce-seed1";
+  tiny.run(name);
+  const RunResult result = tiny.study.result(name).value();  // as it is read again
+  const LoadedModel loaded = load_model(last_checkpoint(tiny.study.run_folder(name)), Device::cpu);
+  const Dataset truth = read_study_data(tiny.folder / "study/data", kTestSplit);
+  const CocoMatches matches = match_coco(truth, detect_all(*loaded.model, truth, loaded.category_ids, {}));
+  const auto best = best_operating_points(matches).all;
+  REQUIRE(best);
+  REQUIRE(result.scores);
+  CHECK(result.scores->ece == Approx(calibration(matches).ece).epsilon(1e-9));
+  CHECK(result.scores->best_score == Approx(best->score).epsilon(1e-9));
+  CHECK(result.scores->best_f1 == Approx(best->f1).epsilon(1e-9));
+  tiny.study.write_results(tiny.study.results());
+  CHECK(contains(test::read_bytes(tiny.study.folder() + "/results.csv"), ",ECE,best_score,best_F1,seconds\n"));
 }
 
 TEST_CASE("a result by another protocol is refused") {
