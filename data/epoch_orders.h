@@ -12,7 +12,7 @@
 namespace diopter {
 
 /// Purposes of random numbers. Streams of one seed are distinct: purpose, epoch and position do not overlap.
-enum class Purpose : std::uint64_t { order = 1, augment = 2 };
+enum class Purpose : std::uint64_t { order = 1, augment = 2, tile = 3 };
 
 Philox random_stream(std::uint64_t seed, Purpose purpose, std::int64_t epoch, std::int64_t position);
 

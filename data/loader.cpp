@@ -14,6 +14,7 @@
 
 #include "data/epoch_orders.h"
 #include "data/picture_stream.h"
+#include "data/pictures/picture_reader.h"
 #include "kernels/base/check.h"
 
 namespace diopter {
@@ -85,24 +86,41 @@ class Prefetch {
   std::vector<std::jthread> workers_;    // last, so that they end first
 };
 
-/// Samples of items begin, begin + 1, ... end - 1 as a batch, without those that there are none of.
-template <class MakeSample>  // std::optional<Sample>(item, name)
-Batch make_batch(std::int64_t begin, std::int64_t end, const LoaderOptions& options, const std::stop_token& stop,
-                 MakeSample make_sample) {
-  std::vector<Sample> samples;
-  std::vector<std::string> names;
-  for (std::int64_t item = begin; item < end && !stop.stop_requested(); ++item) {
-    std::string name;
-    std::optional<Sample> sample = make_sample(item, name);
-    if (!sample) continue;
-    names.push_back(std::move(name));
-    samples.push_back(std::move(*sample));
-  }
+Batch batch_of(const std::vector<Sample>& samples, const LoaderOptions& options) {
   Batch batch = collate(samples, options.divisor);
   batch.normalisation = options.normalisation;
-  batch.names = std::move(names);
+  for (const Sample& s : samples) batch.names.push_back(s.name);
   return batch;
 }
+
+/// How a view of a picture is resized.
+ResizeRule resize_rule(const LoaderOptions& options, const Window& view) {
+  ResizeRule rule = options.resize;
+  rule.tile = is_tile(options.tiles, view) ? options.tiles.size : 0;
+  return rule;
+}
+
+/// Lets work pass in the order of its numbers.
+class Turnstile {
+ public:
+  /// Waits for the turn of `number`; false when a stop was requested.
+  bool wait(std::int64_t number, const std::stop_token& stop) {
+    std::unique_lock lock(mutex_);
+    return changed_.wait(lock, stop, [&] { return next_ == number; });
+  }
+  void pass() {
+    {
+      const std::lock_guard lock(mutex_);
+      ++next_;
+    }
+    changed_.notify_all();
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable_any changed_;
+  std::int64_t next_ = 0;
+};
 
 void check(const LoaderOptions& options) {
   DIOPTER_CHECK(options.batch_size >= 1, "batch size is ", options.batch_size, ", must be at least 1");
@@ -158,6 +176,7 @@ Batch collate(const std::vector<Sample>& samples, int divisor) {
     batch.original_sizes.insert(batch.original_sizes.end(),
                                 {static_cast<float>(s.original_width), static_cast<float>(s.original_height)});
     batch.image_ids.push_back(s.image_id);
+    batch.views.push_back(s.view);
   }
   return batch;
 }
@@ -166,14 +185,15 @@ struct Loader::State {
   State(const Dataset& d, const LoaderOptions& o, std::int64_t first_batch)
       : dataset(d),
         options(o),
-        count(static_cast<std::int64_t>(d.images.size())),
-        orders(o.seed, count),
+        views(d, o.tiles),
+        orders(o.seed, views.count()),
         cache(d.images.size()),
         prefetch(o.workers, first_batch, std::numeric_limits<std::int64_t>::max(),
                  [this](std::int64_t number, const std::stop_token& stop) {
-                   const std::int64_t begin = number * options.batch_size;
-                   return make_batch(begin, begin + options.batch_size, options, stop,
-                                     [this](std::int64_t item, std::string& name) { return sample(item, name); });
+                   std::vector<Sample> samples;
+                   const std::int64_t begin = number * options.batch_size, end = begin + options.batch_size;
+                   for (std::int64_t i = begin; i < end && !stop.stop_requested(); ++i) samples.push_back(sample(i));
+                   return batch_of(samples, options);
                  }) {}
 
   /// The decoded picture, null when it cannot be decoded.
@@ -202,40 +222,54 @@ struct Loader::State {
     return image;
   }
 
-  Sample augmented(const Image& image, const ImageRecord& record, std::int64_t epoch, std::int64_t position) const {
+  /// Augments the picture, or a tile of it.
+  Sample augmented(const Image& image, const ImageRecord& record, bool whole, std::int64_t epoch,
+                   std::int64_t position) const {
+    Window window{0, 0, image.width, image.height};
+    if (!whole) {
+      Philox place = random_stream(options.seed, Purpose::tile, epoch, position);
+      window = draw_tile(options.tiles, record, image.width, image.height, place);
+    }
     Philox random = random_stream(options.seed, Purpose::augment, epoch, position);
     const PixelsBy by = is_photometric(options.augment) ? PixelsBy::host : options.pixels_by;
-    return augment(image, record, options.resize, options.augment, options.normalisation, random, by);
+    const auto of = [&](const Image& seen, const ImageRecord& seen_record) {
+      return augment(seen, seen_record, resize_rule(options, window), options.augment, options.normalisation, random,
+                     by);
+    };
+    const bool is_part = window != Window{0, 0, image.width, image.height};
+    Sample sample =
+        is_part ? of(cut(image, window), record_of_view(record, window, image.width, image.height)) : of(image, record);
+    sample.view.window = window;
+    return sample;
   }
 
-  Sample streamed(std::int64_t item, std::string& name) const {
+  Sample streamed(std::int64_t item) const {
     ImageRecord record;
     const Image image = dataset.stream->make(options.seed, item, record);
-    name = record.name;
-    return augmented(image, record, 0, item);
+    return augmented(image, record, options.tiles.size == 0, 0, item);
   }
 
-  /// Item number i of the sequence that strings the epochs together.
-  Sample sample(std::int64_t item, std::string& name) {
-    if (dataset.stream) return streamed(item, name);
-    const std::int64_t epoch = item / count, position = item % count;
-    const std::shared_ptr<const std::vector<int>> indices = orders.of(epoch);
-    for (std::int64_t step = 0; step < count; ++step) {
-      const int index = (*indices)[(position + step) % count];
+  /// View number i of the sequence that strings the epochs together; of a stream picture number i, or a tile of it.
+  Sample sample(std::int64_t i) {
+    if (dataset.stream) return streamed(i);
+    const std::int64_t epoch = i / views.count(), position = i % views.count();
+    const std::shared_ptr<const std::vector<int>> order = orders.of(epoch);
+    for (std::int64_t step = 0; step < views.count(); ++step) {
+      const int view = (*order)[(position + step) % views.count()], index = views.picture(view);
       const std::shared_ptr<const Image> image = read(index);
       if (!image) continue;
-      const ImageRecord& record = dataset.images[index];
-      name = record.name;
-      return augmented(*image, record, epoch, position);
+      Sample sample = augmented(*image, dataset.images[index], views.is_whole(view), epoch, position);
+      sample.view.picture = static_cast<std::size_t>(index);
+      return sample;
     }
     const std::lock_guard lock(mutex);
-    fail("none of the ", count, " pictures can be decoded; the first: ", unreadable.begin()->second);
+    fail("none of the ", dataset.images.size(), " pictures can be decoded; the first: ", unreadable.begin()->second);
   }
 
   const Dataset& dataset;
   const LoaderOptions options;
-  const std::int64_t count;
-  EpochOrders orders;
+  const EpochViews views;
+  EpochOrders orders;                               // of the views
   std::mutex mutex;                                 // of all between here and the prefetch
   std::vector<std::shared_ptr<const Image>> cache;  // by image
   std::size_t cached_bytes = 0;
@@ -264,38 +298,123 @@ struct EvaluationLoader::State {
   State(const Dataset& d, const LoaderOptions& o)
       : dataset(d),
         options(o),
+        views(views_of_all()),
         prefetch(o.workers, 0, (count() + o.batch_size - 1) / o.batch_size,
                  [this](std::int64_t number, const std::stop_token& stop) {
                    const std::int64_t begin = number * options.batch_size;
-                   return make_batch(begin, std::min(begin + options.batch_size, count()), options, stop,
-                                     [this](std::int64_t item, std::string& name) { return sample(item, name); });
+                   const std::int64_t end = std::min(begin + options.batch_size, count());
+                   return batch_of(options.tiles.size > 0 ? samples_of_views(number, begin, end, stop)
+                                                          : samples_of_pictures(begin, end, stop),
+                                   options);
                  }) {}
 
-  std::int64_t count() const { return static_cast<std::int64_t>(dataset.images.size()); }
-
-  std::optional<Sample> sample(std::int64_t item, std::string& name) {
-    const ImageRecord& record = dataset.images[item];
-    name = record.name;
-    try {
-      const Image image = read_image(record.file, options.white);
-      if (image.more) {
-        const std::lock_guard lock(mutex);
-        several.push_back(record.file);
+  /// Of the pictures as tiles; one that cannot be read has a view without a size.
+  std::vector<PictureView> views_of_all() const {
+    std::vector<PictureView> all;
+    for (std::size_t picture = 0; picture < dataset.images.size() && options.tiles.size > 0; ++picture) {
+      int width = 0, height = 0;
+      try {
+        read_image_size(dataset.images[picture].file, width, height);
+      } catch (const OutOfResources&) {
+        throw;
+      } catch (const Error&) {  // told when it is its turn
       }
-      return prepare(image, record, options.resize, options.normalisation, options.pixels_by);
+      for (const Window& window : views_of(options.tiles, width, height)) all.push_back({picture, window, false});
+      all.back().last = true;
+    }
+    return all;
+  }
+
+  std::int64_t count() const { return options.tiles.size > 0 ? std::ssize(views) : std::ssize(dataset.images); }
+
+  /// Calls look() at a picture. A picture that cannot be decoded is skipped, where that is wanted.
+  template <class Look>
+  void try_to(std::size_t picture, const Look& look) {
+    try {
+      look();
     } catch (const OutOfResources&) {
       throw;
     } catch (const Error& error) {
       if (!options.skip_undecodable) throw;
       const std::lock_guard lock(mutex);
-      skipped.push_back({static_cast<std::size_t>(item), error.what()});
-      return std::nullopt;
+      skipped.push_back({picture, error.what()});
+      unreadable = picture;
     }
   }
 
+  void note_more(const ImageRecord& record) {
+    const std::lock_guard lock(mutex);
+    several.push_back(record.file);
+  }
+
+  /// Pictures begin, begin + 1, ... end - 1.
+  std::vector<Sample> samples_of_pictures(std::int64_t begin, std::int64_t end, const std::stop_token& stop) {
+    std::vector<Sample> samples;
+    for (auto picture = static_cast<std::size_t>(begin); std::cmp_less(picture, end) && !stop.stop_requested();
+         ++picture) {
+      const ImageRecord& record = dataset.images[picture];
+      try_to(picture, [&] {
+        const Image image = read_image(record.file, options.white);
+        if (image.more) note_more(record);
+        samples.push_back(prepare(image, record, options.resize, options.normalisation, options.pixels_by));
+        samples.back().view = {picture, {0, 0, image.width, image.height}, true};
+      });
+    }
+    return samples;
+  }
+
+  /// A view with its pixels and boxes.
+  struct Cut {
+    PictureView view;
+    Image image;
+    ImageRecord record;
+  };
+
+  /// Views begin, begin + 1, ... end - 1, which are cut when those before them are and prepared at any time.
+  std::vector<Sample> samples_of_views(std::int64_t number, std::int64_t begin, std::int64_t end,
+                                       const std::stop_token& stop) {
+    std::vector<Cut> cuts;
+    if (!turn.wait(number, stop)) return {};
+    try {
+      for (std::int64_t i = begin; i < end && !stop.stop_requested(); ++i) cut_view(views[i], cuts);
+    } catch (...) {
+      turn.pass();
+      throw;
+    }
+    turn.pass();
+    std::vector<Sample> samples;
+    for (const Cut& cut : cuts) {
+      samples.push_back(prepare(cut.image, cut.record, resize_rule(options, cut.view.window), options.normalisation,
+                                options.pixels_by));
+      samples.back().view = cut.view;
+    }
+    return samples;
+  }
+
+  /// In turn only.
+  void cut_view(const PictureView& view, std::vector<Cut>& cuts) {
+    if (view.picture == unreadable) return;
+    const ImageRecord& record = dataset.images[view.picture];
+    try_to(view.picture, [&] {
+      if (view.picture != open) {
+        reader.emplace(record.file, options.white);
+        open = view.picture;
+        if (reader->more()) note_more(record);
+      }
+      Image image = reader->cut(view.window);
+      cuts.push_back({view, std::move(image), record_of_view(record, view.window, reader->width(), reader->height())});
+    });
+  }
+
+  static constexpr std::size_t kNone = std::numeric_limits<std::size_t>::max();
+
   const Dataset& dataset;
   const LoaderOptions options;
-  std::mutex mutex;  // of what is told of pictures
+  const std::vector<PictureView> views;  // with tiles
+  Turnstile turn;                        // of the reader and what is known of it
+  std::optional<PictureReader> reader;
+  std::size_t open = kNone, unreadable = kNone;  // pictures: of the reader, and the last one that failed
+  std::mutex mutex;                              // of what is told of pictures
   std::vector<UnreadablePicture> skipped;
   std::vector<std::string> several;
   Prefetch prefetch;  // last: its threads use all of the above

@@ -8,6 +8,7 @@
 
 #include "data/dataset.h"
 #include "data/pictures/augment.h"
+#include "data/tiles.h"
 #include "data/unreadable_pictures.h"
 
 namespace diopter {
@@ -23,7 +24,8 @@ struct Batch {
   std::vector<std::int32_t> labels;     // [total]: class or kIgnore
   std::vector<std::int32_t> offsets;    // [images + 1]: boxes of image i are [offsets[i], offsets[i + 1])
   std::vector<float> sizes;             // [images, 2]: width and height of each picture before padding
-  std::vector<float> original_sizes;    // [images, 2]: of the decoded picture
+  std::vector<float> original_sizes;    // [images, 2]: of the decoded picture, or of the view of it
+  std::vector<PictureView> views;       // [images]
   std::vector<std::int64_t> image_ids;  // [images]
   std::vector<std::string> names;       // [images]: for messages
 };
@@ -37,7 +39,8 @@ struct LoaderOptions {
   std::uint64_t seed = 0;
   int divisor = 32;
   std::size_t cache_bytes = 0;  // decoded pictures are kept up to this size
-  ResizeRule resize;
+  TileRule tiles;
+  ResizeRule resize;  // of whole pictures; tiles have tiles.size as its `tile`
   AugmentOptions augment;
   Normalisation normalisation;
   int white = kFullRange;               // of pictures of more than 8 bits: see read_image
@@ -46,10 +49,11 @@ struct LoaderOptions {
 };
 
 /// Endless stream of training batches. Batch number i depends on (data set, options, i) only: every epoch is a
-/// permutation of the pictures drawn from (seed, epoch), every picture is augmented with random numbers from
-/// (seed, epoch, position). So neither the number of workers nor where a run was resumed changes a bit.
-/// Where the data set has a stream, item number i of all batches is its picture number i of the seed instead, each
-/// once. A picture that cannot be decoded is replaced by the next one in the order; it is counted and reported once.
+/// permutation of the pictures, with tiles of their views (EpochViews), drawn from (seed, epoch); every tile is drawn
+/// and every picture augmented with random numbers from (seed, epoch, position). So neither the number of workers nor
+/// where a run was resumed changes a bit. Where the data set has a stream, item number i of all batches is its picture
+/// number i of the seed instead, or a tile of it, each once. A picture that cannot be decoded is replaced by the next
+/// one in the order; it is counted and reported once.
 class Loader {
  public:
   /// Throws Error when the data set has no images. `first_batch`: number of the first batch that next() returns.
@@ -68,14 +72,16 @@ class Loader {
   std::unique_ptr<State> state_;
 };
 
-/// The images of a set in order, prepared ahead by `workers` threads: for evaluation.
-/// A picture that cannot be decoded is an Error here, but with skip_undecodable. The data set must outlive the loader.
+/// The images of a set in order, with tiles view by view (views_of), prepared ahead by `workers` threads: for
+/// evaluation. Tiles are cut by one thread at a time, which reads a picture once from top to bottom. A picture that
+/// cannot be decoded is an Error here, but with skip_undecodable. The data set must outlive the loader.
 class EvaluationLoader {
  public:
   EvaluationLoader(const Dataset& dataset, const LoaderOptions& options);
   ~EvaluationLoader();
   /// The next batch in data set order (the last may be smaller); false when there is none left. Where pictures were
-  /// skipped it is smaller or empty: image_ids tells which it has.
+  /// skipped it is smaller or empty: `views` tells which it has. Of a picture that is damaged further down there may
+  /// have been views before it is skipped.
   bool next(Batch& batch);
 
   /// The pictures that were skipped since the last call.

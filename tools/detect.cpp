@@ -107,6 +107,9 @@ std::string summary(std::ptrdiff_t drawn, const std::string& score, std::size_t 
 int run(const Request& request) {
   check_request(request);
   LoadedModel loaded = open_model(request.model);
+  const int tile = loaded.model->config().input.tile;
+  DIOPTER_CHECK(request.dump.empty() || tile == 0, "--dump is of whole pictures, and this model (input.tile = ", tile,
+                ") looks at tiles");
   const Shown shown = shown_objects(request, loaded.classes);
   std::vector<std::int64_t> ids;
   const Dataset dataset = pictures_of(request, loaded, ids);
@@ -132,6 +135,7 @@ int run(const Request& request) {
   std::vector<UnreadablePicture> skipped;
   Checkpoint dump;
   Detector detector(*loaded.model);
+  PictureAssembly assembly(loaded.model->config().detect);
   const auto detect_in = [&](const Batch& batch) {
     if (request.dump.empty()) return detector(batch);
     const std::string id = std::to_string(batch.image_ids[0]);
@@ -153,10 +157,7 @@ int run(const Request& request) {
       progress.print("diopter: warning: " + file + ": only the first of its pages or frames is looked at");
     }
     if (batch.images == 0) continue;
-    const std::vector<std::vector<DetectedBox>> of_batch = detect_in(batch);
-    for (std::size_t i = 0; i < of_batch.size(); ++i) {
-      const std::vector<DetectedBox>& found = of_batch[i];
-      const auto picture = static_cast<std::size_t>(batch.image_ids[i] - 1);  // they are numbered from 1
+    for (const auto& [picture, found] : assembly.add(batch, detect_in(batch))) {
       const ImageRecord& record = dataset.images[picture];
       ++detected;
       std::vector<DetectedBox> drawn;

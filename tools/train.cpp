@@ -21,6 +21,7 @@
 #include "retinanet/config/presets.h"
 #include "retinanet/doctor/doctor.h"
 #include "retinanet/doctor/prior.h"
+#include "retinanet/network/input.h"
 #include "retinanet/report/run_report.h"
 #include "retinanet/training/run_folder.h"
 #include "retinanet/training/setting_changes.h"
@@ -70,7 +71,8 @@ Setting iterations_of_epochs(const Request& request, const Config& config, const
     DIOPTER_CHECK(setting.key != "train.iterations", "--epochs and --set train.iterations exclude each other");
   }
   const double per_step = static_cast<double>(config.train.batch_size) * config.train.accumulate;
-  const double iterations = std::ceil(request.epochs * static_cast<double>(training.images.size()) / per_step);
+  const double iterations =
+      std::ceil(request.epochs * static_cast<double>(EpochViews(training, tile_rule(config)).count()) / per_step);
   constexpr double kMost = 1e12;
   DIOPTER_CHECK(iterations <= kMost, "--epochs ", request.epochs, ": too many");
   return {"train.iterations", static_cast<std::int64_t>(iterations)};

@@ -7,20 +7,13 @@
 #include <utility>
 
 #include "data/pictures/resample.h"
+#include "data/pictures/window.h"
 #include "kernels/base/check.h"
 #include "kernels/base/limits.h"
 
 namespace diopter {
 
 namespace {
-
-/// A part of a picture, in whole pixels.
-struct Window {
-  int x, y, width, height;
-  bool contains(float px, float py) const {
-    return px >= float(x) && px < float(x + width) && py >= float(y) && py < float(y + height);
-  }
-};
 
 /// Everything that chance decides about a training picture; as it stands, what evaluation does.
 struct Plan {
@@ -150,18 +143,6 @@ std::vector<float> crop_pixels(const std::vector<float>& pixels, int width, cons
   return part;
 }
 
-/// The window's part, mirrored when `flip`, its channels turned around when `bgr`.
-Image cut(const Image& image, const Window& window, bool flip = false, bool bgr = false) {
-  Image part;
-  part.width = window.width;
-  part.height = window.height;
-  part.rgb.resize(static_cast<std::size_t>(window.width) * window.height * 3);
-  for_each_pixel(image, window, flip, [&](const std::uint8_t* rgb, std::size_t i) {
-    for (int c = 0; c < 3; ++c) part.rgb[3 * i + c] = rgb[bgr ? 2 - c : c];
-  });
-  return part;
-}
-
 /// The plan's part of the picture for a device that makes width x height of it. After Pillow's filter it has that size.
 Image picture_for_device(const Image& image, const Plan& plan, ResizeRule::Filter filter, int width, int height,
                          bool bgr) {
@@ -195,6 +176,7 @@ Sample make_sample(const Image& image, const ImageRecord& record, const ResizeRu
                    const Plan& plan, PixelsBy by) {
   Sample sample;
   sample.image_id = record.id;
+  sample.name = record.name;
   sample.original_width = image.width;
   sample.original_height = image.height;
   sample.targets = targets_of(record, image);
@@ -278,8 +260,28 @@ Window draw_crop(const Image& image, const ImageRecord& record, float smallest, 
 
 }  // namespace
 
+Image cut(const Image& image, const Window& window, bool flip, bool bgr) {
+  Image part;
+  part.width = window.width;
+  part.height = window.height;
+  part.rgb.resize(static_cast<std::size_t>(window.width) * window.height * 3);
+  for_each_pixel(image, window, flip, [&](const std::uint8_t* rgb, std::size_t i) {
+    for (int c = 0; c < 3; ++c) part.rgb[3 * i + c] = rgb[bgr ? 2 - c : c];
+  });
+  return part;
+}
+
 void resized_size(const ResizeRule& rule, int min_size, int width, int height, int& out_width, int& out_height) {
   DIOPTER_CHECK(width > 0 && height > 0, "cannot resize a picture of ", width, " x ", height, " pixels");
+  if (rule.tile > 0) {
+    ResizeRule of_tile = rule;
+    of_tile.tile = 0;
+    int tile_width, tile_height;
+    resized_size(of_tile, min_size, rule.tile, rule.tile, tile_width, tile_height);
+    out_width = std::max(1, static_cast<int>((2 * std::int64_t{width} * tile_width + rule.tile) / (2 * rule.tile)));
+    out_height = std::max(1, static_cast<int>((2 * std::int64_t{height} * tile_height + rule.tile) / (2 * rule.tile)));
+    return;
+  }
   const int shorter = std::min(width, height), longer = std::max(width, height);
   switch (rule.kind) {
     case ResizeRule::Kind::shorter_side: {
@@ -346,7 +348,11 @@ Sample augment(const Image& image, const ImageRecord& record, const ResizeRule& 
   }
   const bool cropped = random.uniform() < options.crop;
   const Window crop = draw_crop(image, record, options.crop_min, random);
-  if (cropped) plan.crop = crop;
+  ResizeRule resize = rule;
+  if (cropped) {
+    plan.crop = crop;
+    resize.tile = 0;  // a crop is enlarged
+  }
   plan.flip = random.uniform() < options.flip;
   plan.brightness = random.uniform(1 - options.brightness, 1 + options.brightness);
   plan.contrast = random.uniform(1 - options.contrast, 1 + options.contrast);
@@ -355,7 +361,7 @@ Sample augment(const Image& image, const ImageRecord& record, const ResizeRule& 
   plan.scale = static_cast<double>(random.uniform(options.scale_min, options.scale_max));
   plan.shift_x = random.uniform();
   plan.shift_y = random.uniform();
-  return make_sample(image, record, rule, norm, plan, by);
+  return make_sample(image, record, resize, norm, plan, by);
 }
 
 }  // namespace diopter

@@ -1,10 +1,13 @@
 // From a decoded picture and its boxes to the network's input: augmentation, resizing, normalisation.
 #pragma once
 
+#include <cstddef>
+#include <string>
 #include <vector>
 
 #include "data/dataset.h"
 #include "data/pictures/image.h"
+#include "data/pictures/window.h"
 #include "kernels/base/philox.h"
 #include "kernels/nn/pictures.h"
 
@@ -26,6 +29,7 @@ struct ResizeRule {
     pillow     // of the 8-bit picture, as Pillow does it (detectron2)
   } filter = Filter::bilinear;
   bool float_scale = false;  // the scale is computed in float before sizes are floored (old torchvision)
+  int tile = 0;  // if not 0: pictures of any size are resized by the scale that one of tile x tile pixels would get
 };
 
 struct AugmentOptions {
@@ -44,7 +48,14 @@ struct TargetBox {
   std::int32_t label;
 };
 
-/// The network's input for one picture.
+/// Where in a set's pictures a sample was cut out.
+struct PictureView {
+  std::size_t picture = 0;  // index into Dataset::images
+  Window window = {};       // in pixels of the picture
+  bool last = true;         // no other view of the picture follows in an evaluation
+};
+
+/// The network's input for one picture or one view of it.
 struct Sample {
   int width = 0, height = 0;        // of the resized picture
   std::vector<float> pixels;        // [height, width, 3], normalised; or, where pixels are left to the device:
@@ -52,7 +63,9 @@ struct Sample {
   PictureBytes picture = {};
   std::vector<TargetBox> targets;  // clipped to the picture; less than 1 pixel wide or high: dropped
   std::int64_t image_id = 0;
-  int original_width = 0, original_height = 0;  // of the decoded picture
+  std::string name;                             // of the record
+  int original_width = 0, original_height = 0;  // of the decoded picture, or of the view
+  PictureView view = {};
 };
 
 /// Size after resizing a picture of width x height; min_size is the one drawn.

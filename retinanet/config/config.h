@@ -69,7 +69,10 @@ struct Config {
     std::vector<double> mean, std;
     double divisor;  // pixel values are divided by it before mean and std
     bool bgr;
-    int white;  // sample that becomes 255, of pictures of more than 8 bits; kFullRange, kAutoWhite
+    int tile;             // sides of tiles in pixels of the picture; 0: none
+    double tile_overlap;  // of neighbours, as a share of the side
+    bool tile_whole;      // the whole picture is looked at, too
+    int white;            // sample that becomes 255, of pictures of more than 8 bits; kFullRange, kAutoWhite
   } input;
   struct Augment {
     double flip, scale_min, scale_max, crop, crop_min, brightness, contrast, saturation, hue;

@@ -322,6 +322,13 @@ void add_input(const Rows<Config::Input>& r) {
   r.number_or_name("white", &I::white, between(1, 65535), kWhites, kFullRange,
                    "or the sample that becomes 255 in pictures of more than 8 bits (docs/formats.md)")
       .later = true;
+  r.number("tile", &I::tile, between(0, kLongestSide), 0,
+           "pictures are cut into squares of so many pixels; 0: not at all")
+      .later = true;
+  r.number("tile_overlap", &I::tile_overlap, between(0, 0.9), 0.2,
+           "of neighbouring tiles, at least, as a share of their side")
+      .later = true;
+  r.flag("tile_whole", &I::tile_whole, false, "whole pictures are looked at as well as their tiles").later = true;
 }
 
 void add_augment(const Rows<Config::Augment>& r) {

@@ -144,7 +144,8 @@ AnchorMatches match_pictures(const Config& config, const Dataset& dataset, std::
   AnchorMatches result;
   result.positives_of_class.resize(dataset.categories.size());
   std::vector<double> positives;
-  for (const ImageRecord& record : spread_sample(dataset, most).images) {
+  const Dataset sample = with_tiles_as_pictures(spread_sample(dataset, most), tile_rule(config));
+  for (const ImageRecord& record : spread_sample(sample, most).images) {
     const InputSize size = input_size(config, record.width, record.height);
     const AnchorGrid grid = anchors_of_input(config, size.padded_width, size.padded_height);
     const std::vector<TargetBox> targets = input_targets(record, size);

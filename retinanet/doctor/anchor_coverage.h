@@ -55,7 +55,7 @@ struct AnchorMatches {
   std::int64_t unmatched = 0;    // objects without any anchor: another one took them, or none overlaps it
 };
 
-/// Matches the anchors of up to `most` pictures, spread evenly over the set.
+/// Matches the anchors of up to `most` pictures, or tiles, spread evenly over the set.
 inline constexpr std::int64_t kMatchedPictures = 1000;
 AnchorMatches match_pictures(const Config& config, const Dataset& dataset, std::int64_t most = kMatchedPictures);
 

@@ -175,6 +175,13 @@ void warn_of_anchors(const DoctorReport& report, const Config& config, bool advi
   }
 }
 
+void warn_of_tiles(const Dataset& dataset, const Config& config, Warnings& warnings) {
+  const TileRule tiles = tile_rule(config);
+  const auto is_cut = [&](const ImageRecord& r) { return views_of(tiles, r.width, r.height).size() > 1; };
+  if (tiles.size == 0 || std::any_of(dataset.images.begin(), dataset.images.end(), is_cut)) return;
+  warnings.add(Weight::note, 0, "input.tile = ", tiles.size, " is no smaller than any picture: none is cut");
+}
+
 void warn_of_start(const DoctorReport& report, const Config& config, std::int64_t system_memory, Warnings& warnings) {
   const double expected = report.loss.expected, measured = report.loss.measured;
   // Trained weights do not start at the prior.
@@ -247,6 +254,7 @@ DoctorReport examine(Dataset dataset, const Config& config, const DoctorOptions&
   warn_of_boxes(report.data, warnings);
   warn_of_classes(report.data, warnings);
   warn_of_anchors(report, config, options.rehearse, warnings);
+  warn_of_tiles(dataset, config, warnings);
   if (options.rehearse) warn_of_start(report, config, options.system_memory, warnings);
   report.warnings = warnings.by_weight();
   return report;

@@ -30,10 +30,15 @@ constexpr int kMeasuredSide = 256;               // of the pictures of a measure
 
 InputSize largest_input(const Config& config, const Dataset& dataset) {
   InputSize largest{};
+  const TileRule tiles = tile_rule(config);
+  Config of_whole = config;
+  of_whole.input.tile = 0;
   for (const ImageRecord& record : dataset.images) {
-    const InputSize size = input_size(config, record.width, record.height);
-    largest.padded_width = std::max(largest.padded_width, size.padded_width);
-    largest.padded_height = std::max(largest.padded_height, size.padded_height);
+    for (const Window& view : views_of(tiles, record.width, record.height)) {
+      const InputSize size = input_size(is_tile(tiles, view) ? config : of_whole, view.width, view.height);
+      largest.padded_width = std::max(largest.padded_width, size.padded_width);
+      largest.padded_height = std::max(largest.padded_height, size.padded_height);
+    }
   }
   return largest;
 }
@@ -177,7 +182,9 @@ InitialLoss initial_loss(Config config, const Dataset& dataset, bool open) {
   const InputSize size = largest_input(config, dataset);
   const std::int64_t pixels = std::int64_t{size.padded_width} * size.padded_height;
   const Dataset pictures = spread_sample(dataset, std::clamp<std::int64_t>(kLossPixels / pixels, 1, kLossPictures));
-  const Batch batch = open ? decoded_batch(config, pictures) : blank_batch(config, pictures);
+  const Batch batch = open ? decoded_batch(config, pictures)
+                           : blank_batch(config, spread_sample(with_tiles_as_pictures(pictures, tile_rule(config)),
+                                                               std::ssize(pictures.images)));
 
   const int classes = static_cast<int>(dataset.categories.size());
   RetinaNet model(config, classes);

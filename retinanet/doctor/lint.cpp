@@ -154,6 +154,17 @@ PictureCheck check_pictures(Dataset& dataset, bool open, int white,
   return check;
 }
 
+/// Objects of the view that has the most.
+std::int64_t most_in_view(const ImageRecord& record, const TileRule& tiles) {
+  std::int64_t most = 0;
+  for (const Window& view : views_of(tiles, record.width, record.height)) {
+    const ImageRecord seen = record_of_view(record, view, record.width, record.height);
+    most = std::max(most, std::count_if(seen.annotations.begin(), seen.annotations.end(),
+                                        [](const Annotation& a) { return !a.crowd && !a.difficult; }));
+  }
+  return most;
+}
+
 DatasetReport lint(const Dataset& dataset, const Config& config) {
   DatasetReport report;
   report.pictures = static_cast<std::int64_t>(dataset.images.size());
@@ -190,7 +201,7 @@ DatasetReport lint(const Dataset& dataset, const Config& config) {
     report.objects += objects;
     report.empty_pictures += objects == 0;
     per_picture.push_back(static_cast<double>(objects));
-    if (objects > config.detect.max_detections) {
+    if (most_in_view(record, tile_rule(config)) > config.detect.max_detections) {
       report.crowded.add(record.name + " with " + std::to_string(objects));
     }
   }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <utility>
 
 #include "engine/profile/profile.h"
 #include "kernels/toolkit/dispatch.h"
@@ -125,6 +126,22 @@ void Detector::record(Recorded& recorded) {
 
 void Detector::queue(const Recorded& at) const { find_kept(model_, model_(Variable(at.images)), at.sizes, at.kept); }
 
+std::vector<FoundInPicture> PictureAssembly::add(const Batch& batch, std::vector<std::vector<DetectedBox>> found) {
+  std::vector<FoundInPicture> finished;
+  for (std::size_t n = 0; n < found.size(); ++n) {
+    const PictureView& view = batch.views[n];
+    if (view.picture != picture_) views_.clear();
+    picture_ = view.picture;
+    const float x = static_cast<float>(view.window.x), y = static_cast<float>(view.window.y);
+    for (DetectedBox& d : found[n]) d.box = {d.box.x1 + x, d.box.y1 + y, d.box.x2 + x, d.box.y2 + y};
+    views_.push_back({view.window, std::move(found[n])});
+    if (!view.last) continue;
+    finished.push_back({picture_, merge_views(views_, static_cast<float>(rule_.nms_iou), rule_.class_aware)});
+    views_.clear();
+  }
+  return finished;
+}
+
 std::vector<std::vector<DetectedBox>> detect(const RetinaNet& model, const Batch& batch) {
   return Detector(model)(batch);
 }
@@ -160,15 +177,20 @@ std::vector<Detection> detect_all(const RetinaNet& model, const Dataset& dataset
     return loader.next(batch);
   };
   Detector detector(model);
+  PictureAssembly assembly(model.config().detect);
+  const bool tiled = options.tiles.size > 0;
   for (Batch batch; next(batch);) {
-    const auto found = batch.images > 0 ? detector(batch) : std::vector<std::vector<DetectedBox>>();
-    for (int n = 0; n < batch.images; ++n) {
-      for (const DetectedBox& d : found[n]) {
-        const double x = d.box.x1, y = d.box.y1, width = double{d.box.x2} - x, height = double{d.box.y2} - y;
-        detections.push_back({batch.image_ids[n], category_ids[d.label], {x, y, width, height}, d.score});
+    if (batch.images > 0) {
+      for (const FoundInPicture& found : assembly.add(batch, detector(batch))) {
+        for (const DetectedBox& d : found.boxes) {
+          const double x = d.box.x1, y = d.box.y1, width = double{d.box.x2} - x, height = double{d.box.y2} - y;
+          detections.push_back(
+              {dataset.images[found.picture].id, category_ids[d.label], {x, y, width, height}, d.score});
+        }
+        if (tiled) done = static_cast<std::int64_t>(found.picture) + 1;
       }
     }
-    done = std::min(done + options.batch_size, total);
+    if (!tiled) done = std::min(done + options.batch_size, total);
     if (progress) progress(done, total);
   }
   if (!skipped) return detections;

@@ -1,6 +1,7 @@
 // Detections from the network's output: threshold, top-k per level, decoding, clipping, NMS.
 #pragma once
 
+#include <cstddef>
 #include <functional>
 #include <memory>
 #include <vector>
@@ -8,6 +9,7 @@
 #include "data/dataset.h"
 #include "data/loader.h"
 #include "kernels/device/graph.h"
+#include "retinanet/detection/merge_views.h"
 #include "retinanet/network/by_batch_size.h"
 #include "retinanet/network/retinanet.h"
 #include "retinanet/network/staging.h"
@@ -21,8 +23,8 @@ class Detector {
  public:
   explicit Detector(const RetinaNet& model);
 
-  /// Detections of each picture of the batch, score descending. A CPU takes a large batch in parts, to save memory. A
-  /// GPU gets the batch in one copy, and one copy brings the detections back.
+  /// Detections in each picture or view of the batch, in its pixels, score descending. A CPU takes a large batch in
+  /// parts, to save memory. A GPU gets the batch in one copy, and one copy brings the detections back.
   std::vector<std::vector<DetectedBox>> operator()(const Batch& batch);
 
   /// How often work was recorded.
@@ -45,6 +47,28 @@ class Detector {
   std::unique_ptr<PinnedBuffer> found_;
   ByBatchSize<Recorded> sizes_;
   int recorded_ = 0;
+};
+
+/// What was found in a picture of a set.
+struct FoundInPicture {
+  std::size_t picture;             // index into Dataset::images
+  std::vector<DetectedBox> boxes;  // in pixels of the picture, score descending
+};
+
+/// Puts together what was found in the views of pictures, in the order of EvaluationLoader: for evaluation and detect,
+/// with and without tiles.
+class PictureAssembly {
+ public:
+  explicit PictureAssembly(const Config::Detect& rule) : rule_(rule) {}
+
+  /// `found`: by view of the batch, as a Detector returns it. Returns the pictures of which this was the last view. A
+  /// picture that was skipped in between never comes.
+  std::vector<FoundInPicture> add(const Batch& batch, std::vector<std::vector<DetectedBox>> found);
+
+ private:
+  const Config::Detect& rule_;
+  std::size_t picture_ = 0;  // of views_
+  std::vector<ViewDetections> views_;
 };
 
 /// What a Detector finds in a single batch.

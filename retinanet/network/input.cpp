@@ -8,6 +8,10 @@ namespace diopter {
 
 int white_of(const Config& config) { return config.input.white == kAutoWhite ? kFullRange : config.input.white; }
 
+TileRule tile_rule(const Config& config) {
+  return {config.input.tile, config.input.tile_overlap, config.input.tile_whole};
+}
+
 LoaderOptions loader_options(const Config& config, Device device) {
   LoaderOptions options;
   options.pixels_by = device == Device::cuda ? PixelsBy::device : PixelsBy::host;
@@ -16,6 +20,7 @@ LoaderOptions loader_options(const Config& config, Device device) {
   options.seed = static_cast<std::uint64_t>(config.train.seed);
   options.divisor = config.input.size_divisor;
   options.cache_bytes = static_cast<std::size_t>(config.train.cache_mib) << 20;
+  options.tiles = tile_rule(config);
   options.resize.kind = config.input.resize;
   options.resize.min_sizes = config.input.min_sizes;
   options.resize.max_size = config.input.max_size;
@@ -70,7 +75,8 @@ Variable input_of(const Batch& batch, Device device) {
 }
 
 InputSize input_size(const Config& config, int width, int height) {
-  const ResizeRule rule = loader_options(config).resize;
+  ResizeRule rule = loader_options(config).resize;
+  rule.tile = config.input.tile;
   const int divisor = config.input.size_divisor;
   InputSize size;
   resized_size(rule, rule.min_sizes.back(), width, height, size.width, size.height);

@@ -11,6 +11,9 @@
 
 namespace diopter {
 
+/// How pictures are cut into tiles.
+TileRule tile_rule(const Config& config);
+
 /// How pictures become the network's input, by the configuration's [input], [augment] and [train]. For a GPU they stay
 /// bytes, which it normalises and resizes itself.
 LoaderOptions loader_options(const Config& config, Device device = Device::cpu);
@@ -44,7 +47,8 @@ struct InputSize {
   int width, height, padded_width, padded_height;
 };
 
-/// Size by the configuration's rule for evaluation (the last of input.min_sizes).
+/// Size by the configuration's rule for evaluation (the last of input.min_sizes); with tiles at their scale, of a tile
+/// or as if all tiles were put together.
 InputSize input_size(const Config& config, int width, int height);
 
 /// A box of a picture of width x height: clipped to it, then scaled.

@@ -101,12 +101,10 @@ ExampleLogits example_logits(const RetinaNet& model, const Dataset& dataset,
   options.batch_size = config.detect.batch_size;
   EvaluationLoader loader(dataset, options);
   ExampleLogits result;
-  std::int64_t done = 0;
   for (Batch batch; loader.next(batch);) {
     const RetinaNet::Output output = model(input_of(batch, model.device()));
     result.add(output.logits, model.classes(), make_targets(config, output.grid, batch, model.device()));
-    done += batch.images;
-    if (progress) progress(done);
+    if (progress) progress(static_cast<std::int64_t>(batch.views.back().picture) + 1);
   }
   return result;
 }

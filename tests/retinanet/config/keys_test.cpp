@@ -108,6 +108,9 @@ std = [0.229, 0.224, 0.225]
 divisor = 255.0
 bgr = false
 white = 'full'
+tile = 0
+tile_overlap = 0.2
+tile_whole = false
 
 [augment]
 flip = 0.5

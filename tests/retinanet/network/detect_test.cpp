@@ -1,6 +1,8 @@
 // Detection with networks whose answers are known: the last convolutions give their bias only.
 #include "retinanet/network/detect.h"
 
+#include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "engine/files/checkpoint.h"
@@ -179,6 +181,31 @@ TEST_CASE("detect_all visits every picture in order and names categories by thei
     CHECK(detections[i].category_id == 40);
     CHECK(detections[i].rect.w == Approx(16));
   }
+}
+
+TEST_CASE("detect_all with tiles gives boxes in pixels of the whole picture") {
+  const test::ShapesOnDisk shapes;
+  const auto found = [&](const std::vector<std::string>& settings) {
+    const Fixture f({kNever, logit(0.9)}, {0, 0, 0, 0}, settings);
+    std::vector<std::int64_t> done;
+    std::vector<std::array<double, 5>> boxes;
+    const auto progress = [&](std::int64_t n, std::int64_t) { done.push_back(n); };
+    for (const Detection& d : detect_all(f.model, shapes.validation, {7, 40}, progress)) {
+      boxes.push_back({static_cast<double>(d.image_id), d.rect.y, d.rect.x, d.rect.w, d.rect.h});
+    }
+    CHECK(std::is_sorted(done.begin(), done.end()));
+    CHECK(done.back() == 5);
+    std::sort(boxes.begin(), boxes.end());
+    return boxes;
+  };
+  // The network sees an object in every square of 16 pixels.
+  const auto whole = found({});
+  REQUIRE(whole.size() == 20);
+  CHECK(found({"input.tile=16", "input.tile_overlap=0", "detect.batch_size=3"}) == whole);
+  CHECK(found({"input.tile=16", "input.tile_overlap=0", "input.tile_whole=true"}) == whole);
+  CHECK(found({"input.tile=32"}) == whole);
+  // Tiles of 24 begin at 0 and 8; squares of both agree where they overlap, and tell of one object.
+  CHECK(found({"input.tile=24", "input.max_size=16", "input.enlarge=true"}).size() == 5);
 }
 
 TEST_CASE("detect_all leaves out pictures that cannot be decoded where it may, and says which") {
