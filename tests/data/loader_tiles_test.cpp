@@ -1,0 +1,136 @@
+// Tiles in training and evaluation: which are seen, with which pixels and at which scale.
+#include <cstdint>
+#include <fstream>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "data/loader.h"
+#include "kernels/base/files.h"
+#include "tests/data/loader_pictures.h"
+#include "tests/support/catch.h"
+
+using namespace diopter;
+using namespace diopter::test;
+
+TEST_CASE("training draws tiles, and batches of them do not depend on threads or where the stream is entered") {
+  const Pictures pictures;
+  LoaderOptions options = busy_options();
+  options.tiles = {.size = 20, .overlap = 0.2, .whole = true};  // 4 tiles and the whole of each picture
+  options.workers = 0;
+  Loader plain(pictures.dataset, options);
+  const std::vector<Batch> expected = take(plain, 14);
+  std::map<std::int64_t, int> views, wholes;
+  int seen = 0;
+  for (const Batch& batch : expected) {
+    for (int n = 0; n < batch.images && seen < 11 * 5; ++n, ++seen) {
+      const Window& window = batch.views[n].window;
+      const bool whole = window == Window{0, 0, 32, 32};
+      CHECK((whole || (window.width == 20 && window.height == 20)));
+      CHECK(batch.original_sizes[2 * n] == static_cast<float>(window.width));
+      CHECK(batch.image_ids[n] == pictures.dataset.images[batch.views[n].picture].id);
+      ++views[batch.image_ids[n]];
+      wholes[batch.image_ids[n]] += whole;
+    }
+  }
+  CHECK(views.size() == 11);
+  for (const auto& [id, count] : views) {
+    CHECK(count == 5);
+    CHECK(wholes[id] == 1);
+  }
+  for (const int workers : {1, 3}) {
+    options.workers = workers;
+    Loader loader(pictures.dataset, options);
+    for (const Batch& batch : expected) require_equal(loader.next(), batch);
+    Loader later(pictures.dataset, options, 9);
+    for (std::size_t i = 9; i < expected.size(); ++i) require_equal(later.next(), expected[i]);
+  }
+}
+
+TEST_CASE("evaluation goes through the tiles of each picture, whose pixels are those of the picture") {
+  const Pictures pictures;
+  LoaderOptions options;
+  options.batch_size = 3;
+  options.tiles = {.size = 20, .overlap = 0.2};
+  options.resize = {.kind = ResizeRule::Kind::longer_side, .max_size = 20};  // tiles are not resized
+  std::vector<Batch> expected;
+  for (const int workers : {0, 1, 3}) {
+    options.workers = workers;
+    EvaluationLoader loader(pictures.dataset, options);
+    std::size_t views = 0;
+    std::vector<Batch> batches;
+    for (Batch batch; loader.next(batch);) {
+      for (int n = 0; n < batch.images; ++n, ++views) {
+        const PictureView& view = batch.views[n];
+        REQUIRE(view.picture == views / 4);
+        REQUIRE(view.last == (views % 4 == 3));
+        REQUIRE((view.window == Window{views % 2 == 1 ? 12 : 0, views % 4 >= 2 ? 12 : 0, 20, 20}));
+        const Image image = read_image(pictures.dataset.images[view.picture].file);
+        for (int y = 0; y < 20; ++y) {
+          for (int x = 0; x < 20; ++x) {
+            const float red = options.normalisation(*image.pixel(view.window.x + x, view.window.y + y), 0);
+            REQUIRE(batch.pixels[((static_cast<std::size_t>(n) * batch.height + y) * batch.width + x) * 3] == red);
+          }
+        }
+      }
+      batches.push_back(std::move(batch));
+    }
+    CHECK(views == 44);
+    if (expected.empty()) expected = batches;
+    REQUIRE(batches.size() == expected.size());
+    for (std::size_t i = 0; i < batches.size(); ++i) require_equal(batches[i], expected[i]);
+  }
+}
+
+TEST_CASE("tiles have one scale, however small a picture is, and whole pictures theirs") {
+  const Pictures pictures;
+  LoaderOptions options;
+  options.batch_size = 1;
+  options.resize = {.kind = ResizeRule::Kind::longer_side, .max_size = 64};
+  const auto sizes = [&](const TileRule& tiles) {
+    options.tiles = tiles;
+    EvaluationLoader loader(pictures.dataset, options);
+    std::vector<float> widths;
+    Batch batch;
+    for (int i = 0; i < 2 && loader.next(batch); ++i) widths.push_back(batch.sizes[0]);
+    return widths;
+  };
+  CHECK(sizes({.size = 128}) == std::vector<float>{16, 16});
+  CHECK(sizes({.size = 16}) == std::vector<float>{64, 64});
+  CHECK(sizes({.size = 16, .overlap = 0, .whole = true}) == std::vector<float>{64, 64});
+  CHECK(sizes({}) == std::vector<float>{64, 64});
+}
+
+TEST_CASE("a picture that cannot be decoded is skipped with all its tiles, and told once") {
+  const Pictures pictures;
+  pictures.break_picture(2);
+  const std::string file = pictures.dataset.images[5].file;  // damaged behind its header
+  const std::string bytes = read_file(file);
+  std::ofstream(file, std::ios::binary) << bytes.substr(0, bytes.size() / 2);
+  for (const int workers : {0, 3}) {
+    LoaderOptions options;
+    options.batch_size = 3;
+    options.workers = workers;
+    options.tiles = {.size = 20, .overlap = 0.2};
+    options.skip_undecodable = true;
+    EvaluationLoader loader(pictures.dataset, options);
+    std::map<std::size_t, int> views;
+    for (Batch batch; loader.next(batch);) {
+      for (const PictureView& view : batch.views) ++views[view.picture];
+    }
+    const std::vector<UnreadablePicture> skipped = loader.take_skipped();
+    REQUIRE(skipped.size() == 2);
+    CHECK(skipped[0].image == 2);
+    CHECK(skipped[1].image == 5);
+    CHECK(views[2] == 0);
+    CHECK(views[5] < 4);
+    CHECK(views[10] == 4);
+    options.skip_undecodable = false;
+    EvaluationLoader strict(pictures.dataset, options);
+    CHECK(test::error_of([&] {
+            for (Batch batch; strict.next(batch);) {
+            }
+          }).find(pictures.dataset.images[2].file) == 0);
+  }
+}
