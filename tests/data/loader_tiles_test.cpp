@@ -2,6 +2,7 @@
 #include <cstdint>
 #include <fstream>
 #include <map>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -22,6 +23,7 @@ TEST_CASE("training draws tiles, and batches of them do not depend on threads or
   Loader plain(pictures.dataset, options);
   const std::vector<Batch> expected = take(plain, 14);
   std::map<std::int64_t, int> views, wholes;
+  std::set<std::pair<int, int>> places;
   int seen = 0;
   for (const Batch& batch : expected) {
     for (int n = 0; n < batch.images && seen < 11 * 5; ++n, ++seen) {
@@ -31,9 +33,11 @@ TEST_CASE("training draws tiles, and batches of them do not depend on threads or
       CHECK(batch.original_sizes[2 * n] == static_cast<float>(window.width));
       CHECK(batch.image_ids[n] == pictures.dataset.images[batch.views[n].picture].id);
       ++views[batch.image_ids[n]];
+      places.insert({window.x, window.y});
       wholes[batch.image_ids[n]] += whole;
     }
   }
+  CHECK(places.size() > 20);  // of the 44 tiles
   CHECK(views.size() == 11);
   for (const auto& [id, count] : views) {
     CHECK(count == 5);
