@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "engine/shapes_only.h"
+#include "engine/trace.h"
 #include "kernels/nn/batch_norm.h"
 #include "kernels/nn/conv2d/conv2d.h"
 #include "kernels/nn/elementwise.h"
@@ -84,6 +85,7 @@ Variable conv2d_rows(const Variable& x, const Levels& levels, const Variable& w,
                  .data_gradient = recorded && x.requires_gradient(),
                  .weight_gradient = recorded && w.requires_gradient()});
   }
+  if (Trace* trace = Trace::current()) trace->add(traced::Convolution{xv, y, w, p});
 
   const Tensor kept = p.relu ? y : Tensor();
   return record(
@@ -180,6 +182,7 @@ Variable group_norm_rows(const Variable& x, const Levels& levels, const Variable
                                              .rstd = rstd.data<float>(),
                                              .relu = relu});
   });
+  if (Trace* trace = Trace::current()) trace->add(traced::GroupNorm{xv, y, gamma, beta, groups, eps, relu});
 
   return record("group_norm", {gamma, x, beta}, y,
                 [dx = x.gradient(), dgamma = gamma.gradient(), dbeta = beta.gradient(), xv, gammav = gamma.value(),
@@ -215,6 +218,7 @@ Variable activation(const char* name, Activation f, const Variable& x) {
     using T = decltype(t);
     DIOPTER_DISPATCH(y.device(), activation_forward, f, y.size(), x.value().data<T>(), y.data<T>());
   });
+  if (Trace* trace = Trace::current()) trace->add(traced::ActivationOf{x.value(), y, f});
 
   return record(name, {x}, y, [dx = x.gradient(), f, y](const Tensor& dy) {
     const Tensor gradient = like(dy);
@@ -265,6 +269,7 @@ Variable add(const Variable& a, const Variable& b) {
     using T = decltype(t);
     DIOPTER_DISPATCH(y.device(), add, y.size(), a.value().data<T>(), b.value().data<T>(), y.data<T>());
   });
+  if (Trace* trace = Trace::current()) trace->add(traced::Sum{a.value(), b.value(), y});
 
   return record("add", {a, b}, y, [da = a.gradient(), db = b.gradient()](const Tensor& dy) {
     if (da) da->accumulate(dy);
@@ -333,6 +338,7 @@ Variable channel_affine(const Variable& x, const Tensor& scale, const Tensor& sh
     return out;
   };
   const Tensor y = apply(x.value(), shift);
+  if (Trace* trace = Trace::current()) trace->add(traced::ChannelAffine{x.value(), y, scale, shift});
 
   return record("channel_affine", {x}, y,
                 [dx = x.gradient(), apply](const Tensor& dy) { dx->accumulate(apply(dy, Tensor())); });
@@ -356,6 +362,7 @@ Variable max_pool(const Variable& x, int kernel, int stride, int padding) {
     using T = decltype(t);
     DIOPTER_DISPATCH(y.device(), max_pool_forward, shape, x.value().data<T>(), y.data<T>(), tap.data<std::uint8_t>());
   });
+  if (Trace* trace = Trace::current()) trace->add(traced::MaxPool{x.value(), y, kernel, stride, padding});
 
   return record("max_pool", {x}, y, [dx = x.gradient(), tap, shape](const Tensor& dy) {
     const Tensor gradient = Tensor::empty(map_of(shape.in, shape.channels), dy.dtype(), dy.device());
@@ -388,6 +395,13 @@ Variable upsample(const Variable& x, int height, int width) {
   });
 }
 
+Variable upsample(const Variable& x, const Variable& like) {
+  const LevelShape size = map_shape(like.value());
+  const Variable y = upsample(x, size.h, size.w);
+  if (Trace* trace = Trace::current()) trace->add(traced::Upsampling{x.value(), y.value(), like.value()});
+  return y;
+}
+
 Pyramid concat_levels(const std::vector<Variable>& maps) {
   DIOPTER_CHECK(!maps.empty() && maps.size() <= kMaxLevels, maps.size(), " feature maps, 1 to ", kMaxLevels,
                 " are possible");
@@ -400,6 +414,11 @@ Pyramid concat_levels(const std::vector<Variable>& maps) {
     DIOPTER_CHECK(channels_of(maps[l].value()) == channels, "levels of ", channels, " and ",
                   channels_of(maps[l].value()), " channels");
     y.slice(levels.offset(l), levels.offset(l + 1)).reshape(maps[l].shape()).copy_from(maps[l].value());
+  }
+  if (Trace* trace = Trace::current()) {
+    std::vector<Tensor> values;
+    for (const Variable& map : maps) values.push_back(map.value());
+    trace->add(traced::Levels{values, y});
   }
 
   std::vector<std::shared_ptr<Gradient>> gradients;

@@ -4,6 +4,7 @@
 
 #include <vector>
 
+#include "engine/conv2d_params.h"
 #include "engine/tape.h"
 
 namespace diopter {
@@ -16,16 +17,6 @@ struct Pyramid {
   /// Level l as a tensor [N, H, W, C] sharing memory.
   Tensor level(int l) const;
   int channels() const { return static_cast<int>(rows.shape()[1]); }
-};
-
-struct Conv2dParams {
-  int stride = 1;
-  int padding = 0;
-  Variable bias = {};      // [out], or undefined
-  Tensor scale = {};       // [out], constant (a frozen norm), or undefined
-  Variable residual = {};  // as the output, or undefined
-  bool relu = false;
-  bool float_output = false;  // y is float, also where x is bf16
 };
 
 /// y = relu?(conv(x, w) * scale + bias + residual), w [out, k, k, in]. A bf16 x takes the weights' bf16 copy; their
@@ -62,6 +53,8 @@ Pyramid relu(const Pyramid& x);
 Variable max_pool(const Variable& x, int kernel, int stride, int padding);
 /// Nearest neighbour, to height x width.
 Variable upsample(const Variable& x, int height, int width);
+/// The same to the height and width of `like`.
+Variable upsample(const Variable& x, const Variable& like);
 
 /// Puts feature maps of equal N and C together.
 Pyramid concat_levels(const std::vector<Variable>& maps);

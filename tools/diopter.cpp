@@ -43,6 +43,7 @@ int main(int argc, char** argv) {
   diopter::add_compare_command(commands);
   diopter::add_report_command(commands);
   diopter::add_convert_command(commands);
+  diopter::add_export_command(commands);
   diopter::add_figure_command(commands);
   diopter::add_info_command(commands);
 

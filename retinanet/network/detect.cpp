@@ -19,9 +19,6 @@ constexpr std::int64_t kPixelsAtOnce = 1 << 19;
 
 constexpr const char* kNotFinite = "the network gives values that are not finite: its weights are damaged or too large";
 
-/// The logit of a probability; of 0: minus infinity.
-float logit_of(double p) { return p > 0 ? static_cast<float>(std::log(p / (1 - p))) : -INFINITY; }
-
 /// From the resized picture to the original one; clipped to it, empty boxes are left out where NMS saw unclipped ones.
 bool to_original(Box& box, const float* size, const float* original, bool clip) {
   const float rx = original[0] / size[0], ry = original[1] / size[1];
@@ -74,6 +71,8 @@ std::vector<std::vector<DetectedBox>> in_originals(const Config::Detect& rule, c
 }
 
 }  // namespace
+
+float logit_of(double p) { return p > 0 ? static_cast<float>(std::log(p / (1 - p))) : -INFINITY; }
 
 Detector::Detector(const RetinaNet& model) : model_(model), staging_(model.device()) {}
 

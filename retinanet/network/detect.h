@@ -71,6 +71,9 @@ class PictureAssembly {
   std::vector<ViewDetections> views_;
 };
 
+/// The logit of a probability; of 0: minus infinity.
+float logit_of(double p);
+
 /// What a Detector finds in a single batch.
 std::vector<std::vector<DetectedBox>> detect(const RetinaNet& model, const Batch& batch);
 /// The same from the network's output for the pictures of the batch from `first` on, as many as the output has.

@@ -44,10 +44,7 @@ Pyramid Fpn::operator()(const std::vector<Variable>& maps) const {
   Variable inner;
   for (std::size_t i = maps.size(); i-- > 0;) {
     const Variable lateral = (*inner_[i])(maps[i]);
-    inner =
-        inner.defined()
-            ? add(lateral, upsample(inner, static_cast<int>(lateral.shape()[1]), static_cast<int>(lateral.shape()[2])))
-            : lateral;
+    inner = inner.defined() ? add(lateral, upsample(inner, lateral)) : lateral;
     levels[i] = (*layer_[i])(inner);
   }
   for (std::size_t i = 0; i < extra_.size(); ++i) {

@@ -56,10 +56,12 @@ const std::vector<FolderRule>& folder_rules() {
     lower.push_back("generated/backbone_list.h");
     add({"retinanet/network"});
     add({"retinanet/network/backbones"});
+    table.push_back({"retinanet/onnx", lower});
     add({"retinanet/weights"});
     add({"retinanet/training", "retinanet/doctor"});
     add({"retinanet/laboratory"});
     add({"retinanet/report"});
+    lower.push_back("retinanet/onnx");
     // A subcommand is one file of tools; the folders hold what it is made of.
     add({"tools/kernels"});
     add({"tools/command"});

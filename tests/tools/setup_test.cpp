@@ -50,7 +50,7 @@ class FakeSystem {
 const std::string kAll =
     "g++ cmake ninja-build libopenblas-dev libtbb-dev libstb-dev libjpeg62-turbo-dev libpng-dev libtiff-dev "
     "libwebp-dev nlohmann-json3-dev libpugixml-dev libtomlplusplus-dev libcli11-dev libboost-dev libzip-dev "
-    "libexpat1-dev catch2"
+    "libexpat1-dev libonnx-dev libprotobuf-dev catch2"
 #ifdef __x86_64__
     " libdnnl-dev"
 #endif
@@ -166,7 +166,7 @@ TEST_CASE("the scripts are well-formed and executable") {
   for (const std::string script :
        {"tools/setup.sh", "tools/test.sh", "tools/demo.sh", "tools/gpu_check.sh", "tools/gpu_check/pack.sh",
         "tools/gpu_check/run.sh", "tools/gpu_check/stages.sh", "tests/tools/clean_system.sh", "tools/format.sh",
-        "tools/tidy.sh", "tools/edit_times.sh", ".ci/run"}) {
+        "tools/tidy.sh", "tools/bench/edit_times.sh", ".ci/run"}) {
     const std::string file = DIOPTER_SOURCE_DIR "/" + script;
     INFO(file);
     REQUIRE(run_shell("bash -n '" + file + "'").exit_code == 0);

@@ -14,6 +14,7 @@ void add_convert_command(Command& program);
 void add_detect_command(Command& program);
 void add_doctor_command(Command& program);
 void add_evaluate_command(Command& program);
+void add_export_command(Command& program);
 void add_figure_command(Command& program);
 void add_info_command(Command& program);
 void add_kernels_command(Command& program);

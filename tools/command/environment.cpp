@@ -15,6 +15,7 @@
 #include "kernels/base/parallel.h"
 #include "kernels/device/stream.h"
 #include "kernels/toolkit/widest_vectors.h"
+#include "retinanet/onnx/export.h"
 
 namespace diopter {
 
@@ -114,10 +115,10 @@ std::string now() {
 }  // namespace
 
 Facts version_facts() {
-  return {{"diopter", DIOPTER_VERSION},     {"build", DIOPTER_BUILD},          {"compiled for", instruction_sets()},
-          {"vectors", vectors_in_use()},    {"BLAS", blas_library()},          {"threads", threads_library()},
-          {"CUDA", cuda_library()},         {"CUDA side", DIOPTER_CUDA_BUILD}, {"cuDNN", convolution_libraries()},
-          {"pictures", picture_libraries()}};
+  return {{"diopter", DIOPTER_VERSION},      {"build", DIOPTER_BUILD},          {"compiled for", instruction_sets()},
+          {"vectors", vectors_in_use()},     {"BLAS", blas_library()},          {"threads", threads_library()},
+          {"CUDA", cuda_library()},          {"CUDA side", DIOPTER_CUDA_BUILD}, {"cuDNN", convolution_libraries()},
+          {"pictures", picture_libraries()}, {"ONNX", onnx_library()}};
 }
 
 Facts gpu_facts() { return {{"driver", driver_version()}, {"GPU", gpu_description()}}; }

@@ -2,7 +2,7 @@
 # Times of the loop of someone who edits (docs/measurements.md): a fresh clone of this repository's HEAD is built without
 # ccache in a temporary folder. Takes a quarter of an hour on two cores, which must have nothing else to do.
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 export CCACHE_DISABLE=1
 
 folder=$(mktemp -d)
