@@ -1,6 +1,6 @@
-// Tiles: large pictures are looked at part by part, so that their small objects keep their size and memory follows the
-// tile. A tile is a view of a picture, and a view is to the rest of the program what a picture is. Without tiles a
-// picture has one view, all of it.
+// Tiles: large pictures are looked at part by part, so that their small objects keep their size and the network's
+// memory follows the tile. A tile is a view of a picture, and a view is to the rest of the program what a picture is.
+// Without tiles a picture has one view, all of it.
 #pragma once
 
 #include <cstdint>

@@ -10,7 +10,7 @@ namespace diopter {
 /// A picture of which parts are wanted.
 class PictureReader {
  public:
-  /// Throws Error as read_image does, and of what is damaged further down when it is reached. `white` as in read_image.
+  /// Decodes all of it. Throws Error as read_image does; `white` as there.
   PictureReader(const std::string& file, int white);
 
   int width() const { return image_.width; }

@@ -6,9 +6,8 @@
 //   source                   where the formula comes from
 //   parameters               table of LossParameter; may be missing
 //   with_fast_version(f)     calls f with a fast version of the loss for its parameters; may be missing
-//   with_quality(x, y)       {value, derivative} at a positive with the soft target y in [0, 1], as loss(x, positive);
-//   at
-//                            y = 1 loss(x, true), at y = 0 loss(x, false); may be missing: positives have the target 1
+//   with_quality(x, y)       {value, derivative} at a positive with the soft target y in [0, 1]: loss(x, true) at
+//                            y = 1, loss(x, false) at y = 0; may be missing: positives have the target 1
 //   hard_examples()          which anchors are trained on, a HardExampleRule; may be missing: all
 //
 // A fast version is a functor of another type that gives the same values and derivatives. Kernels run it in place of

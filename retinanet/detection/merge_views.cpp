@@ -5,6 +5,8 @@
 #include <functional>
 #include <numeric>
 
+#include "kernels/detection/box.h"
+
 namespace diopter {
 
 namespace {
@@ -44,7 +46,7 @@ bool is_cut(const Box& box, const Box& window, const Box& picture) {
 bool agree(const Seen& a, const Seen& b, float iou) {
   const Box overlap = intersection(a.window, b.window);
   const Box of_a = intersection(a.found.box, overlap), of_b = intersection(b.found.box, overlap);
-  const float both = area_of(intersection(of_a, of_b)), area_a = area_of(of_a), area_b = area_of(of_b);
+  const float both = box_intersection(of_a, of_b), area_a = area_of(of_a), area_b = area_of(of_b);
   if (both <= 0) return false;
   return a.cut || b.cut ? both > kSameOfCut * std::min(area_a, area_b) : both > iou * (area_a + area_b - both);
 }

@@ -127,9 +127,7 @@ void Study::write_results(const RunResults& results) const {
     if (const auto& scores = result.scores) {
       csv << scores->ece << scores->best_score << scores->best_f1;
     } else {
-      csv << ""
-          << ""
-          << "";
+      for (int i = 0; i < 3; ++i) csv << "";
     }
     csv << result.seconds;
     csv.end_line();

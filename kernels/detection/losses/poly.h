@@ -6,8 +6,8 @@
 //   L     = a q^gamma (s + epsilon q)
 //   dL/dz = a q^gamma (gamma (1 - q) (s + epsilon q) + q + epsilon q (1 - q))     dL/dx = positive ? -dL/dz : dL/dz
 //
-// gamma = 0 without alpha is Poly-1 cross-entropy, epsilon = 0 the focal loss. The default is that of the paper's
-// listing; for RetinaNet on COCO the paper takes -1, which removes the first term.
+// gamma = 0 without alpha is Poly-1 cross-entropy, epsilon = 0 the focal loss. The paper tunes epsilon for each task,
+// from -1 on, which removes the first term, and states no default; 1 is what implementations usually start from.
 #pragma once
 
 #include "kernels/detection/exponent.h"
