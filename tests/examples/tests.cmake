@@ -6,10 +6,12 @@ if(DIOPTER_CUDA_KIND STREQUAL "host")
   executor_sources(${detection}/classification_loss.cu)
 endif()
 
-# example_tests(PROGRAM FOLDER LOSS SOURCE...): the tests of losses and those in the sources, with the list of losses that
-# was written into FOLDER, and its LOSS.
-function(example_tests program folder loss)
-  set(sources ${folder}/generated/losses/${loss}.cpp ${detection}/loss_functions.cpp ${detection}/classification_loss.cpp)
+# example_tests(PROGRAM FOLDER LOSSES SOURCE...): the tests of losses and those in the sources, with the list of losses that
+# was written into FOLDER. LOSSES: those that are other than in diopter_kernels; the first gives the tests their name.
+function(example_tests program folder losses)
+  list(GET losses 0 loss)
+  list(TRANSFORM losses REPLACE "(.+)" "${folder}/generated/losses/\\1.cpp" OUTPUT_VARIABLE sources)
+  list(APPEND sources ${detection}/loss_functions.cpp ${detection}/classification_loss.cpp)
   if(NOT DIOPTER_CUDA_KIND STREQUAL "off")
     list(APPEND sources ${detection}/classification_loss.cu)
   endif()
@@ -28,17 +30,23 @@ example_tests(example_loss_tests ${folder} gce ${examples}/gce_test.cpp
   ${PROJECT_SOURCE_DIR}/retinanet/config/loss_text.cpp ${PROJECT_SOURCE_DIR}/retinanet/config/range.cpp
   ${PROJECT_SOURCE_DIR}/tests/retinanet/config/loss_text_test.cpp)
 
-# docs/adding_a_kernel.md: focal.h changed, in the place of the project's.
+# docs/adding_a_kernel.md: focal.h changed, in the place of the project's. The losses that are made from it change with it.
+set(changed_losses focal)
 set(folder ${PROJECT_BINARY_DIR}/with_changed_focal)
 set(changed ${folder}/kernels/detection/losses)
 file(GLOB losses CONFIGURE_DEPENDS ${detection}/losses/*.h)
 foreach(loss IN LISTS losses)
   get_filename_component(name ${loss} NAME)
   configure_file(${loss} ${changed}/${name} COPYONLY)
+  file(STRINGS ${loss} includes_focal REGEX "#include \"kernels/detection/losses/focal.h\"")
+  if(includes_focal)
+    get_filename_component(name ${loss} NAME_WE)
+    list(APPEND changed_losses ${name})
+  endif()
 endforeach()
 configure_file(${examples}/focal_gamma_negative/focal.h ${changed}/focal.h COPYONLY)
 write_loss_list(sources ${folder} ${changed})
-example_tests(example_kernel_tests ${folder} focal ${examples}/focal_gamma_negative/focal_gamma_negative_test.cpp
+example_tests(example_kernel_tests ${folder} "${changed_losses}" ${examples}/focal_gamma_negative/focal_gamma_negative_test.cpp
   ${PROJECT_SOURCE_DIR}/tests/kernels/detection/focal_test.cpp ${PROJECT_SOURCE_DIR}/tests/kernels/detection/paper_losses_test.cpp)
 
 # docs/adding_a_backbone.md: its examples as two more backbones of the list; only what the list reaches is compiled again.
