@@ -2,8 +2,10 @@
 """A made-up evaluation case in COCO's formats, and what other programs answer to it.
 
     coco_case.py make FOLDER --pictures 5000 --categories 80 --detections 500000    writes truth.json and found.json
-    coco_case.py evaluate FOLDER [--with hotcoco] [--cells FILE]    reads them with pycocotools or another, writes
-                                                                    theirs.json, and all cells with numpy.savez
+    coco_case.py evaluate FOLDER [--with hotcoco]    reads them with pycocotools or another and writes theirs.json
+    coco_case.py evaluate FOLDER [--with hotcoco] --cells FILE [--at-once 20]
+                                                     writes all cells with numpy.savez; some categories at a time, since
+                                                     pycocotools needs memory for categories times pictures
 """
 
 import argparse
@@ -50,21 +52,40 @@ def make(folder, pictures, categories, detections):
     (folder / "found.json").write_text(json.dumps(found))
 
 
-def evaluate(folder, package, cells):
+def load(folder, package):
+    """Class COCOeval of the package, truth and detections."""
     module = importlib.import_module(package)
     if not hasattr(module, "COCO"):  # pycocotools has modules for its classes
         module.COCO = importlib.import_module(f"{package}.coco").COCO
         module.COCOeval = importlib.import_module(f"{package}.cocoeval").COCOeval
-    with contextlib.redirect_stdout(io.StringIO()):
-        truth = module.COCO(str(folder / "truth.json"))
-        evaluation = module.COCOeval(truth, truth.loadRes(str(folder / "found.json")), "bbox")
+    truth = module.COCO(str(folder / "truth.json"))
+    return module.COCOeval, truth, truth.loadRes(str(folder / "found.json"))
+
+
+def evaluate(folder, package):
+    kind, truth, found = load(folder, package)
+    evaluation = kind(truth, found, "bbox")
+    evaluation.evaluate()
+    evaluation.accumulate()
+    evaluation.summarize()
+    (folder / "theirs.json").write_text(json.dumps({"stats": [float(v) for v in evaluation.stats]}))
+
+
+def write_cells(folder, package, file, at_once):
+    """precision [T, R, K, A, M], scores [T, R, K, A, M] and recall [T, K, A, M]: those of a category K are by themselves."""
+    import numpy
+    kind, truth, found = load(folder, package)
+    categories = sorted(truth.getCatIds())
+    cells = {"precision": [], "scores": [], "recall": []}
+    for begin in range(0, len(categories), at_once or len(categories)):
+        evaluation = kind(truth, found, "bbox")
+        if at_once:
+            evaluation.params.catIds = categories[begin:begin + at_once]
         evaluation.evaluate()
         evaluation.accumulate()
-        evaluation.summarize()
-    (folder / "theirs.json").write_text(json.dumps({"stats": [float(v) for v in evaluation.stats]}))
-    if cells:
-        import numpy
-        numpy.savez(cells, **{name: evaluation.eval[name] for name in ("precision", "scores", "recall")})
+        for name, parts in cells.items():
+            parts.append(numpy.asarray(evaluation.eval[name]))
+    numpy.savez(file, **{name: numpy.concatenate(parts, axis=-3) for name, parts in cells.items()})
 
 
 def main():
@@ -76,11 +97,16 @@ def main():
     parser.add_argument("--detections", type=int, default=500_000)
     parser.add_argument("--with", dest="package", default="pycocotools")
     parser.add_argument("--cells")
+    parser.add_argument("--at-once", type=int, default=0, help="categories; 0: all")
     options = parser.parse_args()
     if options.what == "make":
         make(options.folder, options.pictures, options.categories, options.detections)
-    else:
-        evaluate(options.folder, options.package, options.cells)
+        return
+    with contextlib.redirect_stdout(io.StringIO()):
+        if options.cells:
+            write_cells(options.folder, options.package, options.cells, options.at_once)
+        else:
+            evaluate(options.folder, options.package)
 
 
 if __name__ == "__main__":

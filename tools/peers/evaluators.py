@@ -19,6 +19,7 @@ import time
 HERE = pathlib.Path(__file__).resolve().parent
 CASES = {"1,000": (50, 80, 1000), "500,000": (5000, 80, 500_000), "733,000": (5000, 80, 733_000),
          "1,200,000": (80_000, 365, 1_200_000)}  # detections: pictures, categories, detections
+PARTS = {"pycocotools": ["--at-once", "20"]}  # it would take over 23 GiB for the last case
 PEERS = ["pycocotools", "ultrafast_pycocotools", "hotcoco"]
 
 
@@ -33,7 +34,7 @@ def measure(command, processors):
     return seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
 
 
-def compare_cells(python, commands, folder):
+def compare_cells(python, commands, peers, folder):
     """What of precision, scores and recall each peer has otherwise than ours."""
     script = """
 import sys, numpy, safetensors.numpy
@@ -46,11 +47,10 @@ for name in ("precision", "scores", "recall"):
 """
     measure([*commands["diopter"], "--arrays", folder / "cells.safetensors"], os.sched_getaffinity(0))
     differences = {}
-    for peer in PEERS:
-        if peer in commands:
-            measure([*commands[peer], "--cells", folder / "cells.npz"], os.sched_getaffinity(0))
-            differences[peer] = subprocess.run([python, "-c", script, folder / "cells.safetensors", folder / "cells.npz"],
-                                               check=True, capture_output=True, text=True).stdout.rstrip("; ")
+    for peer in peers:
+        measure([*commands[peer], "--cells", folder / "cells.npz", *PARTS.get(peer, [])], os.sched_getaffinity(0))
+        differences[peer] = subprocess.run([python, "-c", script, folder / "cells.safetensors", folder / "cells.npz"],
+                                           check=True, capture_output=True, text=True).stdout.rstrip("; ")
     return differences
 
 
@@ -64,7 +64,8 @@ def main():
     parser.add_argument("--cases", nargs="+", choices=CASES, default=list(CASES)[1:])
     parser.add_argument("--processors", nargs="+", type=int, default=[1, 2])
     parser.add_argument("--without", nargs="+", choices=PEERS, default=[], help="pycocotools takes minutes")
-    parser.add_argument("--cells", action="store_true", help="compare all cells, once for each case")
+    parser.add_argument("--cells", nargs="*", choices=PEERS, help="compare all cells, once for each case, with these; "
+                        "without a name, with those that are timed")
     options = parser.parse_args()
     print("| detections | processors | program | time | processor time | memory |\n|---|---|---|---|---|---|")
     for name in options.cases:
@@ -77,19 +78,19 @@ def main():
         commands = {"diopter": [options.program, "evaluate", "--annotations", folder / "truth.json", "--detections",
                                 folder / "found.json"]}
         for peer in PEERS:
-            if peer not in options.without:
-                commands[peer] = [options.python, HERE / "coco_case.py", "evaluate", folder, "--with", peer]
+            commands[peer] = [options.python, HERE / "coco_case.py", "evaluate", folder, "--with", peer]
         for count in options.processors:
             processors = sorted(os.sched_getaffinity(0))[:count]
-            runs = {program: [] for program in commands}
+            runs = {program: [] for program in commands if program not in options.without}
             for _ in range(options.rounds):
-                for program, command in commands.items():
-                    runs[program].append(measure(command, processors))
+                for program, measured in runs.items():
+                    measured.append(measure(commands[program], processors))
             for program, measured in runs.items():
                 seconds, busy, memory = (statistics.median(values) for values in zip(*measured))
                 print(f"| {name} | {count} | {program} | {seconds:.2f} s | {busy:.2f} s | {memory:.0f} MiB |", flush=True)
-        if options.cells:
-            for peer, difference in compare_cells(options.python, commands, folder).items():
+        if options.cells is not None:
+            peers = options.cells or [peer for peer in PEERS if peer not in options.without]
+            for peer, difference in compare_cells(options.python, commands, peers, folder).items():
                 print(f"cells of {peer}: {difference or 'all equal'}", flush=True)
 
 
