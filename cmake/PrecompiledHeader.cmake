@@ -1,12 +1,12 @@
-# Headers made ready once instead of in every file, with GCC. Other compilers read what each file includes, so that a
-# missing #include is found by them.
+# Headers made ready once instead of in every file. Those of the standard library with GCC only: other compilers read what
+# each file includes, so that a missing #include is found by them.
 #   precompile_headers(NAME FLAGS HEADER...)   makes them ready for targets that link the interface library FLAGS
 #   use_precompiled_headers(TARGET NAME)
 #
 # ccache takes what was compiled with them from its store when it is told that no file looks at the time or at macros that
-# change the headers; and it goes by the .sum beside the header, since no two runs of GCC make the same bytes.
+# change the headers; and it goes by the .sum beside the header, since no two runs of a compiler make the same bytes.
 function(precompile_headers name flags)
-  if(NOT CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  if("${ARGN}" MATCHES "<" AND NOT CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
     return()
   endif()
   file(CONFIGURE OUTPUT ${PROJECT_BINARY_DIR}/generated/${name}.cpp CONTENT "")
@@ -22,7 +22,7 @@ function(precompile_headers name flags)
       string(APPEND sum " ${hash}")
     endif()
   endforeach()
-  file(CONFIGURE OUTPUT ${CMAKE_CURRENT_BINARY_DIR}/CMakeFiles/${name}.dir/cmake_pch.hxx.gch.sum CONTENT "${sum}")
+  file(CONFIGURE OUTPUT ${CMAKE_CURRENT_BINARY_DIR}/CMakeFiles/${name}.dir/cmake_pch.hxx${CMAKE_PCH_EXTENSION}.sum CONTENT "${sum}")
 endfunction()
 
 function(use_precompiled_headers target name)
