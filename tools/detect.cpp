@@ -61,13 +61,22 @@ struct Shown {
   bool has(const DetectedBox& box) const { return box.score >= thresholds[box.label]; }
 };
 
-Shown shown_objects(const Request& request, const std::vector<std::string>& classes) {
+/// --score, or --thresholds, or those that the checkpoint brings from its last evaluation.
+Shown shown_objects(const Request& request, const LoadedModel& model) {
   if (!request.thresholds.empty()) {
-    return {read_thresholds(request.thresholds, classes), "a score of at least their class's in " + request.thresholds};
+    return {read_thresholds(request.thresholds, model.classes),
+            "a score of at least their class's in " + request.thresholds};
   }
-  constexpr float kScore = 0.5f;  // without --score
+  if (request.score < 0 && !model.thresholds.empty()) {
+    const std::vector<float> thresholds(model.thresholds.begin(), model.thresholds.end());
+    const auto [least, most] = std::minmax_element(thresholds.begin(), thresholds.end());
+    const std::string range = formatted("%.2g", static_cast<double>(*least)) +
+                              (*least < *most ? formatted(" to %.2g", static_cast<double>(*most)) : "");
+    return {thresholds, "a score of at least the checkpoint's best for their class (" + range + ")"};
+  }
+  constexpr float kScore = 0.5f;  // of a checkpoint that was not evaluated
   const float score = request.score < 0 ? kScore : request.score;
-  return {std::vector<float>(classes.size(), score), "a score of at least " + shortest(score)};
+  return {std::vector<float>(model.classes.size(), score), "a score of at least " + shortest(score)};
 }
 
 /// The pictures, and the ids of their classes, which are those of the annotations where these are given. Pictures keep
@@ -110,7 +119,7 @@ int run(const Request& request) {
   const int tile = loaded.model->config().input.tile;
   DIOPTER_CHECK(request.dump.empty() || tile == 0, "--dump is of whole pictures, and this model (input.tile = ", tile,
                 ") looks at tiles");
-  const Shown shown = shown_objects(request, loaded.classes);
+  const Shown shown = shown_objects(request, loaded);
   std::vector<std::int64_t> ids;
   const Dataset dataset = pictures_of(request, loaded, ids);
   std::optional<Drawings> drawings;
@@ -227,7 +236,9 @@ void add_detect_command(Command& program) {
   command.text("--images", request->images, "Folder of the pictures of --annotations").type("DIR");
   add_reading_options(command, request->reading, "val, of --annotations");
   command.text("--out", request->out, "Folder for the drawn pictures").type("DIR");
-  command.number("--score", request->score, "Detections with a lower score are not drawn (default 0.5)")
+  command
+      .number("--score", request->score,
+              "Detections with a lower score are not drawn (default: the checkpoint's scores of largest F1, or 0.5)")
       .default_in_words();
   command
       .text("--thresholds", request->thresholds,

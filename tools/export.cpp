@@ -42,6 +42,7 @@ void run(const Request& request) {
   options.pictures = value_of(kOnnxPictures, request.input, "--input");
   options.raw = request.raw;
   if (!request.thresholds.empty()) options.thresholds = read_thresholds(request.thresholds, loaded.classes);
+  options.best_scores = loaded.thresholds;
   std::error_code ignored;
   DIOPTER_CHECK(!std::filesystem::equivalent(request.model.checkpoint, request.out, ignored), request.out,
                 ": is the file that is read");

@@ -1,5 +1,6 @@
 // diopter train: trains a detector on a data set.
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <filesystem>
@@ -25,6 +26,7 @@
 #include "retinanet/report/run_report.h"
 #include "retinanet/training/run_folder.h"
 #include "retinanet/training/setting_changes.h"
+#include "retinanet/training/time_budget.h"
 #include "retinanet/training/trainer.h"
 #include "tools/command/command.h"
 #include "tools/command/environment.h"
@@ -32,12 +34,15 @@
 #include "tools/command/profile.h"
 #include "tools/command/progress.h"
 #include "tools/command/reading.h"
+#include "tools/train/find_lr.h"
 
 namespace diopter {
 
 namespace {
 
 constexpr const char* kDefaultPreset = "small";
+
+using Clock = std::chrono::steady_clock;
 
 struct Request {
   std::string device = "auto", preset, config, out, loss, prior;
@@ -46,9 +51,10 @@ struct Request {
   Reading reading;
   std::vector<std::string> settings;
   std::int64_t seed = -1, profile = 0, batch = 0;
-  double lr = -1, epochs = 0;  // not given
+  double lr = -1, epochs = 0, minutes = 0;  // not given
+  std::int64_t patience = -1;
   std::string stream;
-  bool resume = false, change = false, no_doctor = false;
+  bool resume = false, change = false, no_doctor = false, find_lr = false;
 };
 
 /// What overrides the preset or the checkpoint.
@@ -62,14 +68,20 @@ Settings settings_of(const Request& request) {
   if (request.seed >= 0) settings.push_back({"train.seed", request.seed});
   if (request.lr >= 0) settings.push_back({"train.lr", request.lr});
   if (request.batch > 0) settings.push_back({"train.batch_size", request.batch});
+  if (request.minutes > 0) settings.push_back({"train.minutes", request.minutes});
+  if (request.patience >= 0) settings.push_back({"train.patience", request.patience});
   return settings;
+}
+
+bool states(const Settings& settings, const std::string& key) {
+  return std::any_of(settings.begin(), settings.end(), [&](const Setting& setting) { return setting.key == key; });
 }
 
 /// train.iterations for --epochs passes over the training set, rounded up.
 Setting iterations_of_epochs(const Request& request, const Config& config, const Dataset& training) {
-  for (const Setting& setting : settings_of(request)) {
-    DIOPTER_CHECK(setting.key != "train.iterations", "--epochs and --set train.iterations exclude each other");
-  }
+  DIOPTER_CHECK(!states(settings_of(request), "train.iterations"),
+                "--epochs and --set train.iterations exclude each other");
+  DIOPTER_CHECK(config.train.minutes == 0, "--epochs and train.minutes exclude each other");
   const double per_step = static_cast<double>(config.train.batch_size) * config.train.accumulate;
   const double iterations =
       std::ceil(request.epochs * static_cast<double>(EpochViews(training, tile_rule(config)).count()) / per_step);
@@ -78,8 +90,26 @@ Setting iterations_of_epochs(const Request& request, const Config& config, const
   return {"train.iterations", static_cast<std::int64_t>(iterations)};
 }
 
+/// train.iterations of train.minutes, of which `start` was the begin; says how they were found.
+Setting iterations_of_minutes(const Request& request, const Config& config, const Dataset& training,
+                              const Dataset& validation, Device device, Clock::time_point start) {
+  const double minutes = config.train.minutes;
+  DIOPTER_CHECK(!states(settings_of(request), "train.iterations"),
+                "train.minutes and --set train.iterations exclude each other");
+  // A twentieth of the time is spent on measuring, within limits.
+  const RunTimes times = measure_times(config, training, validation, device, std::clamp(60 * minutes / 20, 0.5, 20.0));
+  const double left = 60 * minutes - std::chrono::duration<double>(Clock::now() - start).count();
+  const std::int64_t iterations = iterations_within(times, left);
+  const std::string each = formatted("%.3g s a step and %.3g s an evaluation", times.step, times.evaluation);
+  DIOPTER_CHECK(iterations > 0, "train.minutes = ", minutes, ": not even one step and one evaluation fit (", each, ")");
+  std::printf("train.minutes = %g: train.iterations = %lld, with %lld evaluations (%s)\n", minutes,
+              static_cast<long long>(iterations), static_cast<long long>(evaluations_of(times, iterations)),
+              each.c_str());
+  return {"train.iterations", iterations};
+}
+
 /// The settings of a run that is resumed: its own are those of the same command, so that others are meant as changes.
-/// --epochs and a rule of model.prior find their numbers again.
+/// --epochs and a rule of model.prior find their numbers again; train.minutes have become iterations once and for all.
 Settings settings_of_resumption(const Request& request, const Dataset& training) {
   Settings settings;
   const auto add = [&settings](const Settings& more) { settings.insert(settings.end(), more.begin(), more.end()); };
@@ -89,7 +119,14 @@ Settings settings_of_resumption(const Request& request, const Dataset& training)
   const std::string file = config_file(request.out);
   if (!file_exists(file)) return settings;  // Trainer::resume says what is missing
   Config config = parse_config(read_file(file), file);
+  const Config::Train before = config.train;
   apply_settings(config, settings);
+  if (config.train.minutes > 0 && !states(settings_of(request), "train.iterations")) {
+    DIOPTER_CHECK(config.train.minutes == before.minutes, request.out, ": train.minutes (", before.minutes,
+                  ") have become train.iterations = ", before.iterations,
+                  " when the run began: another length is --set train.minutes=0 --set train.iterations=N");
+    settings.push_back({"train.iterations", before.iterations});
+  }
   if (request.epochs > 0) settings.push_back(iterations_of_epochs(request, config, training));
   if (config.model.prior.rule == PriorRule::stated) return settings;
   const std::vector<double> priors = with_prior(config, training).model.prior.values;
@@ -204,7 +241,9 @@ void write_report(const std::string& folder, Progress& progress) {
 }
 
 int train(const Request& request) {
+  const auto began = Clock::now();
   DIOPTER_CHECK(request.resume || !request.change, "--change is for --resume");
+  DIOPTER_CHECK(!request.resume || !request.find_lr, "--find-lr looks for the rate of a new run, not of --resume");
   DIOPTER_CHECK(request.reading.split.empty() || !request.val_annotations.empty(),
                 "--split chooses the part of --val-annotations, which is not given");
   const Device device = device_from_name(request.device);
@@ -234,8 +273,7 @@ int train(const Request& request) {
     check_changes(request, next.changes);
     check(next.config);
   };
-  std::optional<DoctorReport> doctor;
-  const auto start = [&] {
+  const auto config_of_new_run = [&] {
     Config config = config_of(request);
     if (request.epochs > 0) {
       set_config(config, iterations_of_epochs(request, config, training));
@@ -246,7 +284,19 @@ int train(const Request& request) {
       std::printf("model.prior = %s: %s\n", name_of(kPriorRules, rule).c_str(), prior_text(config.model.prior).c_str());
     }
     check(config);
+    return config;
+  };
+  if (request.find_lr) {
+    write_lr_range(config_of_new_run(), training, request.out, device);
+    return 0;
+  }
+  std::optional<DoctorReport> doctor;
+  const auto start = [&] {
+    Config config = config_of_new_run();
     if (!request.no_doctor) doctor = ask_doctor(training, unreadable, config);
+    if (config.train.minutes > 0) {
+      set_config(config, iterations_of_minutes(request, config, training, validation, device, began));
+    }
     return std::make_unique<Trainer>(config, training, validation, request.out, device);
   };
   const std::unique_ptr<Trainer> trainer = request.resume
@@ -295,6 +345,7 @@ int train(const Request& request) {
                   step.classification_loss, step.box_loss);
     progress.update(step.iteration, text);
   };
+  callbacks.note = [&](const std::string& note) { progress.print("diopter: " + note); };
   callbacks.message = [&](const std::string& message) { progress.print("diopter: warning: " + message); };
   callbacks.skipped = [&](const std::string& reason) {
     ++skipped;
@@ -354,6 +405,16 @@ void add_train_command(Command& program) {
       .type("N")
       .positive()
       .default_in_words();
+  command.number("--minutes", request->minutes, "Wall time, which the schedule is made to fit (train.minutes)")
+      .type("N")
+      .positive()
+      .default_in_words();
+  command
+      .number("--patience", request->patience,
+              "Evaluations without a better AP that end a stage of the schedule (train.patience)")
+      .type("N")
+      .not_negative()
+      .default_in_words();
   command.number("--lr", request->lr, "Learning rate (train.lr)").type("RATE").not_negative().default_in_words();
   command.number("--batch", request->batch, "Pictures of a step (train.batch_size)")
       .type("N")
@@ -377,6 +438,8 @@ void add_train_command(Command& program) {
   command.text("--out", request->out, "Run folder").required().type("DIR");
   command.flag("--resume", request->resume, "Go on from the run folder's last checkpoint");
   command.flag("--change", request->change, "With --resume: other settings than the run has are meant");
+  command.flag("--find-lr", request->find_lr,
+               "Instead of training: a range test that proposes a learning rate, in lr_range.csv and lr_range.svg");
   command.flag("--no-doctor", request->no_doctor, "Do not look at the data set before training");
   command.number("--seed", request->seed, "Of weights, data order and augmentation (train.seed)")
       .type("K")

@@ -65,4 +65,16 @@ ConfusionMatrix confusion_matrix(const Dataset& truth, const std::vector<Detecti
   return matrix;
 }
 
+std::optional<ConfusedClasses> most_confused(const ConfusionMatrix& matrix) {
+  std::optional<ConfusedClasses> most;
+  for (std::size_t a = 0; a < matrix.classes; ++a) {
+    for (std::size_t b = a + 1; b < matrix.classes; ++b) {
+      const std::int64_t mistaken = matrix.at(a, b) + matrix.at(b, a);
+      if (mistaken <= (most ? most->mistaken : 0)) continue;
+      most = {a, b, mistaken, mistaken + matrix.at(a, a) + matrix.at(b, b)};
+    }
+  }
+  return most;
+}
+
 }  // namespace diopter

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "data/dataset.h"
@@ -22,5 +23,15 @@ struct ConfusionMatrix {
 /// detection that finds no object but covers a crowd of its class (half of its area or more lies there) is left out,
 /// too.
 ConfusionMatrix confusion_matrix(const Dataset& truth, const std::vector<Detection>& detections, double score);
+
+/// Two classes that are taken for each other.
+struct ConfusedClasses {
+  std::size_t first, second;     // positions in Dataset::categories, first < second
+  std::int64_t mistaken, found;  // objects of the two that were found as the other one; as either of them
+};
+
+/// The pair of classes with the most objects that are taken for the other one, of equal ones the first; nothing where
+/// no object is taken for another class.
+std::optional<ConfusedClasses> most_confused(const ConfusionMatrix& matrix);
 
 }  // namespace diopter

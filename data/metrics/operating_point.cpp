@@ -45,4 +45,12 @@ OperatingPoints best_operating_points(const CocoMatches& matches, double iou) {
   return points;
 }
 
+std::vector<double> best_scores(const OperatingPoints& points) {
+  std::vector<double> scores;
+  if (!points.all) return scores;
+  for (const std::optional<OperatingPoint>& own : points.categories)
+    scores.push_back(own ? own->score : points.all->score);
+  return scores;
+}
+
 }  // namespace diopter

@@ -18,6 +18,16 @@ struct OperatingPoint {
   double f1 = 0, precision = 0, recall = 0;
 };
 
+/// Numbers of a point, under the names that they have in files.
+struct OperatingNumber {
+  const char* name;
+  double OperatingPoint::*value;
+};
+inline constexpr OperatingNumber kOperatingNumbers[] = {{"score", &OperatingPoint::score},
+                                                        {"F1", &OperatingPoint::f1},
+                                                        {"precision", &OperatingPoint::precision},
+                                                        {"recall", &OperatingPoint::recall}};
+
 struct OperatingPoints {
   double iou = 0;
   std::optional<OperatingPoint> all;                      // one score for all categories together
@@ -27,5 +37,9 @@ struct OperatingPoints {
 /// The points of largest F1, of equal ones that with the highest score; nothing where no detection is a hit. Throws
 /// Error when the matches have no such IoU threshold.
 OperatingPoints best_operating_points(const CocoMatches& matches, double iou = 0.5);
+
+/// The score of each category: its own, or where none of its detections is right that of all together; empty where
+/// there is none of those either.
+std::vector<double> best_scores(const OperatingPoints& points);
 
 }  // namespace diopter

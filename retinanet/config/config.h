@@ -79,6 +79,8 @@ struct Config {
   } augment;
   struct Train {
     std::int64_t iterations;  // length of the schedule
+    double minutes;           // from which `diopter train` made iterations; 0: they were stated
+    int patience;             // evaluations in a row without a better AP that end a stage of the schedule; 0: none do
     std::int64_t stop_at;     // end early, as Ctrl-C would; 0: at the end of the schedule
     int batch_size;
     int accumulate;  // batches a step

@@ -349,6 +349,10 @@ void add_train(const Rows<Config::Train>& r) {
   using T = Config::Train;
   const Range below_one{.lowest = 0, .highest = 1, .with_highest = false};
   r.number("iterations", &T::iterations, at_least(1), 190596, "steps, the length of the schedule");
+  r.number("minutes", &T::minutes, at_least(0), 0, "wall time that fixes iterations at the start; 0: none").later =
+      true;
+  r.number("patience", &T::patience, at_least(0), 0, "evaluations without a better AP that end a stage; 0: none")
+      .later = true;
   r.number("stop_at", &T::stop_at, at_least(0), 0, "end early, as Ctrl-C would; 0: never");
   r.number("batch_size", &T::batch_size, between(1, kMostPictures), 16, "pictures");
   r.number("accumulate", &T::accumulate, between(1, kMostPictures), 1, "batches per step");

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "data/spread_sample.h"
 #include "kernels/base/text.h"
 #include "retinanet/config/configure.h"
 #include "retinanet/doctor/anchor_coverage.h"

@@ -5,6 +5,7 @@
 #include <map>
 #include <utility>
 
+#include "data/spread_sample.h"
 #include "kernels/base/parallel.h"
 #include "retinanet/detection/anchors_for_levels.h"
 #include "retinanet/detection/targets.h"
@@ -172,13 +173,6 @@ AnchorMatches match_pictures(const Config& config, const Dataset& dataset, std::
   }
   result.positives_per_picture = spread_of(std::move(positives));
   return result;
-}
-
-Dataset spread_sample(const Dataset& dataset, std::int64_t most) {
-  const std::int64_t count = static_cast<std::int64_t>(dataset.images.size()), taken = std::min(count, most);
-  Dataset sample{dataset.categories, {}, {}};
-  for (std::int64_t i = 0; i < taken; ++i) sample.images.push_back(dataset.images[i * count / taken]);
-  return sample;
 }
 
 }  // namespace diopter

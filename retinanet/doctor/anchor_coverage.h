@@ -59,7 +59,4 @@ struct AnchorMatches {
 inline constexpr std::int64_t kMatchedPictures = 1000;
 AnchorMatches match_pictures(const Config& config, const Dataset& dataset, std::int64_t most = kMatchedPictures);
 
-/// Up to `most` pictures, spread evenly over the set, with all their annotations.
-Dataset spread_sample(const Dataset& dataset, std::int64_t most);
-
 }  // namespace diopter

@@ -7,6 +7,7 @@
 #include <numeric>
 #include <optional>
 
+#include "data/spread_sample.h"
 #include "engine/optimizer.h"
 #include "engine/shapes_only.h"
 #include "kernels/base/check.h"

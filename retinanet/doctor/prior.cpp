@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "data/pictures/image.h"
+#include "data/spread_sample.h"
 #include "kernels/base/check.h"
 #include "kernels/detection/logistic.h"
 #include "retinanet/config/loss_text.h"

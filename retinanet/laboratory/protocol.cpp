@@ -24,8 +24,8 @@ const std::map<std::string, std::string>& protocol_files();
 namespace {
 
 /// Keys that the protocol itself decides, and that settings may therefore not touch.
-constexpr std::array kReserved = {"train.lr",      "train.seed",           "train.iterations",
-                                  "train.stop_at", "train.evaluate_every", "train.pictures"};
+constexpr std::array kReserved = {"train.lr",       "train.seed",    "train.iterations",     "train.minutes",
+                                  "train.patience", "train.stop_at", "train.evaluate_every", "train.pictures"};
 
 StudyData read_shapes(const TomlTable& t) {
   StudyData data;

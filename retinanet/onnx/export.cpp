@@ -59,6 +59,7 @@ ordered_json detection_rule(const Config::Detect& detect, const OnnxOptions& opt
                     {"max_detections", detect.max_detections},
                     {"clip_before_nms", detect.clip_before_nms}};
   if (!options.thresholds.empty()) rule["thresholds"] = options.thresholds;
+  if (!options.best_scores.empty()) rule["best_scores"] = options.best_scores;
   return rule;
 }
 

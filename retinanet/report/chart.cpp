@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "kernels/base/text.h"
+#include "retinanet/report/style.h"
 
 namespace diopter {
 
@@ -121,16 +122,20 @@ Html y_axis(const Axis& axis) {
   return html;
 }
 
+Html svg(const std::string& title, double height, const Html& inside) {
+  return element("svg",
+                 {{"class", "chart"},
+                  {"xmlns", "http://www.w3.org/2000/svg"},
+                  {"viewBox", "0 0 " + shown(kWidth) + " " + shown(height)},
+                  {"role", "img"},
+                  {"aria-label", title}},
+                 inside);
+}
+
 Html figure(const std::string& title, const Html& legend, double height, const Html& inside) {
   Html html = element("figcaption", {}, title);
   html += legend;
-  html += element("svg",
-                  {{"class", "chart"},
-                   {"xmlns", "http://www.w3.org/2000/svg"},
-                   {"viewBox", "0 0 " + shown(kWidth) + " " + shown(height)},
-                   {"role", "img"},
-                   {"aria-label", title}},
-                  inside);
+  html += svg(title, height, inside);
   Html all = element("figure", {}, html);
   all += {"\n"};
   return all;
@@ -168,9 +173,8 @@ Html drawn(const Series& series, std::size_t index, const Axis& x, const Axis& y
   return html;
 }
 
-}  // namespace
-
-Html draw(const LineChart& chart) {
+/// What is within the <svg> of a chart; nothing where there is no finite point.
+Html lines(const LineChart& chart) {
   Range xs, ys;
   for (const Series& series : chart.series) {
     for (const auto& point : series.points) {
@@ -190,7 +194,20 @@ Html draw(const LineChart& chart) {
   for (std::size_t i = 0; i < chart.series.size(); ++i) {
     if (!path(chart.series[i], x, y).empty()) inside += drawn(chart.series[i], i, x, y);
   }
-  return figure(chart.title, legend(chart.series), kHeight, inside);
+  return inside;
+}
+
+}  // namespace
+
+Html draw(const LineChart& chart) {
+  const Html inside = lines(chart);
+  return inside.markup.empty() ? Html{} : figure(chart.title, legend(chart.series), kHeight, inside);
+}
+
+std::string svg_file(const LineChart& chart) {
+  Html inside = element("style", {}, std::string(kStyle) + "svg{background:var(--page)}");
+  inside += lines(chart);
+  return svg(chart.title, kHeight, inside).markup + "\n";
 }
 
 Html draw(const IntervalChart& chart) {

@@ -44,6 +44,9 @@ struct IntervalChart {
 Html draw(const LineChart& chart);
 Html draw(const IntervalChart& chart);
 
+/// The same as an SVG file, without a legend.
+std::string svg_file(const LineChart& chart);
+
 /// Charts beside each other where there is room.
 Html charts(const std::vector<Html>& figures);
 

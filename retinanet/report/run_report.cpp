@@ -43,7 +43,8 @@ Html state_box(const Run& run) {
   } else {
     const std::string reached = std::to_string(run.outcome->iteration);
     if (run.outcome->state == "finished") {
-      state = "Finished after " + reached + " iterations.";
+      const std::string& left_out = run.outcome->message;
+      state = "Finished after " + reached + " iterations" + (left_out.empty() ? "." : ": " + left_out + ".");
     } else if (run.outcome->state == "diverged") {
       style = "state bad";
       state = "Diverged at iteration " + reached + " of " + total + ": " + run.outcome->message;
@@ -158,7 +159,28 @@ Html class_section(const RunEvaluation& evaluation) {
   }
   std::vector<std::string> columns = {"class", "objects"};
   for (const CocoNumber& column : kCocoNumbers) columns.emplace_back(column.name);
-  return section("Classes", table("AP by class", columns, rows));
+  Html html = table("AP by class", columns, rows);
+  if (evaluation.confusion) html += remark("At IoU 0.5, " + describe(*evaluation.confusion) + ".");
+  return section("Classes", html);
+}
+
+/// From which score on detections are best taken; nothing where none was right.
+Html score_section(const RunEvaluation& evaluation) {
+  if (!evaluation.best) return {};
+  std::vector<std::vector<Html>> rows;
+  const auto add = [&rows](const std::string& name, const OperatingPoint& point) {
+    std::vector<Html>& row = rows.emplace_back(std::vector<Html>{text(name), text(formatted("%.3f", point.score))});
+    for (const double share : {point.f1, point.precision, point.recall}) row.push_back(text(percent(share)));
+  };
+  for (const auto& c : evaluation.categories) {
+    if (c.best) add(c.name, *c.best);
+  }
+  add("one score for all", *evaluation.best);
+  Html html = table("Scores of largest F1 at IoU 0.5", {"class", "score", "F1", "precision", "recall"}, rows);
+  html += remark(
+      "Detections with at least this score are the best compromise of precision and recall; `diopter detect` takes "
+      "those of its checkpoint unless `--score` or `--thresholds` says otherwise.");
+  return section("Scores", html);
 }
 
 Html size_section(const RunEvaluation& evaluation) {
@@ -233,6 +255,7 @@ std::string run_report(const std::string& folder) {
   if (run.evaluation) {
     body += curve_section(*run.evaluation);
     body += class_section(*run.evaluation);
+    body += score_section(*run.evaluation);
     body += size_section(*run.evaluation);
   }
   body += picture_section(run);

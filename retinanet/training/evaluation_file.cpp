@@ -5,12 +5,15 @@
 #include "kernels/base/check.h"
 #include "kernels/base/files.h"
 #include "kernels/base/json.h"
+#include "kernels/base/text.h"
 
 namespace diopter {
 
 namespace {
 
 using Json = nlohmann::ordered_json;
+
+constexpr const char* kBest = "best_F1";
 
 Json json_of(const Curve& curve) {
   Json list = Json::array();
@@ -20,6 +23,20 @@ Json json_of(const Curve& curve) {
 
 Json json_of(const Curves& curves) {
   return {{"0.50", json_of(curves.at50)}, {"0.75", json_of(curves.at75)}, {"0.50:0.95", json_of(curves.range)}};
+}
+
+Json json_of(const OperatingPoint& point) {
+  Json json;
+  for (const OperatingNumber& number : kOperatingNumbers) json[number.name] = point.*number.value;
+  return json;
+}
+
+/// Of the object that has it under "best_F1", if there is one.
+std::optional<OperatingPoint> point_of(const Json& object) {
+  if (!object.contains(kBest)) return {};
+  OperatingPoint point;
+  for (const OperatingNumber& number : kOperatingNumbers) point.*number.value = object.at(kBest).at(number.name);
+  return point;
 }
 
 Curves curves_of(const Json& json) { return {json.at("0.50"), json.at("0.75"), json.at("0.50:0.95")}; }
@@ -39,8 +56,18 @@ RunEvaluation run_evaluation(std::int64_t iteration, const CocoMatches& matches,
     evaluation.categories.push_back(category);
     for (int area = 0; area < kAreas; ++area) evaluation.objects[area] += found.total[area];
   }
+  const OperatingPoints points = best_operating_points(matches);
+  for (std::size_t k = 0; k < points.categories.size(); ++k) evaluation.categories[k].best = points.categories[k];
+  evaluation.best = points.all;
   if (!curves.empty()) evaluation.mean = curves_of(mean_curves(curves));
   return evaluation;
+}
+
+std::string describe(const RunEvaluation::Confusion& c) {
+  return c.first + " and " + c.second + " are taken for each other in " +
+         formatted("%.0f %% of cases (%lld of %lld objects)",
+                   100 * static_cast<double>(c.mistaken) / static_cast<double>(c.found),
+                   static_cast<long long>(c.mistaken), static_cast<long long>(c.found));
 }
 
 std::string evaluation_file(const std::string& folder) { return folder + "/evaluation.json"; }
@@ -51,10 +78,17 @@ void write_evaluation(const std::string& folder, const RunEvaluation& e) {
     Json& category = categories.emplace_back(Json{{"name", c.name}, {"objects", c.objects}});
     for (const CocoNumber& column : kCocoNumbers) category[column.name] = c.stats.*column.value;
     category["precision"] = json_of(c.curves);
+    if (c.best) category[kBest] = json_of(*c.best);
   }
-  const Json json{{"iteration", e.iteration},  {"pictures", e.pictures}, {"unreadable", e.unreadable},
-                  {"stats", list_of(e.stats)}, {"objects", e.objects},   {"precision", json_of(e.mean)},
-                  {"categories", categories}};
+  Json json{{"iteration", e.iteration},  {"pictures", e.pictures}, {"unreadable", e.unreadable},
+            {"stats", list_of(e.stats)}, {"objects", e.objects},   {"precision", json_of(e.mean)},
+            {"categories", categories}};
+  if (e.best) json[kBest] = json_of(*e.best);
+  if (e.confusion) {
+    json["confusion"] = {{"classes", {e.confusion->first, e.confusion->second}},
+                         {"mistaken", e.confusion->mistaken},
+                         {"found", e.confusion->found}};
+  }
   write_file_atomically(evaluation_file(folder), json_text(json) + "\n");
 }
 
@@ -73,6 +107,13 @@ std::optional<RunEvaluation> read_evaluation(const std::string& folder) {
           RunEvaluation::Category{c.at("name"), c.at("objects"), {}, curves_of(c.at("precision"))});
       // A file from before a number existed does not have it.
       for (const CocoNumber& column : kCocoNumbers) category.stats.*column.value = c.value(column.name, -1.0);
+      category.best = point_of(c);
+    }
+    e.best = point_of(json);
+    if (json.contains("confusion")) {
+      const Json& confusion = json["confusion"];
+      const Json& classes = confusion.at("classes");
+      e.confusion = {classes.at(0), classes.at(1), confusion.at("mistaken"), confusion.at("found")};
     }
     return e;
   } catch (const nlohmann::json::exception&) {

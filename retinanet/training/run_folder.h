@@ -32,7 +32,7 @@ std::string where_the_last_checkpoint_is(const std::string& folder);
 struct RunOutcome {
   std::string state;  // finished, stopped (before the end of its schedule) or diverged
   std::int64_t iteration = 0;
-  std::string message;  // of a run that diverged
+  std::string message;  // of a run that diverged; of one that train.patience shortened
 };
 void write_outcome(const std::string& folder, const RunOutcome& outcome);
 std::optional<RunOutcome> read_outcome(const std::string& folder);

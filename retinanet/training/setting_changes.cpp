@@ -12,11 +12,13 @@ namespace diopter {
 namespace {
 
 constexpr const char* kIterations = "train.iterations";
+constexpr const char* kPatience = "train.patience";
 constexpr const char* kComment = "# From iteration ";
 
 bool changes_nothing_learned(const Key& key) {
-  constexpr const char* kKeys[] = {"train.stop_at",   "train.cuda_graph", "train.evaluate_every", "train.save_every",
-                                   "train.log_every", "train.pictures",   "train.workers",        "train.cache_mib"};
+  constexpr const char* kKeys[] = {"train.minutes",        "train.stop_at",    "train.cuda_graph",
+                                   "train.evaluate_every", "train.save_every", "train.log_every",
+                                   "train.pictures",       "train.workers",    "train.cache_mib"};
   return key.section() == "detect" || std::find(std::begin(kKeys), std::end(kKeys), key.name) != std::end(kKeys);
 }
 
@@ -36,7 +38,7 @@ std::vector<SettingChange> setting_changes(const Config& before, const Config& a
   return changes;
 }
 
-bool is_another_training(const SettingChange& change) { return change.key != kIterations; }
+bool is_another_training(const SettingChange& change) { return change.key != kIterations && change.key != kPatience; }
 
 std::string describe(const SettingChange& change) {
   return change.key + " = " + change.after + " (" + change.before + " before)";

@@ -20,6 +20,7 @@
 #include "retinanet/network/input.h"
 #include "retinanet/training/metrics_file.h"
 #include "retinanet/training/non_finite.h"
+#include "retinanet/training/patience.h"
 #include "retinanet/training/run_folder.h"
 #include "retinanet/training/setting_changes.h"
 #include "retinanet/training/validation.h"
@@ -77,18 +78,6 @@ void choose_white(Config& config, const Dataset& train) {
   if (config.input.white == kAutoWhite) config.input.white = full_scale_of(train);
 }
 
-RunState fresh_state(const Config& config, const Dataset& train, const Dataset& validation) {
-  RunState state;
-  state.data = dataset_hash(train);
-  state.validation_data = dataset_hash(validation);
-  state.config = config;
-  state.classes = class_names(train);
-  for (const Category& c : train.categories) state.category_ids.push_back(c.id);
-  state.normaliser = config.loss.ema_start;
-  choose_white(state.config, train);
-  return state;
-}
-
 bool asked(const std::function<bool()>& question) { return question && question(); }
 
 /// Refuses steps that cannot be meant.
@@ -130,18 +119,22 @@ class BeforeStep {
 
 }  // namespace
 
+RunState Trainer::fresh_state(const Config& config, const Dataset& train, const Dataset& validation) {
+  RunState state;
+  state.data = dataset_hash(train);
+  state.validation_data = dataset_hash(validation);
+  state.config = config;
+  state.classes = class_names(train);
+  for (const Category& c : train.categories) state.category_ids.push_back(c.id);
+  state.normaliser = config.loss.ema_start;
+  choose_white(state.config, train);
+  return state;
+}
+
 Trainer::Trainer(const Config& config, const Dataset& train, const Dataset& validation, const std::string& folder,
                  Device device)
     : Trainer(fresh_state(config, train, validation), train, validation, folder, device) {
-  if (!config.model.weights.empty()) {
-    const std::string message = start_from(*model_, config.model.weights, state_.classes);
-    if (!message.empty()) messages_.push_back(message);
-  } else if (config.model.freeze_stages > 0 || config.model.norm == NormKind::frozen_batch) {
-    messages_.push_back(
-        "model.weights is empty, but model.freeze_stages or model.norm keeps parts of the backbone as they "
-        "were initialised");
-  }
-  refresh_copies();
+  start_weights();
   lock_ = create_run_folder(folder);
   write_file_atomically(config_file(folder), format_config(state_.config));
   if (config.input.white != state_.config.input.white && state_.config.input.white != kFullRange) {
@@ -193,6 +186,19 @@ void Trainer::load_next() {
   batches_ = std::make_unique<BatchQueue>(*loader_, device_);
 }
 
+void Trainer::start_weights() {
+  const Config::Model& model = state_.config.model;
+  if (!model.weights.empty()) {
+    const std::string message = start_from(*model_, model.weights, state_.classes);
+    if (!message.empty()) messages_.push_back(message);
+  } else if (model.freeze_stages > 0 || model.norm == NormKind::frozen_batch) {
+    messages_.push_back(
+        "model.weights is empty, but model.freeze_stages or model.norm keeps parts of the backbone as they "
+        "were initialised");
+  }
+  refresh_copies();
+}
+
 void Trainer::refresh_copies() {
   model_->set_precision(model_->precision());
   const double decay = config().train.average;
@@ -228,7 +234,8 @@ std::unique_ptr<Trainer> Trainer::resume(const std::string& folder, const Settin
                                  "set is the same cannot be checked");
   }
   for (const SettingChange& change : changes) trainer->messages_.push_back("from now on " + describe(change));
-  const double old_lr = schedule_of(before.train).at(state.iteration), lr = trainer->schedule_.at(state.iteration);
+  const std::int64_t place = state.iteration + state.left_out;
+  const double old_lr = schedule_of(before.train).at(place), lr = trainer->schedule_.at(place);
   if (!changes.empty() && lr != old_lr) {
     trainer->messages_.push_back(formatted("the learning rate goes on at %g instead of %g", lr, old_lr));
   }
@@ -281,7 +288,7 @@ bool Trainer::queue_step(const TrainerCallbacks& callbacks) {
   QueuedStep& step = steps_[queued_ % steps_.size()];
   step.report = {};
   step.report.iteration = queued_ + 1;
-  step.report.lr = schedule_.at(queued_);
+  step.report.lr = schedule_.at(queued_ + state_.left_out);
   step.batches.clear();
   model_->set_training(true);
   optimizer_->set_lr(static_cast<float>(step.report.lr));
@@ -345,13 +352,17 @@ void Trainer::stop_at_non_finite(const QueuedStep& step, const char* what) {
                               std::to_string(step.report.iteration) + ": " + non_finite_cause(*model_, step.batches) +
                               "; " + where_the_last_checkpoint_is(folder_) +
                               " (a lower train.lr or train.clip_norm may help)";
-  write_outcome(folder_, {"diverged", step.report.iteration, message});
+  if (!folder_.empty()) write_outcome(folder_, {"diverged", step.report.iteration, message});
   throw NotFinite(step.report.iteration, message);
 }
 
+bool Trainer::schedule_ends(std::int64_t iteration) const {
+  return iteration + state_.left_out >= state_.config.train.iterations;
+}
+
 bool Trainer::evaluation_due(std::int64_t iteration) const {
-  const Config::Train& t = state_.config.train;
-  return !validation_.images.empty() && (due(t.evaluate_every, iteration) || iteration >= t.iterations);
+  return !validation_.images.empty() &&
+         (due(state_.config.train.evaluate_every, iteration) || schedule_ends(iteration));
 }
 
 bool Trainer::evaluation_pending() const {
@@ -365,8 +376,9 @@ bool Trainer::evaluate(const TrainerCallbacks& callbacks, Result& result) {
     if (done < total && asked(callbacks.stop_requested)) throw Stopped{};
   };
   std::vector<UnreadablePicture> skipped;
+  Evaluated evaluated;
   try {
-    result.metrics =
+    evaluated =
         evaluate_into_run_folder(*model_, average_.get(), validation_, folder_, state_.iteration, progress, skipped);
   } catch (const Stopped&) {
     return false;
@@ -375,12 +387,20 @@ bool Trainer::evaluate(const TrainerCallbacks& callbacks, Result& result) {
     callbacks.message("evaluation at iteration " + std::to_string(state_.iteration) + ": " +
                       describe(skipped, validation_.images.size(), "validation pictures") + "; it goes without them");
   }
+  result.metrics = std::move(evaluated.metrics);
   state_.evaluated = state_.iteration;
-  if (result.metrics.stats.ap > state_.best_ap) {
+  state_.thresholds = evaluated.thresholds;
+  const bool better = result.metrics.stats.ap > state_.best_ap;
+  if (better) {
     state_.best_ap = result.metrics.stats.ap;
     save(best_checkpoint(folder_), false);
   }
+  const std::string decided = note_evaluation(state_, schedule_, better);
   save_last();  // it knows now of the evaluation and the best AP
+  if (callbacks.note) {
+    callbacks.note(describe(evaluated.kept));
+    if (!decided.empty()) callbacks.note(decided);
+  }
   if (callbacks.evaluated) callbacks.evaluated();
   return true;
 }
@@ -404,7 +424,7 @@ void Trainer::save_last() {
 Trainer::Result Trainer::run(const TrainerCallbacks& callbacks) {
   using Clock = std::chrono::steady_clock;
   const Config::Train& t = state_.config.train;
-  const std::int64_t end = t.stop_at > 0 ? std::min(t.stop_at, t.iterations) : t.iterations;
+  const auto ends = [&](std::int64_t i) { return schedule_ends(i) || (t.stop_at > 0 && i >= t.stop_at); };
   const auto start = Clock::now();
   const auto seconds_since = [](Clock::time_point since) {
     return std::chrono::duration<double>(Clock::now() - since).count();
@@ -424,7 +444,7 @@ Trainer::Result Trainer::run(const TrainerCallbacks& callbacks) {
     report.images_per_second =
         static_cast<double>((report.iteration - first) * t.batch_size * t.accumulate) / training_seconds;
     report.peak_memory_mib = peak_resident_mib();
-    if (due(t.log_every, report.iteration) || report.iteration == end) append_step(folder_, report);
+    if (due(t.log_every, report.iteration) || ends(report.iteration)) append_step(folder_, report);
     if (callbacks.step) callbacks.step(report);
   };
   bool stopped = false;
@@ -432,7 +452,7 @@ Trainer::Result Trainer::run(const TrainerCallbacks& callbacks) {
     result.evaluated = evaluate(callbacks, result);
     stopped = !result.evaluated;
   }
-  while (!stopped && queued_ < end && !asked(callbacks.stop_requested)) {
+  while (!stopped && !ends(queued_) && !asked(callbacks.stop_requested)) {
     const auto step_start = Clock::now();
     if (callbacks.step_begins) callbacks.step_begins();
     if (!queue_step(callbacks)) break;
@@ -466,8 +486,8 @@ Trainer::Result Trainer::run(const TrainerCallbacks& callbacks) {
   }
   if (saved != state_.iteration) save_last();
   result.iteration = state_.iteration;
-  result.finished = state_.iteration >= t.iterations && !evaluation_pending();
-  write_outcome(folder_, {result.finished ? "finished" : "stopped", result.iteration, ""});
+  result.finished = schedule_ends(state_.iteration) && !evaluation_pending();
+  write_outcome(folder_, {result.finished ? "finished" : "stopped", result.iteration, left_out_text(state_)});
   return result;
 }
 

@@ -33,6 +33,7 @@ struct TrainerCallbacks {
   std::function<void(const StepReport&)> step;
   std::function<void(std::int64_t done, std::int64_t total)> evaluation;
   std::function<void()> evaluated;                  // an evaluation is in the run folder
+  std::function<void(const std::string&)> note;     // what the run does and has found, one line each
   std::function<void(const std::string&)> message;  // warnings, one line each
   std::function<void(const std::string&)> skipped;  // "FILE: reason": a training picture that cannot be used
 };
@@ -91,6 +92,11 @@ class Trainer {
   /// checkpoint stays.
   Result run(const TrainerCallbacks& callbacks);
 
+  /// Training steps that leave nothing behind: those of a new run, at the rates of `schedule`, without a folder. `step`
+  /// is called after each one; false ends them. Throws NotFinite as run().
+  static void rehearse(const Config& config, const Dataset& train, Device device, const Schedule& schedule,
+                       const std::function<bool(const StepReport&)>& step);
+
   const RetinaNet& model() const { return *model_; }
   const Config& config() const { return state_.config; }
   std::int64_t iteration() const { return state_.iteration; }
@@ -100,6 +106,7 @@ class Trainer {
  private:
   Trainer(const RunState& state, const Dataset& train, const Dataset& validation, const std::string& folder,
           Device device);
+  static RunState fresh_state(const Config& config, const Dataset& train, const Dataset& validation);
 
   /// A step whose work is queued, and whose numbers are on their way from the device.
   struct QueuedStep {
@@ -108,6 +115,8 @@ class Trainer {
     std::unique_ptr<PinnedBuffer> numbers;  // StepNumbers: numbers_ of the step
   };
 
+  /// The weights of a new run: as they are initialised, or from model.weights.
+  void start_weights();
   /// What follows from the weights that the model has now: their copies in bf16, and the start of their average.
   void refresh_copies();
   /// Starts to load the batches of the next step.
@@ -126,6 +135,8 @@ class Trainer {
   StepReport finish_step();
   /// Throws NotFinite for the step; the run folder tells why.
   [[noreturn]] void stop_at_non_finite(const QueuedStep& step, const char* what);
+  /// Whether the schedule ends after so many steps.
+  bool schedule_ends(std::int64_t iteration) const;
   /// Whether the weights after so many steps are evaluated, and whether those of now still have to be.
   bool evaluation_due(std::int64_t iteration) const;
   bool evaluation_pending() const;

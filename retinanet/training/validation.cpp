@@ -1,14 +1,17 @@
 #include "retinanet/training/validation.h"
 
 #include <algorithm>
+#include <optional>
+#include <utility>
 #include <vector>
 
+#include "data/metrics/confusion_matrix.h"
 #include "data/pictures/draw.h"
 #include "data/pictures/output_names.h"
 #include "engine/profile/profile.h"
+#include "kernels/base/text.h"
 #include "retinanet/network/detect.h"
 #include "retinanet/network/input.h"
-#include "retinanet/training/evaluation_file.h"
 #include "retinanet/training/metrics_file.h"
 #include "retinanet/training/run_folder.h"
 
@@ -62,12 +65,26 @@ void draw_pictures(const Dataset& validation, const std::vector<Detection>& dete
   }
 }
 
+std::optional<RunEvaluation::Confusion> confusion_of(const Dataset& truth, const std::vector<Detection>& detections) {
+  const std::optional<ConfusedClasses> most = most_confused(confusion_matrix(truth, detections, 0));
+  if (!most) return {};
+  return RunEvaluation::Confusion{truth.categories[most->first].name, truth.categories[most->second].name,
+                                  most->mistaken, most->found};
+}
+
 }  // namespace
 
-CocoMetrics evaluate_into_run_folder(RetinaNet& model, WeightAverage* average, const Dataset& validation,
-                                     const std::string& folder, std::int64_t iteration,
-                                     const std::function<void(std::int64_t, std::int64_t)>& progress,
-                                     std::vector<UnreadablePicture>& skipped) {
+std::string describe(const RunEvaluation& evaluation) {
+  const std::string confused = evaluation.confusion ? "; " + describe(*evaluation.confusion) : "";
+  const auto percent = [](double share) { return share < 0 ? "none" : formatted("%.1f", 100 * share); };
+  return "evaluation at iteration " + std::to_string(evaluation.iteration) + ": AP " + percent(evaluation.stats.ap) +
+         ", AP50 " + percent(evaluation.stats.ap50) + confused;
+}
+
+Evaluated evaluate_into_run_folder(RetinaNet& model, WeightAverage* average, const Dataset& validation,
+                                   const std::string& folder, std::int64_t iteration,
+                                   const std::function<void(std::int64_t, std::int64_t)>& progress,
+                                   std::vector<UnreadablePicture>& skipped) {
   const ProfiledScope phase("evaluation");
   std::vector<std::int64_t> ids;
   for (const Category& c : validation.categories) ids.push_back(c.id);
@@ -78,13 +95,14 @@ CocoMetrics evaluate_into_run_folder(RetinaNet& model, WeightAverage* average, c
   const Dataset evaluated = without(validation, skipped);
   draw_pictures(evaluated, detections, model.config(), pictures_folder(folder));
   const CocoMatches matches = match_coco(evaluated, detections);
-  const CocoMetrics metrics = coco_metrics(evaluated, matches);
+  CocoMetrics metrics = coco_metrics(evaluated, matches);
   append_evaluation(folder, iteration, metrics);
   RunEvaluation evaluation = run_evaluation(iteration, matches, metrics);
   evaluation.pictures = std::ssize(evaluated.images);
   evaluation.unreadable = std::ssize(skipped);
+  evaluation.confusion = confusion_of(evaluated, detections);
   write_evaluation(folder, evaluation);
-  return metrics;
+  return {std::move(metrics), std::move(evaluation), best_scores(best_operating_points(matches))};
 }
 
 }  // namespace diopter

@@ -2,6 +2,7 @@
 
 #include <cstring>
 #include <optional>
+#include <stdexcept>
 
 #include "kernels/base/json.h"
 #include "kernels/base/text.h"
@@ -57,6 +58,18 @@ std::vector<std::int64_t> integers(const nlohmann::json& list) {
   return values;
 }
 
+/// A score for each class, or none at all; for anything else json::exception or std::out_of_range.
+std::vector<double> scores(const nlohmann::json& list, std::size_t classes) {
+  std::vector<double> values;
+  for (const nlohmann::json& value : list.get_ref<const nlohmann::json::array_t&>()) {
+    if (!value.is_number()) throw std::out_of_range("no number");
+    values.push_back(value.get<double>());
+    if (!(values.back() >= 0 && values.back() <= 1)) throw std::out_of_range("no score");
+  }
+  if (!values.empty() && values.size() != classes) throw std::out_of_range("other classes");
+  return values;
+}
+
 std::string text_of(const std::vector<SettingChange>& changes) {
   nlohmann::ordered_json list = nlohmann::ordered_json::array();
   for (const SettingChange& c : changes)
@@ -102,10 +115,13 @@ RunState parse_run_state(const Checkpoint& checkpoint) {
     state.best_ap = std::stod(text("best_ap"));
     state.average_updates = std::stoll(text("average_updates"));
     state.evaluated = std::stoll(text_or("evaluated", "0"));  // not in files of 0.1, as both hashes
+    state.thresholds = scores(parse_json(text_or("thresholds", "[]")), state.classes.size());
+    state.stale = std::stoll(text_or("stale", "0"));
+    state.left_out = std::stoll(text_or("left_out", "0"));
   } catch (const nlohmann::json::exception&) {
-    fail(checkpoint.file, ": its metadata holds no lists of classes or of changed settings");
+    fail(checkpoint.file, ": its metadata holds no lists of classes, of thresholds or of changed settings");
   } catch (const std::logic_error&) {
-    fail(checkpoint.file, ": its metadata holds something that is not a number");
+    fail(checkpoint.file, ": its metadata holds something that is not a number, or not a score for each class");
   }
   state.data = text_or("data", "");
   state.validation_data = text_or("validation_data", "");
@@ -128,6 +144,9 @@ void put_run_state(Checkpoint& checkpoint, const RunState& state) {
                          {"evaluated", std::to_string(state.evaluated)},
                          {"data", state.data},
                          {"validation_data", state.validation_data}};
+  if (!state.thresholds.empty()) checkpoint.metadata["thresholds"] = json_text(nlohmann::json(state.thresholds));
+  if (state.stale > 0) checkpoint.metadata["stale"] = std::to_string(state.stale);
+  if (state.left_out > 0) checkpoint.metadata["left_out"] = std::to_string(state.left_out);
   if (!state.changes.empty()) checkpoint.metadata["changes"] = text_of(state.changes);
 }
 

@@ -299,7 +299,7 @@ LoadedModel load_model(const std::string& name, Device device, const Settings& s
   if (!settings.empty()) check_config(weights.state.config);
   DIOPTER_CHECK(!weights.backbone_only, file,
                 ": holds a backbone only, which can be a start (model.weights) but cannot detect");
-  LoadedModel loaded{model_of(weights), weights.state.classes, weights.state.category_ids};
+  LoadedModel loaded{model_of(weights), weights.state.classes, weights.state.category_ids, weights.state.thresholds};
   load_into(*loaded.model, weights);
   check_settings(weights, check_network);  // of tensors that fit: else what does not fit is said
   check_finite(*loaded.model, file);

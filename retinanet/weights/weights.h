@@ -53,6 +53,7 @@ struct LoadedModel {
   std::unique_ptr<RetinaNet> model;
   std::vector<std::string> classes;
   std::vector<std::int64_t> category_ids;  // of the classes, in the annotations that it was trained on
+  std::vector<double> thresholds{};        // RunState::thresholds
 };
 
 /// Loads a checkpoint of a detector, of any kind that read_weights knows; the moving average of the weights is taken

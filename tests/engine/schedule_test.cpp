@@ -52,5 +52,23 @@ TEST_CASE("Schedule: cosine from the base to zero") {
   CHECK(Schedule{.kind = Schedule::Kind::cosine, .iterations = 0, .milestones = {}}.at(0) == 0.01);
 }
 
+TEST_CASE("Schedule: the next decay") {
+  Schedule schedule{.kind = Schedule::Kind::multistep, .iterations = 100, .milestones = {80, 50}};
+  CHECK(schedule.next_decay(0) == 50);
+  CHECK(schedule.next_decay(49) == 50);
+  CHECK(schedule.next_decay(50) == 80);
+  CHECK(schedule.next_decay(80) == 100);
+  schedule.kind = Schedule::Kind::constant;
+  CHECK(schedule.next_decay(0) == 100);
+}
+
+TEST_CASE("Schedule: exponential by a factor over all of it") {
+  const Schedule schedule{
+      .kind = Schedule::Kind::exponential, .base = 1e-4, .iterations = 10, .milestones = {}, .gamma = 1e6};
+  CHECK(schedule.at(0) == Approx(1e-4));
+  CHECK(schedule.at(5) == Approx(0.1));
+  CHECK(schedule.at(10) == Approx(100));
+}
+
 }  // namespace
 }  // namespace diopter

@@ -66,7 +66,7 @@ const std::vector<FolderRule>& folder_rules() {
     add({"tools/kernels"});
     add({"tools/command"});
     add({"tools/bench", "tools/compare", "tools/detect", "tools/doctor", "tools/evaluate", "tools/figure",
-         "tools/gpu_check", "tools/peers"});
+         "tools/gpu_check", "tools/peers", "tools/train"});
     add({"tools"});
     return table;
   }();

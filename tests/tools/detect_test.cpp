@@ -1,5 +1,6 @@
 // diopter detect --dump as users call it; what it holds is tested in tests/retinanet/network/dump_test.cpp.
 #include <cmath>
+#include <cstring>
 #include <filesystem>
 #include <map>
 #include <set>
@@ -274,6 +275,36 @@ TEST_CASE("detect says what the best score is where nothing reaches --score") {
   char expected[64];
   std::snprintf(expected, sizeof expected, "; the best one has %.3f ", best);
   REQUIRE(contains(none.out, "0 objects with a score of at least 0.99 in 3 pictures" + std::string(expected)));
+}
+
+TEST_CASE("detect takes the checkpoint's scores of largest F1, unless --score says otherwise") {
+  const Detection made;
+  const std::string shapes = made.folder / "more", run = made.folder / "evaluated";
+  const std::string images = "-images " + shapes + "/images";
+  REQUIRE(run_diopter("shapes --size 32 --train 16 --val 8 --out " + shapes).exit_code == 0);
+  REQUIRE(run_diopter("train --no-doctor --train-annotations " + shapes + "/instances_train.json --train" + images +
+                      " --val-annotations " + shapes + "/instances_val.json --val" + images + " --out " + run +
+                      " --set train.iterations=100 --set train.batch_size=4 --set detect.score_threshold=0.001")
+              .exit_code == 0);
+  const std::string detect =
+      "detect --checkpoint " + run + " " + shapes + "/images/00000[123].png --json " + made.json();
+  const Outcome own = run_diopter(detect), stated = run_diopter(detect + " --score 0.5");
+  INFO(own.out << own.err);
+  REQUIRE(own.exit_code == 0);
+  const std::string checkpoint = read_bytes(run + "/checkpoints/best.safetensors");
+  std::uint64_t length = 0;  // of the header, in its first 8 bytes
+  std::memcpy(&length, checkpoint.data(), sizeof length);
+  const auto header = diopter::parse_json(checkpoint.substr(sizeof length, length));
+  const auto thresholds = diopter::parse_json(header.at("__metadata__").at("thresholds").get<std::string>());
+  const auto results = diopter::parse_json(read_bytes(made.json()));
+  std::ptrdiff_t expected = 0;
+  for (const auto& result : results) {
+    expected += result.at("score").get<double>() >= thresholds.at(result.at("category_id").get<std::size_t>() - 1);
+  }
+  REQUIRE(expected > 0);
+  REQUIRE(own.out.starts_with(std::to_string(expected) +
+                              " objects with a score of at least the checkpoint's best for their class ("));
+  REQUIRE(contains(stated.out, " objects with a score of at least 0.5 in "));
 }
 
 TEST_CASE("detect takes a threshold for each class") {

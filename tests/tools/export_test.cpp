@@ -101,7 +101,13 @@ std::string random_checkpoint(const TemporaryFolder& folder, const std::string& 
   scale(model, "head.classification_head.cls_logits.weight", 1.5 / deviation(output.logits.rows.value()));
   scale(model, "head.regression_head.bbox_reg.weight", 0.2 / deviation(output.deltas.rows.value()));
 
-  RunState state{.config = config, .classes = {}, .category_ids = {}, .data = "", .validation_data = "", .changes = {}};
+  RunState state{.config = config,
+                 .classes = {},
+                 .category_ids = {},
+                 .thresholds = {},
+                 .data = "",
+                 .validation_data = "",
+                 .changes = {}};
   for (int c = 0; c < classes; ++c) {
     state.classes.push_back("class " + std::to_string(c));
     state.category_ids.push_back(10 + c);

@@ -16,7 +16,9 @@ using Json = nlohmann::ordered_json;
 
 Json json_of(const std::optional<OperatingPoint>& point) {
   if (!point) return nullptr;
-  return {{"score", point->score}, {"F1", point->f1}, {"precision", point->precision}, {"recall", point->recall}};
+  Json json;
+  for (const OperatingNumber& number : kOperatingNumbers) json[number.name] = (*point).*number.value;
+  return json;
 }
 
 /// Nothing for null.

@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <memory>
 
+#include "data/spread_sample.h"
 #include "kernels/base/check.h"
 #include "kernels/base/csv_text.h"
 #include "kernels/base/files.h"

@@ -43,3 +43,21 @@ TEST_CASE("from an IoU of a half on a detection is of the object", "[confusion_m
 TEST_CASE("a confusion matrix of nothing", "[confusion_matrix]") {
   CHECK(confusion_matrix({}, {}, 0).counts == std::vector<std::int64_t>{0});
 }
+
+TEST_CASE("the classes that are taken for each other most often", "[confusion_matrix]") {
+  ConfusionMatrix matrix{3,
+                         {5, 1, 2, 9,    //
+                          1, 7, 3, 9,    //
+                          0, 1, 4, 9,    //
+                          9, 9, 9, 0}};  // neither background nor missed objects count
+  const auto most = most_confused(matrix);
+  REQUIRE(most);
+  CHECK(most->first == 1);
+  CHECK(most->second == 2);
+  CHECK(most->mistaken == 3 + 1);
+  CHECK(most->found == 3 + 1 + 7 + 4);
+  matrix.counts = {5, 2, 2, 0, 0, 7, 1, 0, 0, 1, 4, 0, 0, 0, 0, 0};  // three pairs with two objects each
+  CHECK(most_confused(matrix)->second == 1);
+  matrix.counts = {5, 0, 0, 3, 0, 7, 0, 0, 0, 0, 4, 0, 3, 0, 0, 0};
+  CHECK_FALSE(most_confused(matrix));
+}

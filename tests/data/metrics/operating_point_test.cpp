@@ -93,3 +93,11 @@ TEST_CASE("an operating point by hand", "[operating_point]") {
   REQUIRE(error_of([&] { best_operating_points(match_coco(truth, {}), 0.42); }) ==
           "operating points need the IoU threshold 0.42 among those of --iou");
 }
+
+TEST_CASE("the best score of a category without a hit is that of all", "[operating_point]") {
+  OperatingPoints points;
+  points.categories = {OperatingPoint{0.3, 1, 1, 1}, std::nullopt};
+  REQUIRE(best_scores(points).empty());
+  points.all = OperatingPoint{0.4, 1, 1, 1};
+  REQUIRE(best_scores(points) == std::vector<double>{0.3, 0.4});
+}

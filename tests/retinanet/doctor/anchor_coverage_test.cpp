@@ -1,4 +1,5 @@
 #include "retinanet/doctor/anchor_coverage.h"
+#include "data/spread_sample.h"
 #include "retinanet/config/configure.h"
 #include "retinanet/config/presets.h"
 

@@ -32,6 +32,9 @@ TEST_CASE("evaluation.json: every number comes back") {
   }
   written.categories.push_back({"cat", 3, different, {}});
   written.categories[0].curves.at75[50] = 0.5;
+  written.categories[0].best = OperatingPoint{0.1, 0.2, 0.3, 0.4};
+  written.best = OperatingPoint{0.5, 0.6, 0.7, 0.8};
+  written.confusion = {"3", "5", 57, 139};
   write_evaluation(folder.path(), written);
   const RunEvaluation read = read_evaluation(folder.path()).value();
   CHECK(read.iteration == 7);
@@ -40,6 +43,12 @@ TEST_CASE("evaluation.json: every number comes back") {
   CHECK(read.unreadable == 2);
   CHECK(read.stats == written.stats);
   REQUIRE(read.categories.size() == 1);
+  for (const OperatingNumber& number : kOperatingNumbers) {
+    CHECK(read.best.value().*number.value == written.best.value().*number.value);
+    CHECK(read.categories[0].best.value().*number.value == written.categories[0].best.value().*number.value);
+  }
+  CHECK(read.confusion == written.confusion);
+  CHECK(describe(read.confusion.value()) == "3 and 5 are taken for each other in 41 % of cases (57 of 139 objects)");
   CHECK(read.categories[0].stats == different);
   CHECK(read.categories[0].curves.at75 == written.categories[0].curves.at75);
 }
@@ -56,6 +65,8 @@ TEST_CASE("evaluation.json: of 0.1, whose classes have fewer numbers") {
   CHECK(list_of(read.stats) == std::vector<double>{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12});
   CHECK(read.pictures == 0);
   CHECK(read.unreadable == 0);
+  CHECK_FALSE(read.best);
+  CHECK_FALSE(read.confusion);
   REQUIRE(read.categories.size() == 1);
   CHECK(list_of(read.categories[0].stats) ==
         std::vector<double>{0.5, 0.75, 0.25, 0.1, 0.2, 0.3, -1, -1, 0.6, -1, -1, -1});

@@ -70,3 +70,29 @@ TEST_CASE("an evaluation without a picture that can be decoded fails, and is mad
   CHECK(result.evaluated);
   CHECK(std::filesystem::exists(best_checkpoint(folder)) == (result.metrics.stats.ap > -1));
 }
+
+TEST_CASE("a checkpoint has the scores of largest F1 of its evaluation, and evaluation.json has them, too") {
+  const test::ShapesOnDisk shapes;
+  const std::string folder = shapes.folder / "run";
+  // It learns the pictures that it is validated on.
+  Trainer(tiny_config({"train.iterations=60", "train.evaluate_every=30", "detect.score_threshold=0.01"}), shapes.train,
+          shapes.train, folder)
+      .run({});
+  for (const std::string& file : {last_checkpoint(folder), best_checkpoint(folder)}) {
+    INFO(file);
+    const LoadedModel loaded = load_model(file);
+    const CocoMatches matches =
+        match_coco(shapes.train, detect_all(*loaded.model, shapes.train, loaded.category_ids, {}));
+    const OperatingPoints points = best_operating_points(matches);
+    REQUIRE(points.all);
+    REQUIRE(loaded.thresholds.size() == 3);
+    CHECK(loaded.thresholds == best_scores(points));
+    if (file != last_checkpoint(folder)) continue;
+    const RunEvaluation kept = read_evaluation(folder).value();
+    CHECK(kept.best.value().score == points.all->score);
+    for (std::size_t k = 0; k < 3; ++k) {
+      CHECK(kept.categories[k].best.has_value() == points.categories[k].has_value());
+      if (points.categories[k]) CHECK(kept.categories[k].best->f1 == points.categories[k]->f1);
+    }
+  }
+}

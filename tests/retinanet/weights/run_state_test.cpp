@@ -67,6 +67,27 @@ TEST_CASE("a run's state survives being written") {
   CHECK(parse_run_state(old).validation_data == "");
 }
 
+TEST_CASE("thresholds and what train.patience has counted are kept, where there are any") {
+  Checkpoint checkpoint = some_checkpoint();
+  for (const char* key : {"thresholds", "stale", "left_out"}) CHECK_FALSE(checkpoint.metadata.contains(key));
+  RunState state = parse_run_state(checkpoint);
+  CHECK(state.thresholds.empty());
+  CHECK(state.stale == 0);
+  CHECK(state.left_out == 0);
+  state.thresholds = {0.1 + 0.2, 1};
+  state.stale = 3;
+  state.left_out = 400;
+  put_run_state(checkpoint, state);
+  CHECK(parse_run_state(checkpoint).thresholds == state.thresholds);
+  CHECK(parse_run_state(checkpoint).stale == 3);
+  CHECK(parse_run_state(checkpoint).left_out == 400);
+  for (const char* text : {"{}", "x"})
+    CHECK(test::contains(error_with("thresholds", text), "x.safetensors: its metadata holds no lists"));
+  for (const char* text : {"[0.5]", "[0.5, 1.5]", "[-1, 0]", "[0.1, 0.2, 0.3]", "[null, 0.5]", "[\"0.5\", 0.5]"})
+    CHECK(test::contains(error_with("thresholds", text), "x.safetensors: its metadata holds"));
+  CHECK(parse_run_state(with("thresholds", "[0, 1]")).thresholds == std::vector<double>{0, 1});
+}
+
 TEST_CASE("changes of settings are kept in the metadata, where there are any") {
   Checkpoint checkpoint = some_checkpoint();
   CHECK_FALSE(checkpoint.metadata.contains("changes"));
@@ -76,7 +97,7 @@ TEST_CASE("changes of settings are kept in the metadata, where there are any") {
   put_run_state(checkpoint, state);
   CHECK(parse_run_state(checkpoint).changes == state.changes);
   for (const char* text : {"{}", "[1]", "[{\"iteration\": 1}]", "x"})
-    CHECK(test::contains(error_with("changes", text), "no lists of classes or of changed settings"));
+    CHECK(test::contains(error_with("changes", text), "no lists of classes, of thresholds or of changed settings"));
 }
 
 TEST_CASE("settings of a checkpoint that no run can have are refused, as those of a file are") {
