@@ -1,4 +1,4 @@
-// Drawing of boxes with their labels, and of detections, onto pictures.
+// Drawing of boxes with their labels, and of detections, onto pictures, and cut-outs around a box.
 #pragma once
 
 #include <array>
@@ -32,5 +32,13 @@ int reduce(Image& image, int side);
 /// picture, enlarged when it is small, and reduced to what a JPEG file can hold.
 Image draw_detections(Image image, const std::vector<Annotation>& truth, const std::vector<DetectedBox>& detections,
                       const std::vector<std::string>& classes, float min_score);
+
+struct Crop {
+  Image image;            // of width 0 where the box lies outside of the picture
+  int left = 0, top = 0;  // its place in the picture
+};
+
+/// The box and half of its longer side around it, as far as the picture reaches.
+Crop crop_around(const Image& picture, const Rect& rect);
 
 }  // namespace diopter

@@ -10,6 +10,7 @@
 #include "retinanet/config/configure.h"
 #include "retinanet/report/chart.h"
 #include "retinanet/report/sections.h"
+#include "retinanet/training/error_crops.h"
 #include "retinanet/training/evaluation_file.h"
 #include "retinanet/training/metrics_file.h"
 #include "retinanet/training/run_folder.h"
@@ -232,6 +233,33 @@ Html picture_section(const Run& run) {
   return section("Detections", html);
 }
 
+/// Crops of one kind of errors, whose files begin so.
+Html error_figures(const Run& run, const std::string& kind) {
+  Html figures;
+  for (const RunEvaluation::Error& error : run.evaluation->errors) {
+    const std::string file = errors_folder(run.folder) + "/" + error.crop;
+    if (!error.crop.starts_with(kind) || fs::path(error.crop).filename() != error.crop || !file_exists(file)) continue;
+    const std::string what = error.category + (error.score > 0 ? formatted(" %.2f", error.score) : "");
+    Html inside = empty_element("img", {{"src", data_uri("image/jpeg", read_file(file))}, {"alt", what}});
+    inside += element("figcaption", {}, what + ", " + error.picture);
+    figures += element("figure", {}, inside);
+    figures += {"\n"};
+  }
+  return figures.markup.empty() ? Html{} : element("div", {{"class", "crops"}}, figures);
+}
+
+Html error_section(const Run& run) {
+  const Html found = error_figures(run, "false"), missed = error_figures(run, "missed");
+  Html html;
+  if (!found.markup.empty()) html += remark("Detections that match no object at IoU 0.5, with the highest scores:");
+  html += found;
+  if (!missed.markup.empty()) {
+    html += remark("Objects that no detection of their class matches with the score of largest F1, the largest ones:");
+  }
+  html += missed;
+  return html.markup.empty() ? html : section("Worst errors", html);
+}
+
 Run read_run(const std::string& folder) {
   const std::string file = config_file(folder), config = read_file(file);
   return {folder,
@@ -259,6 +287,7 @@ std::string run_report(const std::string& folder) {
     body += size_section(*run.evaluation);
   }
   body += picture_section(run);
+  if (run.evaluation) body += error_section(run);
   body += origin_section(run.starts);
   Html configuration;
   for (const std::string& change : read_change_comments(run.config_text)) configuration += paragraph(change);

@@ -28,6 +28,9 @@ p,li,dd{overflow-wrap:anywhere;max-width:75ch}
 align-items:start}
 .pictures{gap:12px}
 .pictures img{display:block;width:100%;height:auto;border-radius:4px}
+.crops{display:grid;grid-template-columns:repeat(auto-fill,minmax(120px,1fr));gap:12px;align-items:end;margin:8px 0}
+.crops img{display:block;max-width:100%;height:auto;margin:0 auto}
+.crops figcaption{color:var(--faint);font-size:.8rem;margin:2px 0 0}
 figure{margin:0;min-width:0}
 figcaption{font-size:.9rem;margin-bottom:4px;overflow-wrap:anywhere}
 .pictures figcaption{color:var(--faint);margin:2px 0 0}

@@ -83,6 +83,11 @@ void write_evaluation(const std::string& folder, const RunEvaluation& e) {
   Json json{{"iteration", e.iteration},  {"pictures", e.pictures}, {"unreadable", e.unreadable},
             {"stats", list_of(e.stats)}, {"objects", e.objects},   {"precision", json_of(e.mean)},
             {"categories", categories}};
+  if (!e.errors.empty()) json["errors"] = Json::array();
+  for (const RunEvaluation::Error& error : e.errors) {
+    json["errors"].push_back(
+        {{"crop", error.crop}, {"picture", error.picture}, {"class", error.category}, {"score", error.score}});
+  }
   if (e.best) json[kBest] = json_of(*e.best);
   if (e.confusion) {
     json["confusion"] = {{"classes", {e.confusion->first, e.confusion->second}},
@@ -110,6 +115,8 @@ std::optional<RunEvaluation> read_evaluation(const std::string& folder) {
       category.best = point_of(c);
     }
     e.best = point_of(json);
+    for (const Json& error : json.value("errors", Json::array()))
+      e.errors.push_back({error.at("crop"), error.at("picture"), error.at("class"), error.at("score")});
     if (json.contains("confusion")) {
       const Json& confusion = json["confusion"];
       const Json& classes = confusion.at("classes");

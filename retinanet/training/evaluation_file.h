@@ -48,12 +48,21 @@ struct RunEvaluation {
     bool operator==(const Confusion&) const = default;
   };
   std::optional<Confusion> confusion{};  // nothing, too, in a file from before
+
+  /// One of the worst errors, of which the run folder has a picture (error_crops.h).
+  struct Error {
+    std::string crop, picture, category;  // file in errors/; names of the picture and of the class
+    double score = 0;                     // of a detection; 0 of an object that was missed
+
+    bool operator==(const Error&) const = default;
+  };
+  std::vector<Error> errors{};
 };
 
 /// "3 and 5 are taken for each other in 41 % of cases (57 of 139 objects)"
 std::string describe(const RunEvaluation::Confusion& confusion);
 
-/// Without `pictures`, `unreadable` and `confusion`.
+/// Without `pictures`, `unreadable`, `confusion` and `errors`.
 RunEvaluation run_evaluation(std::int64_t iteration, const CocoMatches& matches, const CocoMetrics& metrics);
 
 std::string evaluation_file(const std::string& folder);

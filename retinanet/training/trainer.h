@@ -54,6 +54,7 @@ class NotFinite : public Error {
 ///   checkpoints/last.safetensors   all that is needed to go on: weights, velocities, averages, state
 ///   checkpoints/best.safetensors   the weights with the best AP so far, without what only training needs
 ///   pictures/                      validation pictures with their detections
+///   errors/                        cut-outs of the worst errors of the last evaluation (error_crops.h)
 ///   evaluation.json                metrics and curves of the last evaluation (evaluation_file.h)
 ///   outcome.json                   how the run ended (run_folder.h)
 /// The same configuration and data give the same weights, bit for bit, whether interrupted and resumed or not, and for

@@ -12,6 +12,7 @@
 #include "kernels/base/text.h"
 #include "retinanet/network/detect.h"
 #include "retinanet/network/input.h"
+#include "retinanet/training/error_crops.h"
 #include "retinanet/training/metrics_file.h"
 #include "retinanet/training/run_folder.h"
 
@@ -101,8 +102,12 @@ Evaluated evaluate_into_run_folder(RetinaNet& model, WeightAverage* average, con
   evaluation.pictures = std::ssize(evaluated.images);
   evaluation.unreadable = std::ssize(skipped);
   evaluation.confusion = confusion_of(evaluated, detections);
+  std::vector<double> thresholds = best_scores(best_operating_points(matches));
+  evaluation.errors =
+      write_error_crops(folder, evaluated, worst_errors(evaluated, detections, matches, thresholds, kErrorCrops),
+                        white_of(model.config()));
   write_evaluation(folder, evaluation);
-  return {std::move(metrics), std::move(evaluation), best_scores(best_operating_points(matches))};
+  return {std::move(metrics), std::move(evaluation), std::move(thresholds)};
 }
 
 }  // namespace diopter

@@ -1,7 +1,5 @@
 #include "tools/evaluate/missing_labels.h"
 
-#include <algorithm>
-#include <cmath>
 #include <filesystem>
 
 #include "data/pictures/draw.h"
@@ -19,7 +17,6 @@ namespace fs = std::filesystem;
 
 constexpr const char* kTable = "missing_labels.csv";
 constexpr std::size_t kMostCrops = 1000;
-constexpr double kMargin = 0.5;  // of the box's longer side, around it
 
 /// The box and what is around it; empty where the picture cannot be read or the box lies outside.
 Image crop_of(const Dataset& truth, const MissingLabel& label) {
@@ -29,21 +26,8 @@ Image crop_of(const Dataset& truth, const MissingLabel& label) {
   } catch (const Error&) {
     return {};
   }
-  const Rect& r = label.rect;
-  const double margin = kMargin * std::max(r.w, r.h);
-  const auto inside = [](double edge, int size) {
-    return static_cast<int>(std::clamp(std::round(edge), 0.0, static_cast<double>(size)));
-  };
-  const int left = inside(r.x - margin, picture.width), right = inside(r.x + r.w + margin, picture.width);
-  const int top = inside(r.y - margin, picture.height), bottom = inside(r.y + r.h + margin, picture.height);
-  if (right <= left || bottom <= top) return {};
-  draw_box(picture, r.box(), "", class_colour(label.category));
-  Image crop{right - left, bottom - top, {}};
-  for (int y = top; y < bottom; ++y) {
-    const std::uint8_t* row = picture.pixel(left, y);
-    crop.rgb.insert(crop.rgb.end(), row, row + std::ptrdiff_t{3} * crop.width);
-  }
-  return crop;
+  draw_box(picture, label.rect.box(), "", class_colour(label.category));
+  return crop_around(picture, label.rect).image;
 }
 
 }  // namespace

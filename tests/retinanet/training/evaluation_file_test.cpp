@@ -35,6 +35,7 @@ TEST_CASE("evaluation.json: every number comes back") {
   written.categories[0].best = OperatingPoint{0.1, 0.2, 0.3, 0.4};
   written.best = OperatingPoint{0.5, 0.6, 0.7, 0.8};
   written.confusion = {"3", "5", 57, 139};
+  written.errors = {{"false_01.jpg", "a.png", "cat", 0.75}, {"missed_01.jpg", "b.png", "dog", 0}};
   write_evaluation(folder.path(), written);
   const RunEvaluation read = read_evaluation(folder.path()).value();
   CHECK(read.iteration == 7);
@@ -48,6 +49,7 @@ TEST_CASE("evaluation.json: every number comes back") {
     CHECK(read.categories[0].best.value().*number.value == written.categories[0].best.value().*number.value);
   }
   CHECK(read.confusion == written.confusion);
+  CHECK(read.errors == written.errors);
   CHECK(describe(read.confusion.value()) == "3 and 5 are taken for each other in 41 % of cases (57 of 139 objects)");
   CHECK(read.categories[0].stats == different);
   CHECK(read.categories[0].curves.at75 == written.categories[0].curves.at75);

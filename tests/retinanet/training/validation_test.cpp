@@ -1,10 +1,12 @@
 // Evaluations of a run whose validation pictures are not all readable.
 #include "retinanet/training/validation.h"
 
+#include <algorithm>
 #include <filesystem>
 
 #include "engine/files/checkpoint.h"
 #include "retinanet/network/detect.h"
+#include "retinanet/training/error_crops.h"
 #include "retinanet/training/evaluation_file.h"
 #include "retinanet/training/run_folder.h"
 #include "retinanet/training/trainer.h"
@@ -95,4 +97,24 @@ TEST_CASE("a checkpoint has the scores of largest F1 of its evaluation, and eval
       if (points.categories[k]) CHECK(kept.categories[k].best->f1 == points.categories[k]->f1);
     }
   }
+}
+
+TEST_CASE("an evaluation leaves small pictures of its worst errors") {
+  const test::ShapesOnDisk shapes;
+  const std::string folder = shapes.folder / "run";
+  REQUIRE(train(shapes, folder).evaluated);
+  const RunEvaluation kept = read_evaluation(folder).value();
+  REQUIRE_FALSE(kept.errors.empty());
+  CHECK(kept.errors.size() <= 2 * kErrorCrops);
+  for (const RunEvaluation::Error& error : kept.errors) {
+    INFO(error.crop);
+    const Image crop = read_image(errors_folder(folder) + "/" + error.crop);
+    CHECK(std::max(crop.width, crop.height) <= 240);
+    CHECK(std::max(crop.width, crop.height) > 80);  // small ones are enlarged
+    CHECK((error.score > 0) == error.crop.starts_with("false"));
+  }
+  // Those of an evaluation before are not left behind.
+  test::write_bytes(errors_folder(folder) + "/missed_12.jpg", "old");
+  CHECK(write_error_crops(folder, shapes.validation, {}, kFullRange).empty());
+  CHECK(std::filesystem::is_empty(errors_folder(folder)));
 }
