@@ -92,8 +92,13 @@ class Search {
   Dataset sample_;
 };
 
-/// Settings that make the input `factor` times as large; none when that is far beyond the pictures' own size. Pictures
-/// are enlarged only where that is what it takes.
+std::vector<std::string> joined(std::vector<std::string> a, const std::vector<std::string>& b) {
+  a.insert(a.end(), b.begin(), b.end());
+  return a;
+}
+
+}  // namespace
+
 std::vector<std::string> enlarged_input(const Config& config, const Dataset& dataset, double factor) {
   int longest_input = 0, longest = 0;
   for (const ImageRecord& record : dataset.images) {
@@ -118,13 +123,6 @@ std::vector<std::string> enlarged_input(const Config& config, const Dataset& dat
   if (!config.input.enlarge && scaled(longest_input) > longest) settings.push_back("input.enlarge=true");
   return settings;
 }
-
-std::vector<std::string> joined(std::vector<std::string> a, const std::vector<std::string>& b) {
-  a.insert(a.end(), b.begin(), b.end());
-  return a;
-}
-
-}  // namespace
 
 std::vector<AnchorAdvice> advise_anchors(const Config& config, const Dataset& dataset) {
   const Coverage now = anchor_coverage(config, dataset);

@@ -26,4 +26,8 @@ struct AnchorAdvice {
 /// The search uses part of a large set; the coverage returned is of all of it. All pictures must have sizes.
 std::vector<AnchorAdvice> advise_anchors(const Config& config, const Dataset& dataset);
 
+/// Settings that make the input `factor` times as large; none when that is far beyond the pictures' own size. Pictures
+/// are enlarged only where that is what it takes.
+std::vector<std::string> enlarged_input(const Config& config, const Dataset& dataset, double factor);
+
 }  // namespace diopter

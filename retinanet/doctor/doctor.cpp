@@ -175,6 +175,19 @@ void warn_of_anchors(const DoctorReport& report, const Config& config, bool advi
   }
 }
 
+void warn_of_sizes(const DoctorReport& report, Warnings& warnings) {
+  const double object = report.data.input_size.median;
+  const auto has_objects = [](const ClassCount& c) { return c.boxes > 0; };
+  const auto classes = std::count_if(report.data.classes.begin(), report.data.classes.end(), has_objects);
+  if (classes < 2 || object >= kTellingApart) return;
+  const SizeChoice* larger = sufficient_choice(report.sizes);
+  const auto set = [](const std::string& setting) { return "--set " + setting; };
+  warnings.add(
+      Weight::classes, 0.5, "half of the objects are smaller than ", formatted("%.1f", object),
+      " pixels at the network's input: below ", kTellingApart, " its ", classes, " classes can hardly be told apart",
+      larger ? "; " + join(larger->settings, " ", set) + formatted(" makes it %.1f pixels", larger->object) : "");
+}
+
 void warn_of_tiles(const Dataset& dataset, const Config& config, Warnings& warnings) {
   const TileRule tiles = tile_rule(config);
   const auto is_cut = [&](const ImageRecord& r) { return views_of(tiles, r.width, r.height).size() > 1; };
@@ -244,6 +257,7 @@ DoctorReport examine(Dataset dataset, const Config& config, const DoctorOptions&
   }
   if (options.rehearse) {
     report.advice = advise_anchors(config, dataset);
+    report.sizes = size_choices(config, dataset);
     const Config started = with_prior(config, report.matches);
     report.loss = initial_loss(started, dataset, options.open_pictures);
     report.memory = step_memory(started, dataset, report.pictures.bytes);
@@ -254,6 +268,7 @@ DoctorReport examine(Dataset dataset, const Config& config, const DoctorOptions&
   warn_of_boxes(report.data, warnings);
   warn_of_classes(report.data, warnings);
   warn_of_anchors(report, config, options.rehearse, warnings);
+  warn_of_sizes(report, warnings);
   warn_of_tiles(dataset, config, warnings);
   if (options.rehearse) warn_of_start(report, config, options.system_memory, warnings);
   report.warnings = warnings.by_weight();

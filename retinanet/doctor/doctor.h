@@ -13,6 +13,7 @@
 #include "retinanet/doctor/dry_run.h"
 #include "retinanet/doctor/lint.h"
 #include "retinanet/doctor/prior.h"
+#include "retinanet/doctor/size_choices.h"
 
 namespace diopter {
 
@@ -24,6 +25,7 @@ struct DoctorReport {
   double imbalance = 0;  // negative logits per positive one; 0 without positives
   std::vector<BalancedPrior> balanced_priors;
   std::vector<AnchorAdvice> advice;
+  std::vector<SizeChoice> sizes;  // where the network is rehearsed
   InitialLoss loss;
   StepMemory memory;
   std::vector<Finding> findings;      // of the reader

@@ -73,6 +73,16 @@ void print_bin(const CoverageBin& bin) {
               100 * bin.background_share());
 }
 
+/// " --set a=1 --set 'b=[1, 2]'"
+std::string set_options(const std::vector<std::string>& settings) {
+  std::string options;
+  for (const std::string& setting : settings) {
+    const bool quoted = setting.find_first_of("[ ") != std::string::npos;
+    options += quoted ? " --set '" + setting + "'" : " --set " + setting;
+  }
+  return options;
+}
+
 void print_anchors(const DoctorReport& report, const Config& config) {
   const AnchorMatches& m = report.matches;
   std::printf(
@@ -94,12 +104,21 @@ void print_anchors(const DoctorReport& report, const Config& config) {
               count(m.unmatched));
   if (!report.advice.empty()) std::printf("  settings that would change it:\n");
   for (const AnchorAdvice& advice : report.advice) {
-    std::printf("   ");
-    for (const std::string& setting : advice.settings) {
-      const bool quoted = setting.find_first_of("[ ") != std::string::npos;
-      std::printf(quoted ? " --set '%s'" : " --set %s", setting.c_str());
-    }
+    std::printf("   %s", set_options(advice.settings).c_str());
     std::printf("\n        %.1f %% of the objects, %.2g times the anchors\n", 100 * advice.coverage, advice.anchors);
+  }
+}
+
+void print_sizes(const std::vector<SizeChoice>& sizes, const Config& config) {
+  if (sizes.size() < 2) return;
+  std::printf(
+      "\nsizes                       object  IoU>=%.2g    pixels   median at the input; of a picture's inputs\n",
+      config.match.foreground_iou);
+  for (const SizeChoice& choice : sizes) {
+    const bool now = choice.settings.empty();
+    if (!now) std::printf("   %s\n", set_options(choice.settings).c_str());
+    std::printf("  %-22s %6.1f px  %6.1f %%  %8.0f\n", now ? "as it is" : "", choice.object, 100 * choice.coverage,
+                choice.pixels);
   }
 }
 
@@ -149,6 +168,10 @@ Json json_of(const BalancedPrior& p) { return {{"loss", p.loss}, {"prior", p.pri
 
 Json json_of(const AnchorAdvice& a) {
   return {{"settings", a.settings}, {"coverage", a.coverage}, {"anchors", a.anchors}};
+}
+
+Json json_of(const SizeChoice& c) {
+  return {{"settings", c.settings}, {"object", c.object}, {"coverage", c.coverage}, {"pixels", c.pixels}};
 }
 
 template <class T>
@@ -239,6 +262,7 @@ void print_report(const DoctorReport& report, const Config& config) {
   print_data(report.pictures, report.data);
   print_classes(report.data.classes);
   print_anchors(report, config);
+  print_sizes(report.sizes, config);
   print_start(report, config);
   std::printf(report.warnings.empty() ? "\nno warnings\n" : "\nwarnings\n");
   int number = 0;
@@ -253,6 +277,7 @@ std::string json_text(const DoctorReport& report) {
                      {"imbalance", report.imbalance},
                      {"balanced_priors", json_of(report.balanced_priors)},
                      {"advice", json_of(report.advice)},
+                     {"sizes", json_of(report.sizes)},
                      {"loss", json_of(report.loss)},
                      {"memory", json_of(report.memory)},
                      {"dropped", json_of(report.findings, true)},

@@ -112,7 +112,7 @@ TEST_CASE("onnx: parameters keep their names and are [out, in, k, k]; levels sha
 
 TEST_CASE("onnx: the metadata hold classes, rules and the configuration") {
   const Config config = tiny_config({"detect.nms_iou=0.25"});
-  const Exported exported(config, {.thresholds = {0.25f, 0.5f}});
+  const Exported exported(config, {.thresholds = {0.25f, 0.5f}, .best_scores = {0.375, 0.625}});
   CHECK(exported.json("classes") == nlohmann::json({"cat", "dog"}));
   CHECK(exported.json("category_ids") == nlohmann::json({3, 7}));
   CHECK(exported.json("input")["layout"] == "NHWC");
@@ -121,6 +121,7 @@ TEST_CASE("onnx: the metadata hold classes, rules and the configuration") {
   CHECK(exported.json("input")["tile"] == 0);
   CHECK(exported.json("detect")["nms_iou"] == 0.25);
   CHECK(exported.json("detect")["thresholds"] == nlohmann::json({0.25, 0.5}));
+  CHECK(exported.json("detect")["best_scores"] == nlohmann::json({0.375, 0.625}));
   CHECK(exported.metadata.at("config") == format_config(config));
 }
 
