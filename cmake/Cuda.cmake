@@ -121,8 +121,8 @@ if(DIOPTER_CUDA_KIND STREQUAL "on")
   endif()
   enable_nvcc(${gpu_architectures})
   find_package(CUDAToolkit 12.8 REQUIRED)
-  target_include_directories(diopter_cuda SYSTEM INTERFACE ${CUDNN_INCLUDE_DIR} ${CUDNN_FRONTEND_INCLUDE_DIR}
-    ${CUBLASLT_INCLUDE_DIR})
+  target_include_directories(diopter_cuda SYSTEM INTERFACE
+    "$<BUILD_INTERFACE:${CUDNN_INCLUDE_DIR};${CUDNN_FRONTEND_INCLUDE_DIR};${CUBLASLT_INCLUDE_DIR}>")
   target_link_libraries(diopter_cuda INTERFACE CUDA::cudart_static ${CUDNN_LIBRARY} ${NVRTC_LIBRARY} ${CMAKE_DL_LIBS})
   # cuBLASLt is opened at its first use (kernels/nn/conv2d/conv2d_products.h): programs know where it lay when they were
   # linked, and run without it.
@@ -158,7 +158,7 @@ elseif(DIOPTER_CUDA_KIND MATCHES "^(host|ptx)$")
   if(NOT CUDA_HEADERS)
     message(FATAL_ERROR "DIOPTER_CUDA=${DIOPTER_CUDA} needs CUDA's headers: install a toolkit, or run tools/setup.sh --cuda-headers")
   endif()
-  target_include_directories(diopter_cuda SYSTEM INTERFACE ${CUDA_HEADERS} ${wheel_includes})
+  target_include_directories(diopter_cuda SYSTEM INTERFACE "$<BUILD_INTERFACE:${CUDA_HEADERS};${wheel_includes}>")
   if(DIOPTER_EXECUTOR_CHECK)
     target_compile_definitions(diopter_cuda INTERFACE DIOPTER_EXECUTOR_CHECK)
   endif()

@@ -443,4 +443,19 @@ bool EvaluationLoader::next(Batch& batch) {
   return true;
 }
 
+void for_each_batch(const Image& picture, const LoaderOptions& options, const std::function<void(const Batch&)>& look) {
+  check(options);
+  const std::vector<Window> views = views_of(options.tiles, picture.width, picture.height);
+  std::vector<Sample> samples;
+  for (const Window& window : views) {
+    samples.push_back(
+        prepare(cut(picture, window), {}, resize_rule(options, window), options.normalisation, options.pixels_by));
+    const bool last = &window == &views.back();
+    samples.back().view = {0, window, last};
+    if (!last && std::ssize(samples) < options.batch_size) continue;
+    look(batch_of(samples, options));
+    samples.clear();
+  }
+}
+
 }  // namespace diopter

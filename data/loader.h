@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -93,5 +94,8 @@ class EvaluationLoader {
   struct State;
   std::unique_ptr<State> state_;
 };
+
+/// Calls look() with the views of a picture in memory, batch after batch, as an EvaluationLoader gives those of a file.
+void for_each_batch(const Image& picture, const LoaderOptions& options, const std::function<void(const Batch&)>& look);
 
 }  // namespace diopter

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "kernels/base/check.h"
+#include "kernels/device/borrowed_stream.h"
 #include "kernels/device/cuda_check.h"
 #include "kernels/device/stream.h"
 
@@ -36,7 +37,10 @@ void use_device() {
   });
 }
 
+/// The stream of this host thread; use_count() is 0 where it has none yet. A borrowed one may be null.
 thread_local StreamReference current;
+
+bool has_stream() { return current.use_count() > 0; }
 
 struct Versions {
   int runtime = 0, driver = 0;  // 1000 times the major one and 10 times the minor one; driver 0: there is none
@@ -110,12 +114,12 @@ StreamReference make_stream() {
 }
 
 StreamReference stream_reference() {
-  if (!current) current = make_stream();
+  if (!has_stream()) current = make_stream();
   return current;
 }
 
 cudaStream_t stream() {
-  if (!current) current = make_stream();
+  if (!has_stream()) current = make_stream();
   return current.get();
 }
 
@@ -128,7 +132,7 @@ bool capturing() {
 }
 
 bool wait_for_current(cudaStream_t other) noexcept {
-  if (!current || current.get() == other) return true;
+  if (!has_stream() || current.get() == other) return true;
   cudaStreamCaptureStatus recording = cudaStreamCaptureStatusNone;
   ignore(cudaStreamIsCapturing(current.get(), &recording));
   if (recording != cudaStreamCaptureStatusNone) return false;
@@ -143,6 +147,27 @@ bool wait_for_current(cudaStream_t other) noexcept {
 
 StreamScope::StreamScope(const Stream& stream) : before_(std::exchange(current, stream.reference())) {}
 StreamScope::~StreamScope() { current = before_; }
+
+std::shared_ptr<const void> borrow_stream(void* stream) {
+  class Borrowed {
+   public:
+    explicit Borrowed(cudaStream_t of_caller) {
+      ignore(cudaGetDevice(&device_));
+      use_device();
+      before_ = std::exchange(current, StreamReference(of_caller, [](cudaStream_t) {}));
+    }
+    ~Borrowed() {
+      current = before_;
+      ignore(cudaSetDevice(device_));
+    }
+    Borrowed(const Borrowed&) = delete;
+
+   private:
+    int device_ = kDevice;
+    StreamReference before_;
+  };
+  return std::make_shared<Borrowed>(static_cast<cudaStream_t>(stream));
+}
 
 Event::Event() {
   use_device();

@@ -141,6 +141,18 @@ std::vector<FoundInPicture> PictureAssembly::add(const Batch& batch, std::vector
   return finished;
 }
 
+std::vector<DetectedBox> detect_in(Detector& detector, const Image& picture) {
+  const RetinaNet& model = detector.model();
+  LoaderOptions options = loader_options(model.config(), model.device());
+  options.batch_size = model.config().detect.batch_size;
+  PictureAssembly assembly(model.config().detect);
+  std::vector<DetectedBox> found;
+  for_each_batch(picture, options, [&](const Batch& batch) {
+    for (FoundInPicture& whole : assembly.add(batch, detector(batch))) found = std::move(whole.boxes);
+  });
+  return found;
+}
+
 std::vector<std::vector<DetectedBox>> detect(const RetinaNet& model, const Batch& batch) {
   return Detector(model)(batch);
 }

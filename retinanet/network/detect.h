@@ -27,6 +27,8 @@ class Detector {
   /// parts, to save memory. A GPU gets the batch in one copy, and one copy brings the detections back.
   std::vector<std::vector<DetectedBox>> operator()(const Batch& batch);
 
+  const RetinaNet& model() const { return model_; }
+
   /// How often work was recorded.
   int recorded() const { return recorded_; }
 
@@ -70,6 +72,10 @@ class PictureAssembly {
   std::size_t picture_ = 0;  // of views_
   std::vector<ViewDetections> views_;
 };
+
+/// What a detector finds in a picture in memory, in its pixels, score descending; with tiles where the model's
+/// configuration has them.
+std::vector<DetectedBox> detect_in(Detector& detector, const Image& picture);
 
 /// The logit of a probability; of 0: minus infinity.
 float logit_of(double p);

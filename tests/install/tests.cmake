@@ -1,0 +1,12 @@
+# The build, installed and used by somebody else's program; and its source tree as a part of theirs. ctest -L install
+if(NOT TARGET diopter_shared OR NOT PROJECT_IS_TOP_LEVEL)
+  return()
+endif()
+function(install_test name folder)
+  add_test(NAME "install: ${name}" COMMAND ${CMAKE_COMMAND} -DBUILD=${PROJECT_BINARY_DIR} -DSOURCE=${PROJECT_SOURCE_DIR}
+    -DCOMPILER=${CMAKE_CXX_COMPILER} -DSCRATCH=${PROJECT_BINARY_DIR}/${folder} ${ARGN}
+    -P ${PROJECT_SOURCE_DIR}/tests/install/check.cmake)
+  set_tests_properties("install: ${name}" PROPERTIES LABELS install TIMEOUT 600)
+endfunction()
+install_test("the package, moved elsewhere, in other programs" installed)
+install_test("the source tree in another build" as_subdirectory -DSUBDIRECTORY=ON)
