@@ -20,6 +20,7 @@
 #include "retinanet/config/configure.h"
 #include "retinanet/config/loss_text.h"
 #include "retinanet/config/presets.h"
+#include "retinanet/detection/class_weights.h"
 #include "retinanet/doctor/doctor.h"
 #include "retinanet/doctor/prior.h"
 #include "retinanet/network/input.h"
@@ -109,7 +110,8 @@ Setting iterations_of_minutes(const Request& request, const Config& config, cons
 }
 
 /// The settings of a run that is resumed: its own are those of the same command, so that others are meant as changes.
-/// --epochs and a rule of model.prior find their numbers again; train.minutes have become iterations once and for all.
+/// --epochs and the rules of model.prior and loss.class_weights find their numbers again; train.minutes have become
+/// iterations once and for all.
 Settings settings_of_resumption(const Request& request, const Dataset& training) {
   Settings settings;
   const auto add = [&settings](const Settings& more) { settings.insert(settings.end(), more.begin(), more.end()); };
@@ -128,9 +130,13 @@ Settings settings_of_resumption(const Request& request, const Dataset& training)
     settings.push_back({"train.iterations", before.iterations});
   }
   if (request.epochs > 0) settings.push_back(iterations_of_epochs(request, config, training));
-  if (config.model.prior.rule == PriorRule::stated) return settings;
-  const std::vector<double> priors = with_prior(config, training).model.prior.values;
-  settings.push_back({"model.prior", priors.size() == 1 ? Value(priors[0]) : Value(priors)});
+  const Config found = with_prior(with_class_weights(config, training), training);
+  const auto add_found = [&settings](const char* key, const auto& asked, const auto& numbers) {
+    if (asked.rule == numbers.rule) return;
+    settings.push_back({key, numbers.values.size() == 1 ? Value(numbers.values[0]) : Value(numbers.values)});
+  };
+  add_found("loss.class_weights", config.loss.class_weights, found.loss.class_weights);
+  add_found("model.prior", config.model.prior, found.model.prior);
   return settings;
 }
 
@@ -223,11 +229,11 @@ std::string smaller(const Config& c) {
 }
 
 /// "0.0123", "0.01, 0.002, 0.0005"; of more than a few classes the range.
-std::string prior_text(const Prior& prior) {
+std::string numbers_text(const std::vector<double>& values) {
   const auto number = [](double value) { return formatted("%.3g", value); };
   constexpr std::size_t kShown = 6;
-  if (prior.values.size() <= kShown) return join(prior.values, ", ", number);
-  const auto [least, most] = std::minmax_element(prior.values.begin(), prior.values.end());
+  if (values.size() <= kShown) return join(values, ", ", number);
+  const auto [least, most] = std::minmax_element(values.begin(), values.end());
   return number(*least) + " to " + number(*most);
 }
 
@@ -279,10 +285,14 @@ int train(const Request& request) {
       set_config(config, iterations_of_epochs(request, config, training));
       check_config(config);
     }
-    if (const PriorRule rule = config.model.prior.rule; rule != PriorRule::stated) {
-      config = with_prior(config, training);
-      std::printf("model.prior = %s: %s\n", name_of(kPriorRules, rule).c_str(), prior_text(config.model.prior).c_str());
-    }
+    const Config asked = config;
+    config = with_prior(with_class_weights(config, training), training);
+    const auto tell = [](const char* key, const auto& before, const auto& now, const auto& rules) {
+      if (before.rule == now.rule) return;
+      std::printf("%s = %s: %s\n", key, name_of(rules, before.rule).c_str(), numbers_text(now.values).c_str());
+    };
+    tell("loss.class_weights", asked.loss.class_weights, config.loss.class_weights, kClassWeightRules);
+    tell("model.prior", asked.model.prior, config.model.prior, kPriorRules);
     check(config);
     return config;
   };

@@ -10,11 +10,11 @@ namespace {
 constexpr std::int64_t kChunk = 1 << 14;  // logits
 
 /// Sum over `rows` anchors whose `classes` logits each lie without gaps; writes their gradient, times scale, unless dx
-/// is null. qualities: soft targets, or null. Almost all anchors are background: consecutive ones are one run of
-/// negative logits.
+/// is null. qualities, class_weights: as in the arguments. Almost all anchors are background: consecutive ones are one
+/// run of negative logits.
 template <class T>
 double rows_loss(const LossFunctions<T>& loss, const T* x, T* dx, const std::int32_t* labels, const float* qualities,
-                 std::int64_t rows, std::int64_t classes, float scale) {
+                 const float* class_weights, std::int64_t rows, std::int64_t classes, float scale) {
   double sum = 0;
   for (std::int64_t row = 0; row < rows;) {
     const std::int64_t begin = row * classes;
@@ -25,7 +25,8 @@ double rows_loss(const LossFunctions<T>& loss, const T* x, T* dx, const std::int
       sum += loss.negatives(x + begin, gradient, (end - row) * classes, scale);
       row = end;
     } else {
-      loss.add_anchor(sum, x + begin, gradient, labels[row], qualities ? qualities[row] : 1.0f, classes, scale);
+      loss.add_anchor(sum, x + begin, gradient, labels[row], {qualities ? qualities[row] : 1.0f, class_weights},
+                      classes, scale);
       ++row;
     }
   }
@@ -53,7 +54,7 @@ void classification_loss(const ClassificationLossArgs<T>& args, const AnyLoss& a
     for (std::int64_t i = 0; i < pieces; ++i) {
       const std::int64_t at = first + i * level.pixel_stride;
       sum += rows_loss(loss, level.values + at, level.gradient ? level.gradient + at : nullptr, labels + i * rows,
-                       qualities ? qualities + i * rows : nullptr, rows, row_size, scale);
+                       qualities ? qualities + i * rows : nullptr, args.class_weights, rows, row_size, scale);
     }
     return sum;
   });

@@ -49,14 +49,18 @@ __device__ unsigned negative_packs(const HeadRuns& runs, Divider by_classes, con
   return negative;
 }
 
-/// Loss of one logit of an anchor; a positive with a soft target finds its quality at `anchor` of all images' anchors.
+/// Loss of the logit of class k of an anchor with this label, `anchor` counted over all images. A positive one takes
+/// its quality, where the loss has soft targets, and the weight of its class.
 template <class T, class Loss>
 __device__ ValueAndDerivative<float> anchor_loss(const ClassificationLossArgs<T>& args, const Loss& loss, float x,
-                                                 bool positive, std::int64_t anchor) {
+                                                 std::int32_t k, std::int32_t label, std::int64_t anchor) {
+  const bool positive = k == label;
+  ValueAndDerivative<float> l = loss_on_gpu(loss, x, positive);
   if constexpr (SoftTargets<Loss>) {
-    if (positive && args.qualities) return loss.with_quality(x, args.qualities[anchor], GpuLogistic<>{});
+    if (positive && args.qualities) l = loss.with_quality(x, args.qualities[anchor], GpuLogistic<>{});
   }
-  return loss_on_gpu(loss, x, positive);
+  const float weight = positive && args.class_weights ? args.class_weights[k] : 1.0f;
+  return {weight * l.value, weight * l.derivative};
 }
 
 /// A thread takes kPacks packs of 16 bytes, kThreads packs apart, so that a warp reads and writes 512 bytes in a row; a
@@ -136,7 +140,7 @@ __global__ void __launch_bounds__(kThreads)
       float gradient = 0;
       if (label != kIgnore) {
         const ValueAndDerivative<float> element =
-            anchor_loss(args, loss, static_cast<float>(x[e]), label == k, labels - args.labels + anchor);
+            anchor_loss(args, loss, static_cast<float>(x[e]), k, label, labels - args.labels + anchor);
         sum += element.value;
         gradient = scale * element.derivative;
       }

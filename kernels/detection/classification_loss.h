@@ -4,6 +4,8 @@
 //   gradient      = scale[image] * dloss/dx; 0 in the rows of ignored anchors
 //
 // A loss with soft targets takes loss.with_quality(x, quality of the anchor) at k == label; the quality is a constant.
+// Class weights multiply the loss, and so the gradient, at k == label, the one positive logit of an anchor; negative
+// logits weigh 1 whatever their class.
 //
 // `loss` is any of losses/*.h. The scale, loss weight over normaliser, is folded in before rounding, so that nothing is
 // left to do for the backward pass.
@@ -25,7 +27,8 @@ struct ClassificationLossArgs {
                                // else the CPU throws Error, CUDA takes the anchor for background
   const float* scale;          // [images], in device memory; not read without gradients
   float* losses;               // [images], overwritten
-  const float* qualities = nullptr;  // as labels, read where label >= 0: soft targets in [0, 1]; null: 1 everywhere
+  const float* qualities = nullptr;      // as labels, read where label >= 0: soft targets in [0, 1]; null: 1 everywhere
+  const float* class_weights = nullptr;  // [channels], finite and not negative; null: 1 each
 };
 
 }  // namespace diopter

@@ -29,7 +29,7 @@ void anchor_scores(const AnchorScoreArgs<T>& args, const AnyLoss& any_loss) {
     for (std::int64_t a = 0; a < chunk.pixels * heads.cells; ++a) {
       const T* row = x + a / heads.cells * level.pixel_stride + a % heads.cells * heads.channels;
       double sum = 0;
-      loss.add_anchor(sum, row, nullptr, labels[a], 1, heads.channels, 0);
+      loss.add_anchor(sum, row, nullptr, labels[a], {1, args.class_weights}, heads.channels, 0);
       scores[a] = std::isnan(sum) ? INFINITY : static_cast<float>(std::log(sum));
     }
   });

@@ -39,7 +39,8 @@ __global__ void __launch_bounds__(kThreads)
     const T* x = level.values + (image * level.pixels + pixel) * level.pixel_stride + cell * heads.channels;
     // This lane's classes; none of an ignored anchor.
     for (int k = lane; label != kIgnore && k < heads.channels; k += lanes) {
-      sum += loss(static_cast<float>(x[k]), k == label).value;
+      const float value = loss(static_cast<float>(x[k]), k == label).value;
+      sum += k == label && args.class_weights ? args.class_weights[k] * value : value;
     }
     score += image * level.pixels * heads.cells + index;
   }

@@ -1,7 +1,8 @@
 // Hard examples of each image: the anchors with the highest loss that do not overlap (online hard example mining:
 // Shrivastava et al. 2016, section 4; for one-stage detectors Lin et al. 2017, section 5.1 and table 1d).
 //
-//   1. anchor_scores: score(anchor) = log(sum over classes k of loss(x, k == label)); ignored anchors have none
+//   1. anchor_scores: score(anchor) = log(sum over classes k of loss(x, k == label)), at k == label times the class's
+//      weight where there are any; ignored anchors have none
 //   2. top_k, decode_candidates: the rule's `candidates` best of each level, with the boxes predicted for them
 //   3. batched_nms: suppression of those that overlap a better one, whatever their classes
 //   4. select_hard_examples: of the survivors in order of their scores
@@ -26,6 +27,7 @@ struct AnchorScoreArgs {
   HeadLevels<T> logits;        // channels = classes >= 1; gradient is not used
   const std::int32_t* labels;  // [images, logits.anchors()]: class < channels, kBackground or kIgnore
   float* scores;               // level after level [images, pixels, cells], as a head with one channel per anchor
+  const float* class_weights = nullptr;  // as in ClassificationLossArgs
 };
 
 struct HardExampleArgs {

@@ -15,6 +15,12 @@
 
 namespace diopter::cpu {
 
+/// What a positive logit learns and how much it weighs.
+struct PositiveLogit {
+  float quality = 1;                     // target, of a loss with soft ones
+  const float* class_weights = nullptr;  // [classes]; null: 1 each
+};
+
 template <class T>
 struct LossFunctions {
   std::shared_ptr<const void> loss;  // the fast version that the functions take
@@ -30,7 +36,7 @@ struct LossFunctions {
 
   /// Adds to `sum` the losses of the anchor with this label and the logits x [classes]: one is positive, or none.
   /// Writes their gradient, times scale, unless dx is null: 0 for kIgnore. Throws Error for a label that is no class.
-  void add_anchor(double& sum, const T* x, T* dx, std::int32_t label, float quality, std::int64_t classes,
+  void add_anchor(double& sum, const T* x, T* dx, std::int32_t label, PositiveLogit target, std::int64_t classes,
                   float scale) const {
     const auto add_negatives = [&](std::int64_t begin, std::int64_t end) {
       sum += negatives(x + begin, dx ? dx + begin : nullptr, end - begin, scale);
@@ -41,9 +47,10 @@ struct LossFunctions {
       if (dx) std::fill_n(dx, classes, T(0.0f));
     } else {
       DIOPTER_CHECK(label >= 0 && label < classes, "label ", label, " of an anchor, with ", classes, " classes");
-      const ValueAndDerivative<float> l = positive(static_cast<float>(x[label]), quality);
-      sum += double{l.value};
-      if (dx) dx[label] = T(scale * l.derivative);
+      const ValueAndDerivative<float> l = positive(static_cast<float>(x[label]), target.quality);
+      const float weight = target.class_weights ? target.class_weights[label] : 1.0f;
+      sum += double{weight * l.value};
+      if (dx) dx[label] = T(scale * (weight * l.derivative));
       add_negatives(0, label);
       add_negatives(label + 1, classes);
     }

@@ -3,7 +3,8 @@
 //
 //   losses[image] = sum over anchors with label != kIgnore and classes k of loss(x, k == label)
 //   gradient      = scale[image] * dloss/dx; 0 for ignored anchors
-// At k == label a loss with soft targets takes the anchor's quality for its target.
+// At k == label a loss with soft targets takes the anchor's quality for its target, and the loss is multiplied by the
+// class's weight.
 #pragma once
 
 #include <vector>
@@ -34,6 +35,10 @@ void classification_loss(const ClassificationLossArgs<T>& args, const AnyLoss& l
           if (*label != kIgnore) at = loss_at(loss, x, k == *label);
           if (k == *label && args.qualities) {
             at = positive_loss_at(loss, x, static_cast<double>(args.qualities[label - args.labels]));
+          }
+          if (k == *label && args.class_weights) {
+            const double weight{args.class_weights[k]};
+            at = {weight * at.value, weight * at.derivative};
           }
           losses[image] += at.value;
           if (args.scale) gradients.push_back(args.scale[image] * at.derivative);

@@ -12,7 +12,7 @@
 
 namespace diopter::plain {
 
-/// log(sum over classes k of loss(x, k == label)); -infinity for ignored anchors.
+/// log(sum over classes k of loss(x, k == label)), weighted by class at k == label; -infinity for ignored anchors.
 template <class T>
 void anchor_scores(const AnchorScoreArgs<T>& args, const AnyLoss& loss) {
   const HeadLevels<T>& heads = args.logits;
@@ -26,7 +26,8 @@ void anchor_scores(const AnchorScoreArgs<T>& args, const AnyLoss& loss) {
       const T* logits = level.values + i / heads.cells * level.pixel_stride + i % heads.cells * heads.channels;
       double sum = 0;
       for (int k = 0; k < heads.channels && label != kIgnore; ++k) {
-        sum += loss_at(loss, static_cast<float>(logits[k]), k == label).value;
+        const double weight{k == label && args.class_weights ? args.class_weights[k] : 1.0f};
+        sum += weight * loss_at(loss, static_cast<float>(logits[k]), k == label).value;
       }
       *score++ = static_cast<float>(std::log(sum));
     }

@@ -12,11 +12,16 @@
 
 namespace diopter {
 
-/// The probability that a positive starts with, pi of the paper.
-struct Prior {
-  PriorRule rule = PriorRule::stated;
-  std::vector<double> values;  // of rule stated: one for all classes, or one per class
+/// Numbers that a key states, or the rule that finds them on the training set.
+template <class Rule>
+struct NumbersOrRule {
+  Rule rule = Rule::stated;
+  std::vector<double> values;  // of rule stated
 };
+/// The probability that a positive starts with, pi of the paper: one for all classes, or one per class.
+using Prior = NumbersOrRule<PriorRule>;
+/// One weight per class.
+using ClassWeights = NumbersOrRule<ClassWeightRule>;
 
 struct Config {
   struct Model {
@@ -56,6 +61,8 @@ struct Config {
     double smooth_l1_beta;
     double classification_weight;  // or kGuidedWeight
     double box_weight;
+    ClassWeights class_weights;  // of the classification loss of positives
+    double effective_beta;       // of class_weights = effective
   } loss;
   struct Input {
     ResizeRule::Kind resize;

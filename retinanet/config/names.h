@@ -31,6 +31,9 @@ enum class AnchorStride { fixed, grid };
 /// training, or each class's share of the anchors (retinanet/doctor/prior.h finds the numbers of the last two).
 enum class PriorRule { stated, balance, data };
 
+/// Weights of the classes' positives: numbers, none, or what the training set's boxes say (docs/class_balance.md).
+enum class ClassWeightRule { stated, none, balanced, effective };
+
 template <class E>
 struct Named {
   E value;
@@ -42,6 +45,9 @@ inline constexpr Named<NormKind> kBackboneNorms[] = {
 inline constexpr Named<NormKind> kHeadNorms[] = {{NormKind::none, "none"}, {NormKind::group, "group"}};
 /// Of the rules that find the numbers.
 inline constexpr Named<PriorRule> kPriorRules[] = {{PriorRule::balance, "balance"}, {PriorRule::data, "data"}};
+inline constexpr Named<ClassWeightRule> kClassWeightRules[] = {{ClassWeightRule::none, "none"},
+                                                               {ClassWeightRule::balanced, "balanced"},
+                                                               {ClassWeightRule::effective, "effective"}};
 inline constexpr Named<P6Source> kP6Sources[] = {{P6Source::c5, "c5"}, {P6Source::p5, "p5"}};
 inline constexpr Named<AnchorRounding> kAnchorRoundings[] = {{AnchorRounding::none, "none"},
                                                              {AnchorRounding::torchvision, "torchvision"}};

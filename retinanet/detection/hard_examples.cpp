@@ -9,7 +9,7 @@
 namespace diopter {
 
 HardExamples hard_examples(const Pyramid& logits, const Pyramid& deltas, int classes, const AnchorTargets& targets,
-                           const AnyLoss& loss, const HardExampleRule& rule) {
+                           const AnyLoss& loss, const HardExampleRule& rule, const Tensor& class_weights) {
   const AnchorGrid& grid = targets.grid;
   const Device device = targets.labels.device();
   const int images = targets.images(), cells = grid.cells;
@@ -18,11 +18,13 @@ HardExamples hard_examples(const Pyramid& logits, const Pyramid& deltas, int cla
   const Pyramid scores{Variable(Tensor::empty({logits.levels.rows(), cells}, DType::f32, device)), logits.levels};
   with_dtype(logits.rows.value().dtype(), [&](auto t) {
     using T = decltype(t);
-    DIOPTER_DISPATCH(device, anchor_scores,
-                     AnchorScoreArgs<T>{.logits = head_levels<T>(logits, Tensor(), cells, classes),
-                                        .labels = targets.labels.data<std::int32_t>(),
-                                        .scores = scores.rows.value().data<float>()},
-                     loss);
+    DIOPTER_DISPATCH(
+        device, anchor_scores,
+        AnchorScoreArgs<T>{.logits = head_levels<T>(logits, Tensor(), cells, classes),
+                           .labels = targets.labels.data<std::int32_t>(),
+                           .scores = scores.rows.value().data<float>(),
+                           .class_weights = class_weights.defined() ? class_weights.data<float>() : nullptr},
+        loss);
   });
 
   std::int64_t largest = 1;

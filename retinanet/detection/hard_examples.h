@@ -12,8 +12,9 @@ struct HardExamples {
 };
 
 /// Selects by `loss` of the logits [rows, cells * classes] and the boxes that the deltas [rows, cells * 4] predict.
-/// Nothing waits for the device, and no gradient flows through the selection.
+/// class_weights: [classes] float, or undefined. Nothing waits for the device, and no gradient flows through the
+/// selection.
 HardExamples hard_examples(const Pyramid& logits, const Pyramid& deltas, int classes, const AnchorTargets& targets,
-                           const AnyLoss& loss, const HardExampleRule& rule);
+                           const AnyLoss& loss, const HardExampleRule& rule, const Tensor& class_weights = {});
 
 }  // namespace diopter

@@ -84,9 +84,10 @@ AnchorTargets match_anchors(const AnchorGrid& grid, const Tensor& boxes, const T
 }
 
 Variable classification_loss(const Pyramid& logits, int classes, const AnchorTargets& targets, const Tensor& scale,
-                             const AnyLoss& loss, const Tensor& qualities) {
+                             const AnyLoss& loss, const LossTables& tables) {
   check_head(logits, classes, targets, scale);
   const int values = targets.grid.cells * classes;
+  const auto table = [](const Tensor& t) { return t.defined() ? t.data<float>() : nullptr; };
   return fused_loss("classification_loss", logits, values, scale, [&](const Tensor& gradient, const Tensor& losses) {
     with_dtype(logits.rows.value().dtype(), [&](auto t) {
       using T = decltype(t);
@@ -96,7 +97,8 @@ Variable classification_loss(const Pyramid& logits, int classes, const AnchorTar
                                     .labels = targets.labels.data<std::int32_t>(),
                                     .scale = scale.data<float>(),
                                     .losses = losses.data<float>(),
-                                    .qualities = qualities.defined() ? qualities.data<float>() : nullptr},
+                                    .qualities = table(tables.qualities),
+                                    .class_weights = table(tables.class_weights)},
           loss);
     });
   });

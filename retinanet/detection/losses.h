@@ -21,11 +21,16 @@ struct AnchorTargets {
 AnchorTargets match_anchors(const AnchorGrid& grid, const Tensor& boxes, const Tensor& box_labels,
                             const Tensor& offsets, const MatchRule& rule);
 
+/// What a classification loss reads beside logits and labels; undefined: nothing. See ClassificationLossArgs.
+struct LossTables {
+  Tensor qualities = {};      // [images, anchors] float, of a loss with soft targets
+  Tensor class_weights = {};  // [classes] float
+};
+
 /// Sum over the images of scale[image] * (loss over its anchors and classes): [1]. logits [rows, cells * classes],
 /// level-major; scale [images] float. Throws Error when the logits do not belong to the targets' grid.
-/// qualities: [images, anchors] float where the loss has soft targets, or undefined: see ClassificationLossArgs.
 Variable classification_loss(const Pyramid& logits, int classes, const AnchorTargets& targets, const Tensor& scale,
-                             const AnyLoss& loss, const Tensor& qualities = {});
+                             const AnyLoss& loss, const LossTables& tables = {});
 
 struct BoxLossParams {
   BoxLoss kind = BoxLoss::l1;

@@ -79,11 +79,18 @@ void Normaliser::set_average(double average) {
   average_.copy_from_host(&value);
 }
 
+LossState::LossState(const Config::Loss& loss, int classes, Device device) {
+  const std::vector<float> weights = class_weights(loss.class_weights, classes);
+  if (!weights.empty()) of_classes = Tensor::from({classes}, weights, device);
+}
+
 ClassificationTargets classification_targets(const Config& config, int classes, const Pyramid& logits,
-                                             const Pyramid& deltas, const AnchorTargets& targets, const Tensor& scale) {
+                                             const Pyramid& deltas, const AnchorTargets& targets, const Tensor& scale,
+                                             const LossState& weights) {
   const std::optional<HardExampleRule> rule = hard_example_rule(config.loss.kind);
   if (!rule) return {targets, scale};
-  const HardExamples hard = hard_examples(logits, deltas, classes, targets, config.loss.kind, *rule);
+  const HardExamples hard =
+      hard_examples(logits, deltas, classes, targets, config.loss.kind, *rule, weights.of_classes);
   const Device device = scale.device();
   const Tensor result = Tensor::empty(scale.shape(), DType::f32, device),
                total = Tensor::empty({1}, DType::f32, device);
@@ -99,20 +106,23 @@ ClassificationTargets classification_targets(const Config& config, int classes, 
 }
 
 Losses detection_losses(const Config& config, int classes, const Pyramid& logits, const Pyramid& deltas,
-                        const AnchorTargets& targets, const Tensor& scale) {
+                        const AnchorTargets& targets, const Tensor& scale, const LossState& weights) {
   const ProfiledScope phase("loss");
+  DIOPTER_CHECK(weights.of_classes.defined() == (config.loss.class_weights.rule != ClassWeightRule::none),
+                "loss.class_weights of the configuration are not those that the loss is computed with");
   Losses losses;
   if (has_soft_targets(config.loss.kind)) {
     losses.qualities = Tensor::empty(targets.labels.shape(), DType::f32, scale.device());
   }
   losses.box = box_loss(deltas, targets, weighted(scale, config.loss.box_weight),
                         {config.loss.box, static_cast<float>(config.loss.smooth_l1_beta), {}, losses.qualities});
-  const ClassificationTargets classification = classification_targets(config, classes, logits, deltas, targets, scale);
+  const ClassificationTargets classification =
+      classification_targets(config, classes, logits, deltas, targets, scale, weights);
   const bool guided = config.loss.classification_weight == kGuidedWeight;
   const Tensor classification_scale =
       guided ? classification.scale : weighted(classification.scale, config.loss.classification_weight);
   losses.classification = classification_loss(logits, classes, classification.anchors, classification_scale,
-                                              config.loss.kind, losses.qualities);
+                                              config.loss.kind, {losses.qualities, weights.of_classes});
   if (guided) {
     losses.classification_weight = guided_weight(losses.classification.value(), losses.box.value());
     losses.classification = scaled(losses.classification, losses.classification_weight);

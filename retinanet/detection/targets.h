@@ -4,6 +4,7 @@
 #include "data/loader.h"
 #include "kernels/detection/loss_scale.h"
 #include "retinanet/config/config.h"
+#include "retinanet/detection/class_weights.h"
 #include "retinanet/detection/hard_examples.h"
 
 namespace diopter {
@@ -40,6 +41,15 @@ class Normaliser {
   Tensor average_, positives_;
 };
 
+/// Numbers of the classification loss's configuration in a device's memory, made once for a run.
+struct LossState {
+  Tensor of_classes = {};  // [classes] float; undefined with loss.class_weights = none
+
+  LossState() = default;
+  /// Throws Error where loss.class_weights still is a rule, or has not one number per class.
+  LossState(const Config::Loss& loss, int classes, Device device = Device::cpu);
+};
+
 /// Labels that the classification loss is computed on, and its factor per image.
 struct ClassificationTargets {
   AnchorTargets anchors;
@@ -49,7 +59,8 @@ struct ClassificationTargets {
 /// The targets and the scale as they are or, for a loss that selects hard examples, those anchors only and one over
 /// their number: over all images or, with loss.normaliser = image, image by image.
 ClassificationTargets classification_targets(const Config& config, int classes, const Pyramid& logits,
-                                             const Pyramid& deltas, const AnchorTargets& targets, const Tensor& scale);
+                                             const Pyramid& deltas, const AnchorTargets& targets, const Tensor& scale,
+                                             const LossState& weights = {});
 
 struct Losses {
   Variable classification, box;  // weighted, [1]
@@ -57,8 +68,8 @@ struct Losses {
   Tensor qualities;              // [images, anchors], of losses with soft targets: those of the positives
 };
 
-/// Both losses of a batch.
+/// Both losses of a batch. Throws Error without the weights that the configuration wants.
 Losses detection_losses(const Config& config, int classes, const Pyramid& logits, const Pyramid& deltas,
-                        const AnchorTargets& targets, const Tensor& scale);
+                        const AnchorTargets& targets, const Tensor& scale, const LossState& weights = {});
 
 }  // namespace diopter

@@ -9,6 +9,7 @@
 #include "kernels/base/check.h"
 #include "kernels/base/text.h"
 #include "retinanet/config/configure.h"
+#include "retinanet/detection/class_weights.h"
 #include "retinanet/network/backbone.h"
 #include "retinanet/network/input.h"
 
@@ -226,8 +227,9 @@ std::string describe_input(const DatasetReport& data) {
          formatted(": median object %.1f px", data.input_size.median);
 }
 
-DoctorReport examine(Dataset dataset, const Config& config, const DoctorOptions& options) {
-  check_config(config);
+DoctorReport examine(Dataset dataset, const Config& asked, const DoctorOptions& options) {
+  check_config(asked);
+  const Config config = with_class_weights(asked, dataset);
   check_backbone(config.model);
   DIOPTER_CHECK(!dataset.categories.empty(), "the data set has no classes");
   DIOPTER_CHECK(!dataset.images.empty(), "the data set has no pictures");
@@ -253,7 +255,7 @@ DoctorReport examine(Dataset dataset, const Config& config, const DoctorOptions&
   report.matches = match_pictures(config, dataset);
   if (report.matches.positives > 0) {
     report.imbalance = imbalance(report.matches, static_cast<int>(dataset.categories.size()));
-    report.balanced_priors = balanced_priors(config.loss.kind, report.imbalance);
+    report.balanced_priors = balanced_priors(config.loss.kind, weighted_imbalance(config, report.matches));
   }
   if (options.rehearse) {
     report.advice = advise_anchors(config, dataset);

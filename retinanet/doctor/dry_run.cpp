@@ -80,8 +80,10 @@ Step forward(const RetinaNet& model, const Batch& batch) {
   Step step;
   const AnchorTargets targets = make_targets(config, output.grid, batch);
   const Tensor scale = Normaliser(config.loss).scale(targets);
-  step.losses = detection_losses(config, model.classes(), output.logits, output.deltas, targets, scale);
-  step.classification = classification_targets(config, model.classes(), output.logits, output.deltas, targets, scale);
+  const LossState weights(config.loss, model.classes());
+  step.losses = detection_losses(config, model.classes(), output.logits, output.deltas, targets, scale, weights);
+  step.classification =
+      classification_targets(config, model.classes(), output.logits, output.deltas, targets, scale, weights);
   return step;
 }
 
@@ -155,6 +157,8 @@ double expected_classification_loss(const Config& config, int classes, const Anc
     bias.push_back(static_cast<double>(b));
     negative.push_back(loss_at(config.loss.kind, bias.back(), false).value);
   }
+  std::vector<float> class_weight = class_weights(config.loss.class_weights, classes);
+  class_weight.resize(classes, 1);
   bias.resize(classes, bias[0]);
   negative.resize(classes, negative[0]);
   const std::vector<float> quality = qualities.defined() ? qualities.to_vector<float>() : std::vector<float>();
@@ -170,7 +174,9 @@ double expected_classification_loss(const Config& config, int classes, const Anc
       sum += all_negative;
       if (labels[i] < 0) continue;
       const double target = quality.empty() ? 1 : static_cast<double>(quality[i]);
-      sum += positive_loss_at(config.loss.kind, bias[labels[i]], target).value - negative[labels[i]];
+      sum += static_cast<double>(class_weight[labels[i]]) *
+                 positive_loss_at(config.loss.kind, bias[labels[i]], target).value -
+             negative[labels[i]];
     }
     loss += static_cast<double>(weight[n]) * sum;
   }

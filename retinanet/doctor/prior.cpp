@@ -9,6 +9,7 @@
 #include "kernels/detection/logistic.h"
 #include "retinanet/config/loss_text.h"
 #include "retinanet/config/names.h"
+#include "retinanet/detection/class_weights.h"
 
 namespace diopter {
 
@@ -33,6 +34,19 @@ double imbalance(const AnchorMatches& matches, int classes) {
   DIOPTER_CHECK(matches.positives > 0, "none of the anchors is positive, on ", matches.pictures,
                 " pictures of the training set");
   return classes * static_cast<double>(matches.background) / static_cast<double>(matches.positives);
+}
+
+double weighted_imbalance(const Config& config, const AnchorMatches& matches) {
+  const int classes = static_cast<int>(matches.positives_of_class.size());
+  const double rho = imbalance(matches, classes);
+  const std::vector<float> weights = class_weights(config.loss.class_weights, classes);
+  if (weights.empty()) return rho;
+  double weight = 0;  // of all positives
+  for (int k = 0; k < classes; ++k) {
+    weight += static_cast<double>(weights[k]) * static_cast<double>(matches.positives_of_class[k]);
+  }
+  DIOPTER_CHECK(weight > 0, "loss.class_weights: every positive has the weight 0");
+  return rho * static_cast<double>(matches.positives) / weight;
 }
 
 double balanced_prior(const AnyLoss& loss, double rho) {
@@ -67,8 +81,7 @@ std::vector<double> class_frequencies(const AnchorMatches& matches) {
 Config with_prior(Config config, const AnchorMatches& matches) {
   Prior& prior = config.model.prior;
   if (prior.rule == PriorRule::stated) return config;
-  const int classes = static_cast<int>(matches.positives_of_class.size());
-  const double rho = imbalance(matches, classes);
+  const double rho = weighted_imbalance(config, matches);
   prior.values = prior.rule == PriorRule::data ? class_frequencies(matches)
                                                : std::vector<double>{balanced_prior(config.loss.kind, rho)};
   prior.rule = PriorRule::stated;

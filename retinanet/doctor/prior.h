@@ -15,6 +15,9 @@ namespace diopter {
 /// positives.
 double imbalance(const AnchorMatches& matches, int classes);
 
+/// rho where the positives weigh what loss.class_weights states: divided by their mean weight.
+double weighted_imbalance(const Config& config, const AnchorMatches& matches);
+
 /// The probability p = sigmoid(x) at which the gradients of all positives and of all negatives have the same size,
 /// |dL+/dx| = rho |dL-/dx|: above it the negatives push harder, below it the positives. For cross-entropy 1 / (1 +
 /// rho). Of a loss that selects examples, as its formula has it for all of them.
@@ -30,7 +33,8 @@ std::vector<BalancedPrior> balanced_priors(const AnyLoss& configured, double rho
 /// Each class's share of the anchors that are learned from. A class without positives counts as with half of one.
 std::vector<double> class_frequencies(const AnchorMatches& matches);
 
-/// The configuration with the numbers of model.prior: those that are stated, or what its rule gives for these matches.
+/// The configuration with the numbers of model.prior: those that are stated, or what its rule gives for these matches
+/// and the stated loss.class_weights (with_class_weights).
 Config with_prior(Config config, const AnchorMatches& matches);
 
 /// The same, with the matches of up to 1,000 pictures of the training set, whose sizes are read where the annotations

@@ -11,6 +11,7 @@
 #include "kernels/base/csv_text.h"
 #include "kernels/base/files.h"
 #include "kernels/base/json.h"
+#include "retinanet/detection/class_weights.h"
 #include "retinanet/doctor/prior.h"
 #include "retinanet/laboratory/study_data.h"
 #include "retinanet/network/detect.h"
@@ -145,7 +146,8 @@ std::optional<RunResult> Study::run(const PlannedRun& run, Device device, const 
   Dataset train = read_study_data(data_folder(folder_), kTrainSplit);
   if (protocol_.data.stream) train.stream = shapes_stream(protocol_.data.shapes);
   const Contestant& contestant = protocol_.contestants[run.contestant];
-  const Config config = with_prior(run_config(protocol_, contestant, run.values, run.seed), train);
+  const Config config =
+      with_prior(with_class_weights(run_config(protocol_, contestant, run.values, run.seed), train), train);
 
   RunResult result{.name = run.name, .iteration = config.train.iterations};
   try {

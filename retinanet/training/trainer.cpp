@@ -152,6 +152,7 @@ Trainer::Trainer(const RunState& state, const Dataset& train, const Dataset& val
       device_(device),
       schedule_(schedule_of(state.config.train)),
       normaliser_(state.config.loss, device),
+      loss_state_(state.config.loss, static_cast<int>(train_.categories.size()), device),
       queued_(state.iteration) {
   const Config& config = state_.config;
   check_config(config);
@@ -263,7 +264,7 @@ void Trainer::queue_batch(const Variable& images, const TruthTensors& truth, Exa
   const AnchorTargets targets = make_targets(state_.config, output.grid, truth);
   const Tensor scale = normaliser_.scale(targets);
   const Losses losses =
-      detection_losses(state_.config, model_->classes(), output.logits, output.deltas, targets, scale);
+      detection_losses(state_.config, model_->classes(), output.logits, output.deltas, targets, scale, loss_state_);
   tape.backward({losses.classification, losses.box});
   add_to(at(numbers_, kClassificationLoss), losses.classification.value());
   add_to(at(numbers_, kBoxLoss), losses.box.value());

@@ -156,6 +156,7 @@ class Trainer {
   std::unique_ptr<WeightAverage> average_;
   Schedule schedule_;
   Normaliser normaliser_;
+  LossState loss_state_;
   std::unique_ptr<Loader> loader_;
   std::unique_ptr<BatchQueue> batches_;
   Tensor numbers_;                      // StepNumbers of the step that is queued

@@ -296,6 +296,60 @@ TEST_CASE("classification loss: soft targets, of every loss that has them and of
   }
 }
 
+TEST_CASE("classification loss: class weights multiply positives, by their class, and nothing else") {
+  const Device device = GENERATE(from_range(test::devices()));
+  const Case c{2, 3, 20, {37, 12}, 4};
+  const std::vector<std::int32_t> labels = some_labels(anchors_of(c), c.classes, 5);
+  const std::vector<float> scale{0.5f, 2}, qualities = test::uniform(labels.size(), 0, 1, 9);
+  std::vector<float> weights = test::uniform(c.classes, 0.1f, 4, 21), ones(c.classes, 1.0f);
+  weights[3] = 0;
+  for (const AnyLoss& loss : all_losses()) {
+    INFO(loss_name(loss) << " on " << test::device_name(device));
+    struct Run {
+      Head<float> head;
+      std::vector<float> losses{NAN, NAN}, values_only{NAN, NAN};
+    };
+    const auto run = [&](const std::vector<float>& by_class) {
+      Run result{Head<float>(c.images, c.cells, c.classes, c.pixels, c.padding)};
+      result.head.fill(test::uniform(anchors_of(c) * c.classes, -8, 4, 3));
+      for (const bool with_gradient : {true, false}) {
+        test::DeviceArrays at(device);
+        DIOPTER_DISPATCH(device, classification_loss,
+                         ClassificationLossArgs<float>{result.head.levels(at, with_gradient), at(labels), at(scale),
+                                                       at(with_gradient ? result.losses : result.values_only),
+                                                       at(qualities), by_class.empty() ? nullptr : at(by_class)},
+                         loss);
+        at.download();
+      }
+      CHECK(result.losses == result.values_only);
+      return result;
+    };
+    Run without = run({}), of_ones = run(ones), weighted = run(weights);
+    CHECK(of_ones.losses == without.losses);
+    CHECK(of_ones.head.all_gradients() == without.head.all_gradients());
+
+    Head<float> head = weighted.head;
+    test::DeviceArrays host(Device::cpu);
+    std::vector<double> expected, gradients;
+    plain::classification_loss<float>(
+        {head.levels(host, false), host(labels), host(scale), nullptr, host(qualities), host(std::as_const(weights))},
+        loss, expected, gradients);
+    test::require_close(weighted.losses, expected, test::Tolerance::elementwise);
+    std::int64_t weighed = 0;
+    for (std::int64_t i = 0; i < std::ssize(gradients); ++i) {
+      const std::int64_t anchor = i / c.classes;
+      const int image = static_cast<int>(anchor / head.anchors()), k = static_cast<int>(i % c.classes);
+      const float gradient = head.gradient(image, anchor % head.anchors(), k);
+      const float before = without.head.gradient(image, anchor % head.anchors(), k);
+      REQUIRE(std::fabs(gradient - gradients[i]) <= 2e-5 * std::fmax(1e-2, std::fabs(gradients[i])));
+      const bool positive = labels[anchor] == k;
+      weighed += positive;
+      REQUIRE(gradient == Approx(positive ? weights[k] * before : before).epsilon(1e-6).margin(1e-30));
+    }
+    CHECK(weighed > 20);
+  }
+}
+
 // The kernels run fast versions of losses; the plain loop runs the losses themselves. An exponent of 10 takes tenfold
 // what a GPU's special functions are off by.
 TEST_CASE("classification loss: every loss, every combination of its parameters") {

@@ -21,12 +21,14 @@ using Labels = std::vector<std::int32_t>;
 
 template <class T>
 std::vector<float> scores_of(Device device, Head<T>& head, const Labels& labels, const AnyLoss& loss,
-                             std::size_t shift = 0) {
+                             std::size_t shift = 0, const std::vector<float>& class_weights = {}) {
   std::vector<float> scores(static_cast<std::size_t>(head.images() * head.anchors()), 77);
   test::on(
       device,
       [&](auto& at) {
-        DIOPTER_DISPATCH(device, anchor_scores, AnchorScoreArgs<T>{head.levels(at, false), at(labels), at(scores)},
+        DIOPTER_DISPATCH(device, anchor_scores,
+                         AnchorScoreArgs<T>{head.levels(at, false), at(labels), at(scores),
+                                            class_weights.empty() ? nullptr : at(class_weights)},
                          loss);
       },
       shift);
@@ -35,16 +37,19 @@ std::vector<float> scores_of(Device device, Head<T>& head, const Labels& labels,
 
 template <class T>
 void require_plain_scores(Device device, int images, int cells, int classes, const std::vector<std::int64_t>& pixels,
-                          int padding, const AnyLoss& loss, std::size_t shift = 0) {
+                          int padding, const AnyLoss& loss, std::size_t shift = 0,
+                          const std::vector<float>& class_weights = {}) {
   Head<T> head(images, cells, classes, pixels, padding);
   const std::int64_t anchors = head.anchors();
   head.fill(test::uniform(static_cast<std::size_t>(images * anchors * classes), -8, 4, 3));
   Labels labels(static_cast<std::size_t>(images * anchors));
   for (std::size_t i = 0; i < labels.size(); ++i) labels[i] = static_cast<std::int32_t>(i * 7 % (classes + 2)) - 2;
-  const std::vector<float> scores = scores_of(device, head, labels, loss, shift);
+  const std::vector<float> scores = scores_of(device, head, labels, loss, shift, class_weights);
   std::vector<float> expected(scores.size());
   test::DeviceArrays host(Device::cpu);
-  plain::anchor_scores<T>({head.levels(host, false), host(labels), expected.data()}, loss);
+  plain::anchor_scores<T>(
+      {head.levels(host, false), host(labels), expected.data(), class_weights.empty() ? nullptr : host(class_weights)},
+      loss);
   for (std::size_t i = 0; i < scores.size(); ++i) {
     INFO("score " << i << " of " << scores.size());
     if (std::isinf(expected[i])) {
@@ -52,6 +57,14 @@ void require_plain_scores(Device device, int images, int cells, int classes, con
     } else {
       REQUIRE(std::fabs(scores[i] - expected[i]) <= 2e-5);  // of the loss, relative
     }
+  }
+}
+
+TEST_CASE("hard examples: a positive's share of the score has the weight of its class") {
+  const Device device = GENERATE(from_range(test::devices()));
+  for (const int classes : {1, 3, 40}) {
+    INFO(classes << " classes on " << test::device_name(device));
+    require_plain_scores<float>(device, 2, 3, classes, {37, 5}, 0, CeLoss{}, 0, test::uniform(classes, 0.1f, 9, 4));
   }
 }
 

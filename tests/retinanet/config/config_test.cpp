@@ -247,7 +247,10 @@ TEST_CASE("a value of another type says what is wanted") {
 }
 
 TEST_CASE("a value out of range names its key") {
-  for (const char* assignment : {"model.prior=0",
+  for (const char* assignment : {"loss.class_weights=[1, -0.5]",
+                                 "loss.class_weights=[]",
+                                 "loss.effective_beta=1",
+                                 "model.prior=0",
                                  "model.prior=1",
                                  "model.prior=[]",
                                  "model.prior=[0.1, 1]",

@@ -93,6 +93,8 @@ box = 'l1'
 smooth_l1_beta = 0.0
 classification_weight = 1.0
 box_weight = 1.0
+class_weights = 'none'
+effective_beta = 0.999
 
 [input]
 resize = 'shorter_side'

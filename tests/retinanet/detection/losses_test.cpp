@@ -7,6 +7,7 @@
 #include "tests/kernels/detection/support.h"
 #include "tests/support/files.h"
 #include "tests/support/gradcheck.h"
+#include "tests/support/random.h"
 
 namespace diopter {
 namespace {
@@ -111,6 +112,13 @@ TEST_CASE("classification_loss: gradients") {
           },
           {logits.rows.value()});
     }
+    const Tensor weights = Tensor::from({kClasses}, test::uniform(kClasses, 0.5f, 3, 8), device);
+    check_gradients(
+        [&](const std::vector<Variable>& v) {
+          return classification_loss({v[0], logits.levels}, kClasses, targets, scale, FocalLoss{},
+                                     {.class_weights = weights});
+        },
+        {logits.rows.value()});
   }
 }
 

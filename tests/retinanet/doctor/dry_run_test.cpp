@@ -79,6 +79,10 @@ TEST_CASE("the expected loss follows from the prior and the loss") {
   const double entropy =
       0.25 * (-4 * std::log(p) - ((anchors - 10) * 3 - 4) * std::log(1 - p)) - 0.5 * anchors * 3 * std::log(1 - p);
   REQUIRE(expected_classification_loss(config, 3, targets, scale) == Approx(2 * entropy).epsilon(1e-4));
+
+  set_config(config, "loss.class_weights=[3, 3, 3]");
+  REQUIRE(expected_classification_loss(config, 3, targets, scale) ==
+          Approx(2 * (entropy + 0.25 * -4 * 2 * std::log(p))).epsilon(1e-4));
 }
 
 TEST_CASE("the untrained network starts at the expected loss") {
