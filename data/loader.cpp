@@ -7,6 +7,7 @@
 #include <limits>
 #include <map>
 #include <mutex>
+#include <numeric>
 #include <optional>
 #include <stop_token>
 #include <thread>
@@ -15,6 +16,7 @@
 #include "data/epoch_orders.h"
 #include "data/picture_stream.h"
 #include "data/pictures/picture_reader.h"
+#include "data/repeat_factors.h"
 #include "kernels/base/check.h"
 
 namespace diopter {
@@ -127,6 +129,15 @@ void check(const LoaderOptions& options) {
   DIOPTER_CHECK(options.workers >= 0, "number of loader threads is ", options.workers, ", must not be negative");
 }
 
+/// Repeat factors of the views: those of their pictures. Empty where every picture comes once.
+std::vector<double> repeats_of(const EpochViews& views, const Dataset& dataset, double threshold) {
+  std::vector<double> repeats;
+  if (threshold <= 0) return repeats;
+  const std::vector<double> of_pictures = repeat_factors(dataset, threshold);
+  for (std::int64_t view = 0; view < views.count(); ++view) repeats.push_back(of_pictures[views.picture(view)]);
+  return repeats;
+}
+
 void collate_pixels(const std::vector<Sample>& samples, Batch& batch) {
   const std::size_t stride = std::size_t{3} * batch.width;
   batch.pixels.resize(stride * batch.height * samples.size());
@@ -181,12 +192,18 @@ Batch collate(const std::vector<Sample>& samples, int divisor) {
   return batch;
 }
 
+double views_per_epoch(const Dataset& dataset, const LoaderOptions& options) {
+  const EpochViews views(dataset, options.tiles);
+  const std::vector<double> repeats = repeats_of(views, dataset, options.repeat_threshold);
+  return repeats.empty() ? static_cast<double>(views.count()) : std::accumulate(repeats.begin(), repeats.end(), 0.0);
+}
+
 struct Loader::State {
   State(const Dataset& d, const LoaderOptions& o, std::int64_t first_batch)
       : dataset(d),
         options(o),
         views(d, o.tiles),
-        orders(o.seed, views.count()),
+        orders(o.seed, views.count(), repeats_of(views, d, o.repeat_threshold)),
         cache(d.images.size()),
         prefetch(o.workers, first_batch, std::numeric_limits<std::int64_t>::max(),
                  [this](std::int64_t number, const std::stop_token& stop) {
@@ -252,10 +269,11 @@ struct Loader::State {
   /// View number i of the sequence that strings the epochs together; of a stream picture number i, or a tile of it.
   Sample sample(std::int64_t i) {
     if (dataset.stream) return streamed(i);
-    const std::int64_t epoch = i / views.count(), position = i % views.count();
+    const auto [epoch, position] = orders.place(i);
     const std::shared_ptr<const std::vector<int>> order = orders.of(epoch);
-    for (std::int64_t step = 0; step < views.count(); ++step) {
-      const int view = (*order)[(position + step) % views.count()], index = views.picture(view);
+    const std::int64_t length = std::ssize(*order);
+    for (std::int64_t step = 0; step < length; ++step) {
+      const int view = (*order)[(position + step) % length], index = views.picture(view);
       const std::shared_ptr<const Image> image = read(index);
       if (!image) continue;
       Sample sample = augmented(*image, dataset.images[index], views.is_whole(view), epoch, position);
@@ -281,6 +299,8 @@ struct Loader::State {
 Loader::Loader(const Dataset& dataset, const LoaderOptions& options, std::int64_t first_batch) {
   check(options);
   DIOPTER_CHECK(!dataset.images.empty(), "the training set has no pictures");
+  DIOPTER_CHECK(!dataset.stream || options.repeat_threshold <= 0,
+                "train.repeat_threshold: pictures that are streamed come once each: set it to 0");
   DIOPTER_CHECK(first_batch >= 0, "number of the first batch is ", first_batch, ", must not be negative");
   state_ = std::make_unique<State>(dataset, options, first_batch);
 }

@@ -40,6 +40,7 @@ struct LoaderOptions {
   std::uint64_t seed = 0;
   int divisor = 32;
   std::size_t cache_bytes = 0;  // decoded pictures are kept up to this size
+  double repeat_threshold = 0;  // of repeat_factors; 0: every picture once an epoch
   TileRule tiles;
   ResizeRule resize;  // of whole pictures; tiles have tiles.size as its `tile`
   AugmentOptions augment;
@@ -49,16 +50,20 @@ struct LoaderOptions {
   bool skip_undecodable = false;        // evaluation: a picture that cannot be decoded is left out, and told
 };
 
+/// How many views an epoch has; with a repeat_threshold in the mean of all epochs.
+double views_per_epoch(const Dataset& dataset, const LoaderOptions& options);
+
 /// Endless stream of training batches. Batch number i depends on (data set, options, i) only: every epoch is a
-/// permutation of the pictures, with tiles of their views (EpochViews), drawn from (seed, epoch); every tile is drawn
+/// order of the pictures, with tiles of their views (EpochViews), drawn from (seed, epoch): a permutation, or with
+/// repeat_threshold one of pictures that come again and again (EpochOrders); every tile is drawn
 /// and every picture augmented with random numbers from (seed, epoch, position). So neither the number of workers nor
 /// where a run was resumed changes a bit. Where the data set has a stream, item number i of all batches is its picture
 /// number i of the seed instead, or a tile of it, each once. A picture that cannot be decoded is replaced by the next
 /// one in the order; it is counted and reported once.
 class Loader {
  public:
-  /// Throws Error when the data set has no images. `first_batch`: number of the first batch that next() returns.
-  /// The data set must outlive the loader.
+  /// Throws Error when the data set has no images, and for a stream with a repeat_threshold. `first_batch`: number of
+  /// the first batch that next() returns. The data set must outlive the loader.
   Loader(const Dataset& dataset, const LoaderOptions& options, std::int64_t first_batch = 0);
   ~Loader();
 

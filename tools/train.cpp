@@ -84,8 +84,7 @@ Setting iterations_of_epochs(const Request& request, const Config& config, const
                 "--epochs and --set train.iterations exclude each other");
   DIOPTER_CHECK(config.train.minutes == 0, "--epochs and train.minutes exclude each other");
   const double per_step = static_cast<double>(config.train.batch_size) * config.train.accumulate;
-  const double iterations =
-      std::ceil(request.epochs * static_cast<double>(EpochViews(training, tile_rule(config)).count()) / per_step);
+  const double iterations = std::ceil(request.epochs * views_per_epoch(training, loader_options(config)) / per_step);
   constexpr double kMost = 1e12;
   DIOPTER_CHECK(iterations <= kMost, "--epochs ", request.epochs, ": too many");
   return {"train.iterations", static_cast<std::int64_t>(iterations)};

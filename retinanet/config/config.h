@@ -108,6 +108,7 @@ struct Config {
     int pictures;                                        // validation pictures drawn after each evaluation
     int workers;                                         // loader threads
     int cache_mib;                                       // decoded pictures kept in memory
+    double repeat_threshold;                             // of repeat-factor sampling; 0: every picture once an epoch
   } train;
   struct Detect {
     double score_threshold;

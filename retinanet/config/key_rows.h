@@ -14,7 +14,7 @@
 #include "kernels/base/text.h"
 #include "retinanet/config/backbone_names.h"
 #include "retinanet/config/config_error.h"
-#include "retinanet/config/keys.h"
+#include "retinanet/config/key.h"
 #include "retinanet/config/loss_text.h"
 
 namespace diopter {

@@ -168,6 +168,9 @@ void add_train(const Rows<Config::Train>& r) {
   r.number("pictures", &T::pictures, at_least(0), 8, "validation pictures drawn after each evaluation");
   r.number("workers", &T::workers, between(0, 256), 2, "loader threads");
   r.number("cache_mib", &T::cache_mib, at_least(0), 0, "memory for decoded pictures, in MiB");
+  r.number("repeat_threshold", &T::repeat_threshold, below_one, 0,
+           "share of pictures below which a class's are repeated; 0: none (docs/class_balance.md)")
+      .later = true;
 }
 
 void add_detect(const Rows<Config::Detect>& r) {

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "data/pictures/white.h"
+#include "data/repeat_factors.h"
 #include "kernels/base/check.h"
 #include "kernels/base/text.h"
 #include "retinanet/config/configure.h"
@@ -251,6 +252,7 @@ DoctorReport examine(Dataset dataset, const Config& asked, const DoctorOptions& 
                 report.data.crowd + report.data.difficult, " are crowd or difficult and ",
                 report.data.degenerate.count + report.data.outside.count + report.data.vanishing.count,
                 " have less than a pixel in their picture at the network's input");
+  if (config.train.repeat_threshold > 0) report.repeats = mean_repeats(dataset, config.train.repeat_threshold);
   report.coverage = anchor_coverage(config, dataset);
   report.matches = match_pictures(config, dataset);
   if (report.matches.positives > 0) {

@@ -21,6 +21,7 @@ struct DoctorReport {
   PictureCheck pictures;
   DatasetReport data;
   Coverage coverage;
+  std::vector<double> repeats;  // with train.repeat_threshold: how often an object of each class comes in an epoch
   AnchorMatches matches;
   double imbalance = 0;  // negative logits per positive one; 0 without positives
   std::vector<BalancedPrior> balanced_priors;

@@ -20,6 +20,7 @@ LoaderOptions loader_options(const Config& config, Device device) {
   options.seed = static_cast<std::uint64_t>(config.train.seed);
   options.divisor = config.input.size_divisor;
   options.cache_bytes = static_cast<std::size_t>(config.train.cache_mib) << 20;
+  options.repeat_threshold = config.train.repeat_threshold;
   options.tiles = tile_rule(config);
   options.resize.kind = config.input.resize;
   options.resize.min_sizes = config.input.min_sizes;

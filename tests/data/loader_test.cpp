@@ -142,6 +142,42 @@ TEST_CASE("every epoch is another permutation of all pictures") {
   CHECK(orders.size() == 4);
 }
 
+TEST_CASE("with a repeat threshold, pictures of rare classes come again, whatever the workers and the first batch") {
+  Pictures pictures;
+  for (ImageRecord& record : pictures.dataset.images) {
+    for (Annotation& a : record.annotations) a.category = 0;
+  }
+  pictures.dataset.images[4].annotations = {{1, 1, {2, 2, 10, 10}, 100}};  // 1 of 11 pictures, threshold .8: r = 2.97
+  LoaderOptions options = busy_options();
+  options.repeat_threshold = 0.8;
+  options.workers = 0;
+  const double epoch = views_per_epoch(pictures.dataset, options);
+  CHECK(epoch == Approx(10 + std::sqrt(0.8 * 11)));
+  CHECK(views_per_epoch(pictures.dataset, busy_options()) == 11);
+  Loader plain(pictures.dataset, options);
+  const std::vector<Batch> expected = take(plain, 60);
+  std::int64_t rare = 0;
+  std::set<std::vector<float>> versions;
+  for (const Batch& batch : expected) {
+    rare += std::count(batch.image_ids.begin(), batch.image_ids.end(), pictures.dataset.images[4].id);
+    if (batch.image_ids[0] == pictures.dataset.images[4].id) versions.insert(batch.pixels);
+  }
+  CHECK(std::fabs(static_cast<double>(rare) - 240 / epoch * std::sqrt(0.8 * 11)) < 6);
+  CHECK(versions.size() > 1);  // copies are augmented, each its own way
+
+  for (const int workers : {1, 3}) {
+    options.workers = workers;
+    for (const int first : {0, 7, 33}) {
+      Loader loader(pictures.dataset, options, first);
+      for (int i = first; i < 40; ++i) require_equal(loader.next(), expected[i]);
+    }
+  }
+
+  options.repeat_threshold = 1e-6;  // every class is in more pictures: the order is that of before
+  Loader off(pictures.dataset, busy_options()), on(pictures.dataset, options);
+  for (int i = 0; i < 8; ++i) require_equal(on.next(), off.next());
+}
+
 TEST_CASE("pictures that cannot be decoded are replaced and reported once") {
   const Pictures pictures;
   LoaderOptions options = busy_options();

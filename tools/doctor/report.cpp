@@ -52,15 +52,21 @@ void print_data(const PictureCheck& pictures, const DatasetReport& d) {
               d.size.p5, d.size.median, d.size.p95, d.input_size.p5, d.input_size.median, d.input_size.p95);
 }
 
-void print_classes(const std::vector<ClassCount>& classes) {
+/// repeats: of each class, or empty.
+void print_classes(const std::vector<ClassCount>& classes, const std::vector<double>& repeats) {
   constexpr std::size_t kShown = 10;
-  std::vector<ClassCount> sorted = classes;
-  std::stable_sort(sorted.begin(), sorted.end(),
-                   [](const ClassCount& a, const ClassCount& b) { return a.boxes > b.boxes; });
-  std::printf("\nclasses                    objects  pictures\n");
+  struct Row : ClassCount {
+    std::string repeated;
+  };
+  std::vector<Row> sorted;
+  for (std::size_t i = 0; i < classes.size(); ++i) {
+    sorted.push_back({classes[i], repeats.empty() ? "" : formatted(" %9.2f", repeats[i])});
+  }
+  std::stable_sort(sorted.begin(), sorted.end(), [](const Row& a, const Row& b) { return a.boxes > b.boxes; });
+  std::printf("\nclasses                    objects  pictures%s\n", repeats.empty() ? "" : "  an epoch");
   for (std::size_t i = 0; i < sorted.size() && i < kShown; ++i) {
-    std::printf("  %-22s %9lld %9lld\n", printable(sorted[i].name).c_str(), count(sorted[i].boxes),
-                count(sorted[i].pictures));
+    std::printf("  %-22s %9lld %9lld%s\n", printable(sorted[i].name).c_str(), count(sorted[i].boxes),
+                count(sorted[i].pictures), sorted[i].repeated.c_str());
   }
   if (sorted.size() > kShown) {
     std::printf("  and %zu more, down to %lld objects of '%s'\n", sorted.size() - kShown, count(sorted.back().boxes),
@@ -260,7 +266,7 @@ Json json_of(const std::vector<Finding>& findings, bool dropped) {
 
 void print_report(const DoctorReport& report, const Config& config) {
   print_data(report.pictures, report.data);
-  print_classes(report.data.classes);
+  print_classes(report.data.classes, report.repeats);
   print_anchors(report, config);
   print_sizes(report.sizes, config);
   print_start(report, config);
@@ -272,6 +278,7 @@ void print_report(const DoctorReport& report, const Config& config) {
 std::string json_text(const DoctorReport& report) {
   const Json json = {{"pictures", json_of(report.pictures)},
                      {"data", json_of(report.data)},
+                     {"repeats", report.repeats},
                      {"coverage", json_of(report.coverage)},
                      {"matches", json_of(report.matches)},
                      {"imbalance", report.imbalance},

@@ -152,6 +152,7 @@ log_every = 20
 pictures = 8
 workers = 2
 cache_mib = 0
+repeat_threshold = 0.0
 
 [detect]
 score_threshold = 0.05
