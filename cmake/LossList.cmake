@@ -45,8 +45,8 @@ namespace diopter {
 
 namespace diopter {
 @check@
-template cpu::LossFunctions<float> cpu::functions_of(const @type@&);
-template cpu::LossFunctions<bf16> cpu::functions_of(const @type@&);
+template cpu::LossFunctions<float> cpu::functions_of(const @type@&, const float*);
+template cpu::LossFunctions<bf16> cpu::functions_of(const @type@&, const float*);
 
 }  // namespace diopter
 ")

@@ -37,7 +37,7 @@ double rows_loss(const LossFunctions<T>& loss, const T* x, T* dx, const std::int
 
 template <class T>
 void classification_loss(const ClassificationLossArgs<T>& args, const AnyLoss& any_loss) {
-  const LossFunctions<T> loss = cpu::loss_functions<T>(any_loss);
+  const LossFunctions<T> loss = cpu::loss_functions<T>(any_loss, args.density_weights);
   const HeadLevels<T>& heads = args.logits;
   const std::int64_t row_size = heads.channels, pixel_size = heads.cells * row_size, anchors = heads.anchors();
   sum_per_image(heads, kChunk, args.losses, [&](const HeadChunk& chunk) {

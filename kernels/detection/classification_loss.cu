@@ -169,7 +169,11 @@ void loss_of(const ClassificationLossArgs<T>& args, const Loss& loss) {
 
 template <class T>
 void classification_loss(const ClassificationLossArgs<T>& args, const AnyLoss& loss) {
-  std::visit([&](const auto& l) { with_fast_version(l, [&](const auto& fast) { loss_of(args, fast); }); }, loss);
+  std::visit(
+      [&](const auto& l) {
+        with_kernel_version(l, args.density_weights, [&](const auto& version) { loss_of(args, version); });
+      },
+      loss);
 }
 
 template void classification_loss(const ClassificationLossArgs<float>&, const AnyLoss&);

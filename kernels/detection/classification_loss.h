@@ -5,7 +5,7 @@
 //
 // A loss with soft targets takes loss.with_quality(x, quality of the anchor) at k == label; the quality is a constant.
 // Class weights multiply the loss, and so the gradient, at k == label, the one positive logit of an anchor; negative
-// logits weigh 1 whatever their class.
+// logits weigh 1 whatever their class. Density weights multiply the losses of all logits.
 //
 // `loss` is any of losses/*.h. The scale, loss weight over normaliser, is folded in before rounding, so that nothing is
 // left to do for the backward pass.
@@ -29,6 +29,7 @@ struct ClassificationLossArgs {
   float* losses;               // [images], overwritten
   const float* qualities = nullptr;      // as labels, read where label >= 0: soft targets in [0, 1]; null: 1 everywhere
   const float* class_weights = nullptr;  // [channels], finite and not negative; null: 1 each
+  const float* density_weights = nullptr;  // [bins] of a loss that weighs by density (loss_scale.h); null: 1 each
 };
 
 }  // namespace diopter

@@ -23,7 +23,7 @@ struct PositiveLogit {
 
 template <class T>
 struct LossFunctions {
-  std::shared_ptr<const void> loss;  // the fast version that the functions take
+  std::shared_ptr<const void> loss;  // the version that the functions take
   double (*negatives_of)(const void* loss, const T* x, T* dx, std::int64_t n, float scale) = nullptr;
   ValueAndDerivative<float> (*positive_of)(const void* loss, float x, float quality) = nullptr;
 
@@ -57,12 +57,12 @@ struct LossFunctions {
   }
 };
 
-/// Those of the loss's fast version. T: float or bf16.
+/// Those of the version that kernels run (with_kernel_version). T: float or bf16.
 template <class T>
-LossFunctions<T> loss_functions(const AnyLoss& loss);
+LossFunctions<T> loss_functions(const AnyLoss& loss, const float* density_weights = nullptr);
 
 /// The same for one of the losses; compiled for each in a source of its own.
 template <class T, class Loss>
-LossFunctions<T> functions_of(const Loss& loss);
+LossFunctions<T> functions_of(const Loss& loss, const float* density_weights);
 
 }  // namespace diopter::cpu

@@ -37,6 +37,16 @@ inline std::optional<HardExampleRule> hard_example_rule(const AnyLoss& loss) {
       loss);
 }
 
+/// How its logits weigh by the density of their gradients; nothing for 1 each.
+inline std::optional<GradientDensityRule> gradient_density_rule(const AnyLoss& loss) {
+  return std::visit(
+      [](const auto& l) -> std::optional<GradientDensityRule> {
+        if constexpr (WeighsByDensity<std::remove_cvref_t<decltype(l)>>) return l.gradient_density();
+        return std::nullopt;
+      },
+      loss);
+}
+
 /// Whether its positives have soft targets.
 inline bool has_soft_targets(const AnyLoss& loss) {
   return std::visit([](const auto& l) { return SoftTargets<std::remove_cvref_t<decltype(l)>>; }, loss);

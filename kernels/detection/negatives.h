@@ -47,9 +47,9 @@ double negatives(const Loss& loss, const T* x, T* dx, std::int64_t n, float scal
 
 /// For one instantiation per loss and type.
 template <class T, class Loss>
-LossFunctions<T> functions_of(const Loss& loss) {
+LossFunctions<T> functions_of(const Loss& loss, const float* density_weights) {
   LossFunctions<T> functions;
-  with_fast_version(loss, [&]<class Fast>(const Fast& fast) {
+  with_kernel_version(loss, density_weights, [&]<class Fast>(const Fast& fast) {
     functions.loss = std::make_shared<Fast>(fast);
     functions.negatives_of = [](const void* erased, const T* x, T* dx, std::int64_t n, float scale) {
       return negatives(*static_cast<const Fast*>(erased), x, dx, n, scale);

@@ -9,12 +9,15 @@
 //   with_quality(x, y)       {value, derivative} at a positive with the soft target y in [0, 1]: loss(x, true) at
 //                            y = 1, loss(x, false) at y = 0; may be missing: positives have the target 1
 //   hard_examples()          which anchors are trained on, a HardExampleRule; may be missing: all
+//   gradient_density()       that logits weigh by how common their derivatives are, a GradientDensityRule, for a loss
+//                            with |derivative| <= 1; may be missing: they weigh 1
 //
 // A fast version is a functor of another type that gives the same values and derivatives. Kernels run it in place of
 // the loss, so it must not carry a formula of its own: it calls the loss (exponent.h) or another loss (ohem.h).
 // tests/kernels/detection/losses_test.cpp compares both, for every loss and its parameters.
 #pragma once
 
+#include <cmath>
 #include <concepts>
 #include <type_traits>
 
@@ -50,6 +53,13 @@ struct HardExampleRule {
   int negatives_per_positive = 0;  // 0: as they come
 };
 
+/// Weights by the density of gradients: see loss_scale.h.
+struct GradientDensityRule {
+  int bins;        // of |derivative| in [0, 1], at most kMostDensityBins
+  float momentum;  // of the moving average of their counts, below 1
+};
+inline constexpr int kMostDensityBins = 256;
+
 template <class Loss>
 concept PointwiseLoss = requires {
   sizeof(Loss);
@@ -64,6 +74,36 @@ concept PointwiseLoss = requires {
 template <class Loss>
 concept SoftTargets = requires(const Loss& loss) {
   loss.with_quality(0.0, 0.0);
+};
+
+/// A loss whose logits weigh by how common their derivatives are.
+template <class Loss>
+concept WeighsByDensity = requires(const Loss& loss) {
+  { loss.gradient_density() } -> std::same_as<GradientDensityRule>;
+};
+
+/// Bin of [0, 1] that a derivative's size falls into; the last one for 1 and NaN.
+template <class T>
+DIOPTER_HD inline int density_bin(T derivative, int bins) {
+  const T place = std::fabs(derivative) * T(bins);
+  return place < T(bins) ? static_cast<int>(place) : bins - 1;
+}
+
+/// A loss times the weight of the bin of its derivative; the weight is a constant.
+template <class Loss>
+struct DensityWeighted {
+  Loss loss;
+  int bins;
+  const float* weights;  // [bins]
+
+  /// `logistic`: none, or the one that the loss shall take.
+  template <class T, class... LogisticOf>
+  DIOPTER_HD auto operator()(T x, bool positive, LogisticOf... logistic) const
+      -> decltype(loss(x, positive, logistic...)) {
+    const ValueAndDerivative<T> l = loss(x, positive, logistic...);
+    const T weight = T(weights[density_bin(l.derivative, bins)]);
+    return {weight * l.value, weight * l.derivative};
+  }
 };
 
 /// Loss of a positive logit with the target `quality`, which hard targets ignore.
@@ -90,6 +130,19 @@ void with_fast_version(const Loss& loss, const F& f) {
   } else {
     f(loss);
   }
+}
+
+/// Calls f with what the kernels over all logits run: the fast version, with the weights [bins] of a loss that weighs
+/// by density where there are any.
+template <class Loss, class F>
+void with_kernel_version(const Loss& loss, const float* density_weights, const F& f) {
+  with_fast_version(loss, [&](const auto& fast) {
+    if constexpr (WeighsByDensity<Loss>) {
+      using Fast = std::remove_cvref_t<decltype(fast)>;
+      if (density_weights) return f(DensityWeighted<Fast>{fast, loss.gradient_density().bins, density_weights});
+    }
+    f(fast);
+  });
 }
 
 /// loss(x, positive) as the CUDA kernel over all logits computes it: with GpuLogistic where the loss lets it.

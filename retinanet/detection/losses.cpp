@@ -98,7 +98,8 @@ Variable classification_loss(const Pyramid& logits, int classes, const AnchorTar
                                     .scale = scale.data<float>(),
                                     .losses = losses.data<float>(),
                                     .qualities = table(tables.qualities),
-                                    .class_weights = table(tables.class_weights)},
+                                    .class_weights = table(tables.class_weights),
+                                    .density_weights = table(tables.density_weights)},
           loss);
     });
   });

@@ -23,8 +23,9 @@ AnchorTargets match_anchors(const AnchorGrid& grid, const Tensor& boxes, const T
 
 /// What a classification loss reads beside logits and labels; undefined: nothing. See ClassificationLossArgs.
 struct LossTables {
-  Tensor qualities = {};      // [images, anchors] float, of a loss with soft targets
-  Tensor class_weights = {};  // [classes] float
+  Tensor qualities = {};        // [images, anchors] float, of a loss with soft targets
+  Tensor class_weights = {};    // [classes] float
+  Tensor density_weights = {};  // [bins] float, of a loss that weighs by density
 };
 
 /// Sum over the images of scale[image] * (loss over its anchors and classes): [1]. logits [rows, cells * classes],

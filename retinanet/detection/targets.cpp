@@ -26,6 +26,31 @@ Tensor weighted(const Tensor& scale, double weight) {
   return result;
 }
 
+/// [bins]: weights of the batch's logits by the density of their gradients, kernels/detection/loss_scale.h. Advances
+/// the averages. Undefined for a loss that does not weigh by density.
+Tensor density_weights(const AnyLoss& loss, const Pyramid& logits, int classes, const AnchorTargets& targets,
+                       const Tensor& averages) {
+  const std::optional<GradientDensityRule> rule = gradient_density_rule(loss);
+  if (!rule) return {};
+  const Device device = averages.device();
+  const Tensor counts = Tensor::empty({rule->bins}, DType::i32, device);
+  with_dtype(logits.rows.value().dtype(), [&](auto t) {
+    using T = decltype(t);
+    DIOPTER_DISPATCH(device, gradient_histogram,
+                     GradientHistogramArgs<T>{.logits = head_levels<T>(logits, Tensor(), targets.grid.cells, classes),
+                                              .labels = targets.labels.data<std::int32_t>(),
+                                              .counts = counts.data<std::int32_t>()},
+                     loss);
+  });
+  const Tensor weights = Tensor::empty({rule->bins}, DType::f32, device);
+  DIOPTER_DISPATCH(device, density_weights,
+                   DensityWeightsArgs{.rule = *rule,
+                                      .counts = counts.data<std::int32_t>(),
+                                      .averages = averages.data<float>(),
+                                      .weights = weights.data<float>()});
+  return weights;
+}
+
 /// [1]: kernels/detection/loss_scale.h, guided_scale.
 Tensor guided_weight(const Tensor& classification, const Tensor& box) {
   const Tensor factor = Tensor::empty({1}, DType::f32, box.device());
@@ -80,17 +105,31 @@ void Normaliser::set_average(double average) {
 }
 
 LossState::LossState(const Config::Loss& loss, int classes, Device device) {
-  const std::vector<float> weights = class_weights(loss.class_weights, classes);
-  if (!weights.empty()) of_classes = Tensor::from({classes}, weights, device);
+  const std::vector<float> weights = diopter::class_weights(loss.class_weights, classes);
+  if (!weights.empty()) class_weights = Tensor::from({classes}, weights, device);
+  if (const std::optional<GradientDensityRule> rule = gradient_density_rule(loss.kind)) {
+    density_averages = Tensor::zeros({rule->bins}, DType::f32, device);
+  }
+}
+
+std::vector<float> LossState::densities() const {
+  return density_averages.defined() ? density_averages.to_vector<float>() : std::vector<float>();
+}
+
+void LossState::set_densities(const std::vector<float>& averages) {
+  if (density_averages.defined() && density_averages.size() == std::ssize(averages)) {
+    density_averages.copy_from_host(averages.data());
+  }
 }
 
 ClassificationTargets classification_targets(const Config& config, int classes, const Pyramid& logits,
                                              const Pyramid& deltas, const AnchorTargets& targets, const Tensor& scale,
-                                             const LossState& weights) {
+                                             const LossState& state) {
   const std::optional<HardExampleRule> rule = hard_example_rule(config.loss.kind);
+  if (gradient_density_rule(config.loss.kind)) return {targets, Tensor::full(scale.shape(), 1, scale.device())};
   if (!rule) return {targets, scale};
   const HardExamples hard =
-      hard_examples(logits, deltas, classes, targets, config.loss.kind, *rule, weights.of_classes);
+      hard_examples(logits, deltas, classes, targets, config.loss.kind, *rule, state.class_weights);
   const Device device = scale.device();
   const Tensor result = Tensor::empty(scale.shape(), DType::f32, device),
                total = Tensor::empty({1}, DType::f32, device);
@@ -106,10 +145,14 @@ ClassificationTargets classification_targets(const Config& config, int classes, 
 }
 
 Losses detection_losses(const Config& config, int classes, const Pyramid& logits, const Pyramid& deltas,
-                        const AnchorTargets& targets, const Tensor& scale, const LossState& weights) {
+                        const AnchorTargets& targets, const Tensor& scale, const LossState& state) {
   const ProfiledScope phase("loss");
-  DIOPTER_CHECK(weights.of_classes.defined() == (config.loss.class_weights.rule != ClassWeightRule::none),
+  DIOPTER_CHECK(state.class_weights.defined() == (config.loss.class_weights.rule != ClassWeightRule::none),
                 "loss.class_weights of the configuration are not those that the loss is computed with");
+  const std::optional<GradientDensityRule> density = gradient_density_rule(config.loss.kind);
+  DIOPTER_CHECK(state.density_averages.defined() == density.has_value() &&
+                    (!density || state.density_averages.size() == density->bins),
+                "the averages of gradient densities are not those of the loss ", loss_name(config.loss.kind));
   Losses losses;
   if (has_soft_targets(config.loss.kind)) {
     losses.qualities = Tensor::empty(targets.labels.shape(), DType::f32, scale.device());
@@ -117,12 +160,14 @@ Losses detection_losses(const Config& config, int classes, const Pyramid& logits
   losses.box = box_loss(deltas, targets, weighted(scale, config.loss.box_weight),
                         {config.loss.box, static_cast<float>(config.loss.smooth_l1_beta), {}, losses.qualities});
   const ClassificationTargets classification =
-      classification_targets(config, classes, logits, deltas, targets, scale, weights);
+      classification_targets(config, classes, logits, deltas, targets, scale, state);
   const bool guided = config.loss.classification_weight == kGuidedWeight;
   const Tensor classification_scale =
       guided ? classification.scale : weighted(classification.scale, config.loss.classification_weight);
-  losses.classification = classification_loss(logits, classes, classification.anchors, classification_scale,
-                                              config.loss.kind, {losses.qualities, weights.of_classes});
+  losses.classification = classification_loss(
+      logits, classes, classification.anchors, classification_scale, config.loss.kind,
+      {losses.qualities, state.class_weights,
+       density_weights(config.loss.kind, logits, classes, classification.anchors, state.density_averages)});
   if (guided) {
     losses.classification_weight = guided_weight(losses.classification.value(), losses.box.value());
     losses.classification = scaled(losses.classification, losses.classification_weight);

@@ -41,13 +41,19 @@ class Normaliser {
   Tensor average_, positives_;
 };
 
-/// Numbers of the classification loss's configuration in a device's memory, made once for a run.
+/// What the classification loss keeps in a device's memory from step to step.
 struct LossState {
-  Tensor of_classes = {};  // [classes] float; undefined with loss.class_weights = none
+  Tensor class_weights = {};     // [classes] float; undefined with loss.class_weights = none
+  Tensor density_averages = {};  // [bins] float, of a loss that weighs by density, else undefined: DensityWeightsArgs
 
   LossState() = default;
-  /// Throws Error where loss.class_weights still is a rule, or has not one number per class.
+  /// Of a run that begins. Throws Error where loss.class_weights still is a rule, or has not one number per class.
   LossState(const Config::Loss& loss, int classes, Device device = Device::cpu);
+
+  /// The averages; none where there are none.
+  std::vector<float> densities() const;
+  /// Goes on from these, unless they are of another number of bins, as another loss has: then the averages begin anew.
+  void set_densities(const std::vector<float>& averages);
 };
 
 /// Labels that the classification loss is computed on, and its factor per image.
@@ -56,11 +62,12 @@ struct ClassificationTargets {
   Tensor scale;  // [images]
 };
 
-/// The targets and the scale as they are or, for a loss that selects hard examples, those anchors only and one over
-/// their number: over all images or, with loss.normaliser = image, image by image.
+/// The targets and the scale as they are. For a loss that selects hard examples, those anchors only and one over their
+/// number: over all images or, with loss.normaliser = image, image by image. For one that weighs by density, whose
+/// weights normalise it, the scale 1.
 ClassificationTargets classification_targets(const Config& config, int classes, const Pyramid& logits,
                                              const Pyramid& deltas, const AnchorTargets& targets, const Tensor& scale,
-                                             const LossState& weights = {});
+                                             const LossState& state = {});
 
 struct Losses {
   Variable classification, box;  // weighted, [1]
@@ -68,8 +75,8 @@ struct Losses {
   Tensor qualities;              // [images, anchors], of losses with soft targets: those of the positives
 };
 
-/// Both losses of a batch. Throws Error without the weights that the configuration wants.
+/// Both losses of a batch. Advances the state's averages. Throws Error where the state is not the configuration's.
 Losses detection_losses(const Config& config, int classes, const Pyramid& logits, const Pyramid& deltas,
-                        const AnchorTargets& targets, const Tensor& scale, const LossState& weights = {});
+                        const AnchorTargets& targets, const Tensor& scale, const LossState& state = {});
 
 }  // namespace diopter

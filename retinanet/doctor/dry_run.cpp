@@ -80,10 +80,10 @@ Step forward(const RetinaNet& model, const Batch& batch) {
   Step step;
   const AnchorTargets targets = make_targets(config, output.grid, batch);
   const Tensor scale = Normaliser(config.loss).scale(targets);
-  const LossState weights(config.loss, model.classes());
-  step.losses = detection_losses(config, model.classes(), output.logits, output.deltas, targets, scale, weights);
+  const LossState state(config.loss, model.classes());
+  step.losses = detection_losses(config, model.classes(), output.logits, output.deltas, targets, scale, state);
   step.classification =
-      classification_targets(config, model.classes(), output.logits, output.deltas, targets, scale, weights);
+      classification_targets(config, model.classes(), output.logits, output.deltas, targets, scale, state);
   return step;
 }
 
@@ -148,6 +148,34 @@ Measured measure_steps(const Config& config, int classes, int width, int height)
   return measured;
 }
 
+/// Of a loss that weighs by density, in the first step: every bin has one share.
+double expected_density_loss(const Config::Loss& loss, const GradientDensityRule& rule, const std::vector<double>& bias,
+                             const std::vector<float>& class_weight, const std::vector<std::int32_t>& labels) {
+  struct Bin {
+    double count = 0, loss = 0;
+  };
+  std::vector<Bin> bins(rule.bins);
+  const auto add = [&](int k, bool positive, std::int64_t count, double weight) {
+    const ValueAndDerivative<double> at = loss_at(loss.kind, bias[k], positive);
+    Bin& bin = bins[density_bin(at.derivative, rule.bins)];
+    bin.count += static_cast<double>(count);
+    bin.loss += static_cast<double>(count) * weight * at.value;
+  };
+  const std::int64_t learned = std::ssize(labels) - std::count(labels.begin(), labels.end(), kIgnore);
+  for (int k = 0; k < static_cast<int>(bias.size()); ++k) {
+    const std::int64_t positives = std::count(labels.begin(), labels.end(), k);
+    add(k, true, positives, static_cast<double>(class_weight[k]));
+    add(k, false, learned - positives, 1);
+  }
+  double sum = 0, found = 0;
+  for (const Bin& bin : bins) {
+    if (bin.count == 0) continue;
+    ++found;
+    sum += bin.loss / ((1 - static_cast<double>(rule.momentum)) * bin.count);
+  }
+  return found > 0 ? sum / found : 0;
+}
+
 }  // namespace
 
 double expected_classification_loss(const Config& config, int classes, const AnchorTargets& targets,
@@ -161,6 +189,10 @@ double expected_classification_loss(const Config& config, int classes, const Anc
   class_weight.resize(classes, 1);
   bias.resize(classes, bias[0]);
   negative.resize(classes, negative[0]);
+  if (const std::optional<GradientDensityRule> rule = gradient_density_rule(config.loss.kind)) {
+    return expected_density_loss(config.loss, *rule, bias, class_weight, targets.labels.to_vector<std::int32_t>()) *
+           config.loss.classification_weight;
+  }
   const std::vector<float> quality = qualities.defined() ? qualities.to_vector<float>() : std::vector<float>();
   const double all_negative = std::accumulate(negative.begin(), negative.end(), 0.0);
   const auto labels = targets.labels.to_vector<std::int32_t>();

@@ -103,9 +103,10 @@ void check_data(std::string& known, const Dataset& data, const std::string& file
 /// What the batches of a step change before its end, kept to be put back when the step is given up.
 class BeforeStep {
  public:
-  BeforeStep(const RetinaNet& model, const Normaliser& normaliser) {
+  BeforeStep(const RetinaNet& model, const Normaliser& normaliser, const LossState& loss) {
     for (const NamedBuffer& buffer : model.buffers()) add(buffer.tensor);
     add(normaliser.average_tensor());
+    if (loss.density_averages.defined()) add(loss.density_averages);
   }
   void put_back() const {
     for (const auto& [tensor, before] : tensors_) tensor.copy_from(before);
@@ -243,6 +244,7 @@ std::unique_ptr<Trainer> Trainer::resume(const std::string& folder, const Settin
   get_tensors(checkpoint, "", model_state(*trainer->model_));
   get_tensors(checkpoint, kVelocityPrefix, trainer->optimizer_->velocities());
   trainer->normaliser_.set_average(state.normaliser);
+  trainer->loss_state_.set_densities(state.densities);
   trainer->refresh_copies();
   if (trainer->average_ && state.average_updates > 0) {
     get_tensors(checkpoint, kAveragePrefix, trainer->average_->averages());
@@ -306,9 +308,11 @@ bool Trainer::queue_step(const TrainerCallbacks& callbacks) {
     const AnyLoss& loss = state_.config.loss.kind;
     std::optional<ExampleLogits> examples;
     const bool logged = due(state_.config.train.log_every, queued_ + 1);
-    if (logged && device_ == Device::cpu && !hard_example_rule(loss)) examples.emplace();
+    // Shares of losses are told where each is what the formula says of it by itself.
+    const bool by_itself = !hard_example_rule(loss) && !gradient_density_rule(loss);
+    if (logged && device_ == Device::cpu && by_itself) examples.emplace();
     std::optional<BeforeStep> before;
-    if (state_.config.train.accumulate > 1) before.emplace(*model_, normaliser_);
+    if (state_.config.train.accumulate > 1) before.emplace(*model_, normaliser_, loss_state_);
     queue_start();
     for (int i = 0; i < state_.config.train.accumulate; ++i) {
       if (i > 0 && asked(callbacks.stop_requested)) {
@@ -412,6 +416,7 @@ void Trainer::save(const std::string& file, bool with_optimizer) {
   if (with_optimizer) put_tensors(checkpoint, kVelocityPrefix, optimizer_->velocities());
   if (average_) put_tensors(checkpoint, kAveragePrefix, average_->averages());
   state_.normaliser = normaliser_.average();
+  state_.densities = loss_state_.densities();
   state_.average_updates = average_ ? average_->updates() : 0;
   put_run_state(checkpoint, state_);
   save_checkpoint(file, checkpoint);

@@ -112,6 +112,7 @@ RunState parse_run_state(const Checkpoint& checkpoint) {
     state.changes = changes_of(text_or("changes", "[]"));
     state.iteration = std::stoll(text("iteration"));
     state.normaliser = std::stod(text("normaliser"));
+    state.densities = parse_json(text_or("densities", "[]")).get<std::vector<float>>();
     state.best_ap = std::stod(text("best_ap"));
     state.average_updates = std::stoll(text("average_updates"));
     state.evaluated = std::stoll(text_or("evaluated", "0"));  // not in files of 0.1, as both hashes
@@ -119,7 +120,8 @@ RunState parse_run_state(const Checkpoint& checkpoint) {
     state.stale = std::stoll(text_or("stale", "0"));
     state.left_out = std::stoll(text_or("left_out", "0"));
   } catch (const nlohmann::json::exception&) {
-    fail(checkpoint.file, ": its metadata holds no lists of classes, of thresholds or of changed settings");
+    fail(checkpoint.file,
+         ": its metadata holds no lists of classes, of densities, of thresholds or of changed settings");
   } catch (const std::logic_error&) {
     fail(checkpoint.file, ": its metadata holds something that is not a number, or not a score for each class");
   }
@@ -147,6 +149,7 @@ void put_run_state(Checkpoint& checkpoint, const RunState& state) {
   if (!state.thresholds.empty()) checkpoint.metadata["thresholds"] = json_text(nlohmann::json(state.thresholds));
   if (state.stale > 0) checkpoint.metadata["stale"] = std::to_string(state.stale);
   if (state.left_out > 0) checkpoint.metadata["left_out"] = std::to_string(state.left_out);
+  if (!state.densities.empty()) checkpoint.metadata["densities"] = json_text(nlohmann::json(state.densities));
   if (!state.changes.empty()) checkpoint.metadata["changes"] = text_of(state.changes);
 }
 

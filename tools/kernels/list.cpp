@@ -30,9 +30,10 @@ const std::vector<KernelEntry>& kernel_list() {
       {.name = "loss_scale",
        .files = "kernels/detection/loss_scale",
        .more = "",
-       .formula = "normalisation of the losses: Lin et al. 2017, section 4.1; torchvision; Detectron2",
+       .formula =
+           "normalisation of the losses: Lin et al. 2017, section 4.1; torchvision; Detectron2; GHM-C, Li et al. 2019",
        .floor = "8 per image",
-       .tests = "loss scale:*"},
+       .tests = "loss scale:*,gradient histogram:*,density weights:*,GHM-C:*"},
       {.name = "box_loss",
        .files = "kernels/detection/box_loss",
        .more = "",

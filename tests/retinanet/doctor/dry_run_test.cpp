@@ -91,7 +91,7 @@ TEST_CASE("the untrained network starts at the expected loss") {
        {"loss.gamma=2", "loss.gamma=0.5", "loss.normaliser=image", "loss.normaliser=ema", "model.prior=0.1",
         "model.prior=[0.1, 0.01]", "loss.alpha=0.75", "loss.kind=ce", "loss.kind=balanced_ce",
         "loss.kind=focal_star:beta=-1", "loss.kind=hinge:margin=0.9", "loss.kind=ohem", "loss.kind=ohem13",
-        "loss.kind=poly", "loss.kind=asymmetric", "loss.kind=quality_focal", "loss.kind=varifocal",
+        "loss.kind=poly", "loss.kind=asymmetric", "loss.kind=quality_focal", "loss.kind=varifocal", "loss.kind=ghm",
         "loss.classification_weight=guided"}) {
     Config config = preset("small");
     set_config(config, setting);

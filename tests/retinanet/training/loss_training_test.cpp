@@ -3,7 +3,9 @@
 
 #include "retinanet/config/loss_text.h"
 #include "retinanet/training/metrics_file.h"
+#include "retinanet/training/run_folder.h"
 #include "retinanet/training/trainer.h"
+#include "retinanet/weights/run_state.h"
 #include "tests/retinanet/support.h"
 #include "tests/support/catch.h"
 
@@ -38,6 +40,42 @@ TEST_CASE("a run remembers its loss when it is resumed") {
   resumed.reset();
   const auto other = Trainer::resume(folder, {"loss.alpha=0.5", "loss.kind=focal_star"}, shapes.train, {});
   CHECK(format_loss(other->config().loss.kind) == "focal_star:gamma=2,beta=1,alpha=0.5");
+}
+
+TEST_CASE("ghm: what it remembers of gradients is the same after a resumption, and begins anew with other bins") {
+  const test::ShapesOnDisk shapes;
+  const auto config = [](int stop) {
+    return test::tiny_config(
+        {"loss.kind=ghm:bins=12", "train.iterations=8", "train.accumulate=2", "train.stop_at=" + std::to_string(stop)});
+  };
+  Trainer(config(0), shapes.train, {}, shapes.folder / "whole").run({});
+  Trainer(config(5), shapes.train, {}, shapes.folder / "broken").run({});
+  CHECK(Trainer::resume(shapes.folder / "broken", {}, shapes.train, {})->run({}).iteration == 8);
+  const auto bytes = [&](const std::string& name) { return test::read_bytes(last_checkpoint(shapes.folder / name)); };
+  CHECK((bytes("broken") == bytes("whole")));
+  CHECK(parse_run_state(load_checkpoint(last_checkpoint(shapes.folder / "whole"))).densities.size() == 12);
+
+  Trainer(config(5), shapes.train, {}, shapes.folder / "other").run({});
+  CHECK(Trainer::resume(shapes.folder / "other", {"loss.bins=10"}, shapes.train, {})->run({}).iteration == 8);
+  CHECK(parse_run_state(load_checkpoint(last_checkpoint(shapes.folder / "other"))).densities.size() == 10);
+}
+
+TEST_CASE("ghm: the sum of the weighted losses, whatever loss.normaliser says") {
+  const test::ShapesOnDisk shapes;
+  const auto first_loss = [&](const std::string& name, const std::vector<std::string>& more) {
+    std::vector<std::string> settings{"loss.kind=ghm", "train.iterations=1", "augment.flip=0"};
+    settings.insert(settings.end(), more.begin(), more.end());
+    Trainer trainer(test::tiny_config(settings), shapes.train, {}, shapes.folder / name);
+    trainer.run({});
+    return trainer.losses()[0][0];
+  };
+  const double loss = first_loss("batch", {});
+  // Two bins, negatives at .01 and positives at .99, each with half of the mean of its cross-entropies, times 4: the
+  // moving average of a first step is a quarter of the count.
+  CHECK(loss == Approx(4 * 0.5 * (-std::log(0.01) - std::log(0.99))).epsilon(0.05));
+  CHECK(first_loss("image", {"loss.normaliser=image"}) == loss);
+  CHECK(first_loss("ema", {"loss.normaliser=ema"}) == loss);
+  CHECK(first_loss("weight", {"loss.classification_weight=3"}) == Approx(3 * loss).epsilon(1e-6));
 }
 
 TEST_CASE("guided, the classification loss is the box loss, and metrics.csv has its weight") {
