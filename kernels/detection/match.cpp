@@ -261,8 +261,54 @@ class Matcher {
   std::vector<IouBits> largest_;  // of each box, over all anchors; empty without the low-quality rule
 };
 
+/// MatchKind::atss for one image. Boxes in their order: the first of equals keeps an anchor.
+void match_image_by_atss(const MatchArgs& args, int image) {
+  const AnchorGrid& grid = args.grid;
+  const GroundTruth& truth = args.truth;
+  const std::int32_t first = truth.offsets[image], last = truth.offsets[image + 1];
+  const int most = args.rule.candidates;
+  const std::int64_t anchors = grid.size();
+  std::vector<float> best_iou(anchors, 0.0f);
+  std::vector<std::int32_t> best(anchors, -1), candidates(grid.levels * most);
+  for (std::int32_t b = first; b < last; ++b) {
+    if (truth.labels[b] < 0) continue;
+    const Box box = box_at(truth.boxes, b);
+    for (int l = 0; l < grid.levels; ++l) find_match_candidates(grid, l, box, most, candidates.data() + l * most);
+    atss_claims(grid, box, {candidates.data(), grid.levels * most}, [&](std::int32_t anchor, float iou) {
+      if (iou <= best_iou[anchor]) return;
+      best_iou[anchor] = iou;
+      best[anchor] = b;
+    });
+  }
+
+  args.positives[image] = 0;
+  for (std::int64_t a = 0; a < anchors; ++a) {
+    std::int64_t in_level = a;
+    const int level = grid.level_of(in_level);
+    bool covered = false;
+    for (std::int32_t b = first; b < last; ++b) {
+      if (truth.labels[b] >= 0) continue;
+      const Box anchor = grid.box(level, in_level);
+      covered |= div_rn(box_intersection(anchor, box_at(truth.boxes, b)), box_area(anchor)) >= args.rule.ignore_overlap;
+    }
+    const std::int64_t at = image * anchors + a;
+    const std::int32_t label = label_of(args.rule, 0, best[a] >= 0, covered);
+    args.labels[at] = label == kForeground ? truth.labels[best[a]] : label;
+    args.matches[at] = label == kForeground ? best[a] - first : -1;
+    args.positives[image] += label == kForeground;
+  }
+}
+
 }  // namespace
 
-void match_anchors(const MatchArgs& args) { Matcher(args).run(); }
+void match_anchors(const MatchArgs& args) {
+  if (args.rule.kind == MatchKind::iou) {
+    Matcher(args).run();
+    return;
+  }
+  parallel_for(args.truth.images, 1, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t image = begin; image < end; ++image) match_image_by_atss(args, static_cast<int>(image));
+  });
+}
 
 }  // namespace diopter::cpu

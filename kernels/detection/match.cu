@@ -114,6 +114,79 @@ __global__ void __launch_bounds__(kThreads)
   if (threadIdx.x == 0 && positives > 0) atomicAdd(&args.positives[image], positives);
 }
 
+/// A thread per box and level: its candidates [total, levels, rule.candidates]. Walks differ from box to box, and a
+/// thread keeps its candidates in local memory; boxes are few.
+__global__ void __launch_bounds__(kThreads)
+    candidates_kernel(const __grid_constant__ MatchArgs args, std::int32_t* candidates) {
+  const std::int64_t i = thread_index();
+  const int levels = args.grid.levels, most = args.rule.candidates;
+  if (i >= std::int64_t{args.truth.total} * levels) return;
+  const std::int32_t b = static_cast<std::int32_t>(i / levels);
+  if (b >= args.truth.offsets[args.truth.images] || args.truth.labels[b] < 0) return;
+  find_match_candidates(args.grid, static_cast<int>(i % levels), box_at(args.truth.boxes, b), most,
+                        candidates + i * most);
+}
+
+/// What an anchor knows of the boxes that claim it: bits of the largest IoU, and of boxes with it the first, which has
+/// the largest value here. 0: none claims it.
+__device__ unsigned long long claim_of(float iou, std::int32_t box) {
+  return static_cast<unsigned long long>(__float_as_uint(iou)) << 32 | (0xFFFFFFFFu - static_cast<unsigned>(box));
+}
+
+/// A thread per box: its threshold, and its claims [images, anchors], zero before. A maximum of integers does not
+/// depend on the order of the atomics.
+__global__ void __launch_bounds__(kThreads) claim_kernel(const __grid_constant__ MatchArgs args, std::int64_t anchors,
+                                                         const std::int32_t* candidates, unsigned long long* claims) {
+  const GroundTruth& truth = args.truth;
+  const std::int64_t i = thread_index();
+  if (i >= truth.offsets[truth.images]) return;
+  const std::int32_t b = static_cast<std::int32_t>(i);
+  if (truth.labels[b] < 0) return;
+  int image = 0;
+  while (truth.offsets[image + 1] <= b) ++image;
+  const int count = args.grid.levels * args.rule.candidates;
+  atss_claims(args.grid, box_at(truth.boxes, b), {candidates + i * count, count},
+              [&](std::int32_t anchor, float iou) { atomicMax(&claims[image * anchors + anchor], claim_of(iou, b)); });
+}
+
+/// One thread per anchor of image blockIdx.y: the box that claims it, or else whether an ignored region covers it.
+/// positives[image], zero before. Shared memory: a tile of boxes, 5 KB.
+__global__ void __launch_bounds__(kThreads)
+    atss_label_kernel(const __grid_constant__ MatchArgs args, std::int64_t anchors, const unsigned long long* claims) {
+  const GroundTruth& truth = args.truth;
+  const int image = blockIdx.y;
+  const Box anchor = thread_anchor(args.grid, anchors);
+  bool covered = false;
+  visit_boxes(truth, image, anchor, [&](std::int32_t, const Box& box, std::int32_t label) {
+    if (label >= 0) return;
+    covered |= div_rn(box_intersection(anchor, box), box_area(anchor)) >= args.rule.ignore_overlap;
+  });
+  // Threads behind the last anchor count as false.
+  const std::int64_t i = thread_index(), at = image * anchors + i;
+  const unsigned long long claim = i < anchors ? claims[at] : 0;
+  const std::int32_t label = label_of(args.rule, 0, claim != 0, covered);
+  const bool positive = i < anchors && label == kForeground;
+  if (i < anchors) {
+    const std::int32_t box = static_cast<std::int32_t>(0xFFFFFFFFu - static_cast<unsigned>(claim));
+    args.labels[at] = positive ? truth.labels[box] : label;
+    args.matches[at] = positive ? box - truth.offsets[image] : -1;
+  }
+  const int positives = __syncthreads_count(positive);
+  if (threadIdx.x == 0 && positives > 0) atomicAdd(&args.positives[image], positives);
+}
+
+void match_by_atss(const MatchArgs& args, std::int64_t anchors, const LaunchConfig& per_anchor) {
+  const std::int64_t total = args.truth.total;
+  const Scratch<std::int32_t> candidates(total * args.grid.levels * args.rule.candidates);
+  const Scratch<unsigned long long> claims(args.truth.images * anchors);
+  claims.set_zero();
+  launch(candidates_kernel, {.grid = blocks_for(total * args.grid.levels, kThreads), .block = kThreads}, args,
+         candidates.data());
+  launch(claim_kernel, {.grid = blocks_for(total, kThreads), .block = kThreads}, args, anchors, candidates.data(),
+         claims.data());
+  launch(atss_label_kernel, per_anchor, args, anchors, claims.data());
+}
+
 }  // namespace
 
 void match_anchors(const MatchArgs& args) {
@@ -122,6 +195,10 @@ void match_anchors(const MatchArgs& args) {
                             .block = kThreads};
   const Scratch<std::int32_t> largest(args.rule.low_quality ? args.truth.total : 0);
   zero(args.positives, args.truth.images * sizeof(std::int32_t));
+  if (args.rule.kind == MatchKind::atss) {
+    match_by_atss(args, anchors, config);
+    return;
+  }
   if (args.rule.low_quality) {
     largest.set_zero();
     launch(largest_iou_kernel, config, args, anchors, largest.data());

@@ -49,6 +49,8 @@ struct Config {
     double offset;  // 0: centres on pixel corners, 0.5: on pixel centres
   } anchors;
   struct Match {
+    MatchKind rule;
+    int candidates;  // of rule = atss: anchors of a level that a box looks at
     double foreground_iou, background_iou;
     bool low_quality;       // every box claims its best anchors (torchvision, detectron2)
     double ignore_overlap;  // share of an anchor inside a crowd region from which it is ignored

@@ -61,6 +61,12 @@ void add_anchors(const Rows<Config::Anchors>& r) {
 
 void add_match(const Rows<Config::Match>& r) {
   using M = Config::Match;
+  r.choice("rule", &M::rule, kMatchKinds, MatchKind::iou,
+           "by thresholds of the IoU, or adaptive training sample selection (docs/kernels/match.md)")
+      .later = true;
+  r.number("candidates", &M::candidates, between(1, kMostMatchCandidates), 9,
+           "of rule = atss: anchors of each level that a box may claim")
+      .later = true;
   r.number("foreground_iou", &M::foreground_iou, between(0, 1), 0.5, "IoU with a box from which an anchor is positive");
   r.number("background_iou", &M::background_iou, between(0, 1), 0.4,
            "IoU below which it is negative; between the two it is ignored");

@@ -15,6 +15,7 @@
 #include "kernels/base/text.h"
 #include "kernels/detection/box_loss.h"
 #include "kernels/detection/loss_scale.h"
+#include "kernels/detection/match.h"
 
 namespace diopter {
 
@@ -54,6 +55,7 @@ inline constexpr Named<AnchorRounding> kAnchorRoundings[] = {{AnchorRounding::no
 inline constexpr Named<AnchorOrder> kAnchorOrders[] = {{AnchorOrder::ratio_major, "ratio_major"},
                                                        {AnchorOrder::scale_major, "scale_major"}};
 inline constexpr Named<AnchorStride> kAnchorStrides[] = {{AnchorStride::fixed, "fixed"}, {AnchorStride::grid, "grid"}};
+inline constexpr Named<MatchKind> kMatchKinds[] = {{MatchKind::iou, "iou"}, {MatchKind::atss, "atss"}};
 inline constexpr Named<LossNormaliser> kLossNormalisers[] = {
     {LossNormaliser::image, "image"}, {LossNormaliser::batch, "batch"}, {LossNormaliser::ema, "ema"}};
 inline constexpr Named<BoxLoss> kBoxLosses[] = {{BoxLoss::l1, "l1"},

@@ -65,8 +65,12 @@ Tensor guided_weight(const Tensor& classification, const Tensor& box) {
 
 AnchorTargets make_targets(const Config& config, const AnchorGrid& grid, const TruthTensors& truth) {
   const ProfiledScope phase("targets");
-  const MatchRule rule{static_cast<float>(config.match.foreground_iou), static_cast<float>(config.match.background_iou),
-                       config.match.low_quality, static_cast<float>(config.match.ignore_overlap)};
+  const MatchRule rule{static_cast<float>(config.match.foreground_iou),
+                       static_cast<float>(config.match.background_iou),
+                       config.match.low_quality,
+                       static_cast<float>(config.match.ignore_overlap),
+                       config.match.rule,
+                       config.match.candidates};
   return match_anchors(grid, truth.boxes, truth.labels, truth.offsets, rule);
 }
 

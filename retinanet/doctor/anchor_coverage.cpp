@@ -168,7 +168,8 @@ AnchorMatches match_pictures(const Config& config, const Dataset& dataset, std::
       if (targets[i].label < 0) continue;
       ++result.objects;
       result.unmatched += best[i] < 0;
-      result.low_quality += best[i] >= 0 && best[i] < static_cast<float>(config.match.foreground_iou);
+      const bool by_iou = config.match.rule == MatchKind::iou;
+      result.low_quality += by_iou && best[i] >= 0 && best[i] < static_cast<float>(config.match.foreground_iou);
     }
   }
   result.positives_per_picture = spread_of(std::move(positives));

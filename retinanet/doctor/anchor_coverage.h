@@ -51,7 +51,8 @@ struct AnchorMatches {
   std::vector<std::int64_t> positives_of_class;
   Spread positives_per_picture;
   std::int64_t objects = 0;
-  std::int64_t low_quality = 0;  // objects that have anchors, but only such below match.foreground_iou
+  std::int64_t low_quality = 0;  // objects that have anchors, but only such below match.foreground_iou; 0 with
+                                 // match.rule = atss, which has no such threshold
   std::int64_t unmatched = 0;    // objects without any anchor: another one took them, or none overlaps it
 };
 

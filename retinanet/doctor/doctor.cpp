@@ -157,8 +157,9 @@ void warn_of_anchors(const DoctorReport& report, const Config& config, bool advi
                  " of the objects are smaller at the network's input than its finest stride of ",
                  1 << config.model.min_level, " pixels: cut the pictures into tiles or raise input.max_size");
   }
+  // Without a threshold of the IoU the best anchors are enough.
   const double covered = report.coverage.all.foreground_share();
-  if (covered < kPoorCoverage) {
+  if (config.match.rule == MatchKind::iou && covered < kPoorCoverage) {
     warnings.add(Weight::objects, 1 - covered, "only ", percent(covered),
                  " of the objects have an anchor with IoU >= ", config.match.foreground_iou,
                  !advised                ? "; diopter doctor looks for settings that fit"
@@ -173,7 +174,9 @@ void warn_of_anchors(const DoctorReport& report, const Config& config, bool advi
   if (report.matches.unmatched > 0) {
     warnings.add(Weight::objects, share(report.matches.unmatched, objects), report.matches.unmatched, " of ", objects,
                  " objects get no anchor at all and are not learned",
-                 config.match.low_quality ? "" : " (match.low_quality = true gives each its best ones)");
+                 config.match.low_quality || config.match.rule == MatchKind::atss
+                     ? ""
+                     : " (match.low_quality = true gives each its best ones)");
   }
 }
 
@@ -260,7 +263,7 @@ DoctorReport examine(Dataset dataset, const Config& asked, const DoctorOptions& 
     report.balanced_priors = balanced_priors(config.loss.kind, weighted_imbalance(config, report.matches));
   }
   if (options.rehearse) {
-    report.advice = advise_anchors(config, dataset);
+    if (config.match.rule == MatchKind::iou) report.advice = advise_anchors(config, dataset);
     report.sizes = size_choices(config, dataset);
     const Config started = with_prior(config, report.matches);
     report.loss = initial_loss(started, dataset, options.open_pictures);

@@ -1,5 +1,6 @@
 #include "kernels/detection/match.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "kernels/plain/match.h"
@@ -82,6 +83,74 @@ TEST_CASE("match: equals the plain rule on random scenes") {
       }
     }
   }
+}
+
+MatchRule atss(int candidates, float ignore_overlap = 0.5f) {
+  return {.ignore_overlap = ignore_overlap, .kind = MatchKind::atss, .candidates = candidates};
+}
+
+TEST_CASE("atss: equals all anchors sorted by distance, exactly, ties included") {
+  const Device device = GENERATE(from_range(test::devices()));
+  AnchorGrid odd =
+      test::small_grid(3, 18, 13, 1.7f);  // positions that are no integers, levels of another stride along x
+  odd.offset = 0.5f;
+  for (int l = 0; l < odd.levels; ++l) odd.level[l].stride_x = 2.3f * static_cast<float>(1 << l);
+  for (const AnchorGrid& grid : {test::small_grid(3, 18, 13, 8), odd, test::small_grid(2, 1, 40, 4)}) {
+    for (int boxes : {1, 5, 30}) {
+      const Scene scene = random_scene(3, boxes, 140, 200 + boxes);
+      for (const int candidates : {1, 2, 9, 32}) {
+        INFO("boxes " << boxes << " candidates " << candidates << " on " << test::device_name(device));
+        const Matched plain = match_plainly(grid, scene, atss(candidates, 0.3f));
+        const Matched found = match(device, grid, scene, atss(candidates, 0.3f));
+        REQUIRE(found == plain);
+        if (boxes == 30 && candidates == 9 && grid.levels == 3) {
+          CHECK(found.positives[0] > 0);
+          CHECK(std::count(found.labels.begin(), found.labels.end(), kIgnore) > 0);
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("atss: a grid of one row, with fewer anchors than candidates, and images without boxes") {
+  const Device device = GENERATE(from_range(test::devices()));
+  for (int anchors : {0, 1, 5, 300}) {
+    AnchorGrid grid;
+    grid.levels = 1;
+    grid.cells = 1;
+    grid.level[0] = {1, anchors, 0.25f, 1, {{0, 0, 24, 20}}};
+    for (int boxes : {0, 1, 257}) {
+      Scene scene = random_scene(2, boxes, 100, boxes + 1);
+      scene.end_image();
+      INFO(anchors << " anchors, " << boxes << " boxes");
+      REQUIRE(match(device, grid, scene, atss(9)) == match_plainly(grid, scene, atss(9)));
+    }
+  }
+}
+
+TEST_CASE("atss: mean plus standard deviation of the candidates, and a centre inside the box") {
+  const Device device = GENERATE(from_range(test::devices()));
+  AnchorGrid grid;  // eight anchors of 10 x 10 in a row
+  grid.levels = 1;
+  grid.cells = 1;
+  grid.level[0] = {1, 8, 10, 10, {{0, 0, 10, 10}}};
+  const auto labels = [&](const Box& box, int candidates) {
+    Scene scene;
+    scene.add(box, 4);
+    scene.end_image();
+    return match(device, grid, scene, atss(candidates)).labels;
+  };
+  const int bg = kBackground;
+  // IoUs of anchors 1, 0, 2 with the box: 1, 0, 0. Mean 1/3, deviation .577: the threshold is .911.
+  CHECK(labels({10, 0, 20, 10}, 3) == std::vector<std::int32_t>{bg, 4, bg, bg, bg, bg, bg, bg});
+  // Two of 1/3 with a box over halves of both: mean and threshold 1/3, but the centres lie on its borders, outside.
+  CHECK(labels({15, 0, 25, 10}, 2) == std::vector<std::int32_t>(8, bg));
+  // A little wider they lie inside.
+  CHECK(labels({14, 0, 26, 10}, 2) == std::vector<std::int32_t>{bg, 4, 4, bg, bg, bg, bg, bg});
+  // One candidate: its own IoU is the threshold. Of two at the same distance the first.
+  CHECK(labels({14, 0, 26, 10}, 1) == std::vector<std::int32_t>{bg, 4, bg, bg, bg, bg, bg, bg});
+  // No anchor has its centre in a box beside them all.
+  CHECK(labels({0, 30, 10, 40}, 2) == std::vector<std::int32_t>(8, bg));
 }
 
 TEST_CASE("match: rows longer than a tile, positions that are no integers, thresholds of 0") {

@@ -77,6 +77,8 @@ stride = 'grid'
 offset = 0.0
 
 [match]
+rule = 'iou'
+candidates = 9
 foreground_iou = 0.5
 background_iou = 0.4
 low_quality = true

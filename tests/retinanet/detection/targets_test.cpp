@@ -80,6 +80,13 @@ TEST_CASE("anchors within a crowd are ignored, objects are assigned by the confi
   other.match.background_iou = 0.95;
   CHECK(labels(other)[0] == bg);
   CHECK(make_targets(config, grid, batch).positives.to_vector<std::int32_t>() == std::vector<std::int32_t>{1, 0});
+
+  // By ATSS: of the IoUs 15/16, 0 and 0 the first reaches mean plus deviation; no anchor has its centre in the tiny
+  // box.
+  other = config;
+  other.match.rule = MatchKind::atss;
+  other.match.candidates = 3;
+  CHECK(labels(other) == std::vector<std::int32_t>{6, ig, ig, bg, bg, bg, bg, bg});
 }
 
 TEST_CASE("losses follow the configuration's kinds and weights") {

@@ -6,6 +6,7 @@
 
 #include "data/pictures/image.h"
 #include "kernels/base/check.h"
+#include "kernels/plain/match.h"
 #include "retinanet/config/configure.h"
 #include "retinanet/config/presets.h"
 #include "retinanet/network/head.h"
@@ -115,6 +116,38 @@ TEST_CASE("rho is classes times negative by positive anchors") {
         imbalance(match_pictures(config, dataset), 3) ==
         Approx(3.0 * static_cast<double>(counted.negatives) / static_cast<double>(counted.positives)).epsilon(1e-12));
   }
+}
+
+TEST_CASE("rho and the doctor's count of anchors are those of match.rule = atss") {
+  Config config = preset("small");
+  set_config(config, "match.rule=atss");
+  const Dataset dataset = three_pictures();
+  std::int64_t positives = 0, negatives = 0;
+  for (const ImageRecord& record : dataset.images) {
+    const InputSize size = input_size(config, record.width, record.height);
+    const AnchorGrid grid = anchors_of_input(config, size.padded_width, size.padded_height);
+    std::vector<float> boxes;
+    std::vector<std::int32_t> classes;
+    for (const TargetBox& target : input_targets(record, size)) {
+      boxes.insert(boxes.end(), {target.box.x1, target.box.y1, target.box.x2, target.box.y2});
+      classes.push_back(target.label);
+    }
+    const std::vector<std::int32_t> offsets{0, static_cast<std::int32_t>(classes.size())};
+    std::vector<std::int32_t> labels(grid.size()), matches(grid.size()), found(1);
+    plain::match_anchors({grid,
+                          {1, offsets[1], boxes.data(), classes.data(), offsets.data()},
+                          {.kind = MatchKind::atss, .candidates = 9},
+                          labels.data(),
+                          matches.data(),
+                          found.data()});
+    positives += found[0];
+    negatives += grid.size() - found[0];
+  }
+  REQUIRE(positives > 0);
+  const AnchorMatches counted = match_pictures(config, dataset);
+  REQUIRE(counted.positives == positives);
+  REQUIRE(counted.low_quality == 0);
+  REQUIRE(imbalance(counted, 3) == Approx(3.0 * static_cast<double>(negatives) / static_cast<double>(positives)));
 }
 
 TEST_CASE("model.prior finds its numbers on the training set") {
