@@ -129,6 +129,8 @@ hue = 0.0
 
 [train]
 iterations = 190596
+minutes = 0.0
+patience = 0
 stop_at = 0
 batch_size = 16
 accumulate = 1
