@@ -58,7 +58,9 @@ TEST_CASE("size choices: the cheapest that shows enough, and no worse fit of the
       {{}, 5, 0.5, 1}, {{"a"}, 11.9, 1, 2}, {{"b"}, 15, 0.4, 3}, {{"c"}, 12, 0.5, 4}, {{"d"}, 30, 1, 5}};
   REQUIRE(sufficient_choice(choices));
   CHECK(sufficient_choice(choices)->settings[0] == "c");
-  choices.resize(3);
+  choices.erase(choices.begin() + 1, choices.begin() + 3);  // now it is the first after the one of now
+  CHECK(sufficient_choice(choices)->settings[0] == "c");
+  choices = {{{}, 5, 0.5, 1}, {{"a"}, 11.9, 1, 2}, {{"b"}, 15, 0.4, 3}};
   CHECK(sufficient_choice(choices) == nullptr);
   CHECK(sufficient_choice({}) == nullptr);
 }
