@@ -45,14 +45,15 @@ struct ImageOrder {
 
   ImageOrder() = default;
   ImageOrder(const NmsArgs& args, std::int64_t image) : by_rank(args.counts[image]), survives(by_rank.size()) {
-    const float* scores = args.scores + image * args.capacity;
-    const std::int32_t* labels = args.labels + image * args.capacity;
+    const std::int64_t first = image * args.capacity;  // of the image's boxes
+    const float* scores = args.scores + first;
     const std::uint32_t count = static_cast<std::uint32_t>(by_rank.size());
     for (std::uint32_t i = 0; i < count; ++i) by_rank[i] = sort_key(descending_bits(scores[i]), i);
     sort_by_upper_half(by_rank);
     by_class.reserve(count);
     for (std::uint32_t rank = 0; rank < count; ++rank) {
-      by_class.push_back(sort_key(args.class_aware ? static_cast<std::uint32_t>(labels[index(rank)]) : 0, rank));
+      const std::uint32_t label = args.class_aware ? static_cast<std::uint32_t>(args.labels[first + index(rank)]) : 0;
+      by_class.push_back(sort_key(label, rank));
     }
     if (args.class_aware) sort_by_upper_half(by_class);
   }

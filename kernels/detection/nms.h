@@ -19,7 +19,7 @@ struct NmsArgs {
   int capacity;                // boxes that there is room for per image
   const float* boxes;          // [images, capacity, 4]
   const float* scores;         // [images, capacity], not NaN
-  const std::int32_t* labels;  // [images, capacity]
+  const std::int32_t* labels;  // [images, capacity]; not read unless class_aware
   const std::int32_t* counts;  // [images]: valid boxes, <= capacity
   float iou_threshold;
   bool class_aware = true;
