@@ -24,7 +24,7 @@ struct RunState {
   std::vector<std::int64_t> category_ids;  // of the classes, in the training annotations
   std::int64_t iteration = 0;              // steps done; with the seed it gives data order and all random numbers
   double normaliser = 0;                   // moving average of the positives (loss.normaliser = ema)
-  std::vector<float> densities;            // moving averages of gradient densities (loss.kind = ghm); else none
+  std::vector<float> densities{};          // moving averages of gradient densities (loss.kind = ghm); else none
   double best_ap = -1;                     // best AP so far
   std::int64_t average_updates = 0;        // of the weights' moving average; 0: there is none
   std::int64_t evaluated = 0;              // steps that the weights of the last evaluation had behind them; 0: none
