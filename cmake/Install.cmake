@@ -37,6 +37,9 @@ if(DIOPTER_SHARED)
 endif()
 
 install(TARGETS diopter RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+if(TARGET diopter_mpi)  # which the program looks for beside itself
+  install(TARGETS diopter_mpi LIBRARY DESTINATION ${CMAKE_INSTALL_BINDIR})
+endif()
 install(DIRECTORY kernels engine data retinanet DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/diopter
   FILES_MATCHING PATTERN "*.h" PATTERN "*.cuh" PATTERN c_api EXCLUDE)
 install(DIRECTORY retinanet/config/presets DESTINATION ${CMAKE_INSTALL_DATADIR}/diopter)

@@ -208,7 +208,8 @@ struct Loader::State {
         prefetch(o.workers, first_batch, std::numeric_limits<std::int64_t>::max(),
                  [this](std::int64_t number, const std::stop_token& stop) {
                    std::vector<Sample> samples;
-                   const std::int64_t begin = number * options.batch_size, end = begin + options.batch_size;
+                   const std::int64_t begin = options.shards.number(number) * options.batch_size,
+                                      end = begin + options.batch_size;
                    for (std::int64_t i = begin; i < end && !stop.stop_requested(); ++i) samples.push_back(sample(i));
                    return batch_of(samples, options);
                  }) {}
@@ -319,9 +320,9 @@ struct EvaluationLoader::State {
       : dataset(d),
         options(o),
         views(views_of_all()),
-        prefetch(o.workers, 0, (count() + o.batch_size - 1) / o.batch_size,
+        prefetch(o.workers, 0, (batches() - o.shards.rank + o.shards.ranks - 1) / o.shards.ranks,
                  [this](std::int64_t number, const std::stop_token& stop) {
-                   const std::int64_t begin = number * options.batch_size;
+                   const std::int64_t begin = options.shards.number(number) * options.batch_size;
                    const std::int64_t end = std::min(begin + options.batch_size, count());
                    return batch_of(options.tiles.size > 0 ? samples_of_views(number, begin, end, stop)
                                                           : samples_of_pictures(begin, end, stop),
@@ -346,6 +347,7 @@ struct EvaluationLoader::State {
   }
 
   std::int64_t count() const { return options.tiles.size > 0 ? std::ssize(views) : std::ssize(dataset.images); }
+  std::int64_t batches() const { return (count() + options.batch_size - 1) / options.batch_size; }
 
   /// Calls look() at a picture. A picture that cannot be decoded is skipped, where that is wanted.
   template <class Look>
@@ -456,6 +458,8 @@ std::vector<std::string> EvaluationLoader::take_several() {
   const std::lock_guard lock(state_->mutex);
   return std::exchange(state_->several, {});
 }
+
+std::int64_t EvaluationLoader::batches() const { return state_->batches(); }
 
 bool EvaluationLoader::next(Batch& batch) {
   if (state_->prefetch.finished()) return false;

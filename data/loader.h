@@ -9,6 +9,7 @@
 
 #include "data/dataset.h"
 #include "data/pictures/augment.h"
+#include "data/shards.h"
 #include "data/tiles.h"
 #include "data/unreadable_pictures.h"
 
@@ -35,8 +36,9 @@ struct Batch {
 Batch collate(const std::vector<Sample>& samples, int divisor);
 
 struct LoaderOptions {
-  int batch_size = 8;
-  int workers = 2;  // threads; 0: batches are made by the caller's thread
+  int batch_size = 8;  // pictures of a Batch: in training of a shard
+  ShardRule shards;    // of training batches: a Loader gives those that the process has, one as a Batch each
+  int workers = 2;     // threads; 0: batches are made by the caller's thread
   std::uint64_t seed = 0;
   int divisor = 32;
   std::size_t cache_bytes = 0;  // decoded pictures are kept up to this size
@@ -53,17 +55,17 @@ struct LoaderOptions {
 /// How many views an epoch has; with a repeat_threshold in the mean of all epochs.
 double views_per_epoch(const Dataset& dataset, const LoaderOptions& options);
 
-/// Endless stream of training batches. Batch number i depends on (data set, options, i) only: every epoch is a
-/// order of the pictures, with tiles of their views (EpochViews), drawn from (seed, epoch): a permutation, or with
-/// repeat_threshold one of pictures that come again and again (EpochOrders); every tile is drawn
+/// Endless stream of training batches, shard by shard. Shard number i of all depends on (data set, options, i) only:
+/// every epoch is an order of the pictures, with tiles of their views (EpochViews), drawn from (seed, epoch): a
+/// permutation, or with repeat_threshold one of pictures that come again and again (EpochOrders); every tile is drawn
 /// and every picture augmented with random numbers from (seed, epoch, position). So neither the number of workers nor
 /// where a run was resumed changes a bit. Where the data set has a stream, item number i of all batches is its picture
 /// number i of the seed instead, or a tile of it, each once. A picture that cannot be decoded is replaced by the next
 /// one in the order; it is counted and reported once.
 class Loader {
  public:
-  /// Throws Error when the data set has no images, and for a stream with a repeat_threshold. `first_batch`: number of
-  /// the first batch that next() returns. The data set must outlive the loader.
+  /// Throws Error when the data set has no images, and for a stream with a repeat_threshold. `first_batch`: number, of
+  /// the shards that the process has, of the first that next() returns. The data set must outlive the loader.
   Loader(const Dataset& dataset, const LoaderOptions& options, std::int64_t first_batch = 0);
   ~Loader();
 
@@ -79,8 +81,9 @@ class Loader {
 };
 
 /// The images of a set in order, with tiles view by view (views_of), prepared ahead by `workers` threads: for
-/// evaluation. Tiles are cut by one thread at a time, which reads a picture once from top to bottom. A picture that
-/// cannot be decoded is an Error here, but with skip_undecodable. The data set must outlive the loader.
+/// evaluation. With `shards`, as many as there are ranks, the batches are dealt out to these. Tiles are cut by one
+/// thread at a time, which reads a picture once from top to bottom. A picture that cannot be decoded is an Error here,
+/// but with skip_undecodable. The data set must outlive the loader.
 class EvaluationLoader {
  public:
   EvaluationLoader(const Dataset& dataset, const LoaderOptions& options);
@@ -89,6 +92,8 @@ class EvaluationLoader {
   /// skipped it is smaller or empty: `views` tells which it has. Of a picture that is damaged further down there may
   /// have been views before it is skipped.
   bool next(Batch& batch);
+  /// Batches of all ranks together.
+  std::int64_t batches() const;
 
   /// The pictures that were skipped since the last call.
   std::vector<UnreadablePicture> take_skipped();

@@ -48,6 +48,8 @@ class Sgd {
   /// [1], Euclidean norm of all gradients of the last step, after `factor` and before clipping.
   Tensor gradient_norm() const { return norm_; }
 
+  /// [size]: the gradients of all parameters, and some zeros between them.
+  const Tensor& gradients() const { return gradients_; }
   /// The velocity of each parameter, named "NAME", for checkpoints.
   std::vector<NamedBuffer> velocities() const { return velocities_; }
   std::int64_t parameter_count() const { return parameter_count_; }

@@ -166,7 +166,7 @@ int run(const Request& request) {
       progress.print("diopter: warning: " + file + ": only the first of its pages or frames is looked at");
     }
     if (batch.images == 0) continue;
-    for (const auto& [picture, found] : assembly.add(batch, detect_in(batch))) {
+    for (const auto& [picture, found] : assembly.add(batch.views, detect_in(batch))) {
       const ImageRecord& record = dataset.images[picture];
       ++detected;
       std::vector<DetectedBox> drawn;

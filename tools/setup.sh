@@ -2,6 +2,7 @@
 # Installs what building Diopter needs, through apt-get and only what is missing. Run on Debian 12.
 #   tools/setup.sh                  compiler, CMake, libraries
 #   tools/setup.sh --dev            also clang with its formatter and clang-tidy, ccache and gnuplot
+#   tools/setup.sh --mpi            also OpenMPI, for training by several processes
 #   tools/setup.sh --cuda-headers   also NVIDIA's headers for the host executor, where there is no toolkit, and those of
 #                                   cudnn-frontend, from their Python wheels (14 MB) into build/wheels
 #   tools/setup.sh --cuda           also what a build for a GPU needs and the installed CUDA Toolkit
@@ -22,10 +23,11 @@ cuda_headers=false cuda=false
 for argument in "$@"; do
   case $argument in
     --dev) packages+=(clang clang-format clang-tidy ccache gnuplot-nox) ;;
+    --mpi) packages+=(openmpi-bin libopenmpi-dev) ;;
     --cuda-headers) cuda_headers=true ;;
     --cuda) cuda=true ;;
     --cuda-if-gpu) if [[ -n $nvcc ]] && nvidia-smi -L 2>/dev/null | grep -q '^GPU '; then cuda=true; fi ;;
-    *) echo "setup.sh: unknown argument '$argument' (known are --dev, --cuda, --cuda-if-gpu and --cuda-headers)" >&2
+    *) echo "setup.sh: unknown argument '$argument' (known are --dev, --mpi, --cuda, --cuda-if-gpu and --cuda-headers)" >&2
        exit 2 ;;
   esac
 done

@@ -34,8 +34,10 @@
 #include "tools/command/interrupt.h"
 #include "tools/command/profile.h"
 #include "tools/command/progress.h"
+#include "tools/command/ranks.h"
 #include "tools/command/reading.h"
 #include "tools/train/find_lr.h"
+#include "tools/train/same_run.h"
 
 namespace diopter {
 
@@ -245,34 +247,44 @@ void write_report(const std::string& folder, Progress& progress) {
   }
 }
 
-int train(const Request& request) {
+/// A run that can begin.
+struct Prepared {
+  Device device = Device::cpu;
+  Dataset training, validation;
+  std::vector<UnreadablePicture> unreadable, unreadable_validation;
+  std::optional<DoctorReport> doctor;
+  std::unique_ptr<Trainer> trainer;
+};
+
+/// Ready to train; without a trainer where there was something else to be done.
+Prepared prepare(const Request& request, Communicator& ranks) {
   const auto began = Clock::now();
   DIOPTER_CHECK(request.resume || !request.change, "--change is for --resume");
   DIOPTER_CHECK(!request.resume || !request.find_lr, "--find-lr looks for the rate of a new run, not of --resume");
   DIOPTER_CHECK(request.reading.split.empty() || !request.val_annotations.empty(),
                 "--split chooses the part of --val-annotations, which is not given");
-  const Device device = device_from_name(request.device);
-  Dataset training = read_training_set(request);
+  Prepared run;
+  run.device = device_from_name(request.device);
+  Dataset &training = run.training, &validation = run.validation;
+  training = read_training_set(request);
   check_training_set(name_of(request.train_annotations), training);
   DIOPTER_CHECK(request.stream.empty() || request.epochs == 0,
                 "--stream has no epochs: say how long to train by --set train.iterations=N");
   if (!request.stream.empty()) stream_pictures(request.stream, training);
   std::vector<std::string> classes;
   for (const Category& c : training.categories) classes.push_back(c.name);
-  Dataset validation;
   if (!request.val_annotations.empty())
     validation =
         read_annotations(request.reading, request.val_annotations, request.val_images, classes, DatasetSplit::val);
   if (const std::string warning = check_validation_set(training, validation); !warning.empty())
     print_warnings({warning});
   const bool strict = request.reading.strict;
-  const std::vector<UnreadablePicture> unreadable = check_pictures(training, "training", Look::header, strict);
+  run.unreadable = check_pictures(training, "training", Look::header, strict);
   // An evaluation that fails would come after hours.
-  const std::vector<UnreadablePicture> unreadable_validation =
-      check_pictures(validation, "validation", strict ? Look::whole : Look::header, strict);
+  run.unreadable_validation = check_pictures(validation, "validation", strict ? Look::whole : Look::header, strict);
 
   const auto check = [&](const Config& config) {
-    if (device == Device::cpu) check_memory(config, training, available_memory());
+    if (run.device == Device::cpu) check_memory(config, training, available_memory());
   };
   const auto check_resumption = [&](const Trainer::Resumption& next) {
     check_changes(request, next.changes);
@@ -293,44 +305,58 @@ int train(const Request& request) {
     tell("loss.class_weights", asked.loss.class_weights, config.loss.class_weights, kClassWeightRules);
     tell("model.prior", asked.model.prior, config.model.prior, kPriorRules);
     check(config);
+    DIOPTER_CHECK(ranks.ranks() == 1 || config.train.minutes == 0,
+                  "train.minutes measures one process: with several say how long by --set train.iterations=N");
     return config;
   };
   if (request.find_lr) {
-    write_lr_range(config_of_new_run(), training, request.out, device);
-    return 0;
+    DIOPTER_CHECK(ranks.ranks() == 1, "--find-lr is for one process");
+    write_lr_range(config_of_new_run(), training, request.out, run.device);
+    return run;
   }
-  std::optional<DoctorReport> doctor;
   const auto start = [&] {
     Config config = config_of_new_run();
-    if (!request.no_doctor) doctor = ask_doctor(training, unreadable, config);
+    if (!request.no_doctor && ranks.leads()) run.doctor = ask_doctor(training, run.unreadable, config);
     if (config.train.minutes > 0) {
-      set_config(config, iterations_of_minutes(request, config, training, validation, device, began));
+      set_config(config, iterations_of_minutes(request, config, training, validation, run.device, began));
     }
-    return std::make_unique<Trainer>(config, training, validation, request.out, device);
+    return std::make_unique<Trainer>(config, training, validation, request.out, run.device, ranks);
   };
-  const std::unique_ptr<Trainer> trainer = request.resume
-                                               ? Trainer::resume(request.out, settings_of_resumption(request, training),
-                                                                 training, validation, device, check_resumption)
-                                               : start();
-  if (doctor) {
-    std::fprintf(stderr, "diopter: at the network's input: %s\n", describe_input(doctor->data).c_str());
-    print_warnings(doctor->warnings);
+  run.trainer = request.resume ? Trainer::resume(request.out, settings_of_resumption(request, training), training,
+                                                 validation, run.device, check_resumption, ranks)
+                               : start();
+  return run;
+}
+
+int train(const Request& request, Communicator& ranks) {
+  Prepared run;
+  together(ranks, [&] { run = prepare(request, ranks); });
+  if (!run.trainer) return 0;
+  require_same_run(ranks, {*run.trainer, run.training, run.validation, run.unreadable, run.unreadable_validation});
+  const Device device = run.device;
+  const Dataset &training = run.training, &validation = run.validation;
+  const std::unique_ptr<Trainer>& trainer = run.trainer;
+  if (run.doctor) {
+    std::fprintf(stderr, "diopter: at the network's input: %s\n", describe_input(run.doctor->data).c_str());
+    print_warnings(run.doctor->warnings);
   }
   std::unique_ptr<StepProfile> profile;
   DIOPTER_CHECK(request.profile == 0 || !trainer->config().train.cuda_graph,
                 "--profile: a step as one CUDA graph has no kernels to tell apart: add --set train.cuda_graph=false");
-  if (request.profile > 0) profile = std::make_unique<StepProfile>(request.profile, request.out, device);
+  if (request.profile > 0 && ranks.leads())
+    profile = std::make_unique<StepProfile>(request.profile, request.out, device);
   Facts data;
-  add_facts("training", training, unreadable, data);
+  add_facts("training", training, run.unreadable, data);
   if (training.stream) data.emplace_back("training, streamed", "no picture twice, by " + request.stream);
-  add_facts("validation", validation, unreadable_validation, data);
-  append_start(request.out, this_start(device, data));
+  add_facts("validation", validation, run.unreadable_validation, data);
+  if (ranks.ranks() > 1) data.emplace_back("processes", std::to_string(ranks.ranks()));
+  if (ranks.leads()) append_start(request.out, this_start(device, data));
   std::int64_t parameters = 0;
   for (const NamedParameter& p : trainer->model().parameters()) parameters += p.variable.value().size();
   const Config& config = trainer->config();
   std::printf(
       "%zu training and %zu validation pictures, %zu classes; %s with %lld parameters on %s; iteration %lld of %lld\n",
-      training.images.size(), validation.images.size(), classes.size(), config.model.backbone.c_str(),
+      training.images.size(), validation.images.size(), training.categories.size(), config.model.backbone.c_str(),
       static_cast<long long>(parameters), device == Device::cpu ? "cpu" : "cuda",
       static_cast<long long>(trainer->iteration()), static_cast<long long>(config.train.iterations));
   if (training.stream) std::printf("streaming: no picture twice, by %s\n", printable(request.stream).c_str());
@@ -339,6 +365,7 @@ int train(const Request& request) {
 
   Progress progress("train", config.train.iterations, "images", config.train.batch_size * config.train.accumulate,
                     trainer->iteration());
+  const std::int64_t first = trainer->iteration(), sent_before = ranks.bytes_sent();
   StepReport last;
   std::int64_t skipped = 0;
   TrainerCallbacks callbacks;
@@ -360,12 +387,17 @@ int train(const Request& request) {
     ++skipped;
     progress.print("diopter: warning: skipped " + reason);
   };
-  callbacks.evaluated = [&] { write_report(request.out, progress); };
+  const auto report = [&] {
+    if (ranks.leads()) write_report(request.out, progress);
+  };
+  callbacks.evaluated = report;
   const Trainer::Result result = [&] {
     try {
       return trainer->run(callbacks);
     } catch (const NotFinite&) {  // the report tells
-      write_report(request.out, progress);
+      report();
+      throw;
+    } catch (const SharedError&) {
       throw;
     } catch (const OutOfMemory& error) {
       fail(error.what(), smaller(config), where_the_last_checkpoint_is(request.out));
@@ -376,7 +408,7 @@ int train(const Request& request) {
     }
   }();
   if (profile) profile->finish();
-  write_report(request.out, progress);
+  report();
 
   if (skipped > 0)
     std::fprintf(stderr, "diopter: warning: %lld of the training pictures skipped\n", static_cast<long long>(skipped));
@@ -385,9 +417,14 @@ int train(const Request& request) {
               result.finished ? "finished" : "stopped", static_cast<long long>(result.iteration),
               format_duration(last.seconds).c_str(), last.peak_memory_mib, last_checkpoint(request.out).c_str(),
               request.out.c_str());
+  if (ranks.ranks() > 1 && result.iteration > first) {
+    std::printf(
+        "%d processes; the first sent %.1f KiB a step to the others\n", ranks.ranks(),
+        static_cast<double>(ranks.bytes_sent() - sent_before) / 1024 / static_cast<double>(result.iteration - first));
+  }
   if (!result.finished) std::printf("go on with the same command and --resume\n");
   check_standard_output();
-  return Interrupt::requested() && !result.finished ? kInterrupted : 0;
+  return any(ranks, Interrupt::requested() && !result.finished) ? kInterrupted : 0;
 }
 
 }  // namespace
@@ -456,7 +493,7 @@ void add_train_command(Command& program) {
   add_profile_option(command, request->profile, "steps", "run folder");
   add_device_option(command, request->device);
   add_thread_option(command);
-  command.action([request] { return train(*request); });
+  command.action([request] { return run_on_ranks([&](Communicator& ranks) { return train(*request, ranks); }); });
 }
 
 }  // namespace diopter

@@ -92,6 +92,7 @@ struct Config {
     int patience;             // evaluations in a row without a better AP that end a stage of the schedule; 0: none do
     std::int64_t stop_at;     // end early, as Ctrl-C would; 0: at the end of the schedule
     int batch_size;
+    int shards;      // equal parts of a batch, worked on one after another or by several processes
     int accumulate;  // batches a step
     double lr, momentum;
     bool nesterov;

@@ -75,6 +75,10 @@ void check_config(const Config& c) {
         "augment.scale_min must not exceed augment.scale_max");
   check(!c.train.cuda_graph || c.train.accumulate == 1, "train.cuda_graph",
         "train.cuda_graph needs train.accumulate = 1");
+  check(c.train.batch_size % c.train.shards == 0, "train.shards",
+        "train.shards = " + std::to_string(c.train.shards) +
+            " must divide train.batch_size = " + std::to_string(c.train.batch_size));
+  check(!c.train.cuda_graph || c.train.shards == 1, "train.cuda_graph", "train.cuda_graph needs train.shards = 1");
 }
 
 }  // namespace diopter

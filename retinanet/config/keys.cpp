@@ -149,6 +149,7 @@ void add_train(const Rows<Config::Train>& r) {
       .later = true;
   r.number("stop_at", &T::stop_at, at_least(0), 0, "end early, as Ctrl-C would; 0: never");
   r.number("batch_size", &T::batch_size, between(1, kMostPictures), 16, "pictures");
+  r.number("shards", &T::shards, between(1, kMostPictures), 1, "parts of a batch (docs/scaling.md)").later = true;
   r.number("accumulate", &T::accumulate, between(1, kMostPictures), 1, "batches per step");
   r.number("lr", &T::lr, at_least(0), 0.01, "learning rate");
   r.number("momentum", &T::momentum, below_one, 0.9, "of SGD");
@@ -191,8 +192,7 @@ void add_detect(const Rows<Config::Detect>& r) {
          "boxes are clipped to the picture before NMS (torchvision) or after it (Detectron2)");
   r.number("batch_size", &D::batch_size, between(1, kMostPictures), 2, "pictures, of evaluation");
   r.choice("precision", &D::precision, kPrecisions, DType::f32, "of activations");
-  r.flag("cuda_graph", &D::cuda_graph, false, "detection as one CUDA graph, on a GPU (docs/cuda_graph.md)").later =
-      true;
+  r.flag("cuda_graph", &D::cuda_graph, false, "as one CUDA graph, on a GPU (docs/cuda_graph.md)").later = true;
 }
 
 /// The keys of every configuration.

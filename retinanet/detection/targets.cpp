@@ -26,41 +26,6 @@ Tensor weighted(const Tensor& scale, double weight) {
   return result;
 }
 
-/// [bins]: weights of the batch's logits by the density of their gradients, kernels/detection/loss_scale.h. Advances
-/// the averages. Undefined for a loss that does not weigh by density.
-Tensor density_weights(const AnyLoss& loss, const Pyramid& logits, int classes, const AnchorTargets& targets,
-                       const Tensor& averages) {
-  const std::optional<GradientDensityRule> rule = gradient_density_rule(loss);
-  if (!rule) return {};
-  const Device device = averages.device();
-  const Tensor counts = Tensor::empty({rule->bins}, DType::i32, device);
-  with_dtype(logits.rows.value().dtype(), [&](auto t) {
-    using T = decltype(t);
-    DIOPTER_DISPATCH(device, gradient_histogram,
-                     GradientHistogramArgs<T>{.logits = head_levels<T>(logits, Tensor(), targets.grid.cells, classes),
-                                              .labels = targets.labels.data<std::int32_t>(),
-                                              .counts = counts.data<std::int32_t>()},
-                     loss);
-  });
-  const Tensor weights = Tensor::empty({rule->bins}, DType::f32, device);
-  DIOPTER_DISPATCH(device, density_weights,
-                   DensityWeightsArgs{.rule = *rule,
-                                      .counts = counts.data<std::int32_t>(),
-                                      .averages = averages.data<float>(),
-                                      .weights = weights.data<float>()});
-  return weights;
-}
-
-/// [1]: kernels/detection/loss_scale.h, guided_scale.
-Tensor guided_weight(const Tensor& classification, const Tensor& box) {
-  const Tensor factor = Tensor::empty({1}, DType::f32, box.device());
-  DIOPTER_DISPATCH(
-      box.device(), guided_scale,
-      GuidedScaleArgs{
-          .classification = classification.data<float>(), .box = box.data<float>(), .factor = factor.data<float>()});
-  return factor;
-}
-
 }  // namespace
 
 AnchorTargets make_targets(const Config& config, const AnchorGrid& grid, const TruthTensors& truth) {
@@ -88,15 +53,14 @@ Normaliser::Normaliser(const Config::Loss& rule, Device device)
       average_(Tensor::full({1}, static_cast<float>(rule.ema_start), device)),
       positives_(Tensor::zeros({1}, DType::f32, device)) {}
 
-Tensor Normaliser::scale(const AnchorTargets& targets) {
-  DIOPTER_CHECK(targets.positives.device() == average_.device(),
-                "the normaliser and the targets are on different devices");
-  const Tensor scale = Tensor::empty(targets.positives.shape(), DType::f32, average_.device());
+Tensor Normaliser::scale(const Tensor& positives) {
+  DIOPTER_CHECK(positives.device() == average_.device(), "the normaliser and the targets are on different devices");
+  const Tensor scale = Tensor::empty(positives.shape(), DType::f32, average_.device());
   DIOPTER_DISPATCH(average_.device(), loss_scale,
                    LossScaleArgs{.normaliser = rule_,
                                  .momentum = momentum_,
                                  .images = static_cast<int>(scale.size()),
-                                 .positives = targets.positives.data<std::int32_t>(),
+                                 .positives = positives.data<std::int32_t>(),
                                  .average = average_.data<float>(),
                                  .scale = scale.data<float>(),
                                  .total = positives_.data<float>()});
@@ -126,30 +90,73 @@ void LossState::set_densities(const std::vector<float>& averages) {
   }
 }
 
+Tensor gradient_counts(const AnyLoss& loss, const Pyramid& logits, int classes, const AnchorTargets& targets) {
+  const std::optional<GradientDensityRule> rule = gradient_density_rule(loss);
+  if (!rule) return {};
+  const Device device = targets.labels.device();
+  const Tensor counts = Tensor::empty({rule->bins}, DType::i32, device);
+  with_dtype(logits.rows.value().dtype(), [&](auto t) {
+    using T = decltype(t);
+    DIOPTER_DISPATCH(device, gradient_histogram,
+                     GradientHistogramArgs<T>{.logits = head_levels<T>(logits, Tensor(), targets.grid.cells, classes),
+                                              .labels = targets.labels.data<std::int32_t>(),
+                                              .counts = counts.data<std::int32_t>()},
+                     loss);
+  });
+  return counts;
+}
+
+Tensor density_weights(const AnyLoss& loss, const Tensor& counts, const Tensor& averages) {
+  const std::optional<GradientDensityRule> rule = gradient_density_rule(loss);
+  if (!rule) return {};
+  const Tensor weights = Tensor::empty({rule->bins}, DType::f32, averages.device());
+  DIOPTER_DISPATCH(averages.device(), density_weights,
+                   DensityWeightsArgs{.rule = *rule,
+                                      .counts = counts.data<std::int32_t>(),
+                                      .averages = averages.data<float>(),
+                                      .weights = weights.data<float>()});
+  return weights;
+}
+
+Tensor scale_of_selected(LossNormaliser normaliser, const Tensor& selected) {
+  const Device device = selected.device();
+  const Tensor result = Tensor::empty(selected.shape(), DType::f32, device),
+               total = Tensor::empty({1}, DType::f32, device);
+  DIOPTER_DISPATCH(device, loss_scale,
+                   LossScaleArgs{.normaliser = normaliser_of_selected(normaliser),
+                                 .momentum = 0,
+                                 .images = static_cast<int>(selected.size()),
+                                 .positives = selected.data<std::int32_t>(),
+                                 .average = nullptr,
+                                 .scale = result.data<float>(),
+                                 .total = total.data<float>()});
+  return result;
+}
+
+Tensor guided_weight(const Tensor& classification, const Tensor& box) {
+  const Tensor factor = Tensor::empty({1}, DType::f32, box.device());
+  DIOPTER_DISPATCH(
+      box.device(), guided_scale,
+      GuidedScaleArgs{
+          .classification = classification.data<float>(), .box = box.data<float>(), .factor = factor.data<float>()});
+  return factor;
+}
+
 ClassificationTargets classification_targets(const Config& config, int classes, const Pyramid& logits,
                                              const Pyramid& deltas, const AnchorTargets& targets, const Tensor& scale,
-                                             const LossState& state) {
+                                             const LossState& state, const WholeBatch& whole) {
   const std::optional<HardExampleRule> rule = hard_example_rule(config.loss.kind);
   if (gradient_density_rule(config.loss.kind)) return {targets, Tensor::full(scale.shape(), 1, scale.device())};
   if (!rule) return {targets, scale};
   const HardExamples hard =
       hard_examples(logits, deltas, classes, targets, config.loss.kind, *rule, state.class_weights);
-  const Device device = scale.device();
-  const Tensor result = Tensor::empty(scale.shape(), DType::f32, device),
-               total = Tensor::empty({1}, DType::f32, device);
-  DIOPTER_DISPATCH(device, loss_scale,
-                   LossScaleArgs{.normaliser = normaliser_of_selected(config.loss.normaliser),
-                                 .momentum = 0,
-                                 .images = targets.images(),
-                                 .positives = hard.selected.data<std::int32_t>(),
-                                 .average = nullptr,
-                                 .scale = result.data<float>(),
-                                 .total = total.data<float>()});
-  return {hard.targets, result};
+  return {hard.targets, whole.selected_scale.defined() ? whole.selected_scale
+                                                       : scale_of_selected(config.loss.normaliser, hard.selected)};
 }
 
 Losses detection_losses(const Config& config, int classes, const Pyramid& logits, const Pyramid& deltas,
-                        const AnchorTargets& targets, const Tensor& scale, const LossState& state) {
+                        const AnchorTargets& targets, const Tensor& scale, const LossState& state,
+                        const WholeBatch& whole) {
   const ProfiledScope phase("loss");
   DIOPTER_CHECK(state.class_weights.defined() == (config.loss.class_weights.rule != ClassWeightRule::none),
                 "loss.class_weights of the configuration are not those that the loss is computed with");
@@ -164,16 +171,22 @@ Losses detection_losses(const Config& config, int classes, const Pyramid& logits
   losses.box = box_loss(deltas, targets, weighted(scale, config.loss.box_weight),
                         {config.loss.box, static_cast<float>(config.loss.smooth_l1_beta), {}, losses.qualities});
   const ClassificationTargets classification =
-      classification_targets(config, classes, logits, deltas, targets, scale, state);
+      classification_targets(config, classes, logits, deltas, targets, scale, state, whole);
   const bool guided = config.loss.classification_weight == kGuidedWeight;
   const Tensor classification_scale =
       guided ? classification.scale : weighted(classification.scale, config.loss.classification_weight);
-  losses.classification = classification_loss(
-      logits, classes, classification.anchors, classification_scale, config.loss.kind,
-      {losses.qualities, state.class_weights,
-       density_weights(config.loss.kind, logits, classes, classification.anchors, state.density_averages)});
+  const Tensor densities =
+      whole.density_weights.defined()
+          ? whole.density_weights
+          : density_weights(config.loss.kind,
+                            gradient_counts(config.loss.kind, logits, classes, classification.anchors),
+                            state.density_averages);
+  losses.classification = classification_loss(logits, classes, classification.anchors, classification_scale,
+                                              config.loss.kind, {losses.qualities, state.class_weights, densities});
   if (guided) {
-    losses.classification_weight = guided_weight(losses.classification.value(), losses.box.value());
+    losses.classification_weight = whole.classification_weight.defined()
+                                       ? whole.classification_weight
+                                       : guided_weight(losses.classification.value(), losses.box.value());
     losses.classification = scaled(losses.classification, losses.classification_weight);
   }
   return losses;

@@ -26,7 +26,9 @@ class Normaliser {
   explicit Normaliser(const Config::Loss& rule, Device device = Device::cpu);
 
   /// [images] float. Advances the moving average.
-  Tensor scale(const AnchorTargets& targets);
+  Tensor scale(const AnchorTargets& targets) { return scale(targets.positives); }
+  /// The same from the positives of each image of the batch, [images] i32.
+  Tensor scale(const Tensor& positives);
   /// [1] float: positives of the last batch.
   Tensor positives() const { return positives_; }
 
@@ -56,6 +58,14 @@ struct LossState {
   void set_densities(const std::vector<float>& averages);
 };
 
+/// What a shard's losses depend on that the whole batch decides, where a batch has more than one shard. Undefined where
+/// the loss does not ask for it.
+struct WholeBatch {
+  Tensor selected_scale;         // [images of the shard] float: factor of each where the loss selects hard examples
+  Tensor classification_weight;  // [1], with loss.classification_weight = guided: of the batch
+  Tensor density_weights;        // [bins] float, of a loss that weighs by density
+};
+
 /// Labels that the classification loss is computed on, and its factor per image.
 struct ClassificationTargets {
   AnchorTargets anchors;
@@ -63,11 +73,25 @@ struct ClassificationTargets {
 };
 
 /// The targets and the scale as they are. For a loss that selects hard examples, those anchors only and one over their
-/// number: over all images or, with loss.normaliser = image, image by image. For one that weighs by density, whose
-/// weights normalise it, the scale 1.
+/// number (scale_of_selected). For one that weighs by density, whose weights normalise it, the scale 1.
 ClassificationTargets classification_targets(const Config& config, int classes, const Pyramid& logits,
                                              const Pyramid& deltas, const AnchorTargets& targets, const Tensor& scale,
-                                             const LossState& state = {});
+                                             const LossState& state = {}, const WholeBatch& whole = {});
+
+/// [images] float: one over the number of the batch's selected anchors, `selected` [images] i32: over all images or,
+/// with loss.normaliser = image, image by image.
+Tensor scale_of_selected(LossNormaliser normaliser, const Tensor& selected);
+
+/// [bins] i32: logits by the size of their gradients, of a loss that weighs by density, else undefined:
+/// GradientHistogramArgs.
+Tensor gradient_counts(const AnyLoss& loss, const Pyramid& logits, int classes, const AnchorTargets& targets);
+
+/// [bins] float: weights of a batch's logits from its counts, [bins] i32, by the density of their gradients
+/// (kernels/detection/loss_scale.h). Advances the averages. Undefined for a loss that does not weigh by density.
+Tensor density_weights(const AnyLoss& loss, const Tensor& counts, const Tensor& averages);
+
+/// [1]: guided_scale (kernels/detection/loss_scale.h) of a batch's losses, [1] each.
+Tensor guided_weight(const Tensor& classification, const Tensor& box);
 
 struct Losses {
   Variable classification, box;  // weighted, [1]
@@ -75,8 +99,10 @@ struct Losses {
   Tensor qualities;              // [images, anchors], of losses with soft targets: those of the positives
 };
 
-/// Both losses of a batch. Advances the state's averages. Throws Error where the state is not the configuration's.
+/// Both losses of a batch, or of a shard of it. Advances the state's averages, unless the whole batch did. Throws Error
+/// where the state is not the configuration's.
 Losses detection_losses(const Config& config, int classes, const Pyramid& logits, const Pyramid& deltas,
-                        const AnchorTargets& targets, const Tensor& scale, const LossState& state = {});
+                        const AnchorTargets& targets, const Tensor& scale, const LossState& state = {},
+                        const WholeBatch& whole = {});
 
 }  // namespace diopter

@@ -257,10 +257,11 @@ StepMemory step_memory(const Config& config, const Dataset& dataset, std::int64_
   memory.parameters = m.parameters;
   memory.per_pixel = static_cast<double>(m.four_pictures - m.two_pictures) / (2.0 * width * height);
   memory.fixed = m.state + one.usual() * m.work_space + 2 * m.two_pictures - m.four_pictures;
-  const double pixels = static_cast<double>(memory.width) * memory.height * config.train.batch_size;
+  const int shards = config.train.shards;  // one of them is worked on, and all are loaded
+  const double pixels = static_cast<double>(memory.width) * memory.height * (config.train.batch_size / shards);
   memory.predicted = memory.fixed + std::llround(memory.per_pixel * pixels);
   const std::int64_t batch_bytes = std::llround(pixels) * 3 * static_cast<std::int64_t>(sizeof(float));
-  memory.loader = (config.train.workers + 1) * batch_bytes +
+  memory.loader = (config.train.workers + shards) * batch_bytes +
                   std::min(decoded_bytes, static_cast<std::int64_t>(config.train.cache_mib) << 20);
   return memory;
 }

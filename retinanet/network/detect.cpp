@@ -8,6 +8,7 @@
 #include "engine/profile/profile.h"
 #include "kernels/toolkit/dispatch.h"
 #include "retinanet/detection/candidates.h"
+#include "retinanet/network/found_in_views.h"
 #include "retinanet/network/input.h"
 
 namespace diopter {
@@ -125,10 +126,11 @@ void Detector::record(Recorded& recorded) {
 
 void Detector::queue(const Recorded& at) const { find_kept(model_, model_(Variable(at.images)), at.sizes, at.kept); }
 
-std::vector<FoundInPicture> PictureAssembly::add(const Batch& batch, std::vector<std::vector<DetectedBox>> found) {
+std::vector<FoundInPicture> PictureAssembly::add(const std::vector<PictureView>& views,
+                                                 std::vector<std::vector<DetectedBox>> found) {
   std::vector<FoundInPicture> finished;
   for (std::size_t n = 0; n < found.size(); ++n) {
-    const PictureView& view = batch.views[n];
+    const PictureView& view = views[n];
     if (view.picture != picture_) views_.clear();
     picture_ = view.picture;
     const float x = static_cast<float>(view.window.x), y = static_cast<float>(view.window.y);
@@ -148,7 +150,7 @@ std::vector<DetectedBox> detect_in(Detector& detector, const Image& picture) {
   PictureAssembly assembly(model.config().detect);
   std::vector<DetectedBox> found;
   for_each_batch(picture, options, [&](const Batch& batch) {
-    for (FoundInPicture& whole : assembly.add(batch, detector(batch))) found = std::move(whole.boxes);
+    for (FoundInPicture& whole : assembly.add(batch.views, detector(batch))) found = std::move(whole.boxes);
   });
   return found;
 }
@@ -175,10 +177,11 @@ std::vector<std::vector<DetectedBox>> detections_of(const RetinaNet& model, cons
 std::vector<Detection> detect_all(const RetinaNet& model, const Dataset& dataset,
                                   const std::vector<std::int64_t>& category_ids,
                                   const std::function<void(std::int64_t, std::int64_t)>& progress,
-                                  std::vector<UnreadablePicture>* skipped) {
+                                  std::vector<UnreadablePicture>* skipped, Communicator& ranks) {
   LoaderOptions options = loader_options(model.config(), model.device());
   options.batch_size = model.config().detect.batch_size;
   options.skip_undecodable = skipped != nullptr;
+  options.shards = {ranks.ranks(), ranks.rank(), ranks.ranks()};
   EvaluationLoader loader(dataset, options);
   std::vector<Detection> detections;
   const std::int64_t total = std::ssize(dataset.images);
@@ -190,9 +193,12 @@ std::vector<Detection> detect_all(const RetinaNet& model, const Dataset& dataset
   Detector detector(model);
   PictureAssembly assembly(model.config().detect);
   const bool tiled = options.tiles.size > 0;
-  for (Batch batch; next(batch);) {
-    if (batch.images > 0) {
-      for (const FoundInPicture& found : assembly.add(batch, detector(batch))) {
+  Batch batch;
+  for (std::int64_t first = 0; first < loader.batches(); first += ranks.ranks()) {
+    FoundInViews mine;
+    if (next(batch) && batch.images > 0) mine = {batch.views, detector(batch)};
+    for (FoundInViews& of_rank : gather_found(ranks, std::move(mine))) {
+      for (const FoundInPicture& found : assembly.add(of_rank.views, std::move(of_rank.found))) {
         for (const DetectedBox& d : found.boxes) {
           const double x = d.box.x1, y = d.box.y1, width = double{d.box.x2} - x, height = double{d.box.y2} - y;
           detections.push_back(
@@ -201,12 +207,11 @@ std::vector<Detection> detect_all(const RetinaNet& model, const Dataset& dataset
         if (tiled) done = static_cast<std::int64_t>(found.picture) + 1;
       }
     }
-    if (!tiled) done = std::min(done + options.batch_size, total);
+    if (!tiled) done = std::min(done + options.batch_size * ranks.ranks(), total);
     if (progress) progress(done, total);
   }
   if (!skipped) return detections;
-  *skipped = loader.take_skipped();
-  std::sort(skipped->begin(), skipped->end());
+  *skipped = gather_skipped(ranks, loader.take_skipped());
   DIOPTER_CHECK(skipped->empty() || skipped->size() < dataset.images.size(), "none of the ", skipped->size(),
                 " pictures can be decoded; the first: ", skipped->front().reason);
   return detections;

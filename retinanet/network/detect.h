@@ -8,6 +8,7 @@
 
 #include "data/dataset.h"
 #include "data/loader.h"
+#include "engine/distributed/communicator.h"
 #include "kernels/device/graph.h"
 #include "retinanet/detection/merge_views.h"
 #include "retinanet/network/by_batch_size.h"
@@ -63,9 +64,9 @@ class PictureAssembly {
  public:
   explicit PictureAssembly(const Config::Detect& rule) : rule_(rule) {}
 
-  /// `found`: by view of the batch, as a Detector returns it. Returns the pictures of which this was the last view. A
+  /// `found`: by view, as a Detector returns it. Returns the pictures of which this was the last view. A
   /// picture that was skipped in between never comes.
-  std::vector<FoundInPicture> add(const Batch& batch, std::vector<std::vector<DetectedBox>> found);
+  std::vector<FoundInPicture> add(const std::vector<PictureView>& views, std::vector<std::vector<DetectedBox>> found);
 
  private:
   const Config::Detect& rule_;
@@ -88,10 +89,13 @@ std::vector<std::vector<DetectedBox>> detections_of(const RetinaNet& model, cons
 
 /// Runs the model over all pictures of the set, in order. `progress(done, total)` is called after each batch and may
 /// throw to stop. category_ids: of the results, by class. Pictures that cannot be decoded are put into `skipped`, in
-/// the order of the set; without it one throws Error, and with it when there is no other.
+/// the order of the set; without it one throws Error, and with it when there is no other. Several ranks, which have the
+/// same model and set, share the batches; all get all detections, and `progress` is called on all with the same
+/// numbers, after as many batches as there are ranks.
 std::vector<Detection> detect_all(const RetinaNet& model, const Dataset& dataset,
                                   const std::vector<std::int64_t>& category_ids,
                                   const std::function<void(std::int64_t done, std::int64_t total)>& progress,
-                                  std::vector<UnreadablePicture>* skipped = nullptr);
+                                  std::vector<UnreadablePicture>* skipped = nullptr,
+                                  Communicator& ranks = single_process());
 
 }  // namespace diopter

@@ -15,7 +15,8 @@ TileRule tile_rule(const Config& config) {
 LoaderOptions loader_options(const Config& config, Device device) {
   LoaderOptions options;
   options.pixels_by = device == Device::cuda ? PixelsBy::device : PixelsBy::host;
-  options.batch_size = config.train.batch_size;
+  options.batch_size = config.train.batch_size / config.train.shards;
+  options.shards.shards = config.train.shards;
   options.workers = config.train.workers;
   options.seed = static_cast<std::uint64_t>(config.train.seed);
   options.divisor = config.input.size_divisor;

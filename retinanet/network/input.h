@@ -14,8 +14,8 @@ namespace diopter {
 /// How pictures are cut into tiles.
 TileRule tile_rule(const Config& config);
 
-/// How pictures become the network's input, by the configuration's [input], [augment] and [train]. For a GPU they stay
-/// bytes, which it normalises and resizes itself.
+/// How pictures become the network's input, by the configuration's [input], [augment] and [train]: of training, with
+/// all shards. For a GPU they stay bytes, which it normalises and resizes itself.
 LoaderOptions loader_options(const Config& config, Device device = Device::cpu);
 
 /// What read_image takes as white. "auto" stands for what a training set says (data/pictures/white.h) and is the full

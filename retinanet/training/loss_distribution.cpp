@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 
 #include "kernels/detection/loss_list.h"
 #include "kernels/toolkit/dispatch.h"
@@ -44,6 +45,12 @@ void LogitHistogram::add(float logit) {
   ++count_;
 }
 
+void LogitHistogram::add(std::size_t bin, const Bin& logits) {
+  bins_[bin].count += logits.count;
+  bins_[bin].sum += logits.sum;
+  count_ += logits.count;
+}
+
 void ExampleLogits::add(const Pyramid& logits, int classes, const AnchorTargets& targets) {
   with_dtype(logits.rows.value().dtype(), [&](auto t) {
     using T = decltype(t);
@@ -52,6 +59,36 @@ void ExampleLogits::add(const Pyramid& logits, int classes, const AnchorTargets&
       for (int k = 0; k < classes; ++k) (k == label ? positives : negatives).add(static_cast<float>(x[k]));
     });
   });
+}
+
+namespace {
+
+/// A bin that is not empty.
+struct PackedBin {
+  std::uint64_t positive, number;
+  LogitHistogram::Bin bin;
+};
+
+}  // namespace
+
+std::string packed(const ExampleLogits& logits) {
+  std::string bytes;
+  for (const bool positive : {true, false}) {
+    const std::vector<LogitHistogram::Bin>& bins = (positive ? logits.positives : logits.negatives).bins();
+    for (std::size_t i = 0; i < bins.size(); ++i) {
+      if (bins[i].count == 0) continue;
+      const PackedBin bin{positive, i, bins[i]};
+      bytes.append(reinterpret_cast<const char*>(&bin), sizeof bin);
+    }
+  }
+  return bytes;
+}
+
+void add_packed(std::string_view bytes, ExampleLogits& logits) {
+  for (PackedBin bin{}; bytes.size() >= sizeof bin; bytes.remove_prefix(sizeof bin)) {
+    std::memcpy(&bin, bytes.data(), sizeof bin);
+    (bin.positive ? logits.positives : logits.negatives).add(bin.number, bin.bin);
+  }
 }
 
 LossDistribution::LossDistribution(const LogitHistogram& logits, const AnyLoss& loss, bool positive,

@@ -11,6 +11,8 @@
 #include <array>
 #include <cstdint>
 #include <functional>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "data/dataset.h"
@@ -29,6 +31,7 @@ class LogitHistogram {
 
   /// Logits beyond +-128 fall into the outermost bins. Throws Error for one that is not finite.
   void add(float logit);
+  void add(std::size_t bin, const Bin& logits);
 
   std::int64_t count() const { return count_; }
   /// By ascending logit; most are empty.
@@ -48,6 +51,10 @@ struct ExampleLogits {
   /// Adds all logits [rows, cells * classes] of a batch.
   void add(const Pyramid& logits, int classes, const AnchorTargets& targets);
 };
+
+/// The logits as bytes, for another process of the same program; and those that it sent, added to others.
+std::string packed(const ExampleLogits& logits);
+void add_packed(std::string_view bytes, ExampleLogits& logits);
 
 /// The quantity of an example that is added up; hardness is always the loss.
 enum class Quantity { loss, gradient };

@@ -6,7 +6,7 @@
 
 namespace diopter {
 
-std::string non_finite_cause(const RetinaNet& model, const std::vector<Batch>& batches) {
+std::string non_finite_cause(const RetinaNet& model, const std::vector<Batch>& batches, Communicator& ranks) {
   std::string cause;
   std::vector<std::string> pictures;
   for (const Batch& batch : batches) {
@@ -18,8 +18,11 @@ std::string non_finite_cause(const RetinaNet& model, const std::vector<Batch>& b
       cause = error.what();
     }
   }
-  if (cause.empty()) cause = "every output of the network is finite";
-  return cause + "; pictures: " + join(pictures);
+  const bool found = !cause.empty();
+  const std::string mine = (found ? cause : "every output of the network is finite") + "; pictures: " + join(pictures);
+  std::vector<std::string> found_by = ranks.gather(found ? mine : "");
+  std::erase(found_by, "");
+  return found_by.empty() ? ranks.gather(mine)[0] : found_by[0];
 }
 
 }  // namespace diopter

@@ -6,7 +6,7 @@ namespace diopter {
 
 void Trainer::rehearse(const Config& config, const Dataset& train, Device device, const Schedule& schedule,
                        const std::function<bool(const StepReport&)>& step) {
-  Trainer trainer(fresh_state(config, train, {}), train, {}, "", device);
+  Trainer trainer(fresh_state(config, train, {}), train, {}, "", device, single_process());
   trainer.start_weights();
   trainer.schedule_ = schedule;
   for (bool go_on = true; go_on;) {

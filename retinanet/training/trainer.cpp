@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cmath>
 #include <filesystem>
+#include <sstream>
 #include <utility>
 
 #include "data/dataset_hash.h"
@@ -13,7 +14,6 @@
 #include "kernels/base/files.h"
 #include "kernels/base/process.h"
 #include "kernels/base/text.h"
-#include "kernels/nn/elementwise.h"
 #include "kernels/toolkit/dispatch.h"
 #include "retinanet/config/config_text.h"
 #include "retinanet/config/configure.h"
@@ -30,24 +30,8 @@ namespace diopter {
 
 namespace {
 
-/// Numbers of a step that the device computes for people to see, floats; all but the norm are sums over its batches.
-enum StepNumber {
-  kClassificationLoss,
-  kBoxLoss,
-  kPositives,
-  kGradientNorm,
-  kClassificationWeight,  // where it is guided
-  kStepNumbers
-};
-
 /// Whether something that is done every so many steps is done after this one.
 bool due(std::int64_t every, std::int64_t iteration) { return every > 0 && iteration % every == 0; }
-
-Tensor at(const Tensor& numbers, StepNumber which) { return numbers.slice(which, which + 1); }
-
-void add_to(const Tensor& sum, const Tensor& x) {
-  DIOPTER_DISPATCH(x.device(), add, x.size(), sum.data<float>(), x.data<float>(), sum.data<float>());
-}
 
 Schedule schedule_of(const Config::Train& t) {
   Schedule schedule;
@@ -79,6 +63,14 @@ void choose_white(Config& config, const Dataset& train) {
 }
 
 bool asked(const std::function<bool()>& question) { return question && question(); }
+
+/// The callbacks of a rank, where what is requested on one of them is requested on all.
+TrainerCallbacks with_requests_of_all(const TrainerCallbacks& own, Communicator& ranks) {
+  TrainerCallbacks callbacks = own;
+  callbacks.stop_requested = [&] { return any(ranks, asked(own.stop_requested)); };
+  callbacks.save_requested = [&] { return any(ranks, asked(own.save_requested)); };
+  return callbacks;
+}
 
 /// Refuses steps that cannot be meant.
 void check_step_size(const Config::Train& t, std::int64_t pictures) {
@@ -133,11 +125,13 @@ RunState Trainer::fresh_state(const Config& config, const Dataset& train, const 
 }
 
 Trainer::Trainer(const Config& config, const Dataset& train, const Dataset& validation, const std::string& folder,
-                 Device device)
-    : Trainer(fresh_state(config, train, validation), train, validation, folder, device) {
+                 Device device, Communicator& ranks)
+    : Trainer(fresh_state(config, train, validation), train, validation, folder, device, ranks) {
   start_weights();
-  lock_ = create_run_folder(folder);
-  write_file_atomically(config_file(folder), format_config(state_.config));
+  if (ranks_.leads()) {
+    lock_ = create_run_folder(folder);
+    write_file_atomically(config_file(folder), format_config(state_.config));
+  }
   if (config.input.white != state_.config.input.white && state_.config.input.white != kFullRange) {
     messages_.push_back("input.white = auto: " + std::to_string(state_.config.input.white) +
                         ", by the greatest samples of the training pictures");
@@ -145,15 +139,14 @@ Trainer::Trainer(const Config& config, const Dataset& train, const Dataset& vali
 }
 
 Trainer::Trainer(const RunState& state, const Dataset& train, const Dataset& validation, const std::string& folder,
-                 Device device)
+                 Device device, Communicator& ranks)
     : state_(state),
       train_(train),
       validation_(validation),
       folder_(folder),
       device_(device),
+      ranks_(ranks),
       schedule_(schedule_of(state.config.train)),
-      normaliser_(state.config.loss, device),
-      loss_state_(state.config.loss, static_cast<int>(train_.categories.size()), device),
       queued_(state.iteration) {
   const Config& config = state_.config;
   check_config(config);
@@ -168,15 +161,15 @@ Trainer::Trainer(const RunState& state, const Dataset& train, const Dataset& val
   optimizer_ = std::make_unique<Sgd>(group_by_decay(model_->parameters(), weight_decay(config.train)),
                                      Sgd::Options{static_cast<float>(config.train.momentum), config.train.nesterov,
                                                   static_cast<float>(config.train.clip_norm)});
+  work_ = std::make_unique<TrainingStep>(state_.config, *model_, *optimizer_, ranks_);
   load_next();
   if (config.train.cuda_graph) {
     graphs_ = std::make_unique<StepGraphs>(device, [this](const Variable& images, const TruthTensors& truth) {
-      queue_start();
-      queue_batch(images, truth, nullptr);
-      queue_update();
+      work_->start();
+      work_->add_batch({{images, truth}}, nullptr);
+      work_->finish(average_.get());
     });
   }
-  numbers_ = Tensor::zeros({kStepNumbers}, DType::f32, device);
   for (QueuedStep& step : steps_)
     step.numbers = DIOPTER_DISPATCH(device, make_pinned_buffer, kStepNumbers * sizeof(float));
 }
@@ -184,7 +177,9 @@ Trainer::Trainer(const RunState& state, const Dataset& train, const Dataset& val
 void Trainer::load_next() {
   const Config& config = state_.config;
   batches_.reset();  // it uses the loader
-  loader_ = std::make_unique<Loader>(train_, loader_options(config, device_), queued_ * config.train.accumulate);
+  LoaderOptions options = loader_options(config, device_);
+  options.shards = work_->shards();
+  loader_ = std::make_unique<Loader>(train_, options, queued_ * config.train.accumulate * options.shards.mine());
   batches_ = std::make_unique<BatchQueue>(*loader_, device_);
 }
 
@@ -209,10 +204,10 @@ void Trainer::refresh_copies() {
 
 std::unique_ptr<Trainer> Trainer::resume(const std::string& folder, const Settings& settings, const Dataset& train,
                                          const Dataset& validation, Device device,
-                                         const std::function<void(const Resumption&)>& check) {
+                                         const std::function<void(const Resumption&)>& check, Communicator& ranks) {
   const std::string file = last_checkpoint(folder);
   std::unique_ptr<FolderLock> lock;
-  if (file_exists(file)) lock = lock_run_folder(folder);
+  if (ranks.leads() && file_exists(file)) lock = lock_run_folder(folder);
   const Checkpoint checkpoint = load_checkpoint(file);
   RunState state = parse_run_state(checkpoint);
   DIOPTER_CHECK(state.classes == class_names(train), file, ": was trained on other classes than the training set's");
@@ -228,7 +223,7 @@ std::unique_ptr<Trainer> Trainer::resume(const std::string& folder, const Settin
   state.changes.insert(state.changes.end(), changes.begin(), changes.end());
   if (check) check({state.config, changes});
 
-  std::unique_ptr<Trainer> trainer(new Trainer(state, train, validation, folder, device));
+  std::unique_ptr<Trainer> trainer(new Trainer(state, train, validation, folder, device, ranks));
   trainer->lock_ = std::move(lock);
   if (!data_known) {
     trainer->messages_.push_back(file +
@@ -243,47 +238,30 @@ std::unique_ptr<Trainer> Trainer::resume(const std::string& folder, const Settin
   }
   get_tensors(checkpoint, "", model_state(*trainer->model_));
   get_tensors(checkpoint, kVelocityPrefix, trainer->optimizer_->velocities());
-  trainer->normaliser_.set_average(state.normaliser);
-  trainer->loss_state_.set_densities(state.densities);
+  trainer->work_->normaliser().set_average(state.normaliser);
+  trainer->work_->loss_state().set_densities(state.densities);
   trainer->refresh_copies();
   if (trainer->average_ && state.average_updates > 0) {
     get_tensors(checkpoint, kAveragePrefix, trainer->average_->averages());
     trainer->average_->set_updates(state.average_updates);
   }
-  rewind_run_folder(folder, state.iteration, trainer->evaluation_pending());
-  write_file_atomically(config_file(folder), change_comments(state.changes) + format_config(state.config));
+  if (ranks.leads()) {
+    rewind_run_folder(folder, state.iteration, trainer->evaluation_pending());
+    write_file_atomically(config_file(folder), change_comments(state.changes) + format_config(state.config));
+  }
   return trainer;
 }
 
-void Trainer::queue_start() {
-  optimizer_->zero_gradients();
-  numbers_.zero();
-}
-
-void Trainer::queue_batch(const Variable& images, const TruthTensors& truth, ExampleLogits* examples) {
-  Tape tape;
-  const RetinaNet::Output output = (*model_)(images);
-  const AnchorTargets targets = make_targets(state_.config, output.grid, truth);
-  const Tensor scale = normaliser_.scale(targets);
-  const Losses losses =
-      detection_losses(state_.config, model_->classes(), output.logits, output.deltas, targets, scale, loss_state_);
-  tape.backward({losses.classification, losses.box});
-  add_to(at(numbers_, kClassificationLoss), losses.classification.value());
-  add_to(at(numbers_, kBoxLoss), losses.box.value());
-  add_to(at(numbers_, kPositives), normaliser_.positives());
-  if (losses.classification_weight.defined()) {
-    add_to(at(numbers_, kClassificationWeight), losses.classification_weight);
+template <class Queue>
+void Trainer::with_next_batch(QueuedStep& step, const Queue& queue) {
+  std::vector<Shard> shards;
+  for (int i = 0; i < work_->shards().mine(); ++i) {
+    DeviceBatch batch = batches_->next();
+    shards.push_back({batch.images, batch.truth});
+    step.batches.push_back(std::move(batch.host));
   }
-  // finish_step explains a loss that is not finite; its logits would stop the count.
-  if (examples && std::isfinite(losses.classification.value().item())) {
-    examples->add(output.logits, model_->classes(), targets);
-  }
-}
-
-void Trainer::queue_update() {
-  optimizer_->update(1.0f / static_cast<float>(state_.config.train.accumulate), numbers_);
-  at(numbers_, kGradientNorm).copy_from(optimizer_->gradient_norm());
-  if (average_) average_->move_averages();
+  queue(shards);
+  batches_->prefetch();
 }
 
 bool Trainer::queue_step(const TrainerCallbacks& callbacks) {
@@ -296,14 +274,8 @@ bool Trainer::queue_step(const TrainerCallbacks& callbacks) {
   model_->set_training(true);
   optimizer_->set_lr(static_cast<float>(step.report.lr));
   if (average_) average_->advance();
-  const auto with_next_batch = [&](const auto& queue) {
-    DeviceBatch batch = batches_->next();
-    queue(batch);
-    batches_->prefetch();
-    step.batches.push_back(std::move(batch.host));
-  };
   if (graphs_) {
-    with_next_batch([&](const DeviceBatch& batch) { graphs_->run(batch.images, batch.truth); });
+    with_next_batch(step, [&](const std::vector<Shard>& shards) { graphs_->run(shards[0].images, shards[0].truth); });
   } else {
     const AnyLoss& loss = state_.config.loss.kind;
     std::optional<ExampleLogits> examples;
@@ -312,8 +284,8 @@ bool Trainer::queue_step(const TrainerCallbacks& callbacks) {
     const bool by_itself = !hard_example_rule(loss) && !gradient_density_rule(loss);
     if (logged && device_ == Device::cpu && by_itself) examples.emplace();
     std::optional<BeforeStep> before;
-    if (state_.config.train.accumulate > 1) before.emplace(*model_, normaliser_, loss_state_);
-    queue_start();
+    if (state_.config.train.accumulate > 1) before.emplace(*model_, work_->normaliser(), work_->loss_state());
+    work_->start();
     for (int i = 0; i < state_.config.train.accumulate; ++i) {
       if (i > 0 && asked(callbacks.stop_requested)) {
         before->put_back();
@@ -322,12 +294,12 @@ bool Trainer::queue_step(const TrainerCallbacks& callbacks) {
         return false;
       }
       with_next_batch(
-          [&](const DeviceBatch& batch) { queue_batch(batch.images, batch.truth, examples ? &*examples : nullptr); });
+          step, [&](const std::vector<Shard>& shards) { work_->add_batch(shards, examples ? &*examples : nullptr); });
     }
-    queue_update();
+    work_->finish(average_.get());
     if (examples) step.report.hardest_negatives = hardest_shares(examples->negatives, loss, false);
   }
-  step.numbers->download(numbers_.raw(), numbers_.bytes());
+  step.numbers->download(work_->numbers().raw(), work_->numbers().bytes());
   ++queued_;
   return true;
 }
@@ -354,10 +326,10 @@ StepReport Trainer::finish_step() {
 
 void Trainer::stop_at_non_finite(const QueuedStep& step, const char* what) {
   const std::string message = std::string(what) + " is not finite at iteration " +
-                              std::to_string(step.report.iteration) + ": " + non_finite_cause(*model_, step.batches) +
-                              "; " + where_the_last_checkpoint_is(folder_) +
-                              " (a lower train.lr or train.clip_norm may help)";
-  if (!folder_.empty()) write_outcome(folder_, {"diverged", step.report.iteration, message});
+                              std::to_string(step.report.iteration) + ": " +
+                              non_finite_cause(*model_, step.batches, ranks_) + "; " +
+                              where_the_last_checkpoint_is(folder_) + " (a lower train.lr or train.clip_norm may help)";
+  if (ranks_.leads() && !folder_.empty()) write_outcome(folder_, {"diverged", step.report.iteration, message});
   throw NotFinite(step.report.iteration, message);
 }
 
@@ -383,8 +355,8 @@ bool Trainer::evaluate(const TrainerCallbacks& callbacks, Result& result) {
   std::vector<UnreadablePicture> skipped;
   Evaluated evaluated;
   try {
-    evaluated =
-        evaluate_into_run_folder(*model_, average_.get(), validation_, folder_, state_.iteration, progress, skipped);
+    evaluated = evaluate_into_run_folder(*model_, average_.get(), validation_, folder_, state_.iteration, progress,
+                                         skipped, ranks_);
   } catch (const Stopped&) {
     return false;
   }
@@ -406,28 +378,43 @@ bool Trainer::evaluate(const TrainerCallbacks& callbacks, Result& result) {
     callbacks.note(describe(evaluated.kept));
     if (!decided.empty()) callbacks.note(decided);
   }
-  if (callbacks.evaluated) callbacks.evaluated();
+  if (ranks_.leads() && callbacks.evaluated) callbacks.evaluated();
   return true;
 }
 
 void Trainer::save(const std::string& file, bool with_optimizer) {
+  if (!ranks_.leads()) return;
   Checkpoint checkpoint;
   put_tensors(checkpoint, "", model_state(*model_));
   if (with_optimizer) put_tensors(checkpoint, kVelocityPrefix, optimizer_->velocities());
   if (average_) put_tensors(checkpoint, kAveragePrefix, average_->averages());
-  state_.normaliser = normaliser_.average();
-  state_.densities = loss_state_.densities();
+  state_.normaliser = work_->normaliser().average();
+  state_.densities = work_->loss_state().densities();
   state_.average_updates = average_ ? average_->updates() : 0;
   put_run_state(checkpoint, state_);
   save_checkpoint(file, checkpoint);
 }
 
 void Trainer::save_last() {
-  put_on_disk(metrics_file(folder_));  // before the checkpoint that it leads up to
+  if (ranks_.leads()) put_on_disk(metrics_file(folder_));  // before the checkpoint that it leads up to
   save(last_checkpoint(folder_), true);
 }
 
-Trainer::Result Trainer::run(const TrainerCallbacks& callbacks) {
+std::vector<std::string> Trainer::take_warnings() {
+  std::vector<std::string> mine = loader_->take_warnings();
+  if (ranks_.ranks() == 1) return mine;
+  std::vector<std::string> fresh;
+  for (const std::string& of_rank : ranks_.gather(join(mine, "\n"))) {
+    std::istringstream lines(of_rank);
+    for (std::string line; std::getline(lines, line);) {
+      if (warned_.insert(line).second) fresh.push_back(line);
+    }
+  }
+  return fresh;
+}
+
+Trainer::Result Trainer::run(const TrainerCallbacks& own) {
+  const TrainerCallbacks callbacks = with_requests_of_all(own, ranks_);
   using Clock = std::chrono::steady_clock;
   const Config::Train& t = state_.config.train;
   const auto ends = [&](std::int64_t i) { return schedule_ends(i) || (t.stop_at > 0 && i >= t.stop_at); };
@@ -450,7 +437,7 @@ Trainer::Result Trainer::run(const TrainerCallbacks& callbacks) {
     report.images_per_second =
         static_cast<double>((report.iteration - first) * t.batch_size * t.accumulate) / training_seconds;
     report.peak_memory_mib = peak_resident_mib();
-    if (due(t.log_every, report.iteration) || ends(report.iteration)) append_step(folder_, report);
+    if (ranks_.leads() && (due(t.log_every, report.iteration) || ends(report.iteration))) append_step(folder_, report);
     if (callbacks.step) callbacks.step(report);
   };
   bool stopped = false;
@@ -473,7 +460,7 @@ Trainer::Result Trainer::run(const TrainerCallbacks& callbacks) {
       callbacks.message("train.cuda_graph: there are more than " + std::to_string(StepGraphs::kMostSizes) +
                         " sizes of batches; steps of further ones run kernel by kernel");
     }
-    for (const std::string& warning : loader_->take_warnings()) {
+    for (const std::string& warning : take_warnings()) {
       if (callbacks.skipped) callbacks.skipped(warning);
     }
 
@@ -493,7 +480,9 @@ Trainer::Result Trainer::run(const TrainerCallbacks& callbacks) {
   if (saved != state_.iteration) save_last();
   result.iteration = state_.iteration;
   result.finished = schedule_ends(state_.iteration) && !evaluation_pending();
-  write_outcome(folder_, {result.finished ? "finished" : "stopped", result.iteration, left_out_text(state_)});
+  if (ranks_.leads()) {
+    write_outcome(folder_, {result.finished ? "finished" : "stopped", result.iteration, left_out_text(state_)});
+  }
   return result;
 }
 

@@ -5,11 +5,13 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "data/loader.h"
 #include "data/metrics/coco_metrics.h"
+#include "engine/distributed/communicator.h"
 #include "engine/optimizer.h"
 #include "engine/schedule.h"
 #include "kernels/base/check.h"
@@ -21,6 +23,7 @@
 #include "retinanet/training/loss_distribution.h"
 #include "retinanet/training/step_graphs.h"
 #include "retinanet/training/step_report.h"
+#include "retinanet/training/training_step.h"
 #include "retinanet/weights/run_state.h"
 
 namespace diopter {
@@ -58,13 +61,17 @@ class NotFinite : public Error {
 ///   evaluation.json                metrics and curves of the last evaluation (evaluation_file.h)
 ///   outcome.json                   how the run ended (run_folder.h)
 /// The same configuration and data give the same weights, bit for bit, whether interrupted and resumed or not, and for
-/// any number of threads and loader workers. The folder is locked while the trainer lives.
+/// any number of threads, loader workers and ranks. The folder is locked while the trainer lives.
+///
+/// With several ranks (docs/scaling.md) each has a trainer of its own, with the same arguments; what it throws, it
+/// throws alone, but for SharedError and NotFinite. Making one does not communicate. Rank 0 alone writes into the
+/// folder and calls evaluated(); stop_requested and save_requested hold for all when they hold for one.
 class Trainer {
  public:
   /// A new run; throws Error when the folder holds a run already, or the configuration does not fit the data.
   /// `validation` may have no images: then there is no evaluation. It has the classes of `train`.
   Trainer(const Config& config, const Dataset& train, const Dataset& validation, const std::string& folder,
-          Device device = Device::cpu);
+          Device device = Device::cpu, Communicator& ranks = single_process());
 
   /// What is different when a run goes on.
   struct Resumption {
@@ -77,7 +84,8 @@ class Trainer {
   /// other data than the run has seen (dataset_hash). `check` is called before anything is made, and may throw.
   static std::unique_ptr<Trainer> resume(const std::string& folder, const Settings& settings, const Dataset& train,
                                          const Dataset& validation, Device device = Device::cpu,
-                                         const std::function<void(const Resumption&)>& check = {});
+                                         const std::function<void(const Resumption&)>& check = {},
+                                         Communicator& ranks = single_process());
 
   struct Result {
     std::int64_t iteration;
@@ -91,7 +99,7 @@ class Trainer {
   /// step of several batches, or within an evaluation, leaves the run as it was before. Throws NotFinite when a loss or
   /// gradient is not finite: it names the first layer with such a value and the pictures of the batch, and the last
   /// checkpoint stays.
-  Result run(const TrainerCallbacks& callbacks);
+  Result run(const TrainerCallbacks& own);
 
   /// Training steps that leave nothing behind: those of a new run, at the rates of `schedule`, without a folder. `step`
   /// is called after each one; false ends them. Throws NotFinite as run().
@@ -106,14 +114,14 @@ class Trainer {
 
  private:
   Trainer(const RunState& state, const Dataset& train, const Dataset& validation, const std::string& folder,
-          Device device);
+          Device device, Communicator& ranks);
   static RunState fresh_state(const Config& config, const Dataset& train, const Dataset& validation);
 
   /// A step whose work is queued, and whose numbers are on their way from the device.
   struct QueuedStep {
     StepReport report;                      // what is known beforehand
-    std::vector<Batch> batches;             // of the step, for messages
-    std::unique_ptr<PinnedBuffer> numbers;  // StepNumbers: numbers_ of the step
+    std::vector<Batch> batches;             // this rank's shards of the step, for messages
+    std::unique_ptr<PinnedBuffer> numbers;  // StepNumbers of the step
   };
 
   /// The weights of a new run: as they are initialised, or from model.weights.
@@ -125,13 +133,11 @@ class Trainer {
   /// Queues the next step on the device, without waiting for it. False when a stop was requested between its batches:
   /// then all is as it was before, and the step is not taken.
   bool queue_step(const TrainerCallbacks& callbacks);
-  /// Opens a step: gradients and numbers_ become zero.
-  void queue_start();
-  /// Forward and backward pass of a batch: adds to the gradients and to numbers_, and where `examples` is not null to
-  /// it.
-  void queue_batch(const Variable& images, const TruthTensors& truth, ExampleLogits* examples);
-  /// Closes a step, after its batches.
-  void queue_update();
+  /// Takes the next batch's shards of this rank from the loader and calls queue(shards).
+  template <class Queue>
+  void with_next_batch(QueuedStep& step, const Queue& queue);
+  /// Messages about skipped pictures since the last call, of all ranks, each once.
+  std::vector<std::string> take_warnings();
   /// Waits for the oldest queued step. Throws NotFinite when a loss or gradient of it is not finite.
   StepReport finish_step();
   /// Throws NotFinite for the step; the run folder tells why.
@@ -151,20 +157,20 @@ class Trainer {
   std::string folder_;
   std::unique_ptr<FolderLock> lock_;
   Device device_;
+  Communicator& ranks_;
   std::unique_ptr<RetinaNet> model_;
   std::unique_ptr<Sgd> optimizer_;
   std::unique_ptr<WeightAverage> average_;
   Schedule schedule_;
-  Normaliser normaliser_;
-  LossState loss_state_;
+  std::unique_ptr<TrainingStep> work_;
   std::unique_ptr<Loader> loader_;
   std::unique_ptr<BatchQueue> batches_;
-  Tensor numbers_;                      // StepNumbers of the step that is queued
   std::unique_ptr<StepGraphs> graphs_;  // with train.cuda_graph
   std::array<QueuedStep, 2> steps_;     // step number i is in i % 2
   std::int64_t queued_ = 0;             // steps, state_.iteration of them finished
   std::vector<std::array<double, 2>> losses_;
   std::vector<std::string> messages_;  // for run() to tell
+  std::set<std::string> warned_;       // of all ranks, where there are several
 };
 
 }  // namespace diopter

@@ -85,28 +85,30 @@ std::string describe(const RunEvaluation& evaluation) {
 Evaluated evaluate_into_run_folder(RetinaNet& model, WeightAverage* average, const Dataset& validation,
                                    const std::string& folder, std::int64_t iteration,
                                    const std::function<void(std::int64_t, std::int64_t)>& progress,
-                                   std::vector<UnreadablePicture>& skipped) {
+                                   std::vector<UnreadablePicture>& skipped, Communicator& ranks) {
   const ProfiledScope phase("evaluation");
   std::vector<std::int64_t> ids;
   for (const Category& c : validation.categories) ids.push_back(c.id);
   const std::vector<Detection> detections = [&] {
     const EvaluationMode evaluation_mode(model, average);
-    return detect_all(model, validation, ids, progress, &skipped);
+    return detect_all(model, validation, ids, progress, &skipped, ranks);
   }();
   const Dataset evaluated = without(validation, skipped);
-  draw_pictures(evaluated, detections, model.config(), pictures_folder(folder));
+  if (ranks.leads()) draw_pictures(evaluated, detections, model.config(), pictures_folder(folder));
   const CocoMatches matches = match_coco(evaluated, detections);
   CocoMetrics metrics = coco_metrics(evaluated, matches);
-  append_evaluation(folder, iteration, metrics);
+  if (ranks.leads()) append_evaluation(folder, iteration, metrics);
   RunEvaluation evaluation = run_evaluation(iteration, matches, metrics);
   evaluation.pictures = std::ssize(evaluated.images);
   evaluation.unreadable = std::ssize(skipped);
   evaluation.confusion = confusion_of(evaluated, detections);
   std::vector<double> thresholds = best_scores(best_operating_points(matches));
-  evaluation.errors =
-      write_error_crops(folder, evaluated, worst_errors(evaluated, detections, matches, thresholds, kErrorCrops),
-                        white_of(model.config()));
-  write_evaluation(folder, evaluation);
+  if (ranks.leads()) {
+    evaluation.errors =
+        write_error_crops(folder, evaluated, worst_errors(evaluated, detections, matches, thresholds, kErrorCrops),
+                          white_of(model.config()));
+    write_evaluation(folder, evaluation);
+  }
   return {std::move(metrics), std::move(evaluation), std::move(thresholds)};
 }
 

@@ -8,6 +8,7 @@
 
 #include "data/metrics/coco_metrics.h"
 #include "data/unreadable_pictures.h"
+#include "engine/distributed/communicator.h"
 #include "engine/optimizer.h"
 #include "retinanet/network/retinanet.h"
 #include "retinanet/training/evaluation_file.h"
@@ -27,10 +28,11 @@ std::string describe(const RunEvaluation& evaluation);
 /// Evaluates the model, with its averaged weights where there is an `average`, in evaluation mode and detect.precision;
 /// afterwards it is as it was. Adds a line to the run folder's metrics.csv, writes its evaluation.json and draws the
 /// first train.pictures pictures with their detections. `progress(done, total)` and `skipped`: see detect_all; pictures
-/// that cannot be decoded do not count.
+/// that cannot be decoded do not count. Several ranks share the pictures; all compute the metrics, which a run's
+/// schedule may depend on, and rank 0 writes and draws.
 Evaluated evaluate_into_run_folder(RetinaNet& model, WeightAverage* average, const Dataset& validation,
                                    const std::string& folder, std::int64_t iteration,
                                    const std::function<void(std::int64_t done, std::int64_t total)>& progress,
-                                   std::vector<UnreadablePicture>& skipped);
+                                   std::vector<UnreadablePicture>& skipped, Communicator& ranks = single_process());
 
 }  // namespace diopter

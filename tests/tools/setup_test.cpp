@@ -166,7 +166,7 @@ TEST_CASE("the scripts are well-formed and executable") {
   for (const std::string script :
        {"tools/setup.sh", "tools/test.sh", "tools/demo.sh", "tools/gpu_check.sh", "tools/gpu_check/pack.sh",
         "tools/gpu_check/run.sh", "tools/gpu_check/stages.sh", "tests/tools/clean_system.sh", "tools/format.sh",
-        "tools/tidy.sh", "tools/bench/edit_times.sh", ".ci/run"}) {
+        "tools/tidy.sh", "tools/bench/edit_times.sh", "tests/scale/scale.sh", ".ci/run"}) {
     const std::string file = DIOPTER_SOURCE_DIR "/" + script;
     INFO(file);
     REQUIRE(run_shell("bash -n '" + file + "'").exit_code == 0);

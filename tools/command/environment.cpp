@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "data/pictures/image.h"
+#include "engine/distributed/launched.h"
 #include "kernels/base/libraries.h"
 #include "kernels/base/parallel.h"
 #include "kernels/device/stream.h"
@@ -118,7 +119,7 @@ Facts version_facts() {
   return {{"diopter", DIOPTER_VERSION},      {"build", DIOPTER_BUILD},          {"compiled for", instruction_sets()},
           {"vectors", vectors_in_use()},     {"BLAS", blas_library()},          {"threads", threads_library()},
           {"CUDA", cuda_library()},          {"CUDA side", DIOPTER_CUDA_BUILD}, {"cuDNN", convolution_libraries()},
-          {"pictures", picture_libraries()}, {"ONNX", onnx_library()}};
+          {"pictures", picture_libraries()}, {"ONNX", onnx_library()},          {"MPI", mpi_version()}};
 }
 
 Facts gpu_facts() { return {{"driver", driver_version()}, {"GPU", gpu_description()}}; }

@@ -133,6 +133,7 @@ minutes = 0.0
 patience = 0
 stop_at = 0
 batch_size = 16
+shards = 1
 accumulate = 1
 lr = 0.01
 momentum = 0.9

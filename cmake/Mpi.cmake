@@ -1,0 +1,20 @@
+# Training by several processes: libdiopter_mpi.so beside the program, which alone is linked with MPI and is loaded where a
+# launcher of MPI has started the program. Needs ENGINE_SOURCES.
+list(FILTER ENGINE_SOURCES EXCLUDE REGEX "/mpi_library\\.cpp$")
+set(MPI_FOUND_HERE OFF)
+if(NOT DIOPTER_MPI STREQUAL "off" AND NOT DIOPTER_SANITIZE STREQUAL "thread")
+  set(MPI_CXX_SKIP_MPICXX ON)  # the functions are those of C
+  find_package(MPI QUIET COMPONENTS CXX)
+  set(MPI_FOUND_HERE ${MPI_CXX_FOUND})
+endif()
+if(DIOPTER_MPI STREQUAL "on" AND NOT MPI_FOUND_HERE)
+  message(FATAL_ERROR "DIOPTER_MPI=on, but no MPI is found (tools/setup.sh --mpi installs OpenMPI)")
+endif()
+if(MPI_FOUND_HERE)
+  message(STATUS "MPI: ${MPI_CXX_LIBRARIES}")
+  add_library(diopter_mpi MODULE engine/distributed/mpi_library.cpp)
+  target_link_libraries(diopter_mpi PRIVATE diopter_flags MPI::MPI_CXX)
+  set_target_properties(diopter_mpi PROPERTIES LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR})
+else()
+  message(STATUS "MPI: none")
+endif()

@@ -1,0 +1,31 @@
+// Functions of libdiopter_mpi.so, the only part of the program that is linked with MPI.
+#pragma once
+
+#include <cstdint>
+
+namespace diopter {
+
+/// A table of functions, so that nothing but plain C types crosses from one library to the other. An error of MPI ends
+/// all ranks (MPI_ERRORS_ARE_FATAL). While a call waits for other ranks it leaves the processor to them.
+struct MpiLibrary {
+  /// Before all others; false when MPI has been started already.
+  bool (*start)(int* rank, int* ranks);
+  /// sizes[r] bytes of each rank, one after another, into `all`.
+  void (*gather_bytes)(const void* mine, const std::int64_t* sizes, void* all);
+  /// One number of each rank.
+  void (*gather_sizes)(std::int64_t mine, std::int64_t* all);
+  /// Counts of floats by rank, as Communicator::all_to_all has them.
+  void (*all_to_all)(const float* send, const std::int64_t* send_counts, float* receive,
+                     const std::int64_t* receive_counts);
+  /// As Communicator::gather_slices.
+  void (*gather_slices)(float* values, const std::int64_t* counts);
+  /// Waits for all ranks.
+  void (*finish)();
+  /// Ends all ranks with this exit code.
+  void (*abort)(int code);
+};
+
+}  // namespace diopter
+
+/// The table; `version` gets what MPI says of itself, at most `room` characters.
+extern "C" const diopter::MpiLibrary* diopter_mpi_library(char* version, int room);

@@ -1,0 +1,230 @@
+#include "retinanet/training/training_step.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <string>
+
+#include "kernels/nn/elementwise.h"
+#include "kernels/toolkit/dispatch.h"
+#include "retinanet/detection/anchors_for_levels.h"
+#include "retinanet/detection/hard_examples.h"
+
+namespace diopter {
+
+namespace {
+
+Tensor at(const Tensor& numbers, StepNumber which) { return numbers.slice(which, which + 1); }
+
+void add_to(const Tensor& sum, const Tensor& x) {
+  DIOPTER_DISPATCH(x.device(), add, x.size(), sum.data<float>(), x.data<float>(), sum.data<float>());
+}
+
+std::string bytes_of(const Tensor& tensor) {
+  const Tensor host = Tensor::empty(tensor.shape(), tensor.dtype());
+  host.copy_from(tensor);
+  return {static_cast<const char*>(host.raw()), host.bytes()};
+}
+
+/// The anchors of a shard's pictures, which its output will have, too.
+AnchorGrid grid_of(const Config& config, const Shard& shard) {
+  const Shape& shape = shard.images.shape();
+  const int height = static_cast<int>(shape[1]), width = static_cast<int>(shape[2]);
+  return anchors_for_levels(config, pyramid_levels(config.model, static_cast<int>(shape[0]), width, height), width,
+                            height);
+}
+
+/// What all ranks must know of a shard; the changed statistics and the logits of its examples follow, as bytes.
+struct Told {
+  float classification, box;
+  std::uint64_t statistics;  // bytes
+};
+
+std::string text_of(const Losses& losses, const std::string& statistics, const std::string& logits) {
+  const Told told{losses.classification.value().item(), losses.box.value().item(), statistics.size()};
+  return std::string(reinterpret_cast<const char*>(&told), sizeof told) + statistics + logits;
+}
+
+}  // namespace
+
+TrainingStep::TrainingStep(const Config& config, RetinaNet& model, Sgd& optimizer, Communicator& ranks)
+    : config_(config),
+      model_(model),
+      optimizer_(optimizer),
+      ranks_(ranks),
+      rule_{config.train.shards, ranks.rank(), ranks.ranks()},
+      normaliser_(config.loss, model.device()),
+      loss_state_(config.loss, model.classes(), model.device()),
+      statistics_(model),
+      numbers_(Tensor::zeros({kStepNumbers}, DType::f32, model.device())) {
+  DIOPTER_CHECK(rule_.ranks <= rule_.shards, rule_.ranks, " processes for train.shards = ", rule_.shards,
+                ": each needs a shard of its own, so train.shards must be ", rule_.ranks,
+                " or more, and best a multiple of it");
+  if (rule_.shards > 1) sum_.emplace(ranks, optimizer.gradients());
+}
+
+void TrainingStep::start() {
+  sum_ ? sum_->start() : optimizer_.zero_gradients();
+  numbers_.zero();
+}
+
+void TrainingStep::add_batch(const std::vector<Shard>& shards, ExampleLogits* examples) {
+  std::vector<AnchorTargets> targets;
+  std::vector<Tensor> positives;
+  for (const Shard& shard : shards) {
+    targets.push_back(make_targets(config_, grid_of(config_, shard), shard.truth));
+    positives.push_back(targets.back().positives);
+  }
+  const Tensor scale = normaliser_.scale(of_all_shards(positives));
+  add_to(at(numbers_, kPositives), normaliser_.positives());
+
+  if (rule_.shards == 1) {
+    const Losses losses = run_shard(shards[0], targets[0], scale, {}, examples);
+    add_losses(losses.classification.value(), losses.box.value());
+    if (losses.classification_weight.defined()) {
+      add_to(at(numbers_, kClassificationWeight), losses.classification_weight);
+    }
+    return;
+  }
+
+  const std::vector<WholeBatch> whole = look_at_whole(shards, targets, scale);
+  if (whole[0].classification_weight.defined()) {
+    add_to(at(numbers_, kClassificationWeight), whole[0].classification_weight);
+  }
+  statistics_.start();
+  for (int round = 0; round < rule_.rounds(); ++round) {
+    // In the last round some ranks may have no shard.
+    const int senders = std::min(rule_.ranks, rule_.shards - round * rule_.ranks);
+    std::string told;
+    if (rule_.rank < senders) {
+      std::optional<ExampleLogits> logits;
+      if (examples) logits.emplace();
+      const Losses losses =
+          run_shard(shards[round], targets[round], part_of(scale, round), whole[round], logits ? &*logits : nullptr);
+      told = text_of(losses, statistics_.take(), logits ? packed(*logits) : "");
+    }
+    const std::vector<std::string> all = ranks_.gather(told);
+    for (int rank = 0; rank < senders; ++rank) add_told(all[rank], examples);
+    sum_->add(senders);
+  }
+  statistics_.finish(rule_.shards);
+}
+
+void TrainingStep::finish(WeightAverage* average) {
+  if (sum_) sum_->finish();
+  optimizer_.update(1.0f / static_cast<float>(config_.train.accumulate), numbers_);
+  at(numbers_, kGradientNorm).copy_from(optimizer_.gradient_norm());
+  if (average) average->move_averages();
+}
+
+Losses TrainingStep::run_shard(const Shard& shard, const AnchorTargets& targets, const Tensor& scale,
+                               const WholeBatch& whole, ExampleLogits* examples) {
+  Tape tape;
+  const RetinaNet::Output output = model_(shard.images);
+  const Losses losses =
+      detection_losses(config_, model_.classes(), output.logits, output.deltas, targets, scale, loss_state_, whole);
+  tape.backward({losses.classification, losses.box});
+  // Whoever reads the numbers explains a loss that is not finite; its logits would stop the count.
+  if (examples && std::isfinite(losses.classification.value().item())) {
+    examples->add(output.logits, model_.classes(), targets);
+  }
+  return losses;
+}
+
+std::vector<WholeBatch> TrainingStep::look_at_whole(const std::vector<Shard>& shards,
+                                                    const std::vector<AnchorTargets>& targets, const Tensor& scale) {
+  std::vector<WholeBatch> whole(shards.size());
+  const auto look = [&](const auto& f) {
+    statistics_.start();
+    for (std::size_t i = 0; i < shards.size(); ++i) {
+      const Tape tape;  // so that the numbers are those of the step
+      f(i, model_(shards[i].images));
+      statistics_.take();
+    }
+  };
+  if (const std::optional<HardExampleRule> rule = hard_example_rule(config_.loss.kind)) {
+    std::vector<Tensor> selected;
+    look([&](std::size_t i, const RetinaNet::Output& output) {
+      selected.push_back(hard_examples(output.logits, output.deltas, model_.classes(), targets[i], config_.loss.kind,
+                                       *rule, loss_state_.class_weights)
+                             .selected);
+    });
+    const Tensor selected_scale = scale_of_selected(config_.loss.normaliser, of_all_shards(selected));
+    for (std::size_t i = 0; i < whole.size(); ++i) whole[i].selected_scale = part_of(selected_scale, i);
+  }
+  if (const std::optional<GradientDensityRule> rule = gradient_density_rule(config_.loss.kind)) {
+    std::vector<Tensor> counts;
+    look([&](std::size_t i, const RetinaNet::Output& output) {
+      counts.push_back(gradient_counts(config_.loss.kind, output.logits, model_.classes(), targets[i]));
+    });
+    const std::vector<std::int32_t> all = of_all_shards(counts).to_vector<std::int32_t>();
+    std::vector<std::int32_t> total(static_cast<std::size_t>(rule->bins));
+    for (std::size_t i = 0; i < all.size(); ++i) total[i % total.size()] += all[i];
+    const Tensor weights = density_weights(config_.loss.kind, Tensor::from({rule->bins}, total, model_.device()),
+                                           loss_state_.density_averages);
+    for (WholeBatch& of_shard : whole) of_shard.density_weights = weights;
+  }
+  if (config_.loss.classification_weight == kGuidedWeight) {
+    const Tensor one = Tensor::full({1}, 1, model_.device());
+    std::vector<Tensor> classification, box;
+    look([&](std::size_t i, const RetinaNet::Output& output) {
+      WholeBatch unweighted = whole[i];
+      unweighted.classification_weight = one;
+      const Losses losses = detection_losses(config_, model_.classes(), output.logits, output.deltas, targets[i],
+                                             part_of(scale, i), loss_state_, unweighted);
+      classification.push_back(losses.classification.value());
+      box.push_back(losses.box.value());
+    });
+    const auto sum = [&](const std::vector<Tensor>& mine) {
+      const Tensor all = of_all_shards(mine), total = Tensor::zeros({1}, DType::f32, model_.device());
+      for (int shard = 0; shard < rule_.shards; ++shard) add_to(total, all.slice(shard, shard + 1));
+      return total;
+    };
+    const Tensor weight = guided_weight(sum(classification), sum(box));
+    for (WholeBatch& of_shard : whole) of_shard.classification_weight = weight;
+  }
+  return whole;
+}
+
+void TrainingStep::add_losses(const Tensor& classification, const Tensor& box) {
+  add_to(at(numbers_, kClassificationLoss), classification);
+  add_to(at(numbers_, kBoxLoss), box);
+}
+
+void TrainingStep::add_told(std::string_view told, ExampleLogits* examples) {
+  Told head{};
+  std::memcpy(&head, told.data(), sizeof head);
+  told.remove_prefix(sizeof head);
+  add_losses(Tensor::full({1}, head.classification, model_.device()), Tensor::full({1}, head.box, model_.device()));
+  statistics_.add(told.substr(0, head.statistics));
+  if (examples) add_packed(told.substr(head.statistics), *examples);
+}
+
+Tensor TrainingStep::of_all_shards(const std::vector<Tensor>& mine) const {
+  if (rule_.shards == 1) return mine[0];
+  const std::int64_t each = mine[0].size();
+  const Tensor all = Tensor::empty({rule_.shards * each}, mine[0].dtype(), mine[0].device());
+  if (rule_.ranks == 1) {
+    for (int shard = 0; shard < rule_.shards; ++shard) {
+      all.slice(shard * each, (shard + 1) * each).copy_from(mine[shard].reshape({each}));
+    }
+    return all;
+  }
+  std::string bytes;
+  for (const Tensor& of_shard : mine) bytes += bytes_of(of_shard);
+  const std::vector<std::string> told = ranks_.gather(bytes);
+  const std::size_t size = mine[0].bytes();
+  std::string in_order;
+  for (int shard = 0; shard < rule_.shards; ++shard) {
+    in_order += told[shard % rule_.ranks].substr(shard / rule_.ranks * size, size);
+  }
+  all.copy_from_host(in_order.data());
+  return all;
+}
+
+Tensor TrainingStep::part_of(const Tensor& of_all_shards, std::size_t i) const {
+  const std::int64_t each = of_all_shards.size() / rule_.shards, shard = rule_.number(static_cast<std::int64_t>(i));
+  return of_all_shards.slice(shard * each, (shard + 1) * each);
+}
+
+}  // namespace diopter
