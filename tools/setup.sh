@@ -14,7 +14,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 packages=(g++ cmake ninja-build libopenblas-dev libtbb-dev libstb-dev libjpeg62-turbo-dev libpng-dev libtiff-dev
           libwebp-dev nlohmann-json3-dev libpugixml-dev libtomlplusplus-dev libcli11-dev libboost-dev libzip-dev
-          libexpat1-dev libonnx-dev libprotobuf-dev catch2)
+          libexpat1-dev libonnx-dev libprotobuf-dev protobuf-compiler catch2)
 if [[ $HOSTTYPE == x86_64 ]]; then packages+=(libdnnl-dev); fi  # faster than OpenBLAS; not everywhere else in Debian
 toolkit=${CUDA_HOME:-/usr/local/cuda}
 nvcc=$(command -v nvcc || command -v "$toolkit/bin/nvcc" || true)

@@ -109,6 +109,7 @@ struct Config {
     bool cuda_graph;  // a step runs as one CUDA graph
     std::int64_t evaluate_every, save_every, log_every;  // iterations; 0: only at the end
     int pictures;                                        // validation pictures drawn after each evaluation
+    bool tensorboard;                                    // event files in RUN/tensorboard
     int workers;                                         // loader threads
     int cache_mib;                                       // decoded pictures kept in memory
     double repeat_threshold;                             // of repeat-factor sampling; 0: every picture once an epoch

@@ -173,6 +173,7 @@ void add_train(const Rows<Config::Train>& r) {
   r.number("save_every", &T::save_every, at_least(0), 1000, "iterations; 0: only at the end");
   r.number("log_every", &T::log_every, at_least(0), 20, "iterations; 0: only at the end");
   r.number("pictures", &T::pictures, at_least(0), 8, "validation pictures drawn after each evaluation");
+  r.flag("tensorboard", &T::tensorboard, false, "event files for TensorBoard in RUN/tensorboard").later = true;
   r.number("workers", &T::workers, between(0, 256), 2, "loader threads");
   r.number("cache_mib", &T::cache_mib, at_least(0), 0, "memory for decoded pictures, in MiB");
   r.number("repeat_threshold", &T::repeat_threshold, below_one, 0,

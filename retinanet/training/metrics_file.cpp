@@ -94,7 +94,7 @@ Fields columns_of_file(const std::string& file) {
   return header.empty() ? Fields{} : csv_fields(header).value_or(Fields{});
 }
 
-void append(const std::string& folder, const std::map<std::string, std::string>& fields) {
+void append(const std::string& folder, const MetricsLine& fields) {
   const std::string file = metrics_file(folder);
   Fields columns = columns_of_file(file);
   CsvText csv;
@@ -122,21 +122,28 @@ std::vector<std::string> metrics_columns() {
   return columns;
 }
 
-void append_step(const std::string& folder, const StepReport& step) {
-  std::map<std::string, std::string> fields = {{kIteration, std::to_string(step.iteration)}};
+MetricsLine metrics_line(const StepReport& step) {
+  MetricsLine fields = {{kIteration, std::to_string(step.iteration)}};
   for (const StepColumn& column : kStepColumns) fields[column.name] = column.text(step);
   for (const StepColumn& column : kLaterStepColumns) fields[column.name] = column.text(step);
   for (std::size_t i = 0; step.hardest_negatives && i < kHardest.size(); ++i) {
     fields[hardest_column("loss", i)] = digits(step.hardest_negatives->loss[i]);
     fields[hardest_column("gradient", i)] = digits(step.hardest_negatives->gradient[i]);
   }
-  append(folder, fields);
+  std::erase_if(fields, [](const auto& field) { return field.second.empty(); });
+  return fields;
 }
 
-void append_evaluation(const std::string& folder, std::int64_t iteration, const CocoMetrics& metrics) {
-  std::map<std::string, std::string> fields = {{kIteration, std::to_string(iteration)}};
+MetricsLine metrics_line(std::int64_t iteration, const CocoMetrics& metrics) {
+  MetricsLine fields = {{kIteration, std::to_string(iteration)}};
   for (const CocoNumber& column : kCocoNumbers) fields[column.name] = digits(metrics.stats.*column.value);
-  append(folder, fields);
+  return fields;
+}
+
+void append_step(const std::string& folder, const StepReport& step) { append(folder, metrics_line(step)); }
+
+void append_evaluation(const std::string& folder, std::int64_t iteration, const CocoMetrics& metrics) {
+  append(folder, metrics_line(iteration, metrics));
 }
 
 void rewind_metrics(const std::string& folder, std::int64_t iteration, bool evaluated_again) {

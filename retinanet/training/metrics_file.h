@@ -19,6 +19,11 @@ std::string metrics_file(const std::string& folder);
 /// the weight of the classification loss where it is guided.
 std::vector<std::string> metrics_columns();
 
+/// The fields of a line by column, without those that are empty.
+using MetricsLine = std::map<std::string, std::string>;
+MetricsLine metrics_line(const StepReport& step);
+MetricsLine metrics_line(std::int64_t iteration, const CocoMetrics& metrics);
+
 /// Appends a line, written at once, so that it can be watched. A file that has other columns gets the fields that it
 /// has columns for; the others of its columns stay empty.
 void append_step(const std::string& folder, const StepReport& step);

@@ -131,6 +131,7 @@ Trainer::Trainer(const Config& config, const Dataset& train, const Dataset& vali
   if (ranks_.leads()) {
     lock_ = create_run_folder(folder);
     write_file_atomically(config_file(folder), format_config(state_.config));
+    if (config.train.tensorboard) events_ = std::make_unique<RunEvents>(folder);
   }
   if (config.input.white != state_.config.input.white && state_.config.input.white != kFullRange) {
     messages_.push_back("input.white = auto: " + std::to_string(state_.config.input.white) +
@@ -247,6 +248,7 @@ std::unique_ptr<Trainer> Trainer::resume(const std::string& folder, const Settin
   }
   if (ranks.leads()) {
     rewind_run_folder(folder, state.iteration, trainer->evaluation_pending());
+    if (state.config.train.tensorboard) trainer->events_ = std::make_unique<RunEvents>(folder, state.iteration);
     write_file_atomically(config_file(folder), change_comments(state.changes) + format_config(state.config));
   }
   return trainer;
@@ -355,8 +357,8 @@ bool Trainer::evaluate(const TrainerCallbacks& callbacks, Result& result) {
   std::vector<UnreadablePicture> skipped;
   Evaluated evaluated;
   try {
-    evaluated = evaluate_into_run_folder(*model_, average_.get(), validation_, folder_, state_.iteration, progress,
-                                         skipped, ranks_);
+    evaluated = evaluate_into_run_folder(*model_, average_.get(), validation_, folder_, events_.get(), state_.iteration,
+                                         progress, skipped, ranks_);
   } catch (const Stopped&) {
     return false;
   }
@@ -437,7 +439,10 @@ Trainer::Result Trainer::run(const TrainerCallbacks& own) {
     report.images_per_second =
         static_cast<double>((report.iteration - first) * t.batch_size * t.accumulate) / training_seconds;
     report.peak_memory_mib = peak_resident_mib();
-    if (ranks_.leads() && (due(t.log_every, report.iteration) || ends(report.iteration))) append_step(folder_, report);
+    if (ranks_.leads() && (due(t.log_every, report.iteration) || ends(report.iteration))) {
+      append_step(folder_, report);
+      if (events_) events_->step(report);
+    }
     if (callbacks.step) callbacks.step(report);
   };
   bool stopped = false;

@@ -21,6 +21,7 @@
 #include "retinanet/network/retinanet.h"
 #include "retinanet/training/batch_queue.h"
 #include "retinanet/training/loss_distribution.h"
+#include "retinanet/training/run_events.h"
 #include "retinanet/training/step_graphs.h"
 #include "retinanet/training/step_report.h"
 #include "retinanet/training/training_step.h"
@@ -156,6 +157,7 @@ class Trainer {
   Dataset train_, validation_;
   std::string folder_;
   std::unique_ptr<FolderLock> lock_;
+  std::unique_ptr<RunEvents> events_;  // with train.tensorboard
   Device device_;
   Communicator& ranks_;
   std::unique_ptr<RetinaNet> model_;

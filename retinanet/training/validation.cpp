@@ -44,12 +44,14 @@ class EvaluationMode {
   DType before_;
 };
 
-void draw_pictures(const Dataset& validation, const std::vector<Detection>& detections, const Config& config,
-                   const std::string& folder) {
+/// Returns the files.
+std::vector<std::string> draw_pictures(const Dataset& validation, const std::vector<Detection>& detections,
+                                       const Config& config, const std::string& folder) {
   std::vector<std::string> classes;
   for (const Category& c : validation.categories) classes.push_back(c.name);
   const std::size_t count = std::min<std::size_t>(config.train.pictures, validation.images.size());
   OutputNames names;
+  std::vector<std::string> files;
   for (std::size_t i = 0; i < count; ++i) {
     const ImageRecord& record = validation.images[i];
     std::vector<DetectedBox> found;
@@ -62,8 +64,9 @@ void draw_pictures(const Dataset& validation, const std::vector<Detection>& dete
     }
     const Image drawn =
         draw_detections(read_image(record.file, white_of(config)), record.annotations, found, classes, kPictureScore);
-    write_image(folder + "/" + names.next(record.name), drawn);
+    write_image(files.emplace_back(folder + "/" + names.next(record.name)), drawn);
   }
+  return files;
 }
 
 std::optional<RunEvaluation::Confusion> confusion_of(const Dataset& truth, const std::vector<Detection>& detections) {
@@ -83,7 +86,7 @@ std::string describe(const RunEvaluation& evaluation) {
 }
 
 Evaluated evaluate_into_run_folder(RetinaNet& model, WeightAverage* average, const Dataset& validation,
-                                   const std::string& folder, std::int64_t iteration,
+                                   const std::string& folder, RunEvents* events, std::int64_t iteration,
                                    const std::function<void(std::int64_t, std::int64_t)>& progress,
                                    std::vector<UnreadablePicture>& skipped, Communicator& ranks) {
   const ProfiledScope phase("evaluation");
@@ -94,10 +97,17 @@ Evaluated evaluate_into_run_folder(RetinaNet& model, WeightAverage* average, con
     return detect_all(model, validation, ids, progress, &skipped, ranks);
   }();
   const Dataset evaluated = without(validation, skipped);
-  if (ranks.leads()) draw_pictures(evaluated, detections, model.config(), pictures_folder(folder));
   const CocoMatches matches = match_coco(evaluated, detections);
   CocoMetrics metrics = coco_metrics(evaluated, matches);
-  if (ranks.leads()) append_evaluation(folder, iteration, metrics);
+  if (ranks.leads()) {
+    const std::vector<std::string> drawn =
+        draw_pictures(evaluated, detections, model.config(), pictures_folder(folder));
+    append_evaluation(folder, iteration, metrics);
+    if (events) {
+      events->evaluation(iteration, metrics, matches);
+      for (const std::string& file : drawn) events->picture(iteration, file);
+    }
+  }
   RunEvaluation evaluation = run_evaluation(iteration, matches, metrics);
   evaluation.pictures = std::ssize(evaluated.images);
   evaluation.unreadable = std::ssize(skipped);

@@ -12,6 +12,7 @@
 #include "engine/optimizer.h"
 #include "retinanet/network/retinanet.h"
 #include "retinanet/training/evaluation_file.h"
+#include "retinanet/training/run_events.h"
 
 namespace diopter {
 
@@ -27,11 +28,11 @@ std::string describe(const RunEvaluation& evaluation);
 
 /// Evaluates the model, with its averaged weights where there is an `average`, in evaluation mode and detect.precision;
 /// afterwards it is as it was. Adds a line to the run folder's metrics.csv, writes its evaluation.json and draws the
-/// first train.pictures pictures with their detections. `progress(done, total)` and `skipped`: see detect_all; pictures
-/// that cannot be decoded do not count. Several ranks share the pictures; all compute the metrics, which a run's
-/// schedule may depend on, and rank 0 writes and draws.
+/// first train.pictures pictures with their detections; `events`, where it is not null, gets all three. `progress(done,
+/// total)` and `skipped`: see detect_all; pictures that cannot be decoded do not count. Several ranks share the
+/// pictures; all compute the metrics, which a run's schedule may depend on, and rank 0 writes and draws.
 Evaluated evaluate_into_run_folder(RetinaNet& model, WeightAverage* average, const Dataset& validation,
-                                   const std::string& folder, std::int64_t iteration,
+                                   const std::string& folder, RunEvents* events, std::int64_t iteration,
                                    const std::function<void(std::int64_t done, std::int64_t total)>& progress,
                                    std::vector<UnreadablePicture>& skipped, Communicator& ranks = single_process());
 

@@ -36,6 +36,7 @@ const std::vector<FolderRule>& folder_rules() {
         {"engine/files", {"kernels/base", "engine"}},
         {"engine/profile", toolkit},
         {"engine/distributed", with(toolkit, {"kernels/nn/*", "engine", "engine/profile"})},
+        {"engine/tensorboard", {"kernels/base"}},
 
         {"data/dataset.h", data},
         {"data/pictures", data},
