@@ -107,7 +107,7 @@ TEST_CASE("kernels check fails when one run does, and shows how to repeat it") {
   REQUIRE(outcome.err.empty());
   REQUIRE(contains(outcome.out, "two differ\n"));
   REQUIRE(contains(outcome.out, "again: DIOPTER_EXECUTOR_ORDER=reverse "));
-  REQUIRE(builds.calls() == "forward match:*\nreverse match:*\nshuffle match:*\n");
+  REQUIRE(builds.calls() == "forward match:*,atss:*\nreverse match:*,atss:*\nshuffle match:*,atss:*\n");
 }
 
 TEST_CASE("kernels check does not take no tests for success") {
