@@ -441,7 +441,7 @@ Trainer::Result Trainer::run(const TrainerCallbacks& own) {
     report.peak_memory_mib = peak_resident_mib();
     if (ranks_.leads() && (due(t.log_every, report.iteration) || ends(report.iteration))) {
       append_step(folder_, report);
-      if (events_) events_->step(report);
+      if (events_) events_->numbers("train", metrics_line(report));
     }
     if (callbacks.step) callbacks.step(report);
   };

@@ -104,7 +104,8 @@ Evaluated evaluate_into_run_folder(RetinaNet& model, WeightAverage* average, con
         draw_pictures(evaluated, detections, model.config(), pictures_folder(folder));
     append_evaluation(folder, iteration, metrics);
     if (events) {
-      events->evaluation(iteration, metrics, matches);
+      events->numbers("validation", metrics_line(iteration, metrics));
+      events->curves(iteration, metrics, matches);
       for (const std::string& file : drawn) events->picture(iteration, file);
     }
   }

@@ -11,8 +11,8 @@
 #include "engine/distributed/communicator.h"
 #include "engine/optimizer.h"
 #include "retinanet/network/retinanet.h"
+#include "retinanet/tensorboard/run_events.h"
 #include "retinanet/training/evaluation_file.h"
-#include "retinanet/training/run_events.h"
 
 namespace diopter {
 

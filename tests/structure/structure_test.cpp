@@ -61,6 +61,7 @@ const std::vector<FolderRule>& folder_rules() {
     table.push_back({"retinanet/onnx", lower});
     add({"retinanet/weights"});
     table.push_back({"retinanet/c_api", lower});
+    add({"retinanet/tensorboard"});
     add({"retinanet/training", "retinanet/doctor"});
     add({"retinanet/laboratory"});
     add({"retinanet/report"});

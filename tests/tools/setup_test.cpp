@@ -50,7 +50,7 @@ class FakeSystem {
 const std::string kAll =
     "g++ cmake ninja-build libopenblas-dev libtbb-dev libstb-dev libjpeg62-turbo-dev libpng-dev libtiff-dev "
     "libwebp-dev nlohmann-json3-dev libpugixml-dev libtomlplusplus-dev libcli11-dev libboost-dev libzip-dev "
-    "libexpat1-dev libonnx-dev libprotobuf-dev catch2"
+    "libexpat1-dev libonnx-dev libprotobuf-dev protobuf-compiler catch2"
 #ifdef __x86_64__
     " libdnnl-dev"
 #endif

@@ -38,8 +38,9 @@ TEST_CASE("tensorboard reads numbers, pictures and curves of a training run") {
   const Outcome trained = train_for_events(folder.path());
   INFO(trained.err);
   REQUIRE(trained.exit_code == 0);
-  const Outcome read = run_shell("'" + python + "' -B '" DIOPTER_SOURCE_DIR "/tests/tools/tensorboard_reads.py' '" +
-                                 folder.path() + "/run'");
+  const Outcome read =
+      run_shell("'" + python + "' -B '" DIOPTER_SOURCE_DIR "/tests/tools/train/tensorboard_reads.py' '" +
+                folder.path() + "/run'");
   INFO(read.out << read.err);
   REQUIRE(read.exit_code == 0);
 }

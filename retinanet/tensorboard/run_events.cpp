@@ -1,4 +1,4 @@
-#include "retinanet/training/run_events.h"
+#include "retinanet/tensorboard/run_events.h"
 
 #include <algorithm>
 #include <cstdlib>
@@ -13,6 +13,7 @@ namespace diopter {
 namespace {
 
 constexpr int kScores = 101;
+constexpr const char* kIteration = "iteration";
 
 }  // namespace
 
@@ -42,10 +43,14 @@ RunEvents::RunEvents(const std::string& run_folder, std::int64_t iteration) : fi
   if (iteration > 0) file_.restart(iteration + 1);
 }
 
-void RunEvents::step(const StepReport& step) { numbers("train/", step.iteration, metrics_line(step)); }
+void RunEvents::numbers(const std::string& group, const std::map<std::string, std::string>& line) {
+  const std::int64_t iteration = std::strtoll(line.at(kIteration).c_str(), nullptr, 10);
+  for (const auto& [column, text] : line) {
+    if (column != kIteration) file_.number(group + "/" + column, iteration, std::strtod(text.c_str(), nullptr));
+  }
+}
 
-void RunEvents::evaluation(std::int64_t iteration, const CocoMetrics& metrics, const CocoMatches& matches) {
-  numbers("validation/", iteration, metrics_line(iteration, metrics));
+void RunEvents::curves(std::int64_t iteration, const CocoMetrics& metrics, const CocoMatches& matches) {
   for (std::size_t k = 0; k < metrics.per_category.size(); ++k) {
     if (metrics.per_category[k].objects == 0) continue;
     file_.curve("precision_recall/" + metrics.per_category[k].name, iteration,
@@ -58,12 +63,6 @@ void RunEvents::picture(std::int64_t iteration, const std::string& file) {
   read_image_size(file, width, height);
   file_.picture("pictures/" + std::filesystem::path(file).filename().string(), iteration, read_file(file), width,
                 height);
-}
-
-void RunEvents::numbers(const std::string& group, std::int64_t iteration, const MetricsLine& line) {
-  for (const auto& [column, text] : line) {
-    if (column != "iteration") file_.number(group + column, iteration, std::strtod(text.c_str(), nullptr));
-  }
 }
 
 }  // namespace diopter

@@ -1,4 +1,4 @@
-#include "retinanet/training/run_events.h"
+#include "retinanet/tensorboard/run_events.h"
 
 #include <filesystem>
 #include <map>
@@ -6,7 +6,7 @@
 #include "data/pictures/image.h"
 #include "kernels/base/files.h"
 #include "retinanet/config/config_text.h"
-#include "retinanet/training/run_folder.h"
+#include "retinanet/training/metrics_file.h"
 #include "retinanet/training/trainer.h"
 #include "tests/retinanet/support.h"
 #include "tests/support/events.h"

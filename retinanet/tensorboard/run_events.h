@@ -3,13 +3,11 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
-#include <vector>
 
 #include "data/metrics/coco_metrics.h"
 #include "engine/tensorboard/event_file.h"
-#include "retinanet/training/metrics_file.h"
-#include "retinanet/training/step_report.h"
 
 namespace diopter {
 
@@ -22,16 +20,14 @@ class RunEvents {
   /// have of later ones does not count any more. Errors as EventFile.
   explicit RunEvents(const std::string& run_folder, std::int64_t iteration = 0);
 
-  /// train/COLUMN.
-  void step(const StepReport& step);
-  /// validation/COLUMN; precision_recall/CLASS of the classes that have objects, at IoU .5.
-  void evaluation(std::int64_t iteration, const CocoMetrics& metrics, const CocoMatches& matches);
+  /// GROUP/COLUMN for the numbers of a line of metrics.csv, by column; `iteration` is one of them.
+  void numbers(const std::string& group, const std::map<std::string, std::string>& line);
+  /// precision_recall/CLASS of the classes that have objects, at IoU .5.
+  void curves(std::int64_t iteration, const CocoMetrics& metrics, const CocoMatches& matches);
   /// pictures/NAME for a picture file of the run's, named by its path.
   void picture(std::int64_t iteration, const std::string& file);
 
  private:
-  void numbers(const std::string& group, std::int64_t iteration, const MetricsLine& line);
-
   EventFile file_;
 };
 
