@@ -155,6 +155,7 @@ evaluate_every = 7331
 save_every = 1000
 log_every = 20
 pictures = 8
+tensorboard = false
 workers = 2
 cache_mib = 0
 repeat_threshold = 0.0
