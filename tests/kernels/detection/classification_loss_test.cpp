@@ -253,7 +253,8 @@ TEST_CASE("classification loss: every loss of the list") {
   const Device device = GENERATE(from_range(test::devices()));
   for (const AnyLoss& loss : all_losses()) {
     INFO(loss_name(loss) << " on " << test::device_name(device));
-    require_plain_sum<float>(device, {2, 9, 20, {37, 12, 4, 1}, 0}, loss, 1e-5);
+    // With reciprocals two units off, as above, the fourth power of p - shift near 0 (asymmetric) is 1.04e-5 off.
+    require_plain_sum<float>(device, {2, 9, 20, {37, 12, 4, 1}, 0}, loss, device == Device::cpu ? 1e-5 : 2e-5);
     require_plain_sum<bf16>(device, {2, 3, 20, {37, 12}, 4}, loss, 0.00391);
   }
 }

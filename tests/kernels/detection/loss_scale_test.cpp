@@ -110,8 +110,9 @@ TEST_CASE("loss scale: guided, equals the plain version; what is not finite is n
 }  // namespace
 namespace {
 
+template <class T = float>
 struct Logits {
-  test::Head<float> head{2, 3, 4, {37, 12}, 2};
+  test::Head<T> head{2, 3, 4, {37, 12}, 2};
   std::vector<std::int32_t> labels;
 
   explicit Logits(std::uint64_t seed, float spread = 8) {
@@ -120,11 +121,12 @@ struct Logits {
   }
 };
 
-std::vector<std::int32_t> counts_of(Device device, Logits& logits, const GhmLoss& loss) {
+template <class T>
+std::vector<std::int32_t> counts_of(Device device, Logits<T>& logits, const GhmLoss& loss) {
   std::vector<std::int32_t> counts(static_cast<std::size_t>(loss.bins), -1);
   test::on(device, [&](auto& at) {
     DIOPTER_DISPATCH(device, gradient_histogram,
-                     GradientHistogramArgs<float>{logits.head.levels(at, false), at(logits.labels), at(counts)}, loss);
+                     GradientHistogramArgs<T>{logits.head.levels(at, false), at(logits.labels), at(counts)}, loss);
   });
   return counts;
 }
@@ -136,7 +138,7 @@ TEST_CASE("gradient histogram: the plain count, of every logit that is learned f
   for (const float bins : {1.0f, 2.0f, 30.0f, 256.0f}) {
     INFO(bins << " bins on " << test::device_name(device));
     const GhmLoss loss{.bins = bins};
-    Logits logits(3);
+    Logits<> logits(3);
     const std::vector<std::int32_t> found = counts_of(device, logits, loss);
     std::vector<std::int32_t> expected(found.size());
     test::DeviceArrays host(Device::cpu);
@@ -150,7 +152,7 @@ TEST_CASE("gradient histogram: the plain count, of every logit that is learned f
     test::with_thread_counts([&] { CHECK(counts_of(device, logits, loss) == found); });
   }
   CHECK(test::error_of([&] {
-          Logits logits(3);
+          Logits<> logits(3);
           std::vector<std::int32_t> counts(30);
           test::on(device, [&](auto& at) {
             DIOPTER_DISPATCH(device, gradient_histogram,
@@ -182,7 +184,7 @@ TEST_CASE("GHM-C: twenty steps with momentum are those of the algorithm as it is
   std::vector<double> averages(30, 0.0);
   std::vector<float> kept(30, 0.0f);
   for (int step = 0; step < 20; ++step) {
-    Logits logits(100 + step, step % 3 == 0 ? 3.0f : 8.0f);  // every third leaves bins empty
+    Logits<> logits(100 + step, step % 3 == 0 ? 3.0f : 8.0f);  // every third leaves bins empty
     std::vector<double> total_of_bin(30), losses(2), weight(30);
     double total = 0, found = 0;
     const auto for_each_logit = [&](const auto& visit) {
@@ -232,6 +234,39 @@ TEST_CASE("GHM-C: twenty steps with momentum are those of the algorithm as it is
       wrong += std::fabs(logits.head.gradient(image, anchor, k) - expected) > 0.02 * std::fabs(expected);
     });
     CHECK(wrong <= 4);  // next to the border of a bin
+  }
+}
+
+TEST_CASE("GHM-C in bf16: counts and losses are those of the same logits in float") {
+  const Device device = GENERATE(from_range(test::devices()));
+  const GhmLoss ghm{};
+  Logits<bf16> logits(7);
+  Logits<float> same(7);
+  std::vector<float> values;
+  for (const float x : test::uniform(2 * 147 * 4, -8, 4, 7)) values.push_back(static_cast<float>(bf16(x)));
+  same.head.fill(values);
+  CHECK(counts_of(device, logits, ghm) == counts_of(device, same, ghm));
+
+  const std::vector<float> weights = test::uniform(30, 0.1f, 2, 8), scale{0.5f, 2};
+  const auto losses_of = [&]<class T>(Logits<T>& of) {
+    std::vector<float> losses(2, NAN);
+    test::on(device, [&](auto& at) {
+      DIOPTER_DISPATCH(device, classification_loss,
+                       ClassificationLossArgs<T>{.logits = of.head.levels(at, true),
+                                                 .labels = at(std::as_const(of.labels)),
+                                                 .scale = at(scale),
+                                                 .losses = at(losses),
+                                                 .density_weights = at(weights)},
+                       ghm);
+    });
+    return losses;
+  };
+  test::require_close(losses_of(logits), losses_of(same), 1e-5);
+  for (int anchor = 0; anchor < 147; ++anchor) {
+    for (int k = 0; k < 4; ++k) {
+      const float expected = same.head.gradient(1, anchor, k);
+      CHECK(logits.head.gradient(1, anchor, k) == Approx(expected).epsilon(1.0 / 128));
+    }
   }
 }
 
