@@ -1,7 +1,9 @@
 # TensorBoard's messages, for event files: engine/tensorboard/event_file.cpp where protobuf and its compiler are installed,
 # else its stand-in without_protobuf.cpp.
 # Takes one of the two out of ENGINE_SOURCES and adds what protoc writes; sets EVENT_MESSAGES, the target to link, or "".
+# Target generated_headers: what a tool that only reads sources needs (tools/tidy.sh).
 set(EVENT_MESSAGES "")
+add_custom_target(generated_headers)
 if(NOT DIOPTER_TENSORBOARD STREQUAL "off")
   find_package(Protobuf QUIET)
   if(TARGET protobuf::libprotobuf AND TARGET protobuf::protoc)
@@ -13,6 +15,8 @@ if(NOT DIOPTER_TENSORBOARD STREQUAL "off")
       DEPENDS ${PROJECT_SOURCE_DIR}/engine/tensorboard/event.proto VERBATIM)
     set_source_files_properties(${folder}/event.pb.cc PROPERTIES COMPILE_OPTIONS -w SKIP_PRECOMPILE_HEADERS ON)
     list(APPEND ENGINE_SOURCES ${folder}/event.pb.cc ${folder}/event.pb.h)
+    add_custom_target(event_header DEPENDS ${folder}/event.pb.h)
+    add_dependencies(generated_headers event_header)
     add_library(event_messages INTERFACE)
     target_include_directories(event_messages SYSTEM INTERFACE $<BUILD_INTERFACE:${folder}>)
     target_link_libraries(event_messages INTERFACE protobuf::libprotobuf)
