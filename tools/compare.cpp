@@ -126,10 +126,6 @@ std::unique_ptr<FolderLock> lock_study_folder(const std::string& folder, double 
   DIOPTER_CHECK(!error, folder, ": cannot be made: ", error.message());
   auto lock = std::make_unique<FolderLock>(folder, kLock, FolderLock::Children::hold, patience_seconds);
   remove_temporary_files(folder);
-  remove_temporary_files(folder + "/data");
-  fs::directory_iterator runs(folder + "/runs", error);
-  for (; !error && runs != fs::directory_iterator(); runs.increment(error))
-    remove_temporary_files(runs->path().string());
   return lock;
 }
 

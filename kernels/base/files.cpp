@@ -227,8 +227,8 @@ void put_on_disk(const std::string& file) {
 int remove_temporary_files(const std::string& folder) {
   int count = 0;
   std::error_code none;
-  std::filesystem::directory_iterator entry(folder, none);
-  for (; !none && entry != std::filesystem::directory_iterator(); entry.increment(none)) {
+  std::filesystem::recursive_directory_iterator entry(folder, none);
+  for (; !none && entry != std::filesystem::recursive_directory_iterator(); entry.increment(none)) {
     if (!is_temporary(entry->path().filename().native())) continue;
     const Descriptor file(open(entry->path().c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
     struct stat status {};

@@ -42,8 +42,8 @@ void append_to_file(const std::string& file, std::string_view text);
 /// append_to_file.
 void put_on_disk(const std::string& file);
 
-/// Removes the temporary files of write_file_atomically that killed programs have left in a folder; those of a program
-/// that still writes stay. Returns how many there were.
+/// Removes the temporary files of write_file_atomically that killed programs have left in a folder and in the folders
+/// below it; those of a program that still writes stay. Returns how many there were.
 int remove_temporary_files(const std::string& folder);
 
 }  // namespace diopter

@@ -22,9 +22,7 @@ std::string pictures_folder(const std::string& folder) { return folder + "/pictu
 
 std::unique_ptr<FolderLock> lock_run_folder(const std::string& folder) {
   auto lock = std::make_unique<FolderLock>(folder, ".lock");
-  for (const std::string& part : {folder, folder + "/checkpoints", pictures_folder(folder)}) {
-    remove_temporary_files(part);
-  }
+  remove_temporary_files(folder);
   return lock;
 }
 

@@ -25,6 +25,10 @@ int number_from(const char* variable, int otherwise) {
   return text ? std::atoi(text) : otherwise;
 }
 
+/// Kills a program after some seconds, and ends once it is gone. Without --foreground `timeout` kills itself, too,
+/// while the program may still hold its files: then the next run would meet them.
+std::string killed_after(const std::string& seconds) { return "timeout --foreground -s KILL " + seconds; }
+
 std::mt19937 random_moments() { return std::mt19937(static_cast<unsigned>(number_from("DIOPTER_FAULT_SEED", 1))); }
 
 /// The first columns that do not tell time, for comparison: iteration, lr, loss ... gradient_norm, and AP.
@@ -132,7 +136,7 @@ TEST_CASE("faults: a training that is killed again and again ends with the bits 
     const std::string run = "killed" + std::to_string(chain);
     for (int i = 0; i < kKillsPerRun && done < kills; ++i) {
       const std::string seconds = std::to_string(moment(random));
-      const Outcome outcome = training.train(run, "timeout -s KILL " + seconds);
+      const Outcome outcome = training.train(run, killed_after(seconds));
       INFO("chain " << chain << ", killed after " << seconds << " s: " << outcome.exit_code << outcome.err);
       if (outcome.exit_code == 0) break;  // it was faster
       REQUIRE(outcome.exit_code == 137);
@@ -165,7 +169,7 @@ TEST_CASE("faults: a study that is killed again and again has the table of the u
   for (int chain = 0; done < kills; ++chain) {
     const std::string study = "killed" + std::to_string(chain), out = folder / study;
     for (int i = 0; i < kKillsPerStudy && done < kills; ++i) {
-      const Outcome outcome = compare(study, "timeout -s KILL " + std::to_string(moment(random)));
+      const Outcome outcome = compare(study, killed_after(std::to_string(moment(random))));
       INFO(outcome.err);
       if (outcome.exit_code == 0) break;
       REQUIRE(outcome.exit_code == 137);

@@ -116,15 +116,16 @@ TEST_CASE("files: temporary files of killed programs are removed, and nothing el
   for (const std::string& name : others) folder.write(name, "x");
   std::filesystem::create_directory(folder / "b.tmp1");
   std::filesystem::create_symlink(folder / "a.tmp", folder / "c.tmp1");
+  folder.write("below/further/diopter.tmp6", "x");
   const std::string alive = folder.write("d.tmp5", "x");
   const int writer = open(alive.c_str(), O_RDONLY);
   REQUIRE(flock(writer, LOCK_EX) == 0);
-  CHECK(remove_temporary_files(folder.path()) == 3);
+  CHECK(remove_temporary_files(folder.path()) == 4);
   for (const std::string& name : others) CHECK(file_exists(folder / name));
   CHECK(file_exists(alive));
   close(writer);
   CHECK(remove_temporary_files(folder.path()) == 1);
-  CHECK(std::distance(std::filesystem::directory_iterator(folder.path()), {}) == std::ssize(others) + 2);
+  CHECK(std::distance(std::filesystem::directory_iterator(folder.path()), {}) == std::ssize(others) + 3);
   CHECK(remove_temporary_files(folder / "none") == 0);
 }
 

@@ -217,7 +217,7 @@ TEST_CASE("resume: other data than before is refused, and a checkpoint that does
 TEST_CASE("resume: temporary files of killed runs are removed, of new ones, too") {
   const Runs runs;
   for (const char* name : {"whole/diopter.tmp1", "whole/checkpoints/last.safetensors.tmp77", "whole/pictures/x.tmp3-2",
-                           "broken/checkpoints/diopter.tmp1"}) {
+                           "whole/errors/diopter.tmp1", "broken/checkpoints/diopter.tmp1"}) {
     runs.shapes.folder.write(name, "x");
   }
   Trainer::resume(runs.whole, {}, runs.shapes.train, runs.shapes.validation);
