@@ -197,8 +197,12 @@ void check_network(const Config& config) {
 
 Weights read_weights(const std::string& name) {
   const std::string file = weights_file(name);
+  return weights_of(is_torch_file(file) ? load_torch_file(file) : load_checkpoint(file));
+}
+
+Weights weights_of(Checkpoint checkpoint) {
   Weights weights;
-  weights.checkpoint = is_torch_file(file) ? load_torch_file(file) : load_checkpoint(file);
+  weights.checkpoint = std::move(checkpoint);
   if (is_diopter_checkpoint(weights.checkpoint)) {
     weights.state = parse_run_state(weights.checkpoint);
     weights.kind = "Diopter RetinaNet with " + weights.state.config.model.backbone;
@@ -289,7 +293,10 @@ std::string start_from(const RetinaNet& model, const std::string& file, const st
 }
 
 LoadedModel load_model(const std::string& name, Device device, const Settings& settings) {
-  Weights weights = read_weights(name);
+  return model_with(read_weights(name), device, settings);
+}
+
+LoadedModel model_with(Weights weights, Device device, const Settings& settings) {
   const std::string& file = weights.checkpoint.file;
   for (const Setting& setting : settings) {
     DIOPTER_CHECK(setting.key.starts_with("detect."), setting.where,

@@ -30,6 +30,9 @@ struct Weights {
 /// settings that no configuration may have.
 Weights read_weights(const std::string& name);
 
+/// The same of what such a file holds; Errors name `checkpoint.file`.
+Weights weights_of(Checkpoint checkpoint);
+
 /// Classes of a network with `outputs` outputs whose file names none: those of COCO for 80 outputs and for
 /// torchvision's 91 (an output for every id up to 90; the unused ones are called "unused ID"), "class 0", "class 1",
 /// ... for others. Sets `known` accordingly. Ids start at 0 when labels are ids, at 1 otherwise.
@@ -62,5 +65,8 @@ struct LoadedModel {
 /// when a tensor has values that are not finite, naming it. `settings` override keys detect.* of the configuration;
 /// Error for other keys.
 LoadedModel load_model(const std::string& name, Device device = Device::cpu, const Settings& settings = {});
+
+/// The same of weights that have been read.
+LoadedModel model_with(Weights weights, Device device = Device::cpu, const Settings& settings = {});
 
 }  // namespace diopter

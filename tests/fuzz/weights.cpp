@@ -51,9 +51,7 @@ void checkpoint(std::string_view input) {
   hostile.metadata["config"] = parts[0];
   if (!parts[1].empty()) hostile.metadata["classes"] = parts[1];
   if (!parts[2].empty()) hostile.metadata["category_ids"] = parts[2];
-  const std::string file = scratch_folder() + "/a.safetensors";
-  save_checkpoint(file, hostile);
-  const LoadedModel loaded = load_model(file);
+  const LoadedModel loaded = model_with(weights_of(std::move(hostile)));
   const Config& config = loaded.model->config();
   const LoaderOptions options = loader_options(config);
   static const Image image{8, 6, std::vector<std::uint8_t>(144, 100)};
