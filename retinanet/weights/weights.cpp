@@ -149,12 +149,13 @@ void take_averages(Checkpoint& checkpoint, bool averaged) {
   for (const auto& [name, tensor] : averages) checkpoint.tensors[name] = tensor;
 }
 
-/// A model for the weights. Their settings may come from anywhere: it takes no more memory than a file of the tensors'
-/// size may. (A network that is a little larger is made: then the tensor that is missing is named.)
+/// A model for the weights. Their settings may come from anywhere: it takes at most half of the memory that a file of
+/// the tensors' size may; the other half is for what the file holds. (A network that is a little larger is made: then
+/// the tensor that is missing is named.)
 std::unique_ptr<RetinaNet> model_of(const Weights& weights) {
   std::int64_t bytes = 0;
   for (const auto& [name, tensor] : weights.checkpoint.tensors) bytes += static_cast<std::int64_t>(tensor.bytes());
-  const double most = static_cast<double>(limits::memory(bytes)) / sizeof(float);
+  const double most = 0.5 * static_cast<double>(limits::memory(bytes)) / sizeof(float);
   try {
     return std::make_unique<RetinaNet>(weights.state.config, static_cast<int>(weights.state.classes.size()),
                                        InitialWeights::unset, most);
