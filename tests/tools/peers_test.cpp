@@ -1,5 +1,6 @@
 // tools/peers/peers.py at its smallest sizes: our side alone, and beside PyTorch where there is one.
 #include <cstdlib>
+#include <filesystem>
 #include <string>
 
 #include "generated/source_dir.h"
@@ -60,6 +61,35 @@ TEST_CASE("evaluators: our side alone, in a table") {
   INFO(outcome.out << outcome.err);
   REQUIRE(outcome.exit_code == 0);
   REQUIRE(contains(outcome.out, "| 1,000 | 1 | diopter | "));
+}
+
+TEST_CASE("two_stage: our side alone; a run that has been made is not made again") {
+  const TemporaryFolder folder;
+  const std::string data = folder / "data", out = folder / "out";
+  REQUIRE(run_diopter("shapes --train 4 --val 3 --size 32 --out " + data).exit_code == 0);
+  const auto compare = [&](const std::string& set) {
+    return run_shell("python3 -B '" DIOPTER_SOURCE_DIR "/tools/peers/two_stage.py' --python python3 --program '" +
+                     std::string(DIOPTER_PROGRAM) + "' --out '" + out + "' --only RetinaNet --iterations 3 --seeds 2 " +
+                     set);
+  };
+  const std::string set =
+      "tiny:" + data + "/instances_train.json:" + data + "/instances_val.json:" + data + "/images:32:3";
+  const Outcome outcome = compare(set);
+  INFO(outcome.out << outcome.err);
+  REQUIRE(outcome.exit_code == 0);
+  REQUIRE(contains(outcome.out, "\n| tiny | RetinaNet | 0."));
+  const std::string run = out + "/tiny/RetinaNet_lr0.1_seed100_1/result.json";
+  std::filesystem::remove(out + "/tiny/RetinaNet_lr0.2_seed100_1/result.json");
+  json numbers = parse_json(read_bytes(run));
+  numbers["ap"] = 99;  // now this rate is the best, whose runs with both seeds follow
+  folder.write("out/tiny/RetinaNet_lr0.1_seed100_1/result.json", json_text(numbers));
+  const Outcome again = compare(set);
+  INFO(again.out << again.err);
+  REQUIRE(contains(again.out, "\n| tiny | RetinaNet | 0.1 |"));
+  REQUIRE(contains(again.err, "rate 0.1, seed 100, 1 iterations: AP 99.0"));
+  REQUIRE(std::filesystem::exists(out + "/tiny/RetinaNet_lr0.1_seed2_3/result.json"));
+  REQUIRE(std::filesystem::exists(out + "/tiny/RetinaNet_lr0.2_seed100_1/result.json"));
+  REQUIRE(compare("tiny:none:none:none:32:3").err == "none: not found\n");
 }
 
 TEST_CASE("peers: every case has the ratio of both sides, measured in the same run") {

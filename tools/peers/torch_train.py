@@ -65,8 +65,9 @@ class Subnet(nn.Module):
         return torch.cat([self.layers(m).permute(0, 2, 3, 1).reshape(len(m), -1, self.values) for m in maps], 1)
 
 
-class Detector(nn.Module):
-    def __init__(self, classes):
+class Pyramid(nn.Module):
+    """Backbone and pyramid: maps of CHANNELS channels with the strides STRIDES."""
+    def __init__(self):
         super().__init__()
         self.stem = nn.Sequential(conv(3, WIDTH, stride=2), nn.GroupNorm(GROUPS, WIDTH), nn.ReLU(inplace=True))
         widths = (2 * WIDTH, 4 * WIDTH, 4 * WIDTH)
@@ -79,7 +80,6 @@ class Detector(nn.Module):
         for layer in (*self.inner, *self.layer):
             nn.init.kaiming_uniform_(layer.weight, a=1)
             nn.init.zeros_(layer.bias)
-        self.classes, self.boxes = Subnet(classes, -math.log((1 - PRIOR) / PRIOR)), Subnet(4, 0.0)
 
     def forward(self, pictures):
         x, maps = self.stem(pictures), []
@@ -91,7 +91,18 @@ class Detector(nn.Module):
             m = lateral(m)
             inner = m if inner is None else m + F.interpolate(inner, m.shape[-2:])
             pyramid.insert(0, layer(inner))
-        return self.classes(pyramid), self.boxes(pyramid)
+        return pyramid
+
+
+class Detector(nn.Module):
+    def __init__(self, classes):
+        super().__init__()
+        self.pyramid = Pyramid()
+        self.classes, self.boxes = Subnet(classes, -math.log((1 - PRIOR) / PRIOR)), Subnet(4, 0.0)
+
+    def forward(self, pictures):
+        maps = self.pyramid(pictures)
+        return self.classes(maps), self.boxes(maps)
 
 
 def anchors_of(side):
@@ -184,8 +195,8 @@ def detections(model, data, anchors, level_sizes, coder):
     return results
 
 
-def learning_rate(iteration, iterations):
-    rate = LR * 0.1 ** sum(iteration >= round(m * iterations) for m in MILESTONES)
+def learning_rate(iteration, iterations, rate=LR):
+    rate *= 0.1 ** sum(iteration >= round(m * iterations) for m in MILESTONES)
     return rate * (WARM_UP_FACTOR + (1 - WARM_UP_FACTOR) * iteration / WARM_UP) if iteration < WARM_UP else rate
 
 
