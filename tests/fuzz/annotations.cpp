@@ -1,4 +1,6 @@
 // Annotations of every format.
+#include <cctype>
+
 #include "data/pictures/image.h"
 #include "data/readers/coco.h"
 #include "data/readers/csv.h"
@@ -29,9 +31,19 @@ void voc(std::string_view input) {
   read_voc(scratch_folder() + "/voc", {.images = scratch_folder() + "/voc"});
 }
 
+/// Whether paths in it may lead out of the folder: then what is read is the machine's, not the input's.
+bool leads_out(std::string_view yaml) {
+  if (yaml.find("..") != yaml.rfind("..")) return true;  // one leads to the scratch folder
+  for (std::size_t slash = yaml.find('/'); slash != yaml.npos; slash = yaml.find('/', slash + 1)) {
+    if (slash == 0 || !std::isalnum(static_cast<unsigned char>(yaml[slash - 1]))) return true;
+  }
+  return false;
+}
+
 /// data.yaml, a zero byte, the labels of one picture.
 void yolo(std::string_view input) {
   const auto parts = split(input, 2);
+  if (leads_out(parts[0])) return;
   write_scratch("yolo/data.yaml", parts[0]);
   write_scratch("yolo/labels/a.txt", parts[1]);
   static const bool written = [] {

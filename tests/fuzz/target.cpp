@@ -1,5 +1,6 @@
 #include "tests/fuzz/target.h"
 
+#include <fcntl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -9,7 +10,6 @@
 #include <cstdlib>
 #include <ctime>
 #include <filesystem>
-#include <fstream>
 
 #include "kernels/base/check.h"
 #include "kernels/base/limits.h"
@@ -99,9 +99,15 @@ const std::string& scratch_folder() {
 }
 
 void write_scratch(const std::string& name, std::string_view bytes) {
-  const std::filesystem::path path = std::filesystem::path(scratch_folder()) / name;
-  std::filesystem::create_directories(path.parent_path());
-  std::ofstream(path, std::ios::binary) << bytes;
+  const std::string path = scratch_folder() + "/" + name;
+  const auto create = [&] { return open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600); };
+  int file = create();
+  if (file < 0) {
+    std::filesystem::create_directories(std::filesystem::path(path).parent_path());
+    file = create();
+  }
+  if (file < 0 || write(file, bytes.data(), bytes.size()) != static_cast<ssize_t>(bytes.size())) std::abort();
+  close(file);
 }
 
 }  // namespace diopter::fuzz
