@@ -13,12 +13,14 @@
 
 namespace diopter {
 
-FolderLock::FolderLock(const std::string& folder, const std::string& name, Children children, double patience_seconds) {
+FolderLock::FolderLock(const std::string& folder, const std::string& name, Children children, double patience_seconds,
+                       Holders holders) {
   const std::string file = folder + "/" + name;
   file_ = open(file.c_str(), O_RDWR | O_CREAT | (children == Children::free ? O_CLOEXEC : 0), 0666);
   DIOPTER_CHECK(file_ >= 0, file, ": cannot write: ", std::strerror(errno));
   const auto start = std::chrono::steady_clock::now();
-  while (flock(file_, LOCK_EX | LOCK_NB) != 0) {
+  const int kind = holders == Holders::alone ? LOCK_EX : LOCK_SH;
+  while (flock(file_, kind | LOCK_NB) != 0) {
     if (errno != EWOULDBLOCK && errno != EINTR) {
       problem_ = std::strerror(errno);
       return;

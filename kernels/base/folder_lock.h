@@ -1,4 +1,4 @@
-// A lock that keeps two programs from working on one folder.
+// Locks that keep programs from working on one folder at the same time.
 #pragma once
 
 #include <string>
@@ -10,11 +10,13 @@ class FolderLock {
  public:
   /// Whether the processes that this one starts hold the lock, too, until all of them have ended.
   enum class Children { free, hold };
+  /// Alone, or beside all others that hold it as `together`.
+  enum class Holders { alone, together };
 
   /// Makes the file where it is missing. Throws Error "FOLDER: another process works on it" when another still holds
   /// the lock after `patience_seconds`, or "FOLDER/NAME: cannot write: reason".
   FolderLock(const std::string& folder, const std::string& name, Children children = Children::free,
-             double patience_seconds = 0);
+             double patience_seconds = 0, Holders holders = Holders::alone);
   ~FolderLock();
   FolderLock(const FolderLock&) = delete;
   FolderLock& operator=(const FolderLock&) = delete;

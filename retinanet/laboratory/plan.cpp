@@ -181,6 +181,17 @@ std::vector<PlannedRun> ready_runs(const Protocol& protocol, const RunResults& r
   return runs;
 }
 
+std::int64_t number_of(const Protocol& protocol, const PlannedRun& run) {
+  const bool tuning = run.phase == Phase::tuning;
+  const std::vector<std::int64_t>& seeds = tuning ? protocol.tuning_seeds : protocol.final_seeds;
+  std::int64_t before = 0;  // configurations
+  for (int c = 0; c < run.contestant; ++c) {
+    before += tuning ? std::ssize(protocol.contestants[c].configurations) : 1;
+  }
+  const auto seed = std::find(seeds.begin(), seeds.end(), run.seed) - seeds.begin();
+  return (before + (tuning ? run.configuration : 0)) * std::ssize(seeds) + seed;
+}
+
 PlannedRun find_run(const Protocol& protocol, const RunResults& results, const std::string& name) {
   const std::vector<PlannedRun> runs = known_runs(protocol, results);
   const auto found = std::find_if(runs.begin(), runs.end(), [&](const PlannedRun& run) { return run.name == name; });

@@ -74,6 +74,10 @@ std::vector<PlannedRun> known_runs(const Protocol& protocol, const RunResults& r
 /// Those without a result that could start now, in the order in which they should.
 std::vector<PlannedRun> ready_runs(const Protocol& protocol, const RunResults& results);
 
+/// The run's number in its phase, from 0 on, which no result changes: to deal runs out to workers that do not talk.
+/// Runs of rates beyond the grid have numbers of others, too.
+std::int64_t number_of(const Protocol& protocol, const PlannedRun& run);
+
 /// The known run of that name; throws Error when there is none.
 PlannedRun find_run(const Protocol& protocol, const RunResults& results, const std::string& name);
 

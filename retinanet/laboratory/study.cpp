@@ -75,6 +75,10 @@ bool all_finite(const RetinaNet& model) {
 
 }  // namespace
 
+std::int64_t iterations_done(const std::string& run_folder) {
+  return static_cast<std::int64_t>(read_metrics(run_folder).last("iteration").value_or(0));
+}
+
 Study::Study(std::string folder, const std::string& text, const std::string& file)
     : folder_(std::move(folder)), text_(text), protocol_(parse_protocol(text, file)), hash_(protocol_hash(protocol_)) {}
 
@@ -94,8 +98,8 @@ Study Study::open(const std::string& folder) {
   return {folder, read_file(protocol_file(folder)), protocol_file(folder)};
 }
 
-std::optional<RunResult> Study::result(const std::string& name) const {
-  const std::string file = result_file(run_folder(name));
+std::optional<RunResult> Study::result_in(const std::string& folder) const {
+  const std::string file = result_file(folder);
   if (!fs::exists(file)) return {};
   return read_result(file, hash_);
 }
@@ -136,13 +140,10 @@ void Study::write_results(const RunResults& results) const {
   write_file_atomically(folder_ + "/results.csv", csv.text());
 }
 
-std::int64_t Study::iterations_done(const std::string& name) const {
-  return static_cast<std::int64_t>(read_metrics(run_folder(name)).last("iteration").value_or(0));
-}
-
-std::optional<RunResult> Study::run(const PlannedRun& run, Device device, const TrainerCallbacks& callbacks) const {
-  const std::string folder = run_folder(run.name), checkpoint = last_checkpoint(folder);
-  if (const auto found = this->result(run.name)) return found;
+std::optional<RunResult> Study::run(const PlannedRun& run, const std::string& folder, Device device,
+                                    const TrainerCallbacks& callbacks) const {
+  const std::string checkpoint = last_checkpoint(folder);
+  if (const auto found = result_in(folder)) return found;
   Dataset train = read_study_data(data_folder(folder_), kTrainSplit);
   if (protocol_.data.stream) train.stream = shapes_stream(protocol_.data.shapes);
   const Contestant& contestant = protocol_.contestants[run.contestant];

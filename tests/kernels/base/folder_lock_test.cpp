@@ -24,6 +24,20 @@ TEST_CASE("folder lock: one holds it, and the next one when that has ended") {
         folder / "none/lock: cannot write: No such file or directory");
 }
 
+TEST_CASE("folder lock: several hold it together, and keep away who wants it alone") {
+  const TemporaryFolder folder;
+  const auto take = [&](FolderLock::Holders holders) {
+    return std::make_unique<FolderLock>(folder.path(), "lock", FolderLock::Children::free, 0, holders);
+  };
+  auto first = take(FolderLock::Holders::together);
+  auto second = take(FolderLock::Holders::together);
+  first.reset();
+  CHECK(error_of([&] { take(FolderLock::Holders::alone); }) == folder.path() + ": another process works on it");
+  second.reset();
+  const auto alone = take(FolderLock::Holders::alone);
+  CHECK(error_of([&] { take(FolderLock::Holders::together); }) == folder.path() + ": another process works on it");
+}
+
 TEST_CASE("folder lock: a process that was killed holds nothing") {
   const TemporaryFolder folder;
   int ends[2];

@@ -41,7 +41,7 @@ struct TinyStudy {
   std::optional<RunResult> run(const std::string& name, int steps = 1000) const {
     TrainerCallbacks callbacks;
     callbacks.stop_requested = [steps, done = 0]() mutable { return done++ >= steps; };
-    return study.run(find(name), Device::cpu, callbacks);
+    return study.run(find(name), study.run_folder(name), Device::cpu, callbacks);
   }
 };
 
@@ -196,11 +196,11 @@ TEST_CASE("a run that was stopped goes on from its checkpoint and gives the same
   fs::remove_all(tiny.study.run_folder(name));
 
   REQUIRE_FALSE(tiny.run(name, 3));
-  REQUIRE(tiny.study.iterations_done(name) == 3);
+  REQUIRE(iterations_done(tiny.study.run_folder(name)) == 3);
   REQUIRE_FALSE(tiny.study.result(name));
   const RunResult resumed = tiny.run(name).value();
   REQUIRE(resumed.stats == unbroken.stats);
-  REQUIRE(tiny.study.iterations_done(name) == 6);
+  REQUIRE(iterations_done(tiny.study.run_folder(name)) == 6);
 
   // Killed between the last step and the result: the weights are there, the evaluation is made again.
   fs::remove_all(tiny.study.run_folder(name));
