@@ -14,6 +14,7 @@
 #include "kernels/toolkit/widest_vectors.h"
 #include "tools/command/command.h"
 #include "tools/command/interrupt.h"
+#include "tools/command/ranks.h"
 
 namespace {
 
@@ -49,6 +50,7 @@ int main(int argc, char** argv) {
 
   try {
     diopter::check_vectors_setting();
+    if (diopter::refused_on_ranks(argc, argv)) return 2;
     const int code = program.run(argc, argv);
     diopter::check_standard_output();
     return code;

@@ -332,6 +332,7 @@ int train(const Request& request, Communicator& ranks) {
   Prepared run;
   together(ranks, [&] { run = prepare(request, ranks); });
   if (!run.trainer) return 0;
+  require_distinct(ranks, "GPU", run.device == Device::cuda ? gpu_name() : "rank " + std::to_string(ranks.rank()));
   require_same_run(ranks, {*run.trainer, run.training, run.validation, run.unreadable, run.unreadable_validation});
   const Device device = run.device;
   const Dataset &training = run.training, &validation = run.validation;

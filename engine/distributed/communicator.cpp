@@ -42,6 +42,16 @@ void require_same(Communicator& ranks, const std::vector<std::pair<std::string, 
   }
 }
 
+void require_distinct(Communicator& ranks, const std::string& name, const std::string& value) {
+  const std::vector<std::string> all = ranks.gather(value);
+  for (auto other = all.begin(); other != all.end(); ++other) {
+    const auto first = std::find(all.begin(), other, *other);
+    if (first == other) continue;
+    throw SharedError("ranks " + std::to_string(first - all.begin()) + " and " + std::to_string(other - all.begin()) +
+                      " have the same " + name + ", " + *other);
+  }
+}
+
 void together(Communicator& ranks, const std::function<void()>& work) {
   if (ranks.ranks() == 1) {
     work();

@@ -49,6 +49,9 @@ bool any(Communicator& ranks, bool mine);
 /// Throws SharedError where a rank has another value than rank 0: "rank 2 has another NAME than rank 0".
 void require_same(Communicator& ranks, const std::vector<std::pair<std::string, std::string>>& names_and_values);
 
+/// Throws SharedError where two ranks have the same value: "ranks 0 and 2 have the same NAME, VALUE".
+void require_distinct(Communicator& ranks, const std::string& name, const std::string& value);
+
 /// Calls `work`, which does not communicate. Where it throws on a rank, all throw SharedError with the text of the
 /// first such rank, which it names unless all ranks say the same. A single process throws what `work` throws.
 void together(Communicator& ranks, const std::function<void()>& work);

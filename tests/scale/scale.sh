@@ -109,6 +109,28 @@ refused "rank 1 has another training set than rank 0" on_ranks 2 "$program" trai
   --train-annotations of_rank_%RANK%.json --train-images shapes/images --set train.shards=2 --out bad
 refused "rank 1 has another configuration than rank 0" on_ranks 2 "${command[@]}" --out bad \
   --set train.seed=%RANK%
+refused "started 2 processes of detect" on_ranks 2 "$program" detect none.safetensors none.png
+refused "started 2 processes of compare" on_ranks 2 "$program" compare quick --out bad
+status=0
+on_ranks 2 "$program" compare none.toml --join --out bad >log 2>&1 || status=$?
+[[ $status -eq 2 && $(grep -c '^diopter: none.toml' log) -eq 2 ]] || fail "workers under mpirun: $(cat log)"
 mkdir alone && cp "$program" alone/
 refused "MPI is not in this build" on_ranks 2 "$folder/alone/diopter" "${command[@]:1}" --out bad
 echo "refusals: one line each"
+
+# A disk that is full for rank 0, which alone writes.
+mkdir small
+if [[ $EUID -eq 0 ]] && mount -t tmpfs -o size=64k none small 2>/dev/null; then
+  trap 'umount "$folder/small"; rm -rf "$folder"' EXIT
+  status=0
+  on_ranks 2 "${command[@]}" --out small/run >log 2>&1 || status=$?
+  [[ $status -eq 2 ]] || fail "on a full disk ends with $status: $(cat log)"
+  grep -q '^diopter: rank 0 of 2: .*No space left' log || fail "no line about the full disk: $(cat log)"
+  for rank in 0 1; do
+    for _ in $(seq 100); do alive "$(<process_$rank)" || break; sleep 0.1; done
+    alive "$(<process_$rank)" && fail "rank $rank is left on a full disk"
+  done
+  echo "a full disk at rank 0 ends all"
+else
+  echo "skipped: a full disk (a small tmpfs needs root)"
+fi

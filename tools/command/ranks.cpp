@@ -3,10 +3,15 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <cstdio>
+#include <cstdlib>
 #include <exception>
 #include <memory>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "engine/distributed/launched.h"
 #include "kernels/base/text.h"
@@ -69,6 +74,33 @@ int run_on_ranks(const std::function<int(Communicator&)>& command) {
     ranks->abort(kRefused);
     return kRefused;
   }
+}
+
+bool refused_on_ranks(int argc, const char* const* argv) {
+  const int processes = launched_processes();
+  const std::vector<std::string_view> words(argv + 1, argv + argc);
+  if (processes <= 1 || words.empty() || words[0].starts_with("-") || words[0] == "train") return false;
+  // Workers of a study, and their runs, are processes of their own.
+  const auto of_workers = [](std::string_view word) {
+    return word == "--join" || word.starts_with("--shard") || word == "--run";
+  };
+  if (words[0] == "compare" && std::any_of(words.begin(), words.end(), of_workers)) return false;
+  if (launched_rank() == 0) {
+    const std::string command = printable(words[0]);
+    std::fprintf(stderr,
+                 "diopter: a launcher has started %d processes of %s, each of which would do all of its work: "
+                 "only train divides it, and compare --join\n",
+                 processes, command.c_str());
+  }
+  return true;
+}
+
+std::string gpu_name() {
+  const char* visible = std::getenv("CUDA_VISIBLE_DEVICES");
+  const std::string devices = visible ? visible : "0";
+  std::array<char, 256> host{};
+  gethostname(host.data(), host.size() - 1);
+  return devices.substr(0, devices.find(',')) + " of " + host.data() + ": give each its own (CUDA_VISIBLE_DEVICES)";
 }
 
 }  // namespace diopter

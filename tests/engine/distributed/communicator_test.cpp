@@ -55,3 +55,13 @@ TEST_CASE("ranks that differ refuse each other") {
   CHECK(with_odd(2) == std::vector<std::string>(3, "rank 2 has another training set than rank 0"));
   CHECK(with_odd(0) == std::vector<std::string>(3, "rank 1 has another training set than rank 0"));
 }
+
+TEST_CASE("ranks that must differ and do not refuse each other") {
+  const auto with = [](const std::vector<std::string>& values) {
+    return errors(static_cast<int>(values.size()),
+                  [&](Communicator& c) { require_distinct(c, "GPU", values[c.rank()]); });
+  };
+  CHECK(with({"a", "b", "c"}) == std::vector<std::string>(3, ""));
+  CHECK(with({"a", "b", "a"}) == std::vector<std::string>(3, "ranks 0 and 2 have the same GPU, a"));
+  CHECK(with({"a", "b", "b"}) == std::vector<std::string>(3, "ranks 1 and 2 have the same GPU, b"));
+}
