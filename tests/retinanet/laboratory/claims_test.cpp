@@ -1,6 +1,11 @@
 #include "retinanet/laboratory/claims.h"
 
+#include <unistd.h>
+
+#include <atomic>
 #include <filesystem>
+#include <thread>
+#include <vector>
 
 #include "retinanet/weights/checkpoint_files.h"
 #include "tests/support/files.h"
@@ -70,6 +75,27 @@ TEST_CASE("claims: one worker holds a run until it has a result") {
   CHECK_FALSE(fs::exists(shared.attempt(1)));
   CHECK_FALSE(shared.other.take(kRun));
   CHECK_FALSE(shared.slow.take(kRun));
+}
+
+TEST_CASE("claims: of workers that reach for a run at the same time one gets it") {
+  constexpr int kWorkers = 6, kRuns = 60;
+  const SharedStudy shared;
+  std::atomic<int> taken[kRuns] = {};
+  std::vector<std::thread> workers;
+  for (int w = 0; w < kWorkers; ++w) {
+    workers.emplace_back([&] {
+      RunClaims claims(shared.study, kLong);
+      for (int run = 0; run < kRuns; ++run) taken[run] += claims.take("run" + std::to_string(run)).has_value();
+    });
+  }
+  for (std::thread& worker : workers) worker.join();
+  for (const std::atomic<int>& times : taken) CHECK(times == 1);
+
+  // The folder of the attempt is there, though it was not when the worker looked for it.
+  SharedStudy other;
+  fs::create_directories(fs::path(other.attempt(1)).parent_path());
+  fs::create_symlink("nowhere", other.attempt(1));
+  CHECK_FALSE(other.slow.take(kRun));
 }
 
 TEST_CASE("claims: what was released is free at once, and goes on from its checkpoint") {
