@@ -1,5 +1,5 @@
-# Kinds of pictures that one can do without: data/pictures/NAME.cpp where the library NAME is installed, else its stand-in
-# data/pictures/without_*.cpp.
+# Kinds of pictures that one can do without: data/pictures/formats/NAME.cpp where the library NAME is installed, else its
+# stand-in, data/pictures/formats/without_*.cpp.
 # Takes one of the two out of DATA_SOURCES; sets PICTURE_LIBRARIES and MISSING_PICTURES, the names.
 set(PICTURE_LIBRARIES "")
 set(MISSING_PICTURES "")

@@ -1,9 +1,9 @@
 // Pictures: each format that has a reader, and EXIF's orientation.
 #include <cstdlib>
-#include "data/pictures/exif.h"
+#include "data/pictures/formats/exif.h"
 
 #include "data/pictures/image.h"
-#include "tests/data/pictures/make_png.h"
+#include "tests/data/pictures/formats/make_png.h"
 #include "tests/fuzz/target.h"
 
 namespace diopter::fuzz {

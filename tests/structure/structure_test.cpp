@@ -40,6 +40,7 @@ const std::vector<FolderRule>& folder_rules() {
 
         {"data/dataset.h", data},
         {"data/pictures", data},
+        {"data/pictures/formats", with(data, {"data/pictures"})},
         {"data/readers", with(data, {"data/pictures", "data/readers/json"})},
         {"data/readers/json", data},
         {"data/metrics", with(data, {"data/readers"})},

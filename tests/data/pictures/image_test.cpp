@@ -5,7 +5,7 @@
 #include <fstream>
 #include <set>
 
-#include "data/pictures/exif.h"
+#include "data/pictures/formats/exif.h"
 #include "kernels/base/json.h"
 #include "tests/support/catch.h"
 #include "tests/support/compare.h"

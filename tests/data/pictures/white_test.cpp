@@ -1,7 +1,7 @@
 #include "data/pictures/white.h"
 
 #include "data/pictures/image.h"
-#include "tests/data/pictures/make_png.h"
+#include "tests/data/pictures/formats/make_png.h"
 #include "tests/support/catch.h"
 #include "tests/support/files.h"
 

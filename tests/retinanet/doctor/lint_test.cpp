@@ -5,7 +5,7 @@
 #include <fstream>
 
 #include "data/pictures/image.h"
-#include "tests/data/pictures/make_png.h"
+#include "tests/data/pictures/formats/make_png.h"
 #include "tests/retinanet/annotated.h"
 #include "tests/support/catch.h"
 #include "tests/support/files.h"

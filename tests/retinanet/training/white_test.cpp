@@ -5,7 +5,7 @@
 #include "retinanet/training/run_folder.h"
 #include "retinanet/training/trainer.h"
 #include "retinanet/weights/weights.h"
-#include "tests/data/pictures/make_png.h"
+#include "tests/data/pictures/formats/make_png.h"
 #include "tests/retinanet/support.h"
 #include "tests/support/catch.h"
 #include "tests/support/files.h"

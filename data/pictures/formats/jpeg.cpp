@@ -1,4 +1,4 @@
-#include "data/pictures/jpeg.h"
+#include "data/pictures/formats/jpeg.h"
 
 #include <algorithm>
 #include <cstddef>
@@ -9,7 +9,7 @@
 
 #include <jerror.h>
 
-#include "data/pictures/error_jump.h"
+#include "data/pictures/formats/error_jump.h"
 #include "kernels/base/check.h"
 #include "kernels/base/limits.h"
 #include "kernels/base/text.h"

@@ -1,4 +1,4 @@
-#include "data/pictures/pnm.h"
+#include "data/pictures/formats/pnm.h"
 
 #include <algorithm>
 #include <charconv>

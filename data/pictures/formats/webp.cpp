@@ -1,4 +1,4 @@
-#include "data/pictures/webp.h"
+#include "data/pictures/formats/webp.h"
 
 #include <webp/decode.h>
 #include <webp/demux.h>
@@ -6,7 +6,7 @@
 #include <memory>
 #include <optional>
 
-#include "data/pictures/exif.h"
+#include "data/pictures/formats/exif.h"
 #include "kernels/base/check.h"
 #include "kernels/base/text.h"
 

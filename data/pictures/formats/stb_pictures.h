@@ -1,7 +1,7 @@
 // BMP, GIF (first frame) and TGA through stb_image.
 #pragma once
 
-#include "data/pictures/picture_format.h"
+#include "data/pictures/formats/picture_format.h"
 
 namespace diopter {
 

@@ -1,4 +1,4 @@
-#include "data/pictures/jpeg.h"
+#include "data/pictures/formats/jpeg.h"
 
 #include <cstdio>
 #include <cstdlib>

@@ -1,5 +1,5 @@
 // In the place of tiff.cpp where a build has no libtiff.
-#include "data/pictures/tiff.h"
+#include "data/pictures/formats/tiff.h"
 #include "kernels/base/check.h"
 
 namespace diopter {

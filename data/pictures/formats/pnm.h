@@ -1,7 +1,7 @@
 // PNM: binary PGM (P5) and PPM (P6) with any greatest value, 8 or 16 bits (netpbm's pgm(5) and ppm(5)).
 #pragma once
 
-#include "data/pictures/picture_format.h"
+#include "data/pictures/formats/picture_format.h"
 
 namespace diopter {
 

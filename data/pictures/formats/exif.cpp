@@ -1,9 +1,9 @@
-#include "data/pictures/exif.h"
+#include "data/pictures/formats/exif.h"
 
 #include <algorithm>
 #include <span>
 
-#include "data/pictures/picture_format.h"
+#include "data/pictures/formats/picture_format.h"
 
 namespace diopter {
 

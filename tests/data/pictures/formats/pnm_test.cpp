@@ -1,4 +1,4 @@
-#include "data/pictures/pnm.h"
+#include "data/pictures/formats/pnm.h"
 
 #include "tests/support/catch.h"
 #include "tests/support/files.h"

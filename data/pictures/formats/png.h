@@ -1,7 +1,7 @@
 // PNG through libpng: every depth and colour type, interlaced or not.
 #pragma once
 
-#include "data/pictures/picture_format.h"
+#include "data/pictures/formats/picture_format.h"
 
 namespace diopter {
 

@@ -1,5 +1,5 @@
 // In the place of webp.cpp where a build has no libwebp.
-#include "data/pictures/webp.h"
+#include "data/pictures/formats/webp.h"
 #include "kernels/base/check.h"
 
 namespace diopter {

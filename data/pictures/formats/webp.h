@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "data/pictures/picture_format.h"
+#include "data/pictures/formats/picture_format.h"
 
 namespace diopter {
 

@@ -2,15 +2,15 @@
 #include <filesystem>
 #include <utility>
 
-#include "data/pictures/exif.h"
+#include "data/pictures/formats/exif.h"
+#include "data/pictures/formats/jpeg.h"
+#include "data/pictures/formats/picture_format.h"
+#include "data/pictures/formats/png.h"
+#include "data/pictures/formats/pnm.h"
+#include "data/pictures/formats/stb_pictures.h"
+#include "data/pictures/formats/tiff.h"
+#include "data/pictures/formats/webp.h"
 #include "data/pictures/image.h"
-#include "data/pictures/jpeg.h"
-#include "data/pictures/picture_format.h"
-#include "data/pictures/png.h"
-#include "data/pictures/pnm.h"
-#include "data/pictures/stb_pictures.h"
-#include "data/pictures/tiff.h"
-#include "data/pictures/webp.h"
 #include "kernels/base/check.h"
 #include "kernels/base/files.h"
 #include "kernels/base/limits.h"

@@ -1,4 +1,4 @@
-#include "data/pictures/stb_pictures.h"
+#include "data/pictures/formats/stb_pictures.h"
 
 #include <algorithm>
 #include <climits>

@@ -1,7 +1,7 @@
 // JPEG through libjpeg-turbo: baseline and progressive, grey, RGB, YCbCr, CMYK and YCCK.
 #pragma once
 
-#include "data/pictures/picture_format.h"
+#include "data/pictures/formats/picture_format.h"
 
 namespace diopter {
 

@@ -1,4 +1,4 @@
-#include "data/pictures/tiff.h"
+#include "data/pictures/formats/tiff.h"
 
 #include <tiffio.h>
 
@@ -6,7 +6,7 @@
 #include <functional>
 #include <memory>
 
-#include "data/pictures/exif.h"
+#include "data/pictures/formats/exif.h"
 #include "tests/support/catch.h"
 #include "tests/support/files.h"
 

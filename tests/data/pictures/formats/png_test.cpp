@@ -1,6 +1,6 @@
-#include "data/pictures/png.h"
+#include "data/pictures/formats/png.h"
 
-#include "tests/data/pictures/make_png.h"
+#include "tests/data/pictures/formats/make_png.h"
 #include "tests/support/catch.h"
 #include "tests/support/files.h"
 

@@ -1,11 +1,11 @@
-#include "data/pictures/webp.h"
+#include "data/pictures/formats/webp.h"
 
 #include <webp/encode.h>
 
 #include <cstdlib>
 #include <memory>
 
-#include "data/pictures/exif.h"
+#include "data/pictures/formats/exif.h"
 #include "tests/support/catch.h"
 #include "tests/support/files.h"
 

@@ -1,4 +1,4 @@
-#include "data/pictures/png.h"
+#include "data/pictures/formats/png.h"
 
 #include <png.h>
 
@@ -6,8 +6,8 @@
 #include <cstring>
 #include <limits>
 
-#include "data/pictures/error_jump.h"
-#include "data/pictures/exif.h"
+#include "data/pictures/formats/error_jump.h"
+#include "data/pictures/formats/exif.h"
 #include "kernels/base/check.h"
 #include "kernels/base/limits.h"
 

@@ -1,4 +1,4 @@
-#include "data/pictures/tiff.h"
+#include "data/pictures/formats/tiff.h"
 
 #include <tiffio.h>
 
