@@ -20,14 +20,6 @@ namespace diopter {
 
 namespace {
 
-[[noreturn]] void fail_to_read(const std::string& file, int error) {
-  if (error == ENOENT) fail(file, ": no such file");
-  if (error == EISDIR) fail(file, ": is a folder, not a file");
-  const std::string message = file + ": cannot be read: " + std::strerror(error);
-  if (error == EMFILE || error == ENFILE || error == ENOMEM) throw OutOfResources(message);
-  throw Error(message);
-}
-
 [[noreturn]] void fail_to_write(const std::string& file, int error) {
   fail(file, ": cannot write: ", std::strerror(error));
 }
@@ -129,6 +121,14 @@ class TemporaryFile {
 };
 
 }  // namespace
+
+void fail_to_read(const std::string& file, int error) {
+  if (error == ENOENT) fail(file, ": no such file");
+  if (error == EISDIR) fail(file, ": is a folder, not a file");
+  const std::string message = file + ": cannot be read: " + std::strerror(error);
+  if (error == EMFILE || error == ENFILE || error == ENOMEM) throw OutOfResources(message);
+  throw Error(message);
+}
 
 bool file_exists(const std::string& file) {
   std::error_code ignored;

@@ -20,6 +20,9 @@ std::string extension_of(const std::string& file);
 /// not a file" or "FILE: cannot be read: reason"; OutOfResources where the system is to blame, not the file.
 std::string read_file(const std::string& file, std::size_t limit = std::numeric_limits<std::size_t>::max());
 
+/// Throws the Error of read_file for an `errno` of the system.
+[[noreturn]] void fail_to_read(const std::string& file, int error);
+
 /// The lines of a text file, without line ends and byte order mark. Errors as read_file.
 std::vector<std::string> read_lines(const std::string& file);
 

@@ -15,7 +15,7 @@ struct Limit {
 
 namespace limits {
 
-inline constexpr Limit kPictureBytes{"picture", "bytes of the file", std::int64_t{1} << 30};
+inline constexpr Limit kPictureBytes{"picture", "bytes of a file that is decoded at once", std::int64_t{1} << 30};
 inline constexpr Limit kPictureSide{"picture", "pixels of a side", std::int64_t{1} << 20};
 inline constexpr Limit kPicturePixels{"picture", "pixels", std::int64_t{512} << 20};
 inline constexpr Limit kInputPixels{"picture", "pixels at the network's input", std::int64_t{64} << 20};

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdio>
+#include <memory>
+#include <utility>
 #include <vector>
 
 #include <jpeglib.h>
@@ -20,25 +22,30 @@ namespace {
 /// One file's decompressor.
 class Jpeg {
  public:
-  Jpeg() {
+  /// The bytes must stay.
+  explicit Jpeg(const ByteSource& bytes) : bytes_(bytes), buffer_(std::size_t{1} << 16) {
     info_.err = jpeg_std_error(&errors_);
     errors_.error_exit = fail_with_message;
     errors_.emit_message = take_warning;
     progress_.progress_monitor = watch_scans;
+    source_.init_source = [](j_decompress_ptr) {};
+    source_.fill_input_buffer = fill;
+    source_.skip_input_data = skip;
+    source_.resync_to_restart = jpeg_resync_to_restart;
+    source_.term_source = [](j_decompress_ptr) {};
     info_.client_data = this;
   }
   ~Jpeg() { jpeg_destroy_decompress(&info_); }
   Jpeg(const Jpeg&) = delete;
   Jpeg& operator=(const Jpeg&) = delete;
 
-  /// Before anything else; the bytes must stay.
-  void open(std::string_view bytes) {
-    bytes_ = static_cast<std::int64_t>(bytes.size());
+  /// Before anything else.
+  void open() {
     jump_.run([&] {
       jpeg_create_decompress(&info_);
       info_.client_data = this;
       info_.progress = &progress_;
-      jpeg_mem_src(&info_, unsigned_bytes(bytes), bytes.size());
+      info_.src = &source_;
       jpeg_read_header(&info_, TRUE);
     });
   }
@@ -51,27 +58,28 @@ class Jpeg {
       coefficients += std::int64_t{c.width_in_blocks} * c.height_in_blocks * DCTSIZE2;
     }
     return {static_cast<int>(info_.image_width), static_cast<int>(info_.image_height),
-            coefficients * static_cast<std::int64_t>(sizeof(JCOEF))};
+            coefficients * static_cast<std::int64_t>(sizeof(JCOEF)), false, true};
   }
 
-  Image decode() {
+  int width() const { return static_cast<int>(info_.image_width); }
+  int height() const { return static_cast<int>(info_.image_height); }
+
+  /// Before the first row. Reads all scans but the last.
+  void start() {
     const bool inks = info_.jpeg_color_space == JCS_CMYK || info_.jpeg_color_space == JCS_YCCK;
     info_.out_color_space = inks ? JCS_CMYK : JCS_RGB;
-    Image image;
-    image.width = static_cast<int>(info_.image_width);
-    image.height = static_cast<int>(info_.image_height);
-    image.rgb.resize(std::size_t{3} * image.width * image.height);
-    std::vector<std::uint8_t> row(inks ? std::size_t{4} * image.width : 0);
+    inks_.resize(inks ? std::size_t{4} * info_.image_width : 0);
+    jump_.run([&] { jpeg_start_decompress(&info_); });
+  }
+
+  /// The next row, into rgb [width, 3].
+  void read_row(std::uint8_t* rgb) {
     jump_.run([&] {
-      jpeg_start_decompress(&info_);
-      for (int y = 0; y < image.height; ++y) {
-        JSAMPROW target = inks ? row.data() : image.pixel(0, y);
-        jpeg_read_scanlines(&info_, &target, 1);
-        if (inks) rgb_of_inks(row.data(), image.pixel(0, y), image.width);
-      }
-      jpeg_finish_decompress(&info_);
+      JSAMPROW target = inks_.empty() ? rgb : inks_.data();
+      jpeg_read_scanlines(&info_, &target, 1);
+      if (!inks_.empty()) rgb_of_inks(inks_.data(), rgb, width());
+      if (info_.output_scanline == info_.image_height) jpeg_finish_decompress(&info_);
     });
-    return image;
   }
 
  private:
@@ -83,6 +91,25 @@ class Jpeg {
     char reason[JMSG_LENGTH_MAX + 32];
     std::snprintf(reason, sizeof reason, "cannot be decoded (%s)", text);
     of(info).jump_.jump(reason);
+  }
+
+  // libjpeg's view of the bytes.
+  static boolean fill(j_decompress_ptr info) {
+    Jpeg& jpeg = *static_cast<Jpeg*>(info->client_data);
+    const std::size_t count = jpeg.bytes_.read(jpeg.position_, jpeg.buffer_.data(), jpeg.buffer_.size());
+    if (count == 0) jpeg.jump_.jump("the file is truncated");
+    jpeg.position_ += static_cast<std::int64_t>(count);
+    jpeg.source_.next_input_byte = jpeg.buffer_.data();
+    jpeg.source_.bytes_in_buffer = count;
+    return TRUE;
+  }
+  static void skip(j_decompress_ptr info, long count) {
+    Jpeg& jpeg = *static_cast<Jpeg*>(info->client_data);
+    const auto buffered = static_cast<long>(std::min(jpeg.source_.bytes_in_buffer, jpeg.buffer_.size()));
+    const long within = std::clamp(count, 0L, buffered);
+    jpeg.source_.next_input_byte += within;
+    jpeg.source_.bytes_in_buffer -= static_cast<std::size_t>(within);
+    jpeg.position_ += std::max(count, 0L) - within;
   }
 
   /// Warnings that pixels are made up are errors; the others are about what decoders put up with.
@@ -102,7 +129,7 @@ class Jpeg {
   static void watch_scans(j_common_ptr common) {
     Jpeg& jpeg = of(common);
     const std::int64_t pixels = std::int64_t{jpeg.info_.image_width} * jpeg.info_.image_height;
-    const std::int64_t most = limits::kJpegScanPixels.value + limits::kJpegScanPixelsOfByte.value * jpeg.bytes_;
+    const std::int64_t most = limits::kJpegScanPixels.value + limits::kJpegScanPixelsOfByte.value * jpeg.bytes_.size();
     if (jpeg.info_.input_scan_number * pixels > std::max(pixels, most)) {
       jpeg.jump_.jump("cannot be decoded (too many scans)");
     }
@@ -120,8 +147,28 @@ class Jpeg {
   jpeg_decompress_struct info_{};
   jpeg_error_mgr errors_{};
   jpeg_progress_mgr progress_{};
-  std::int64_t bytes_ = 0;  // of the file
+  jpeg_source_mgr source_{};
+  const ByteSource& bytes_;
+  std::int64_t position_ = 0;         // of the first byte behind those in the buffer
+  std::vector<std::uint8_t> buffer_;  // of the file
+  std::vector<std::uint8_t> inks_;    // a row of them, where the picture has inks
   ErrorJump jump_;
+};
+
+class JpegRows final : public PictureRows {
+ public:
+  explicit JpegRows(std::unique_ptr<Jpeg> jpeg) : PictureRows(jpeg->width(), jpeg->height()), jpeg_(std::move(jpeg)) {}
+
+ private:
+  void decode(int y, int count, std::uint8_t* rgb) override {
+    const std::size_t stride = std::size_t{3} * static_cast<std::size_t>(width());
+    left_out_.resize(stride);
+    for (int row = next(); row < y; ++row) jpeg_->read_row(left_out_.data());
+    for (int row = 0; row < count; ++row) jpeg_->read_row(rgb + stride * static_cast<std::size_t>(row));
+  }
+
+  std::unique_ptr<Jpeg> jpeg_;
+  std::vector<std::uint8_t> left_out_;
 };
 
 }  // namespace
@@ -129,15 +176,17 @@ class Jpeg {
 bool recognises_jpeg(std::string_view bytes) { return bytes.starts_with("\xFF\xD8\xFF"); }
 
 PictureHeader jpeg_header(std::string_view bytes) {
-  Jpeg jpeg;
-  jpeg.open(bytes);
+  const ByteSource source(bytes);
+  Jpeg jpeg(source);
+  jpeg.open();
   return jpeg.header();
 }
 
-Image decode_jpeg(std::string_view bytes, int) {
-  Jpeg jpeg;
-  jpeg.open(bytes);
-  return jpeg.decode();
+std::unique_ptr<PictureRows> jpeg_rows(const ByteSource& bytes, int) {
+  auto jpeg = std::make_unique<Jpeg>(bytes);
+  jpeg->open();
+  jpeg->start();
+  return std::make_unique<JpegRows>(std::move(jpeg));
 }
 
 std::string jpeg_library() {

@@ -4,7 +4,11 @@
 
 #include <algorithm>
 #include <cstring>
+#include <iterator>
 #include <limits>
+#include <memory>
+#include <utility>
+#include <vector>
 
 #include "data/pictures/formats/error_jump.h"
 #include "data/pictures/formats/exif.h"
@@ -27,12 +31,16 @@ std::size_t big_endian(std::string_view bytes) {
 }
 
 /// Bytes of pixel data that stand behind an offset.
-std::size_t pixel_data_behind(std::string_view bytes, std::size_t offset) {
-  constexpr std::size_t kAround = 12;  // bytes of a chunk beside its data: length, type, checksum
-  std::size_t count = 0;
-  for (std::size_t at = kSignature.size(); at + kAround <= bytes.size();) {
-    const std::size_t length = big_endian(bytes.substr(at, 4)), begin = at + 8, end = begin + length;
-    if (bytes.substr(at + 4, 4) == "IDAT") count += end - std::clamp(offset, begin, end);
+std::int64_t pixel_data_behind(const ByteSource& bytes, std::int64_t offset) {
+  constexpr std::int64_t kAround = 12;  // bytes of a chunk beside its data: length, type, checksum
+  std::int64_t count = 0;
+  for (auto at = std::ssize(kSignature); at + kAround <= bytes.size();) {
+    char header[8] = {};
+    bytes.read(at, header, sizeof header);
+    const std::string_view length_and_kind(header, sizeof header);
+    const auto length = static_cast<std::int64_t>(big_endian(length_and_kind.substr(0, 4)));
+    const std::int64_t begin = at + 8, end = begin + length;
+    if (length_and_kind.substr(4) == "IDAT") count += end - std::clamp(offset, begin, end);
     at += length + kAround;
   }
   return count;
@@ -41,7 +49,8 @@ std::size_t pixel_data_behind(std::string_view bytes, std::size_t offset) {
 /// One file's reader.
 class Png {
  public:
-  explicit Png(std::string_view bytes) : bytes_(bytes), rest_(bytes) {
+  /// The bytes must stay.
+  explicit Png(const ByteSource& bytes) : bytes_(bytes) {
     jump_.run([&] {
       png_ = png_create_read_struct(PNG_LIBPNG_VER_STRING, this, fail_with_message, ignore_warning);
       if (png_) info_ = png_create_info_struct(png_);
@@ -55,19 +64,27 @@ class Png {
   Png(const Png&) = delete;
   Png& operator=(const Png&) = delete;
 
-  Image decode(int white) {
-    Image image;
+  /// Before anything else.
+  void open() {
     jump_.run([&] { read_header(); });
-    image.width = static_cast<int>(png_get_image_width(png_, info_));
-    image.height = static_cast<int>(png_get_image_height(png_, info_));
-    image.rgb.resize(std::size_t{3} * image.width * image.height);
-    if (deep_) {
-      read_deep(image, white == kFullRange ? kMostOf16 : white);
-    } else {
-      const auto row = [&](int y) { return image.pixel(0, y); };
-      jump_.run([&] { read_rows(image, 3, row, [](int, const std::uint8_t*) {}); });
-    }
-    return image;
+  }
+
+  int width() const { return static_cast<int>(png_get_image_width(png_, info_)); }
+  int height() const { return static_cast<int>(png_get_image_height(png_, info_)); }
+  int passes() const { return passes_; }
+  bool deep() const { return deep_; }
+  /// Bytes of a row as read_row gives it: samples of 16 bits in big-endian order, or of 8.
+  std::size_t row_bytes() const { return (deep_ ? kDeepPixel : 3) * static_cast<std::size_t>(width()); }
+
+  /// The next row; in every pass but the first `row` holds what the one before left there.
+  void read_row(std::uint8_t* row) {
+    jump_.run([&] {
+      const bool last = rows_read_ + 1 == std::int64_t{passes_} * height();
+      if (last) check_end();
+      png_read_row(png_, row, nullptr);
+      ++rows_read_;
+      if (last) png_read_end(png_, nullptr);
+    });
   }
 
  private:
@@ -80,9 +97,8 @@ class Png {
 
   static void read(png_structp png, png_bytep target, std::size_t count) {
     Png& file = *static_cast<Png*>(png_get_io_ptr(png));
-    if (count > file.rest_.size()) file.jump_.jump("the file is truncated");
-    std::memcpy(target, file.rest_.data(), count);
-    file.rest_.remove_prefix(count);
+    if (file.bytes_.read(file.position_, target, count) < count) file.jump_.jump("the file is truncated");
+    file.position_ += static_cast<std::int64_t>(count);
   }
 
   void read_header() {
@@ -99,54 +115,57 @@ class Png {
     png_set_strip_alpha(png_);
     passes_ = png_set_interlace_handling(png_);
     png_read_update_info(png_, info_);
-  }
-
-  /// Rows of 16-bit samples in big-endian order, all of them where passes fill them up one after another.
-  void read_deep(Image& image, int white) {
-    const std::size_t stride = std::size_t{kDeepPixel} * image.width;
-    std::vector<std::uint8_t> rows(stride * static_cast<std::size_t>(passes_ > 1 ? image.height : 1));
-    const auto row = [&](int y) { return rows.data() + (passes_ > 1 ? stride * static_cast<std::size_t>(y) : 0); };
-    const auto finished = [&](int y, const std::uint8_t* in) {
-      std::uint8_t* out = image.pixel(0, y);
-      for (int i = 0; i < 3 * image.width; ++i, in += 2) {
-        const int sample = in[0] << 8 | in[1];
-        image.greatest = std::max(image.greatest, sample);
-        out[i] = eight_bits(sample, white);
-      }
-    };
-    jump_.run([&] { read_rows(image, kDeepPixel, row, finished); });
-  }
-
-  /// Row y is read into row(y), as often as there are passes; after the last, finished(y, row(y)).
-  template <class Row, class Finished>
-  void read_rows(const Image& image, std::size_t pixel_bytes, const Row& row, const Finished& finished) {
-    if (png_get_rowbytes(png_, info_) != pixel_bytes * image.width) png_error(png_, "an unknown kind of pixels");
-    for (int pass = 0; pass < passes_; ++pass) {
-      const bool last = pass + 1 == passes_;
-      for (int y = 0; y < image.height; ++y) {
-        if (last && y + 1 == image.height) check_end();
-        png_read_row(png_, row(y), nullptr);
-        if (last) finished(y, row(y));
-      }
-    }
-    png_read_end(png_, nullptr);
+    if (png_get_rowbytes(png_, info_) != row_bytes()) png_error(png_, "an unknown kind of pixels");
   }
 
   /// With the last row libpng inflates all that is left, to compare the checksum: only where that is little.
   void check_end() {
-    constexpr std::size_t kEnd = std::size_t{1} << 16;
-    const std::size_t row = png_get_image_width(png_, info_) * kLargestPixel;
-    if (pixel_data_behind(bytes_, bytes_.size() - rest_.size()) > kEnd + row) {
+    constexpr std::int64_t kEnd = std::int64_t{1} << 16;
+    if (pixel_data_behind(bytes_, position_) > kEnd + std::int64_t{kLargestPixel} * width()) {
       png_error(png_, "data go on behind the last row");
     }
   }
 
-  std::string_view bytes_, rest_;
+  const ByteSource& bytes_;
+  std::int64_t position_ = 0;   // of the first byte that was not read
+  std::int64_t rows_read_ = 0;  // in all passes
   png_structp png_ = nullptr;
   png_infop info_ = nullptr;
   int passes_ = 1;
   bool deep_ = false;  // samples of 16 bits
   ErrorJump jump_;
+};
+
+/// Samples of 16 bits, big-endian, as 8; `greatest` becomes that of them where it is less.
+void take_deep(const std::uint8_t* row, int samples, int white, std::uint8_t* out, int& greatest) {
+  for (int i = 0; i < samples; ++i, row += 2) {
+    const int sample = row[0] << 8 | row[1];
+    greatest = std::max(greatest, sample);
+    out[i] = eight_bits(sample, white == kFullRange ? kMostOf16 : white);
+  }
+}
+
+class PngRows final : public PictureRows {
+ public:
+  PngRows(std::unique_ptr<Png> png, int white)
+      : PictureRows(png->width(), png->height()), png_(std::move(png)), white_(white), row_(png_->row_bytes()) {}
+
+ private:
+  void decode(int y, int count, std::uint8_t* rgb) override {
+    for (int row = next(); row < y; ++row) png_->read_row(row_.data());
+    for (int row = 0; row < count; ++row, rgb += std::ptrdiff_t{3} * width()) {
+      if (!png_->deep()) {
+        png_->read_row(rgb);
+        continue;
+      }
+      png_->read_row(row_.data());
+      take_deep(row_.data(), 3 * width(), white_, rgb, greatest_);
+    }
+  }
+
+  std::unique_ptr<Png> png_;
+  int white_;
+  std::vector<std::uint8_t> row_;
 };
 
 }  // namespace
@@ -165,10 +184,35 @@ PictureHeader png_header(std::string_view bytes) {
   const bool deep = bytes[24] == 16, interlaced = bytes[28] != 0;
   const std::int64_t kept_rows = deep && interlaced ? std::min(height, limits::kPictureSide.value) : 0;
   return {static_cast<int>(width), static_cast<int>(height), (kRows * kLargestPixel + kept_rows * kDeepPixel) * width,
-          deep};
+          deep, !interlaced};
 }
 
-Image decode_png(std::string_view bytes, int white) { return Png(bytes).decode(white); }
+std::unique_ptr<PictureRows> png_rows(const ByteSource& bytes, int white) {
+  auto png = std::make_unique<Png>(bytes);
+  png->open();
+  return std::make_unique<PngRows>(std::move(png), white);
+}
+
+Image decode_png(std::string_view bytes, int white) {
+  const ByteSource source(bytes);
+  Png png(source);
+  png.open();
+  Image image;
+  image.width = png.width();
+  image.height = png.height();
+  image.rgb.resize(std::size_t{3} * image.width * image.height);
+  std::vector<std::uint8_t> deep(png.deep() ? 2 * image.rgb.size() : 0);
+  std::uint8_t* rows = png.deep() ? deep.data() : image.rgb.data();
+  for (int pass = 0; pass < png.passes(); ++pass) {
+    for (int y = 0; y < image.height; ++y) png.read_row(rows + png.row_bytes() * static_cast<std::size_t>(y));
+  }
+  // A row's at a time: the number of samples of a picture may not be an int.
+  for (int y = 0; y < image.height && png.deep(); ++y) {
+    take_deep(rows + png.row_bytes() * static_cast<std::size_t>(y), 3 * image.width, white, image.pixel(0, y),
+              image.greatest);
+  }
+  return image;
+}
 
 int png_orientation(std::string_view bytes) {
   for (std::size_t at = kSignature.size(); at + 8 <= bytes.size();) {

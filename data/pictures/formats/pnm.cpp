@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <charconv>
+#include <iterator>
+#include <memory>
+#include <vector>
 
 #include "kernels/base/check.h"
 
@@ -14,6 +17,8 @@ constexpr int kMostOf8 = 255;
 struct PnmHeader {
   int channels, width, height, greatest;
   std::size_t end;  // the first byte of the samples
+
+  int sample_bytes() const { return greatest > kMostOf8 ? 2 : 1; }
 };
 
 bool is_blank(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
@@ -45,6 +50,42 @@ PnmHeader read_header(std::string_view bytes) {
   return header;
 }
 
+class PnmRows final : public PictureRows {
+ public:
+  PnmRows(const ByteSource& bytes, const PnmHeader& header, int white)
+      : PictureRows(header.width, header.height), bytes_(bytes), header_(header), white_(white) {
+    if (header.sample_bytes() == 2 && white == kFullRange && header.greatest == kMost) white_ = kMost;
+    row_.resize(static_cast<std::size_t>(header.width) * header.channels * header.sample_bytes());
+  }
+
+ private:
+  void decode(int y, int count, std::uint8_t* rgb) override {
+    const auto stride = std::ssize(row_);
+    for (int row = y; row < y + count; ++row) {
+      const std::int64_t at = static_cast<std::int64_t>(header_.end) + stride * row;
+      DIOPTER_CHECK(bytes_.read(at, row_.data(), row_.size()) == row_.size(), "the file is truncated");
+      for (int x = 0; x < width(); ++x, rgb += 3) {
+        for (int c = 0; c < 3; ++c) rgb[c] = sample(header_.channels == 1 ? x : 3 * x + c);
+      }
+    }
+  }
+
+  std::uint8_t sample(int i) {
+    const bool wide = header_.sample_bytes() == 2;
+    const std::uint8_t* in = row_.data() + std::ptrdiff_t{header_.sample_bytes()} * i;
+    const int value = wide ? in[0] << 8 | in[1] : in[0];
+    if (wide) greatest_ = std::max(greatest_, value);
+    if (wide && white_ != kFullRange) return eight_bits(value, white_);
+    const int within = std::min(value, header_.greatest);
+    return static_cast<std::uint8_t>((255 * within + header_.greatest / 2) / header_.greatest);
+  }
+
+  const ByteSource& bytes_;
+  PnmHeader header_;
+  int white_;
+  std::vector<std::uint8_t> row_;
+};
+
 }  // namespace
 
 bool recognises_pnm(std::string_view bytes) {
@@ -54,30 +95,15 @@ bool recognises_pnm(std::string_view bytes) {
 
 PictureHeader pnm_header(std::string_view bytes) {
   const PnmHeader header = read_header(bytes);
-  return {header.width, header.height, 0, header.greatest > kMostOf8};
+  return {header.width, header.height, 0, header.greatest > kMostOf8, true};
 }
 
-Image decode_pnm(std::string_view bytes, int white) {
-  const PnmHeader header = read_header(bytes);
-  const bool wide = header.greatest > kMostOf8;
-  const std::size_t pixels = static_cast<std::size_t>(header.width) * header.height;
-  const std::size_t samples = pixels * header.channels;
-  DIOPTER_CHECK((bytes.size() - header.end) / (wide ? 2 : 1) >= samples, "the file is truncated");
-
-  const std::uint8_t* in = unsigned_bytes(bytes) + header.end;
-  if (wide && white == kFullRange && header.greatest == kMost) white = kMost;
-  Image image{header.width, header.height, std::vector<std::uint8_t>(3 * pixels)};
-  const auto sample = [&](std::size_t i) {
-    const int value = wide ? in[2 * i] << 8 | in[2 * i + 1] : in[i];
-    if (wide) image.greatest = std::max(image.greatest, value);
-    if (wide && white != kFullRange) return eight_bits(value, white);
-    const int within = std::min(value, header.greatest);
-    return static_cast<std::uint8_t>((255 * within + header.greatest / 2) / header.greatest);
-  };
-  for (std::size_t i = 0; i < pixels; ++i) {
-    for (int c = 0; c < 3; ++c) image.rgb[3 * i + c] = sample(header.channels == 1 ? i : 3 * i + c);
-  }
-  return image;
+std::unique_ptr<PictureRows> pnm_rows(const ByteSource& bytes, int white) {
+  const PnmHeader header = of_first_bytes(bytes, read_header);
+  const std::int64_t samples = std::int64_t{header.width} * header.height * header.channels;
+  DIOPTER_CHECK((bytes.size() - static_cast<std::int64_t>(header.end)) / header.sample_bytes() >= samples,
+                "the file is truncated");
+  return std::make_unique<PnmRows>(bytes, header, white);
 }
 
 }  // namespace diopter

@@ -9,6 +9,6 @@ bool recognises_pnm(std::string_view bytes);
 PictureHeader pnm_header(std::string_view bytes);
 /// With kFullRange the file's greatest value becomes 255, rounded to nearest; 65535 leaves the upper 8 bits, as of PNG
 /// files. Another `white` counts where values have 16 bits.
-Image decode_pnm(std::string_view bytes, int white);
+std::unique_ptr<PictureRows> pnm_rows(const ByteSource& bytes, int white);
 
 }  // namespace diopter

@@ -9,6 +9,7 @@
 #include <cstring>
 #include <limits>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "kernels/base/check.h"
@@ -28,6 +29,7 @@ struct Layout {
   int bits;     // of a sample
   int samples;  // of a pixel
   bool tiles, planes;
+  bool compressed;
   std::uint16_t photometric;
   std::array<int, 3> channels;  // red, green and blue
 
@@ -46,12 +48,13 @@ using Levels = std::array<std::vector<std::uint8_t>, 3>;
 /// The file's reader at its first page.
 class Tiff {
  public:
-  explicit Tiff(std::string_view bytes) : bytes_(bytes) {
+  /// The bytes must stay.
+  explicit Tiff(const ByteSource& bytes) : bytes_(bytes) {
     const std::unique_ptr<TIFFOpenOptions, void (*)(TIFFOpenOptions*)> options(TIFFOpenOptionsAlloc(),
                                                                                TIFFOpenOptionsFree);
     TIFFOpenOptionsSetErrorHandlerExtR(options.get(), take_error, this);
     TIFFOpenOptionsSetWarningHandlerExtR(options.get(), ignore_warning, this);
-    TIFFOpenOptionsSetMaxSingleMemAlloc(options.get(), limits::memory(static_cast<std::int64_t>(bytes.size())));
+    TIFFOpenOptionsSetMaxSingleMemAlloc(options.get(), limits::memory(bytes.size()));
     file_.reset(TIFFClientOpenExt("", "r", this, read, write, seek, close, size, map, unmap, options.get()));
     DIOPTER_CHECK(file_, "cannot be decoded (its TIFF directory cannot be read; the file may be truncated)");
   }
@@ -75,6 +78,7 @@ class Tiff {
     layout.bits = number<std::uint16_t>(TIFFTAG_BITSPERSAMPLE);
     DIOPTER_CHECK(layout.bits >= 1 && layout.bits <= kMostBits, "cannot be decoded (TIFF samples of ", layout.bits,
                   " bits)");
+    layout.compressed = compression != COMPRESSION_NONE;
     layout.samples = number<std::uint16_t>(TIFFTAG_SAMPLESPERPIXEL);
     layout.tiles = TIFFIsTiled(file_.get()) != 0;
     layout.planes = number<std::uint16_t>(TIFFTAG_PLANARCONFIG) == PLANARCONFIG_SEPARATE && layout.samples > 1;
@@ -104,30 +108,30 @@ class Tiff {
     return stated >= ORIENTATION_TOPLEFT && stated <= ORIENTATION_LEFTBOT ? stated : ORIENTATION_TOPLEFT;
   }
 
-  Image decode(int white) {
-    const Layout layout = this->layout();
-    const Levels levels = levels_of(layout, white);
-    Image image{layout.width, layout.height, std::vector<std::uint8_t>(std::size_t{3} * layout.width * layout.height)};
-    const std::int64_t bytes = part_bytes(layout);
-    DIOPTER_CHECK(bytes >= 1, "cannot be decoded (a TIFF file with empty strips or tiles)");
-    std::vector<std::uint8_t> buffer(static_cast<std::size_t>(bytes));
-    const int planes = layout.planes ? 1 + *std::max_element(layout.channels.begin(), layout.channels.end()) : 1;
-    for (int plane = 0; plane < planes; ++plane) {
-      for_each_part(layout, [&](const Part& part) {
-        read_part(layout, part, plane, buffer);
-        put(layout, levels, part, plane, buffer.data(), image);
-      });
-    }
-    image.more = has_another_page();
-    return image;
+  /// Rows that are decoded together: those of a row of tiles, of a strip, or of a part of an uncompressed strip, which
+  /// may be the whole picture.
+  struct Band {
+    int begin, end;
+  };
+  Band band_of(const Layout& layout, int y) {
+    constexpr int kRows = 64;
+    const int stored = layout.tiles ? side(TIFFTAG_TILELENGTH) : std::min(layout.height, side(TIFFTAG_ROWSPERSTRIP));
+    const int strip = y / stored * stored,
+              strip_end = static_cast<int>(std::min<std::int64_t>(std::int64_t{strip} + stored, layout.height));
+    if (layout.tiles || layout.compressed) return {strip, strip_end};
+    const int begin = strip + (y - strip) / kRows * kRows;
+    return {begin, std::min(begin + kRows, strip_end)};
   }
 
- private:
-  template <class T>
-  T number(std::uint32_t tag) {
-    T value = 0;
-    TIFFGetFieldDefaulted(file_.get(), tag, &value);
-    return value;
+  /// Decodes a band into rgb [rows, width, 3]; raises `greatest` to its greatest sample.
+  void decode(const Layout& layout, const Levels& levels, const Band& band, std::uint8_t* rgb, int& greatest) {
+    const int planes = layout.planes ? 1 + *std::max_element(layout.channels.begin(), layout.channels.end()) : 1;
+    for (int plane = 0; plane < planes; ++plane) {
+      for_each_part(layout, band, [&](const Part& part) {
+        read_part(layout, part, plane);
+        put(layout, levels, part, plane, rgb + std::size_t{3} * part.x, greatest);
+      });
+    }
   }
 
   Levels levels_of(const Layout& layout, int white) {
@@ -159,21 +163,31 @@ class Tiff {
     return levels;
   }
 
-  template <class Do>
-  void for_each_part(const Layout& layout, const Do& with) {
-    int width = layout.width, height = layout.height;
-    if (layout.tiles) {
-      width = side(TIFFTAG_TILEWIDTH);
-      height = side(TIFFTAG_TILELENGTH);
-    } else {
-      height = std::min(height, side(TIFFTAG_ROWSPERSTRIP));
+  /// Whether a page comes after the first one that is neither a smaller copy nor a mask.
+  bool has_another_page() {
+    constexpr int kMostDirectories = 64;
+    for (int i = 0; i < kMostDirectories && TIFFReadDirectory(file_.get()) == 1; ++i) {
+      std::uint32_t kind = 0;
+      if (!TIFFGetField(file_.get(), TIFFTAG_SUBFILETYPE, &kind)) return true;
+      if ((kind & (FILETYPE_REDUCEDIMAGE | FILETYPE_MASK)) == 0) return true;
     }
-    for (std::int64_t y = 0; y < layout.height; y += height) {
-      for (std::int64_t x = 0; x < layout.width; x += width) {
-        with({static_cast<int>(x), static_cast<int>(y),
-              static_cast<int>(std::min<std::int64_t>(width, layout.width - x)),
-              static_cast<int>(std::min<std::int64_t>(height, layout.height - y))});
-      }
+    return false;
+  }
+
+ private:
+  template <class T>
+  T number(std::uint32_t tag) {
+    T value = 0;
+    TIFFGetFieldDefaulted(file_.get(), tag, &value);
+    return value;
+  }
+
+  template <class Do>
+  void for_each_part(const Layout& layout, const Band& band, const Do& with) {
+    const int width = layout.tiles ? side(TIFFTAG_TILEWIDTH) : layout.width;
+    for (std::int64_t x = 0; x < layout.width; x += width) {
+      with({static_cast<int>(x), band.begin, static_cast<int>(std::min<std::int64_t>(width, layout.width - x)),
+            band.end - band.begin});
     }
   }
 
@@ -188,24 +202,46 @@ class Tiff {
     return static_cast<std::int64_t>(layout.tiles ? TIFFTileRowSize64(file_.get()) : TIFFScanlineSize64(file_.get()));
   }
 
-  void read_part(const Layout& layout, const Part& part, int plane, std::vector<std::uint8_t>& buffer) {
+  /// Into buffer_.
+  void read_part(const Layout& layout, const Part& part, int plane) {
     const auto x = static_cast<std::uint32_t>(part.x), y = static_cast<std::uint32_t>(part.y);
     const auto of_plane = static_cast<std::uint16_t>(plane);
-    const std::int64_t wanted = layout.tiles ? static_cast<std::int64_t>(buffer.size())
-                                             : std::min<std::int64_t>(row_bytes(layout) * part.height,
-                                                                      static_cast<std::int64_t>(buffer.size()));
+    if (!layout.tiles && !layout.compressed)
+      return read_stored_rows(layout, part, TIFFComputeStrip(file_.get(), y, of_plane));
+    const std::int64_t bytes = part_bytes(layout);
+    DIOPTER_CHECK(bytes >= 1, "cannot be decoded (a TIFF file with empty strips or tiles)");
+    buffer_.resize(static_cast<std::size_t>(bytes));
+    const std::int64_t wanted = layout.tiles ? bytes : std::min(row_bytes(layout) * part.height, bytes);
     const std::int64_t count = layout.tiles
                                    ? TIFFReadEncodedTile(file_.get(), TIFFComputeTile(file_.get(), x, y, 0, of_plane),
-                                                         buffer.data(), static_cast<tmsize_t>(wanted))
+                                                         buffer_.data(), static_cast<tmsize_t>(wanted))
                                    : TIFFReadEncodedStrip(file_.get(), TIFFComputeStrip(file_.get(), y, of_plane),
-                                                          buffer.data(), static_cast<tmsize_t>(wanted));
+                                                          buffer_.data(), static_cast<tmsize_t>(wanted));
     check_error();
     DIOPTER_CHECK(count == wanted, "the file is truncated");
   }
 
-  /// The part's samples of a plane, into the picture.
-  void put(const Layout& layout, const Levels& levels, const Part& part, int plane, const std::uint8_t* rows,
-           Image& image) {
+  /// Rows of an uncompressed strip, into buffer_: libtiff would read all of it.
+  void read_stored_rows(const Layout& layout, const Part& part, std::uint32_t strip) {
+    const std::int64_t stride = row_bytes(layout), of_rows = stride * part.height;
+    const std::int64_t skipped = stride * (part.y % std::min(layout.height, side(TIFFTAG_ROWSPERSTRIP)));
+    const auto offset = static_cast<std::int64_t>(TIFFGetStrileOffset(file_.get(), strip));
+    const auto bytes = static_cast<std::int64_t>(TIFFGetStrileByteCount(file_.get(), strip));
+    check_error();
+    DIOPTER_CHECK(of_rows >= 1 && of_rows <= limits::memory(bytes_.size()),
+                  "cannot be decoded (a TIFF file with empty strips or tiles)");
+    buffer_.resize(static_cast<std::size_t>(of_rows));
+    const bool there = skipped + of_rows <= bytes && bytes <= bytes_.size() && offset <= bytes_.size() - bytes;
+    DIOPTER_CHECK(there && bytes_.read(offset + skipped, buffer_.data(), buffer_.size()) == buffer_.size(),
+                  "the file is truncated");
+    if (number<std::uint16_t>(TIFFTAG_FILLORDER) == FILLORDER_LSB2MSB) TIFFReverseBits(buffer_.data(), of_rows);
+    if (layout.bits == 16 && TIFFIsByteSwapped(file_.get())) {
+      for (std::size_t i = 0; i + 1 < buffer_.size(); i += 2) std::swap(buffer_[i], buffer_[i + 1]);
+    }
+  }
+
+  /// The part's samples of a plane in buffer_, into rgb, whose rows are those of the picture.
+  void put(const Layout& layout, const Levels& levels, const Part& part, int plane, std::uint8_t* rgb, int& greatest) {
     const std::int64_t stride = row_bytes(layout);
     const std::size_t step = layout.planes ? 1 : static_cast<std::size_t>(layout.samples);
     DIOPTER_CHECK(stride * 8 >= static_cast<std::int64_t>(step) * layout.bits * part.width,
@@ -215,14 +251,14 @@ class Tiff {
       if (layout.planes && channel != plane) continue;
       const std::size_t first = layout.planes ? 0 : static_cast<std::size_t>(channel);
       for (int y = 0; y < part.height; ++y) {
-        const std::uint8_t* row = rows + stride * y;
-        std::uint8_t* out = image.pixel(part.x, part.y + y) + c;
+        const std::uint8_t* row = buffer_.data() + stride * y;
+        std::uint8_t* out = rgb + std::size_t{3} * layout.width * y + c;
         for (int x = 0; x < part.width; ++x, out += 3) {
           const int value = sample(row, layout.bits, first + step * static_cast<std::size_t>(x));
           *out = levels[c][static_cast<std::size_t>(value)];
           if (layout.deep()) {
             const bool inverted = layout.photometric == PHOTOMETRIC_MINISWHITE;
-            image.greatest = std::max(image.greatest, inverted ? layout.greatest() - value : value);
+            greatest = std::max(greatest, inverted ? layout.greatest() - value : value);
           }
         }
       }
@@ -245,17 +281,6 @@ class Tiff {
     return value;
   }
 
-  /// Whether a page comes after the first one that is neither a smaller copy nor a mask.
-  bool has_another_page() {
-    constexpr int kMostDirectories = 64;
-    for (int i = 0; i < kMostDirectories && TIFFReadDirectory(file_.get()) == 1; ++i) {
-      std::uint32_t kind = 0;
-      if (!TIFFGetField(file_.get(), TIFFTAG_SUBFILETYPE, &kind)) return true;
-      if ((kind & (FILETYPE_REDUCEDIMAGE | FILETYPE_MASK)) == 0) return true;
-    }
-    return false;
-  }
-
   void check_error() const { DIOPTER_CHECK(!error_[0], "cannot be decoded (", error_.data(), ")"); }
 
   // libtiff's view of the bytes.
@@ -268,43 +293,92 @@ class Tiff {
   static int ignore_warning(TIFF*, void*, const char*, const char*, va_list) { return 1; }
   static tmsize_t read(thandle_t user, void* target, tmsize_t count) {
     Tiff& tiff = of(user);
-    const std::size_t left = tiff.bytes_.size() - std::min(tiff.position_, tiff.bytes_.size());
-    const std::size_t taken = std::min(left, static_cast<std::size_t>(std::max<tmsize_t>(count, 0)));
-    if (taken > 0) std::memcpy(target, tiff.bytes_.data() + tiff.position_, taken);
-    tiff.position_ += taken;
+    const std::size_t taken =
+        tiff.bytes_.read(tiff.position_, target, static_cast<std::size_t>(std::max<tmsize_t>(count, 0)));
+    tiff.position_ += static_cast<std::int64_t>(taken);
     return static_cast<tmsize_t>(taken);
   }
   static tmsize_t write(thandle_t, void*, tmsize_t) { return 0; }
   static toff_t seek(thandle_t user, toff_t offset, int from) {
     Tiff& tiff = of(user);
-    const std::size_t base = from == SEEK_CUR ? tiff.position_ : from == SEEK_END ? tiff.bytes_.size() : 0;
-    return tiff.position_ = base + offset;
+    const std::int64_t base = from == SEEK_CUR ? tiff.position_ : from == SEEK_END ? tiff.bytes_.size() : 0;
+    tiff.position_ = base + static_cast<std::int64_t>(offset);
+    return static_cast<toff_t>(tiff.position_);
   }
   static int close(thandle_t) { return 0; }
-  static toff_t size(thandle_t user) { return of(user).bytes_.size(); }
+  static toff_t size(thandle_t user) { return static_cast<toff_t>(of(user).bytes_.size()); }
   static int map(thandle_t, void**, toff_t*) { return 0; }
   static void unmap(thandle_t, void*, toff_t) {}
 
-  std::string_view bytes_;
-  std::size_t position_ = 0;
-  std::array<char, 200> error_{};  // libtiff's first, "" while there is none
+  const ByteSource& bytes_;
+  std::int64_t position_ = 0;
+  std::vector<std::uint8_t> buffer_;  // a part, as libtiff decodes it
+  std::array<char, 200> error_{};     // libtiff's first, "" while there is none
   std::unique_ptr<TIFF, void (*)(TIFF*)> file_{nullptr, TIFFClose};
+};
+
+class TiffRows final : public PictureRows {
+ public:
+  TiffRows(std::unique_ptr<Tiff> tiff, const Layout& layout, int white, bool more)
+      : PictureRows(layout.width, layout.height),
+        tiff_(std::move(tiff)),
+        layout_(layout),
+        levels_(tiff_->levels_of(layout, white)) {
+    more_ = more;
+  }
+
+ private:
+  void decode(int y, int count, std::uint8_t* rgb) override {
+    const std::size_t stride = std::size_t{3} * static_cast<std::size_t>(width());
+    for (const int end = y + count; y < end;) {
+      const Tiff::Band band = tiff_->band_of(layout_, y);
+      if (band.begin == y && band.end <= end) {
+        tiff_->decode(layout_, levels_, band, rgb, greatest_);
+      } else {
+        keep(band);
+        std::copy_n(kept_.data() + stride * static_cast<std::size_t>(y - band.begin),
+                    stride * static_cast<std::size_t>(std::min(end, band.end) - y), rgb);
+      }
+      rgb += stride * static_cast<std::size_t>(std::min(end, band.end) - y);
+      y = std::min(end, band.end);
+    }
+  }
+
+  /// Decodes a band of which only a part is wanted now, if that was not done already.
+  void keep(const Tiff::Band& band) {
+    if (band.end == kept_end_) return;
+    kept_.resize(std::size_t{3} * static_cast<std::size_t>(width()) * static_cast<std::size_t>(band.end - band.begin));
+    kept_end_ = 0;
+    tiff_->decode(layout_, levels_, band, kept_.data(), greatest_);
+    kept_end_ = band.end;
+  }
+
+  std::unique_ptr<Tiff> tiff_;
+  Layout layout_;
+  Levels levels_;
+  std::vector<std::uint8_t> kept_;  // a band, as RGB
+  int kept_end_ = 0;                // its last row + 1
 };
 
 }  // namespace
 
-PictureHeader tiff_header(std::string_view bytes) {
+FirstLook look_at_tiff(const ByteSource& bytes) {
   constexpr std::int64_t kOfCodec = 3;  // a JPEG part's coefficients, the bytes of a compressed part
   Tiff tiff(bytes);
   const Layout layout = tiff.layout();
   const std::int64_t part = tiff.part_bytes(layout);
   constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max() / (1 + kOfCodec);
-  return {layout.width, layout.height, (1 + kOfCodec) * std::clamp<std::int64_t>(part, 0, kMost), layout.deep()};
+  const std::int64_t memory =
+      layout.tiles || layout.compressed ? (1 + kOfCodec) * std::clamp<std::int64_t>(part, 0, kMost) : 0;
+  return {{layout.width, layout.height, memory, layout.deep(), true}, tiff.orientation()};
 }
 
-Image decode_tiff(std::string_view bytes, int white) { return Tiff(bytes).decode(white); }
-
-int tiff_page_orientation(std::string_view bytes) { return Tiff(bytes).orientation(); }
+std::unique_ptr<PictureRows> tiff_rows(const ByteSource& bytes, int white) {
+  const bool more = Tiff(bytes).has_another_page();
+  auto tiff = std::make_unique<Tiff>(bytes);
+  const Layout layout = tiff->layout();
+  return std::make_unique<TiffRows>(std::move(tiff), layout, white, more);
+}
 
 std::string tiff_library() {
   const std::string text = TIFFGetVersion();  // "LIBTIFF, Version 4.5.0", and a copyright in further lines

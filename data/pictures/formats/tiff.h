@@ -16,13 +16,12 @@ inline bool recognises_tiff(std::string_view bytes) {
   return false;
 }
 
-PictureHeader tiff_header(std::string_view bytes);
+/// Its directory may stand anywhere in the file.
+FirstLook look_at_tiff(const ByteSource& bytes);
 /// Grey (black or white is 0), RGB and palettes, with or without further channels, which are dropped; greyscale files
 /// of three or more channels are RGB in the first three. Strips or tiles, channels together or in planes; uncompressed,
 /// LZW, deflate, PackBits, fax or JPEG. Other kinds and damaged data are an Error.
-Image decode_tiff(std::string_view bytes, int white);
-/// The orientation tag of the first page.
-int tiff_page_orientation(std::string_view bytes);
+std::unique_ptr<PictureRows> tiff_rows(const ByteSource& bytes, int white);
 
 /// "libtiff 4.5.0", or that this build has none.
 std::string tiff_library();

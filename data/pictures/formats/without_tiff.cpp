@@ -4,16 +4,14 @@
 
 namespace diopter {
 
-PictureHeader tiff_header(std::string_view) {
+FirstLook look_at_tiff(const ByteSource&) {
   fail("cannot be decoded (TIFF, and this build has no libtiff: docs/building.md)");
 }
 
-Image decode_tiff(std::string_view bytes, int) {
-  tiff_header(bytes);
-  return {};
+std::unique_ptr<PictureRows> tiff_rows(const ByteSource& bytes, int) {
+  look_at_tiff(bytes);
+  return nullptr;
 }
-
-int tiff_page_orientation(std::string_view) { return 1; }
 
 std::string tiff_library() { return "no libtiff"; }
 
