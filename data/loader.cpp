@@ -1,92 +1,24 @@
 #include "data/loader.h"
 
 #include <algorithm>
-#include <condition_variable>
-#include <exception>
-#include <functional>
 #include <limits>
 #include <map>
 #include <mutex>
 #include <numeric>
 #include <optional>
 #include <stop_token>
-#include <thread>
 #include <utility>
 
 #include "data/epoch_orders.h"
 #include "data/picture_stream.h"
 #include "data/pictures/picture_reader.h"
+#include "data/prefetch.h"
 #include "data/repeat_factors.h"
 #include "kernels/base/check.h"
 
 namespace diopter {
 
 namespace {
-
-/// Makes batches number first, first + 1, ... end - 1 ahead on worker threads and hands them out in that order.
-class Prefetch {
- public:
-  /// Makes one batch; may return early, with anything, once a stop is requested. Called from several threads at once.
-  using Make = std::function<Batch(std::int64_t number, const std::stop_token& stop)>;
-
-  Prefetch(int workers, std::int64_t first, std::int64_t end, Make make)
-      : make_(std::move(make)), end_(end), claimed_(first), next_(first), slots_(workers > 0 ? workers + 1 : 0) {
-    for (int i = 0; i < workers; ++i) workers_.emplace_back([this](const std::stop_token& stop) { work(stop); });
-  }
-
-  ~Prefetch() {
-    for (std::jthread& worker : workers_) worker.request_stop();  // all of them before the first is waited for
-  }
-
-  bool finished() const { return next_ == end_; }
-
-  /// The next batch, or the exception that making it threw.
-  Batch next() {
-    if (slots_.empty()) return make_(next_++, std::stop_token());
-    std::unique_lock lock(mutex_);
-    Slot& slot = slots_[next_ % slots_.size()];
-    changed_.wait(lock, [&] { return slot.ready; });
-    Slot taken = std::exchange(slot, Slot());
-    ++next_;
-    lock.unlock();
-    changed_.notify_all();
-    if (taken.error) std::rethrow_exception(taken.error);
-    return std::move(taken.batch);
-  }
-
- private:
-  struct Slot {
-    bool ready = false;
-    Batch batch;
-    std::exception_ptr error;
-  };
-
-  void work(const std::stop_token& stop) {
-    const auto room = [&] { return claimed_ == end_ || claimed_ < next_ + static_cast<std::int64_t>(slots_.size()); };
-    std::unique_lock lock(mutex_);
-    while (changed_.wait(lock, stop, room) && claimed_ != end_ && !stop.stop_requested()) {
-      const std::int64_t number = claimed_++;
-      lock.unlock();
-      Slot made{.ready = true, .batch = {}, .error = nullptr};
-      try {
-        made.batch = make_(number, stop);
-      } catch (...) {
-        made.error = std::current_exception();
-      }
-      lock.lock();
-      slots_[number % slots_.size()] = std::move(made);
-      changed_.notify_all();
-    }
-  }
-
-  const Make make_;
-  const std::int64_t end_;
-  std::mutex mutex_;
-  std::condition_variable_any changed_;  // a batch was made or taken
-  std::int64_t claimed_, next_;          // next number to be made and to be handed out
-  std::vector<Slot> slots_;              // batch i lies in slot i % size; none without workers
-  std::vector<std::jthread> workers_;    // last, so that they end first
-};
 
 Batch batch_of(const std::vector<Sample>& samples, const LoaderOptions& options) {
   Batch batch = collate(samples, options.divisor);
@@ -101,28 +33,6 @@ ResizeRule resize_rule(const LoaderOptions& options, const Window& view) {
   rule.tile = is_tile(options.tiles, view) ? options.tiles.size : 0;
   return rule;
 }
-
-/// Lets work pass in the order of its numbers.
-class Turnstile {
- public:
-  /// Waits for the turn of `number`; false when a stop was requested.
-  bool wait(std::int64_t number, const std::stop_token& stop) {
-    std::unique_lock lock(mutex_);
-    return changed_.wait(lock, stop, [&] { return next_ == number; });
-  }
-  void pass() {
-    {
-      const std::lock_guard lock(mutex_);
-      ++next_;
-    }
-    changed_.notify_all();
-  }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable_any changed_;
-  std::int64_t next_ = 0;
-};
 
 void check(const LoaderOptions& options) {
   DIOPTER_CHECK(options.batch_size >= 1, "batch size is ", options.batch_size, ", must be at least 1");
@@ -205,6 +115,7 @@ struct Loader::State {
         views(d, o.tiles),
         orders(o.seed, views.count(), repeats_of(views, d, o.repeat_threshold)),
         cache(d.images.size()),
+        by_strips(choose_strips()),
         prefetch(o.workers, first_batch, std::numeric_limits<std::int64_t>::max(),
                  [this](std::int64_t number, const std::stop_token& stop) {
                    std::vector<Sample> samples;
@@ -213,6 +124,22 @@ struct Loader::State {
                    for (std::int64_t i = begin; i < end && !stop.stop_requested(); ++i) samples.push_back(sample(i));
                    return batch_of(samples, options);
                  }) {}
+
+  /// Which pictures are read by strips: by their sizes alone, so that a damaged one gives the same tiles whatever the
+  /// cache holds. The other large ones have their place in the cache.
+  std::vector<bool> choose_strips() {
+    std::vector<bool> strips(dataset.images.size());
+    for (std::size_t i = 0; i < strips.size(); ++i) {
+      const std::size_t bytes = picture_bytes(static_cast<int>(i));
+      if (bytes <= options.whole_bytes) continue;
+      strips[i] = cached_bytes + bytes > options.cache_bytes;
+      if (!strips[i]) cached_bytes += bytes;
+    }
+    return strips;
+  }
+
+  /// Of the decoded picture; 0 without tiles.
+  std::size_t picture_bytes(int index) const { return 3 * static_cast<std::size_t>(views.pixels(index)); }
 
   /// The decoded picture, null when it cannot be decoded.
   std::shared_ptr<const Image> read(int index) {
@@ -227,44 +154,83 @@ struct Loader::State {
     } catch (const OutOfResources&) {  // another picture in its place would make it another run
       throw;
     } catch (const Error& error) {
-      const std::lock_guard lock(mutex);
-      if (unreadable.emplace(index, error.what()).second) warnings.push_back(error.what());
+      note_unreadable(index, error);
       return nullptr;
     }
-    // The first pictures that fit stay: in random order, throwing some out for others would not raise the hit rate.
     const std::lock_guard lock(mutex);
-    if (!cache[index] && cached_bytes + image->rgb.size() <= options.cache_bytes) {
-      cache[index] = image;
-      cached_bytes += image->rgb.size();
-    }
+    if (!cache[index] && !by_strips[index] && has_room(index, image->rgb.size())) cache[index] = image;
     return image;
   }
 
-  /// Augments the picture, or a tile of it.
-  Sample augmented(const Image& image, const ImageRecord& record, bool whole, std::int64_t epoch,
+  /// The first pictures that fit stay: in random order, throwing some out for others would not raise the hit rate.
+  bool has_room(int index, std::size_t bytes) {
+    if (picture_bytes(index) > options.whole_bytes) return true;  // its place was kept
+    if (cached_bytes + bytes > options.cache_bytes) return false;
+    cached_bytes += bytes;
+    return true;
+  }
+
+  void note_unreadable(int index, const Error& error) {
+    const std::lock_guard lock(mutex);
+    if (unreadable.emplace(index, error.what()).second) warnings.push_back(error.what());
+  }
+
+  /// What is seen of a picture of width x height at a position: all of it, or a tile that is drawn.
+  Window window_of(const ImageRecord& record, int width, int height, bool whole, std::int64_t epoch,
                    std::int64_t position) const {
-    Window window{0, 0, image.width, image.height};
-    if (!whole) {
-      Philox place = random_stream(options.seed, Purpose::tile, epoch, position);
-      window = draw_tile(options.tiles, record, image.width, image.height, place);
-    }
+    if (whole) return {0, 0, width, height};
+    Philox place = random_stream(options.seed, Purpose::tile, epoch, position);
+    return draw_tile(options.tiles, record, width, height, place);
+  }
+
+  /// Augments the pixels and the record of a window.
+  Sample augmented(const Image& seen, const ImageRecord& record, const Window& window, std::int64_t epoch,
+                   std::int64_t position) const {
     Philox random = random_stream(options.seed, Purpose::augment, epoch, position);
     const PixelsBy by = is_photometric(options.augment) ? PixelsBy::host : options.pixels_by;
-    const auto of = [&](const Image& seen, const ImageRecord& seen_record) {
-      return augment(seen, seen_record, resize_rule(options, window), options.augment, options.normalisation, random,
-                     by);
-    };
-    const bool is_part = window != Window{0, 0, image.width, image.height};
     Sample sample =
-        is_part ? of(cut(image, window), record_of_view(record, window, image.width, image.height)) : of(image, record);
+        augment(seen, record, resize_rule(options, window), options.augment, options.normalisation, random, by);
     sample.view.window = window;
     return sample;
+  }
+
+  Sample sample_of(const Image& image, const ImageRecord& record, bool whole, std::int64_t epoch,
+                   std::int64_t position) const {
+    const Window window = window_of(record, image.width, image.height, whole, epoch, position);
+    if (window == Window{0, 0, image.width, image.height}) return augmented(image, record, window, epoch, position);
+    return augmented(cut(image, window), record_of_view(record, window, image.width, image.height), window, epoch,
+                     position);
   }
 
   Sample streamed(std::int64_t item) const {
     ImageRecord record;
     const Image image = dataset.stream->make(options.seed, item, record);
-    return augmented(image, record, options.tiles.size == 0, 0, item);
+    return sample_of(image, record, options.tiles.size == 0, 0, item);
+  }
+
+  /// A tile of a picture of which no more than its strips are decoded; nothing where it is damaged there or above.
+  std::optional<Sample> tile_by_strips(int index, std::int64_t epoch, std::int64_t position) {
+    const ImageRecord& record = dataset.images[index];
+    try {
+      PictureReader reader(record.file, options.white);
+      const int width = reader.width(), height = reader.height();
+      const Window window = window_of(record, width, height, false, epoch, position);
+      return augmented(reader.cut(window), record_of_view(record, window, width, height), window, epoch, position);
+    } catch (const OutOfResources&) {
+      throw;
+    } catch (const Error& error) {
+      note_unreadable(index, error);
+      return std::nullopt;
+    }
+  }
+
+  std::optional<Sample> sample_of_view(int view, std::int64_t epoch, std::int64_t position) {
+    const int index = views.picture(view);
+    const bool whole = views.is_whole(view);
+    if (by_strips[index] && !whole) return tile_by_strips(index, epoch, position);
+    const std::shared_ptr<const Image> image = read(index);
+    if (!image) return std::nullopt;
+    return sample_of(*image, dataset.images[index], whole, epoch, position);
   }
 
   /// View number i of the sequence that strings the epochs together; of a stream picture number i, or a tile of it.
@@ -274,12 +240,11 @@ struct Loader::State {
     const std::shared_ptr<const std::vector<int>> order = orders.of(epoch);
     const std::int64_t length = std::ssize(*order);
     for (std::int64_t step = 0; step < length; ++step) {
-      const int view = (*order)[(position + step) % length], index = views.picture(view);
-      const std::shared_ptr<const Image> image = read(index);
-      if (!image) continue;
-      Sample sample = augmented(*image, dataset.images[index], views.is_whole(view), epoch, position);
-      sample.view.picture = static_cast<std::size_t>(index);
-      return sample;
+      const int view = (*order)[(position + step) % length];
+      std::optional<Sample> sample = sample_of_view(view, epoch, position);
+      if (!sample) continue;
+      sample->view.picture = static_cast<std::size_t>(views.picture(view));
+      return std::move(*sample);
     }
     const std::lock_guard lock(mutex);
     fail("none of the ", dataset.images.size(), " pictures can be decoded; the first: ", unreadable.begin()->second);
@@ -291,8 +256,9 @@ struct Loader::State {
   EpochOrders orders;                               // of the views
   std::mutex mutex;                                 // of all between here and the prefetch
   std::vector<std::shared_ptr<const Image>> cache;  // by image
-  std::size_t cached_bytes = 0;
-  std::map<int, std::string> unreadable;  // why, by image
+  std::size_t cached_bytes = 0;                     // and places that are kept
+  const std::vector<bool> by_strips;                // by image
+  std::map<int, std::string> unreadable;            // why, by image
   std::vector<std::string> warnings;
   Prefetch prefetch;  // last: its threads use all of the above
 };

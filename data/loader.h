@@ -42,6 +42,8 @@ struct LoaderOptions {
   std::uint64_t seed = 0;
   int divisor = 32;
   std::size_t cache_bytes = 0;  // decoded pictures are kept up to this size
+  // With tiles, training pictures of more than this are read by strips where the cache has no room for them.
+  std::size_t whole_bytes = std::size_t{128} << 20;
   double repeat_threshold = 0;  // of repeat_factors; 0: every picture once an epoch
   TileRule tiles;
   ResizeRule resize;  // of whole pictures; tiles have tiles.size as its `tile`

@@ -95,16 +95,18 @@ Window draw_tile(const TileRule& rule, const ImageRecord& record, int width, int
 
 EpochViews::EpochViews(const Dataset& dataset, const TileRule& rule) : rule_(rule) {
   for (const ImageRecord& record : dataset.images) {
-    std::int64_t views = 1;
+    std::int64_t views = 1, pixels = 0;
     int width = record.width, height = record.height;
     try {
       if (rule.size > 0 && (width <= 0 || height <= 0)) read_image_size(record.file, width, height);
       views = std::ssize(views_of(rule, width, height));
+      if (rule.size > 0) pixels = std::int64_t{width} * height;
     } catch (const OutOfResources&) {
       throw;
     } catch (const Error&) {  // told when it is its turn
     }
     ends_.push_back(count() + views);
+    pixels_.push_back(pixels);
   }
 }
 

@@ -53,12 +53,15 @@ class EpochViews {
   std::int64_t count() const { return ends_.empty() ? 0 : ends_.back(); }
   /// Index of the picture of view number i.
   int picture(std::int64_t i) const;
+  /// Pixels of a picture, where there are tiles and its size is known; otherwise 0.
+  std::int64_t pixels(int picture) const { return pixels_[static_cast<std::size_t>(picture)]; }
   /// Whether view number i is of the whole picture.
   bool is_whole(std::int64_t i) const;
 
  private:
   TileRule rule_;
   std::vector<std::int64_t> ends_;  // by picture: number of the first view behind its views
+  std::vector<std::int64_t> pixels_;
 };
 
 /// The set with each tile as a picture, for looks at annotations alone; an object is in every tile that sees it. Sizes

@@ -143,21 +143,16 @@ Image draw_detections(Image image, const std::vector<Annotation>& truth, const s
   return image;
 }
 
-Crop crop_around(const Image& picture, const Rect& rect) {
+Window window_around(const Rect& rect, int width, int height) {
   constexpr double kMargin = 0.5;  // of the longer side
   const double margin = kMargin * std::max(rect.w, rect.h);
   const auto inside = [](double edge, int size) {
     return static_cast<int>(std::clamp(std::round(edge), 0.0, static_cast<double>(size)));
   };
-  const int left = inside(rect.x - margin, picture.width), right = inside(rect.x + rect.w + margin, picture.width);
-  const int top = inside(rect.y - margin, picture.height), bottom = inside(rect.y + rect.h + margin, picture.height);
+  const int left = inside(rect.x - margin, width), right = inside(rect.x + rect.w + margin, width);
+  const int top = inside(rect.y - margin, height), bottom = inside(rect.y + rect.h + margin, height);
   if (right <= left || bottom <= top) return {};
-  Crop crop{{right - left, bottom - top, {}}, left, top};
-  for (int y = top; y < bottom; ++y) {
-    const std::uint8_t* row = picture.pixel(left, y);
-    crop.image.rgb.insert(crop.image.rgb.end(), row, row + std::ptrdiff_t{3} * crop.image.width);
-  }
-  return crop;
+  return {left, top, right - left, bottom - top};
 }
 
 }  // namespace diopter

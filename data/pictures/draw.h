@@ -7,6 +7,7 @@
 
 #include "data/dataset.h"
 #include "data/pictures/image.h"
+#include "data/pictures/window.h"
 #include "kernels/detection/box.h"
 
 namespace diopter {
@@ -33,12 +34,8 @@ int reduce(Image& image, int side);
 Image draw_detections(Image image, const std::vector<Annotation>& truth, const std::vector<DetectedBox>& detections,
                       const std::vector<std::string>& classes, float min_score);
 
-struct Crop {
-  Image image;            // of width 0 where the box lies outside of the picture
-  int left = 0, top = 0;  // its place in the picture
-};
-
-/// The box and half of its longer side around it, as far as the picture reaches.
-Crop crop_around(const Image& picture, const Rect& rect);
+/// The box and half of its longer side around it, as far as a picture of width x height reaches; of width 0 where the
+/// box lies outside.
+Window window_around(const Rect& rect, int width, int height);
 
 }  // namespace diopter

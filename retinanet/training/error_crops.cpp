@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "data/pictures/draw.h"
+#include "data/pictures/picture_reader.h"
 #include "data/pictures/resample.h"
 #include "kernels/base/check.h"
 #include "kernels/base/text.h"
@@ -18,10 +19,10 @@ namespace fs = std::filesystem;
 constexpr int kLongestSide = 240;
 
 /// The crop with the box, of a size to look at; of width 0 where the box lies outside.
-Image drawn_crop(const Image& picture, const Mistake& mistake) {
-  Crop crop = crop_around(picture, mistake.rect);
-  Image& image = crop.image;
-  if (image.width == 0) return {};
+Image drawn_crop(PictureReader& picture, const Mistake& mistake) {
+  const Window window = window_around(mistake.rect, picture.width(), picture.height());
+  if (window.width == 0) return {};
+  Image image = picture.cut(window);
   const int longest = std::max(image.width, image.height);
   double scale = 1;
   if (longest > kLongestSide) {
@@ -32,7 +33,7 @@ Image drawn_crop(const Image& picture, const Mistake& mistake) {
     scale = enlarge(image, kLongestSide / longest * std::min(image.width, image.height));
   }
   const Rect& r = mistake.rect;
-  const Rect within{(r.x - crop.left) * scale, (r.y - crop.top) * scale, r.w * scale, r.h * scale};
+  const Rect within{(r.x - window.x) * scale, (r.y - window.y) * scale, r.w * scale, r.h * scale};
   draw_box(image, within.box(), "", class_colour(mistake.category));
   return image;
 }
@@ -57,7 +58,8 @@ std::vector<RunEvaluation::Error> write_error_crops(const std::string& folder, c
       const ImageRecord& record = truth.images[mistake.image];
       Image crop;
       try {
-        crop = drawn_crop(read_image(record.file, white), mistake);
+        PictureReader picture(record.file, white);
+        crop = drawn_crop(picture, mistake);
       } catch (const Error&) {  // it was read a moment ago; the report does without
         continue;
       }

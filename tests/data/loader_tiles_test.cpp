@@ -1,4 +1,5 @@
 // Tiles in training and evaluation: which are seen, with which pixels and at which scale.
+#include <algorithm>
 #include <cstdint>
 #include <fstream>
 #include <map>
@@ -137,4 +138,49 @@ TEST_CASE("a picture that cannot be decoded is skipped with all its tiles, and t
             }
           }).find(pictures.dataset.images[2].file) == 0);
   }
+}
+
+TEST_CASE("training tiles of large pictures are the same by strips, where a picture is damaged too") {
+  Pictures pictures;
+  ImageRecord& damaged = pictures.dataset.images[5];
+  Image noise{64, 256, {}};  // of more bytes than libpng reads ahead
+  for (unsigned i = 0; i < 3 * 64 * 256; ++i) noise.rgb.push_back(static_cast<std::uint8_t>(i * i * 2654435761u >> 24));
+  write_image(damaged.file, noise);
+  const std::string bytes = read_file(damaged.file);
+  REQUIRE(bytes.size() > 30000);
+  std::ofstream(damaged.file, std::ios::binary) << bytes.substr(0, bytes.size() / 2);
+  damaged.width = noise.width;
+  damaged.height = noise.height;
+  LoaderOptions options = busy_options();
+  options.tiles = {.size = 12, .overlap = 0.2, .whole = true};
+  const auto batches_with = [&](std::size_t whole_bytes, std::size_t cache_bytes, int workers) {
+    options.whole_bytes = whole_bytes;
+    options.cache_bytes = cache_bytes;
+    options.workers = workers;
+    Loader loader(pictures.dataset, options);
+    std::vector<Batch> batches = take(loader, 40);
+    CHECK(loader.take_warnings().size() == 1);
+    return batches;
+  };
+  constexpr std::size_t kPicture = 3 * 32 * 32;
+  const std::vector<Batch> strips = batches_with(0, 0, 0);
+  // Not a pixel depends on where a picture lies; only a damaged one has tiles, above the damage, where strips are read.
+  const auto equal = [](const Batch& a, const Batch& b) { return a.image_ids == b.image_ids && a.pixels == b.pixels; };
+  int of_damaged = 0, other = 0;
+  const std::vector<Batch> whole = batches_with(10 * kPicture + 3 * 64 * 256, 0, 0);
+  for (std::size_t i = 0; i < strips.size(); ++i) {
+    const auto count = std::count(strips[i].image_ids.begin(), strips[i].image_ids.end(), 105);
+    of_damaged += static_cast<int>(count);
+    CHECK(std::count(whole[i].image_ids.begin(), whole[i].image_ids.end(), 105) == 0);
+    other += count == 0 && !equal(strips[i], whole[i]);
+  }
+  CHECK(of_damaged > 0);
+  CHECK(other == 0);  // a tile below the damage is replaced by that of another picture in both
+  for (const int workers : {1, 3}) {
+    const std::vector<Batch> again = batches_with(0, 0, workers);
+    for (std::size_t i = 0; i < strips.size(); ++i) require_equal(again[i], strips[i]);
+  }
+  // With room for two of the eleven these are decoded at once, and the others by strips as before.
+  const std::vector<Batch> mixed = batches_with(0, 2 * kPicture, 0);
+  for (std::size_t i = 0; i < strips.size(); ++i) require_equal(mixed[i], strips[i]);
 }

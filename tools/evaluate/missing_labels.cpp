@@ -3,7 +3,7 @@
 #include <filesystem>
 
 #include "data/pictures/draw.h"
-#include "data/pictures/image.h"
+#include "data/pictures/picture_reader.h"
 #include "kernels/base/check.h"
 #include "kernels/base/csv_text.h"
 #include "kernels/base/files.h"
@@ -20,14 +20,17 @@ constexpr std::size_t kMostCrops = 1000;
 
 /// The box and what is around it; empty where the picture cannot be read or the box lies outside.
 Image crop_of(const Dataset& truth, const MissingLabel& label) {
-  Image picture;
   try {
-    picture = read_image(truth.images[label.image].file);
+    PictureReader picture(truth.images[label.image].file, kFullRange);
+    const Rect& r = label.rect;
+    const Window window = window_around(r, picture.width(), picture.height());
+    if (window.width == 0) return {};
+    Image crop = picture.cut(window);
+    draw_box(crop, Rect{r.x - window.x, r.y - window.y, r.w, r.h}.box(), "", class_colour(label.category));
+    return crop;
   } catch (const Error&) {
     return {};
   }
-  draw_box(picture, label.rect.box(), "", class_colour(label.category));
-  return crop_around(picture, label.rect).image;
 }
 
 }  // namespace

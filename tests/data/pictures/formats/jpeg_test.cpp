@@ -6,6 +6,7 @@
 
 #include <jpeglib.h>
 
+#include "tests/data/pictures/check_parts.h"
 #include "tests/support/catch.h"
 #include "tests/support/files.h"
 
@@ -131,4 +132,12 @@ TEST_CASE("JPEG: what a small file asks for is bounded") {
   CHECK(error_of([&] { decode_image(scans); }) == "cannot be decoded (too many scans)");
   CHECK(
       error_of([&] { decode_image(scans + std::string(1 << 20, '\0')); }).empty());  // they may take time for each byte
+}
+
+TEST_CASE("JPEG: parts of baseline, progressive and CMYK pictures") {
+  const TemporaryFolder folder;
+  check_parts(folder.write("a.jpg", make_jpeg(37, 41, {70, 150, 20}, JCS_RGB)));
+  check_parts(
+      folder.write("a.jpg", make_jpeg(37, 41, {70, 150, 20}, JCS_RGB, [](auto& i) { jpeg_simple_progression(&i); })));
+  check_parts(folder.write("a.jpg", make_jpeg(9, 5, {10, 20, 30, 40}, JCS_CMYK)));
 }

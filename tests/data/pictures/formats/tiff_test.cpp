@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "data/pictures/formats/exif.h"
+#include "tests/data/pictures/check_parts.h"
 #include "tests/support/catch.h"
 #include "tests/support/files.h"
 
@@ -24,6 +25,7 @@ struct Kind {
   bool planes = false, tiles = false;
   const char* mode = "w";  // "wb" and "wl" choose the byte order, "w8" is BigTIFF
   int predictor = 1, orientation = 0, pages = 1, format = SAMPLEFORMAT_UINT;
+  int rows = 5;  // of a strip
 };
 
 int stored(int x, int y, int c, int bits) { return (x * 3671 + y * 10007 + c * 20011) % (1 << bits); }
@@ -52,7 +54,7 @@ std::string packed(const Kind& kind, int x0, int y0, int width, int height, int 
 }
 
 void write_page(TIFF* file, const Kind& kind) {
-  constexpr int kTile = 16, kRows = 5;
+  constexpr int kTile = 16;
   TIFFSetField(file, TIFFTAG_IMAGEWIDTH, kWidth);
   TIFFSetField(file, TIFFTAG_IMAGELENGTH, kHeight);
   TIFFSetField(file, TIFFTAG_BITSPERSAMPLE, kind.bits);
@@ -84,11 +86,11 @@ void write_page(TIFF* file, const Kind& kind) {
       }
     }
   } else {
-    TIFFSetField(file, TIFFTAG_ROWSPERSTRIP, kRows);
+    TIFFSetField(file, TIFFTAG_ROWSPERSTRIP, kind.rows);
     std::uint32_t strip = 0;
     for (int plane = 0; plane < planes; ++plane) {
-      for (int y = 0; y < kHeight; y += kRows) {
-        std::string bytes = packed(kind, 0, y, kWidth, std::min(kRows, kHeight - y), plane);
+      for (int y = 0; y < kHeight; y += kind.rows) {
+        std::string bytes = packed(kind, 0, y, kWidth, std::min(kind.rows, kHeight - y), plane);
         TIFFWriteEncodedStrip(file, strip++, bytes.data(), static_cast<tmsize_t>(bytes.size()));
       }
     }
@@ -222,6 +224,51 @@ TEST_CASE("TIFF: a JPEG inside") {
   REQUIRE(image.rgb.size() == std::size_t{3} * 32 * 24);
   for (std::size_t i = 0; i < image.rgb.size(); ++i)
     CHECK(std::abs(image.rgb[i] - (i % 3 == 0 ? 200 : i % 3 == 1 ? 100 : 50)) <= 3);
+}
+
+TEST_CASE("TIFF: parts of pictures") {
+  const TemporaryFolder folder;
+  for (const int compression : {COMPRESSION_NONE, COMPRESSION_LZW}) {
+    for (const int bits : {8, 12, 16}) {
+      for (const bool planes : {false, true}) {
+        for (const int rows : {1, 5, kHeight}) {
+          const Kind strips{.bits = bits, .compression = compression, .planes = planes, .mode = "wb", .rows = rows};
+          check_parts(folder.write("a.tif", make_tiff(strips)), true, bits == 16 ? 4095 : kFullRange);
+        }
+        check_parts(folder.write(
+            "a.tif",
+            make_tiff({.bits = bits, .compression = compression, .planes = planes, .tiles = true, .pages = 2})));
+      }
+    }
+  }
+  check_parts(folder.write("a.tif", make_tiff({.orientation = 3})), false);
+}
+
+TEST_CASE("TIFF: one uncompressed strip of many rows is read in parts") {
+  constexpr int kTall = 200, kBroad = 7;
+  const TemporaryFolder folder;
+  for (const char* mode : {"wb", "wl"}) {
+    for (const int order : {FILLORDER_MSB2LSB, FILLORDER_LSB2MSB}) {
+      TIFF* file = TIFFOpen(folder.path("a.tif").c_str(), mode);
+      for (const auto& [tag, value] : {std::pair(TIFFTAG_IMAGEWIDTH, kBroad), std::pair(TIFFTAG_IMAGELENGTH, kTall),
+                                       std::pair(TIFFTAG_BITSPERSAMPLE, 16), std::pair(TIFFTAG_SAMPLESPERPIXEL, 1),
+                                       std::pair(TIFFTAG_PHOTOMETRIC, PHOTOMETRIC_MINISBLACK),
+                                       std::pair(TIFFTAG_FILLORDER, order), std::pair(TIFFTAG_ROWSPERSTRIP, kTall)}) {
+        TIFFSetField(file, static_cast<std::uint32_t>(tag), value);
+      }
+      std::vector<std::uint16_t> samples;
+      for (int y = 0; y < kTall; ++y) {
+        for (int x = 0; x < kBroad; ++x) samples.push_back(static_cast<std::uint16_t>(stored(x, y, 0, 16)));
+      }
+      TIFFWriteEncodedStrip(file, 0, samples.data(), static_cast<tmsize_t>(2 * samples.size()));
+      TIFFClose(file);
+      const Image image = read_image(folder.path("a.tif"));
+      for (int y = 0; y < kTall; ++y) {
+        for (int x = 0; x < kBroad; ++x) REQUIRE(int{*image.pixel(x, y)} == stored(x, y, 0, 16) >> 8);
+      }
+      check_parts(folder.path("a.tif"));
+    }
+  }
 }
 
 TEST_CASE("TIFF: what is not read is refused in a line, damaged files too") {
