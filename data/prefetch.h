@@ -11,7 +11,7 @@
 #include <utility>
 #include <vector>
 
-#include "data/loader.h"
+#include "data/batch.h"
 
 namespace diopter {
 

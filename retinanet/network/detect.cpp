@@ -212,6 +212,11 @@ std::vector<Detection> detect_all(const RetinaNet& model, const Dataset& dataset
   }
   if (!skipped) return detections;
   *skipped = gather_skipped(ranks, loader.take_skipped());
+  // One process may have skipped a picture for its damage of which another has seen the last view.
+  std::erase_if(detections, [&](const Detection& d) {
+    return std::any_of(skipped->begin(), skipped->end(),
+                       [&](const UnreadablePicture& s) { return dataset.images[s.image].id == d.image_id; });
+  });
   DIOPTER_CHECK(skipped->empty() || skipped->size() < dataset.images.size(), "none of the ", skipped->size(),
                 " pictures can be decoded; the first: ", skipped->front().reason);
   return detections;

@@ -4,7 +4,7 @@
 #include <fstream>
 #include <string>
 
-#include "tests/data/pictures/check_parts.h"
+#include "tests/data/pictures/formats/check_parts.h"
 #include "tests/data/pictures/formats/make_png.h"
 #include "tests/support/catch.h"
 #include "tests/support/files.h"

@@ -6,7 +6,7 @@
 
 #include <jpeglib.h>
 
-#include "tests/data/pictures/check_parts.h"
+#include "tests/data/pictures/formats/check_parts.h"
 #include "tests/support/catch.h"
 #include "tests/support/files.h"
 

@@ -7,7 +7,7 @@
 #include <memory>
 
 #include "data/pictures/formats/exif.h"
-#include "tests/data/pictures/check_parts.h"
+#include "tests/data/pictures/formats/check_parts.h"
 #include "tests/support/catch.h"
 #include "tests/support/files.h"
 
