@@ -29,7 +29,7 @@ struct ClassificationLossArgs {
   float* losses;               // [images], overwritten
   const float* qualities = nullptr;      // as labels, read where label >= 0: soft targets in [0, 1]; null: 1 everywhere
   const float* class_weights = nullptr;  // [channels], finite and not negative; null: 1 each
-  const float* density_weights = nullptr;  // [bins] of a loss that weighs by density (loss_scale.h); null: 1 each
+  const float* density_weights = nullptr;  // [bins] of a loss that weighs by density (gradient_density.h); null: 1 each
 };
 
 }  // namespace diopter

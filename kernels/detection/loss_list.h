@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "generated/loss_list.h"
+#include "kernels/base/check.h"
 
 namespace diopter {
 
@@ -43,6 +44,20 @@ inline std::optional<GradientDensityRule> gradient_density_rule(const AnyLoss& l
       [](const auto& l) -> std::optional<GradientDensityRule> {
         if constexpr (WeighsByDensity<std::remove_cvref_t<decltype(l)>>) return l.gradient_density();
         return std::nullopt;
+      },
+      loss);
+}
+
+/// Calls f(fast version, bins) of a loss that weighs by the density of gradients. Throws Error for another.
+template <class F>
+void with_density_bins(const AnyLoss& loss, const F& f) {
+  std::visit(
+      [&](const auto& l) {
+        if constexpr (WeighsByDensity<std::remove_cvref_t<decltype(l)>>) {
+          with_fast_version(l, [&](const auto& fast) { f(fast, l.gradient_density().bins); });
+        } else {
+          fail("the loss ", loss_name(loss), " does not weigh by the density of gradients");
+        }
       },
       loss);
 }

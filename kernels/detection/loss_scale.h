@@ -10,12 +10,6 @@
 // Heuristics Necessary in Training Deep Object Detectors?", guided loss scaling): box / classification. 0 where the
 // classification loss is 0 and where the box loss is, as in a batch without positives.
 //
-// density_weights: weights of logits by the density of their gradients (Li et al. 2019, GHM-C). gradient_histogram
-// counts the logits of the batch in bins of |dL/dx|; of the bins with count > 0, n of them,
-//   average = m average + (1 - m) count,    weight = 1 / (n average)
-// and weight 0 and the average as it was elsewhere. The sum of weighted losses is the loss of the batch: it needs no
-// other normaliser.
-//
 // Start here: kernels/plain/loss_scale.h
 #pragma once
 
@@ -23,9 +17,6 @@
 
 #include "kernels/base/host_device.h"
 #include "kernels/base/least_work.h"
-#include "kernels/detection/box.h"
-#include "kernels/detection/head.h"
-#include "kernels/detection/pointwise_loss.h"
 
 namespace diopter {
 
@@ -40,32 +31,6 @@ struct LossScaleArgs {
   float* scale;                   // [images], overwritten
   float* total;                   // [1], positives of the batch, overwritten
 };
-
-template <class T>
-struct GradientHistogramArgs {
-  HeadLevels<T> logits;        // channels = classes; gradient is not used; below 2^31 logits in all
-  const std::int32_t* labels;  // [images, logits.anchors()]: class, kBackground or kIgnore
-  std::int32_t* counts;        // [bins of the loss's rule], overwritten: logits of anchors that are not ignored
-};
-
-struct DensityWeightsArgs {
-  GradientDensityRule rule;
-  const std::int32_t* counts;  // [rule.bins]
-  float* averages;             // [rule.bins], updated; 0 before the first step
-  float* weights;              // [rule.bins], overwritten
-};
-
-DIOPTER_HD inline void compute_density_weights(const DensityWeightsArgs& args) {
-  int found = 0;
-  for (int b = 0; b < args.rule.bins; ++b) found += args.counts[b] > 0;
-  const double m = static_cast<double>(args.rule.momentum);
-  for (int b = 0; b < args.rule.bins; ++b) {
-    args.weights[b] = 0;
-    if (args.counts[b] == 0) continue;
-    args.averages[b] = static_cast<float>(m * static_cast<double>(args.averages[b]) + (1 - m) * args.counts[b]);
-    args.weights[b] = static_cast<float>(1 / (found * static_cast<double>(args.averages[b])));
-  }
-}
 
 struct GuidedScaleArgs {
   const float *classification, *box;  // [1] each, not negative
@@ -97,21 +62,11 @@ DIOPTER_HD inline void compute_loss_scale(const LossScaleArgs& args) {
 
 }  // namespace diopter
 
-DIOPTER_KERNEL(void loss_scale(const LossScaleArgs& args); void guided_scale(const GuidedScaleArgs& args);
-               /// Throws Error for a loss that does not weigh by density.
-               template <class T> void gradient_histogram(const GradientHistogramArgs<T>& args, const AnyLoss& loss);
-               void density_weights(const DensityWeightsArgs& args))
+DIOPTER_KERNEL(void loss_scale(const LossScaleArgs& args); void guided_scale(const GuidedScaleArgs& args))
 
 namespace diopter::least_work {
 
 inline LeastWork loss_scale(const LossScaleArgs& args) { return passes<float>(2, args.images); }
 inline LeastWork guided_scale(const GuidedScaleArgs&) { return passes<float>(3, 1); }
-/// Logits and labels are read.
-template <class T>
-LeastWork gradient_histogram(const GradientHistogramArgs<T>& args, const AnyLoss&) {
-  const std::int64_t anchors = args.logits.images * args.logits.anchors();
-  return {.bytes = passes<T>(1, anchors * args.logits.channels).bytes + passes<std::int32_t>(1, anchors).bytes};
-}
-inline LeastWork density_weights(const DensityWeightsArgs& args) { return passes<float>(4, args.rule.bins); }
 
 }  // namespace diopter::least_work

@@ -53,7 +53,7 @@ struct HardExampleRule {
   int negatives_per_positive = 0;  // 0: as they come
 };
 
-/// Weights by the density of gradients: see loss_scale.h.
+/// Weights by the density of gradients: see gradient_density.h.
 struct GradientDensityRule {
   int bins;        // of |derivative| in [0, 1], at most kMostDensityBins
   float momentum;  // of the moving average of their counts, below 1

@@ -1,5 +1,5 @@
 // Non-maximum suppression, the shortest way: one greedy pass over the boxes of an image. The fast versions:
-// kernels/detection/nms.{h,cpp,cu}.
+// kernels/detection/candidates/nms.{h,cpp,cu}.
 //
 //   by score descending, then index: a box is kept unless a kept one has intersection > iou_threshold * union with it
 #pragma once
@@ -8,7 +8,7 @@
 #include <numeric>
 #include <vector>
 
-#include "kernels/detection/nms.h"
+#include "kernels/detection/candidates/nms.h"
 
 namespace diopter::plain {
 

@@ -1,5 +1,5 @@
 // Candidates of an image, the shortest way: all logits above the threshold are sorted, and the first k of each level
-// decoded. The fast versions: kernels/detection/top_k.{h,cpp,cu}.
+// decoded. The fast versions: kernels/detection/candidates/top_k.{h,cpp,cu}.
 #pragma once
 
 #include <algorithm>
@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "kernels/detection/top_k.h"
+#include "kernels/detection/candidates/top_k.h"
 
 namespace diopter::plain {
 

@@ -3,8 +3,8 @@
 #include <vector>
 
 #include "engine/tensor.h"
-#include "kernels/detection/nms.h"
-#include "kernels/detection/top_k.h"
+#include "kernels/detection/candidates/nms.h"
+#include "kernels/detection/candidates/top_k.h"
 #include "kernels/toolkit/dispatch.h"
 #include "retinanet/c_api/arrays.h"
 #include "retinanet/c_api/call.h"

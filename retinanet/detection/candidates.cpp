@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "kernels/detection/top_k.h"
+#include "kernels/detection/candidates/top_k.h"
 #include "kernels/toolkit/dispatch.h"
 #include "retinanet/detection/losses.h"
 

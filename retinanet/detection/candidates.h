@@ -4,7 +4,7 @@
 
 #include "engine/ops.h"
 #include "kernels/detection/anchors.h"
-#include "kernels/detection/nms.h"
+#include "kernels/detection/candidates/nms.h"
 
 namespace diopter {
 
@@ -17,7 +17,7 @@ struct CandidateRule {
   int max_kept;      // survivors per image, at most
 };
 
-/// On the device of the heads; capacity = levels * top_k. See kernels/detection/{top_k,nms}.h.
+/// On the device of the heads; capacity = levels * top_k. See kernels/detection/candidates/{top_k,nms}.h.
 struct Candidates {
   Tensor indices, counts;        // [images, levels, top_k], [images, levels] i32: within the level, best first
   Tensor boxes, scores, labels;  // [images, capacity, 4], [images, capacity] f32, [images, capacity] i32

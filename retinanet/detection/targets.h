@@ -2,6 +2,7 @@
 #pragma once
 
 #include "data/loader.h"
+#include "kernels/detection/gradient_density.h"
 #include "kernels/detection/loss_scale.h"
 #include "retinanet/config/config.h"
 #include "retinanet/detection/class_weights.h"
@@ -87,7 +88,7 @@ Tensor scale_of_selected(LossNormaliser normaliser, const Tensor& selected);
 Tensor gradient_counts(const AnyLoss& loss, const Pyramid& logits, int classes, const AnchorTargets& targets);
 
 /// [bins] float: weights of a batch's logits from its counts, [bins] i32, by the density of their gradients
-/// (kernels/detection/loss_scale.h). Advances the averages. Undefined for a loss that does not weigh by density.
+/// (kernels/detection/gradient_density.h). Advances the averages. Undefined for a loss that does not weigh by density.
 Tensor density_weights(const AnyLoss& loss, const Tensor& counts, const Tensor& averages);
 
 /// [1]: guided_scale (kernels/detection/loss_scale.h) of a batch's losses, [1] each.

@@ -29,6 +29,7 @@ const std::vector<FolderRule>& folder_rules() {
         {"kernels/nn", toolkit},
         {"kernels/nn/conv2d", with(toolkit, {"kernels/nn"})},
         {"kernels/detection", with(toolkit, {"generated/loss_list.h"})},
+        {"kernels/detection/candidates", with(toolkit, {"kernels/detection"})},
         {"kernels/detection/losses", {"kernels/base", "kernels/detection"}},
         {"kernels/plain", with(toolkit, {"kernels/nn/*", "kernels/detection/*"})},
 

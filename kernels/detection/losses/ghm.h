@@ -4,8 +4,8 @@
 //
 //   g = |sigmoid(x) - y| = |dL/dx|, in `bins` equal bins of [0, 1];   loss = sum of w(bin of g) L(x)
 //
-// What is common, the mass of easy negatives and outliers alike, weighs little. loss_scale.h has the weights w, which
-// are constants in the backward pass and need all logits of a step; of one logit by itself this is cross-entropy.
+// What is common, the mass of easy negatives and outliers alike, weighs little. gradient_density.h has the weights w,
+// which are constants in the backward pass and need all logits of a step; of one logit by itself this is cross-entropy.
 #pragma once
 
 #include "kernels/detection/losses/ce.h"

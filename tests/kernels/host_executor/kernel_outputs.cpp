@@ -6,13 +6,13 @@
 #include <string>
 
 #include "kernels/detection/box_loss.h"
+#include "kernels/detection/candidates/nms.h"
+#include "kernels/detection/candidates/top_k.h"
 #include "kernels/detection/classification_loss.h"
 #include "kernels/detection/hard_examples.h"
 #include "kernels/detection/loss_list.h"
 #include "kernels/detection/loss_scale.h"
 #include "kernels/detection/match.h"
-#include "kernels/detection/nms.h"
-#include "kernels/detection/top_k.h"
 #include "kernels/nn/batch_norm.h"
 #include "kernels/nn/elementwise.h"
 #include "kernels/nn/group_norm.h"

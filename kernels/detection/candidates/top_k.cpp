@@ -1,4 +1,4 @@
-#include "kernels/detection/top_k.h"
+#include "kernels/detection/candidates/top_k.h"
 
 #include <algorithm>
 #include <limits>

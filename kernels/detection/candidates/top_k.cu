@@ -1,6 +1,6 @@
-#include "kernels/detection/top_k.h"
+#include "kernels/detection/candidates/top_k.h"
 
-#include "kernels/detection/block_sort.cuh"
+#include "kernels/detection/candidates/block_sort.cuh"
 #include "kernels/detection/head_cut.cuh"
 #include "kernels/device/scratch.h"
 

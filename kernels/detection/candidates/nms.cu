@@ -1,6 +1,6 @@
-#include "kernels/detection/nms.h"
+#include "kernels/detection/candidates/nms.h"
 
-#include "kernels/detection/block_sort.cuh"
+#include "kernels/detection/candidates/block_sort.cuh"
 #include "kernels/device/scratch.h"
 #include "kernels/toolkit/reduce.cuh"
 

@@ -1,4 +1,4 @@
-#include "kernels/detection/nms.h"
+#include "kernels/detection/candidates/nms.h"
 
 #include <algorithm>
 #include <cmath>

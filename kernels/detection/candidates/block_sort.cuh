@@ -1,7 +1,7 @@
 // Sorting by one thread block, for the few thousand candidates of an image. Keys: sort_key.h.
 #pragma once
 
-#include "kernels/detection/sort_key.h"
+#include "kernels/detection/candidates/sort_key.h"
 #include "kernels/toolkit/launch.cuh"
 
 namespace diopter::cuda {

@@ -1,4 +1,4 @@
-#include "kernels/detection/nms.h"
+#include "kernels/detection/candidates/nms.h"
 
 #include <algorithm>
 #include <array>
@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "kernels/base/parallel.h"
-#include "kernels/detection/nms_grid.h"
-#include "kernels/detection/sort_key.h"
+#include "kernels/detection/candidates/nms_grid.h"
+#include "kernels/detection/candidates/sort_key.h"
 
 namespace diopter::cpu {
 

@@ -1,0 +1,50 @@
+#include "kernels/detection/gradient_density.h"
+
+#include <algorithm>
+#include <atomic>
+#include <vector>
+
+#include "kernels/detection/head_cut.h"
+#include "kernels/detection/loss_list.h"
+
+namespace diopter::cpu {
+
+namespace {
+
+template <class T, class Loss>
+void histogram_of(const GradientHistogramArgs<T>& args, const Loss& loss, int bins) {
+  constexpr std::int64_t kChunk = 1 << 14;  // logits
+  const HeadLevels<T>& heads = args.logits;
+  const std::vector<HeadChunk> chunks = head_chunks(heads, kChunk);
+  std::vector<std::atomic<std::int32_t>> counts(bins);
+  parallel_for(static_cast<std::int64_t>(chunks.size()), 1, [&](std::int64_t i, std::int64_t) {
+    const HeadChunk& chunk = chunks[i];
+    const HeadLevel<T>& level = heads.level[chunk.level];
+    const std::int32_t* labels = args.labels + chunk.image * heads.anchors() + chunk.anchor;
+    const T* x = level.values + (chunk.image * level.pixels + chunk.pixel) * level.pixel_stride;
+    std::int32_t of_chunk[kMostDensityBins] = {};
+    for (std::int64_t a = 0; a < chunk.pixels * heads.cells; ++a) {
+      if (labels[a] == kIgnore) continue;
+      const T* row = x + a / heads.cells * level.pixel_stride + a % heads.cells * heads.channels;
+      for (int k = 0; k < heads.channels; ++k) {
+        ++of_chunk[density_bin(loss(static_cast<float>(row[k]), k == labels[a]).derivative, bins)];
+      }
+    }
+    for (int b = 0; b < bins; ++b) counts[b] += of_chunk[b];
+  });
+  std::copy(counts.begin(), counts.end(), args.counts);
+}
+
+}  // namespace
+
+template <class T>
+void gradient_histogram(const GradientHistogramArgs<T>& args, const AnyLoss& any_loss) {
+  with_density_bins(any_loss, [&](const auto& fast, int bins) { histogram_of(args, fast, bins); });
+}
+
+template void gradient_histogram(const GradientHistogramArgs<float>&, const AnyLoss&);
+template void gradient_histogram(const GradientHistogramArgs<bf16>&, const AnyLoss&);
+
+void density_weights(const DensityWeightsArgs& args) { compute_density_weights(args); }
+
+}  // namespace diopter::cpu
