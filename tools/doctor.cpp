@@ -9,7 +9,11 @@
 #include <string>
 #include <vector>
 
+#include "kernels/base/check.h"
 #include "kernels/base/files.h"
+#include "retinanet/doctor/ranks_forecast.h"
+#include "retinanet/network/retinanet.h"
+#include "retinanet/training/time_budget.h"
 #include "tools/command/command.h"
 #include "tools/command/progress.h"
 #include "tools/command/reading.h"
@@ -25,12 +29,49 @@ struct Request {
   Reading reading;
   std::vector<std::string> settings;
   bool no_images = false;
+  int ranks = 0;  // 0: no forecast is asked for
+  double bandwidth = 10, latency = 0.1, work = 0;
 };
+
+/// Seconds of one shard's part of a step: measured, unless they were given.
+double shard_seconds(const Request& request, Config config, const Dataset& dataset) {
+  if (request.work > 0) return request.work / 1000;
+  config.train.batch_size /= static_cast<int>(config.train.shards);
+  config.train.shards = 1;
+  config.train.accumulate = 1;
+  constexpr double kSeconds = 3;
+  return measure_times(config, dataset, {}, Device::cpu, kSeconds).step;
+}
+
+void print_forecast(const Request& request, const Config& config, const Dataset& dataset) {
+  const Network network{1e9 * request.bandwidth, request.latency / 1000};
+  const int classes = static_cast<int>(dataset.categories.size());
+  std::int64_t gradients = 0;
+  const RetinaNet model(config, classes);
+  for (const NamedParameter& p : model.parameters()) gradients += p.variable.value().size();
+  const double seconds = shard_seconds(request, config, dataset);
+  std::printf(
+      "\nranks, with train.shards = %d and a network of %g Gbit/s and %g ms\n"
+      "  processes   work ms   transfer ms   waiting ms   step ms   pictures/s   sent by each, MiB\n",
+      static_cast<int>(config.train.shards), request.bandwidth, request.latency);
+  const auto print = [&](int ranks) {
+    const StepForecast f = forecast_step(config, seconds, gradients, ranks, network);
+    const double pictures = static_cast<double>(config.train.batch_size * config.train.accumulate);
+    std::printf("  %9d  %8.1f  %12.1f  %11.1f  %8.1f  %11.1f  %18.1f\n", ranks, 1000 * f.work, 1000 * f.transfer,
+                1000 * f.waiting, 1000 * f.total(), pictures / f.total(), static_cast<double>(f.bytes) / (1 << 20));
+  };
+  for (int ranks = 1; ranks < request.ranks; ranks *= 2) print(ranks);
+  print(request.ranks);
+}
 
 void examine(const Request& request) {
   Config config = preset(request.preset);
   if (!request.config.empty()) override_config(config, read_file(request.config), request.config);
   apply_settings(config, parse_settings(request.settings));
+  DIOPTER_CHECK(request.ranks <= config.train.shards, "--ranks ", request.ranks,
+                ": more than train.shards = ", config.train.shards,
+                ", of which each process needs one (--set train.shards=", request.ranks, ")");
+  check_config(config);
   const Dataset dataset = read_dataset(request.reading.format, request.annotations,
                                        read_options(request.reading, request.images, {}, DatasetSplit::train));
   if (!dataset.origin.empty()) std::printf("read %s\n", dataset.origin.c_str());
@@ -42,6 +83,7 @@ void examine(const Request& request) {
   options.progress = [&](std::int64_t done, std::int64_t) { progress.update(done); };
   const DoctorReport report = examine(dataset, config, options);
   print_report(report, config);
+  if (request.ranks > 0) print_forecast(request, config, dataset);
   if (!request.json.empty()) write_file_atomically(request.json, json_text(report));
 }
 
@@ -63,6 +105,16 @@ void add_doctor_command(Command& program) {
   command.repeated("--set", request->settings, "Overrides one key, may be repeated").type("KEY=VALUE");
   command.text("--json", request->json, "Write everything to this file").type("OUT");
   command.flag("--no-images", request->no_images, "Do not open the pictures: believe the sizes in the annotations");
+  command.number("--ranks", request->ranks, "Forecast of a step's time on 1 to N processes of CPUs (printed only)")
+      .range(1, 65536)
+      .limits_in_words()
+      .default_in_words()
+      .type("N");
+  command.number("--bandwidth", request->bandwidth, "For --ranks: Gbit/s of each process, in each direction")
+      .positive();
+  command.number("--latency", request->latency, "For --ranks: ms from one process to another").not_negative();
+  command.number("--work", request->work, "For --ranks: ms of one shard's part of a step; 0: measured here")
+      .not_negative();
   add_thread_option(command);
   command.action([request] { examine(*request); });
 }

@@ -13,7 +13,7 @@ import sys
 import time
 
 TUNSETIFF, IFF_TUN, IFF_NO_PI = 0x400454CA, 0x0001, 0x1000
-MTU = 65000  # few packets: each costs a program some microseconds
+MTU = 9000  # jumbo frames: each packet costs this program some microseconds
 
 
 def device(namespace_and_name):

@@ -2,7 +2,7 @@
 # Training by ranks on two machines: network namespaces, joined by a network of a given speed.
 #   tests/scale/network.sh PROGRAM [MBIT MS]...    PROGRAM: diopter; Mbit/s and ms of delay in each direction,
 #                                                  by default 1000 1 10000 0.1 100 1
-# Prints the time of a step, and how the packets were delayed: by netem, or by link.py where the kernel has none.
+# Prints the time of a step beside the forecast of diopter doctor --ranks, from the shortest step of one process, and how the packets were delayed: by netem, or by link.py where the kernel has none.
 # Ends with 77 where there is no mpirun, ip or python3, or the user may not make namespaces.
 set -euo pipefail
 
@@ -78,21 +78,30 @@ command=("$program" train --preset small --train-annotations shapes/instances_tr
          --val-annotations shapes/instances_val.json --val-images shapes/images --threads 1 --no-doctor
          --set train.iterations=40 --set train.batch_size=8 --set train.shards=2 --set train.evaluate_every=0
          --set train.log_every=1)
-# Times between the steps of a run, in milliseconds, without the first ones: the least and the median.
+# Times between the steps of a run, in milliseconds, without the first ones: the least, and the median.
 step_times() {  # RUN
   awk -F, -v column="$(head -1 "$1/metrics.csv" | tr , '\n' | grep -n '^seconds$' | cut -d: -f1)" \
     '$column == "" { next } NR > 12 { print 1000 * ($column - before) } { before = $column }' "$1/metrics.csv" | sort -g |
-    awk '{ all[NR] = $1 } END { printf "%.1f ms a step at least, %.1f in the median", all[1], all[int((NR + 1) / 2)] }'
+    awk '{ all[NR] = $1 } END { print all[1], all[int((NR + 1) / 2)] }'
+}
+foreseen() {  # MBIT MS WORK
+  "$program" doctor --no-images --annotations shapes/instances_train.json --preset small --set train.batch_size=8 \
+    --set train.shards=2 --ranks 2 --bandwidth "$(awk "BEGIN { print $1 / 1000 }")" --latency "$2" --work "$3" |
+    awk '/^ranks,/ { found = 1 } found && $1 == 2 { print $5 }'
 }
 traces() { sha256sum <"$1/checkpoints/last.safetensors"; cut -d, --complement -f2,9,10 "$1/metrics.csv"; }
 
 "${command[@]}" --out one >/dev/null 2>&1 || fail "one process"
-echo "one process, both shards: $(step_times one)"
+read -r least median <<<"$(step_times one)"
+echo "one process, both shards: $least ms a step at least, $median ms in the median"
+work=$(awk "BEGIN { print $least / 2 }")
 for ((i = 0; i < ${#networks[@]}; i += 2)); do
   network="${networks[i]} Mbit/s, ${networks[i + 1]} ms"
   join "${networks[i]}" "${networks[i + 1]}"
   run=run_$i
   on_both "${command[@]}" --out "$run" >log 2>&1 || fail "$network: $(cat log)"
   [[ $(traces "$run") == "$(traces one)" ]] || fail "$network: other bits than one process has"
-  echo "$network ($by): $(step_times "$run"); the same bits"
+  read -r least median <<<"$(step_times "$run")"
+  echo "$network ($by): $least ms a step at least, $median in the median, $(
+    foreseen "${networks[i]}" "${networks[i + 1]}" "$work") foreseen; the same bits"
 done

@@ -89,6 +89,24 @@ TEST_CASE("doctor names the blood cells' box without area") {
   REQUIRE(data.at("boxes").get<int>() == data.at("objects").get<int>() + 1);
 }
 
+TEST_CASE("doctor foresees a step on several processes") {
+  const Shapes shapes;
+  const std::string ranks = "--no-images --preset small --set train.batch_size=8 --set train.shards=4 --ranks 3";
+  const Outcome outcome = shapes.doctor(ranks + " --bandwidth 1 --latency 2 --work 100");
+  INFO(outcome.out << outcome.err);
+  REQUIRE(outcome.exit_code == 0);
+  REQUIRE(contains(outcome.out, "ranks, with train.shards = 4 and a network of 1 Gbit/s and 2 ms\n"));
+  // 4, 2 and 2 shards for the busiest; 2 ms of 2 x 6 short and 3 x 3 long messages.
+  REQUIRE(contains(outcome.out, "\n          1     400.0           0.0          0.0     400.0         20.0"));
+  REQUIRE(contains(outcome.out, "\n          2     200.0 "));
+  REQUIRE(contains(outcome.out, "         42.0 "));
+  REQUIRE(contains(outcome.out, "\n          3     200.0 "));
+  REQUIRE(contains(shapes.doctor(ranks).out, "\n          3 "));  // measured
+  require_refused(shapes.doctor("--no-images --ranks 2"), "--set train.shards=2");
+  require_refused(shapes.doctor("--no-images --ranks 0"), "--ranks");
+  require_refused(shapes.doctor(ranks + " --bandwidth 0"), "--bandwidth");
+}
+
 TEST_CASE("doctor refuses what cannot be trained") {
   const Shapes shapes;
   require_refused(run_diopter("doctor --annotations '" + shapes.annotations + "' --no-images --preset smal"), "small");
