@@ -94,7 +94,8 @@ if [[ ${2-} == --slurm ]]; then
 fi
 
 alone
-worker() { "$program" compare sixty.toml --out "$1" --threads 1 --jobs 1 --lease 2 "${@:2}"; }
+# In a shell of its own, whose process it becomes.
+worker() { exec "$program" compare sixty.toml --out "$1" --threads 1 --jobs 1 --lease 2 "${@:2}"; }
 
 # Two workers begin at once, one is killed, one comes late.
 worker shared --join >first.log 2>&1 &
@@ -102,12 +103,11 @@ first=$!
 worker shared --join >second.log 2>&1 &
 second=$!
 wait_until has_results shared 5
-first=$(pgrep -P $first || echo $first)
-stop_holding shared "$first"
-run=$(claimed_by shared "$first")
-kill -KILL "$first"
+stop_holding shared $first
+run=$(claimed_by shared $first)
+kill -KILL $first
 wait_until has_results shared 20
-worker shared --join >third.log 2>&1 || fail "the late one: $(cat third.log)"
+(worker shared --join) >third.log 2>&1 || fail "the late one: $(cat third.log)"
 wait $second || fail "the second: $(cat second.log)"
 [[ -e shared/runs/${run%.*}/result.json ]] || fail "$run of the killed one has no result"
 same shared
@@ -119,14 +119,12 @@ echo "60 runs by 3 workers, one killed, one late: the same table, no run made tw
 worker stopped --join >slow.log 2>&1 &
 slow=$!
 wait_until has_results stopped 1
-process=$(pgrep -P $slow || echo $slow)
-pgrep -P "$process" >/dev/null || process=$slow
-stop_holding stopped "$process"
-children=$(pgrep -P "$process")
-for child in $children; do kill -STOP "$child"; done
-worker stopped --join >quick.log 2>&1 || fail "the quick one: $(cat quick.log)"
+stop_holding stopped $slow
+children=$(cat /proc/$slow/task/*/children)
+for child in $children; do kill -STOP "$child" 2>/dev/null || true; done
+(worker stopped --join) >quick.log 2>&1 || fail "the quick one: $(cat quick.log)"
 for child in $children; do kill -CONT "$child" 2>/dev/null || true; done
-kill -CONT "$process"
+kill -CONT $slow
 wait $slow || fail "the slow one: $(cat slow.log)"
 same stopped
 made_once stopped slow.log quick.log
@@ -135,7 +133,7 @@ echo "a worker that comes back after its lease: the same table, no run made twic
 # Shards, one after another: final runs can begin when the tuning of all has ended, in a second round.
 for round in 1 2; do
   for shard in 1 2; do
-    worker shards --shard $shard/2 >"shard-$round-$shard.log" 2>&1 || fail "shard $shard: $(cat "shard-$round-$shard.log")"
+    (worker shards --shard $shard/2) >"shard-$round-$shard.log" 2>&1 || fail "shard $shard: $(cat "shard-$round-$shard.log")"
     [[ $round-$shard != 1-1 || $(results_of shards) -eq 12 ]] || fail "shard 1 of 2 made $(results_of shards) tuning runs"
   done
   [[ $round -eq 2 || ! -e shards/table.csv ]] || fail "a table after a round"
