@@ -35,7 +35,7 @@ function(write_loss_list sources folder)
       set(source ${folder}/generated/losses/${name}.cpp)
       list(APPEND written ${source})
       file(CONFIGURE OUTPUT ${source} @ONLY CONTENT "// Written by CMake (cmake/LossList.cmake).
-#include \"kernels/detection/negatives.h\"
+#include \"kernels/detection/loss_loops.h\"
 
 namespace diopter {
 @declaration@

@@ -64,18 +64,13 @@ DIOPTER_HD T delta_loss_value(T beta, const BoxCoder& coder, const BoxT<T>& anch
   return loss;
 }
 
-/// giou, diou and ciou: the decoded box against the target.
-template <class T>
-DIOPTER_HD T iou_loss_value(BoxLoss kind, const BoxCoder& coder, const BoxT<T>& anchor, const BoxT<T>& target,
-                            const T deltas[4], T derivative[4]) {
-  const T epsilon = T(kIouEpsilon), limit = T(kMaxLogScale);
-  const BoxT<T> box = decode_box(coder, anchor, deltas);
+/// giou, diou and ciou of two boxes. ratio: width over height of `box`, which only ciou reads.
+/// Calls write(axis, centre, size, angle) for x and y with the derivatives with respect to centre and size of `box`
+/// along it and, for ciou, further with respect to the angle atan(ratio), 0 for the others.
+template <class T, class Write>
+DIOPTER_HD T iou_loss(BoxLoss kind, const BoxT<T>& box, const BoxT<T>& target, T ratio, T epsilon, const Write& write) {
   const IntervalPair<T> axis[2] = {{box.x1, box.x2, target.x1, target.x2}, {box.y1, box.y2, target.y1, target.y2}};
   const T target_w = target.x2 - target.x1, target_h = target.y2 - target.y1;
-  const T anchor_size[2] = {anchor.x2 - anchor.x1, anchor.y2 - anchor.y1};
-  const T centre_weight[2] = {T(coder.wx), T(coder.wy)}, size_weight[2] = {T(coder.ww), T(coder.wh)};
-  const T log_scale[2] = {deltas[2] / size_weight[0], deltas[3] / size_weight[1]};
-
   const bool meet = axis[0].overlap > 0 && axis[1].overlap > 0;
   const T intersection = meet ? axis[0].overlap * axis[1].overlap : T(0);
   const T united = axis[0].size * axis[1].size + target_w * target_h - intersection;
@@ -86,18 +81,13 @@ DIOPTER_HD T iou_loss_value(BoxLoss kind, const BoxCoder& coder, const BoxT<T>& 
   const bool giou = kind == BoxLoss::giou;
   T loss = T(1) - iou + (giou ? (enclosing - united) / (enclosing + epsilon) : distance / diagonal);
 
-  T log_scale_derivative[2] = {0, 0};  // of the aspect term of ciou
+  T d_angle = T(0);
   if (kind == BoxLoss::ciou) {
-    // The ratio from the deltas: the decoded sizes may both have vanished.
-    const T ratio =
-        std::exp((log_scale[0] < limit ? log_scale[0] : limit) - (log_scale[1] < limit ? log_scale[1] : limit)) *
-        anchor_size[0] / anchor_size[1];
     const T factor = T(0.405284734569351086);  // 4 / pi^2
     const T angle = std::atan(target_w / target_h) - std::atan(ratio);
     const T v = factor * angle * angle, a = v / (T(1) - iou + v + epsilon);
     loss += a * v;
-    log_scale_derivative[0] = -a * factor * T(2) * angle / (ratio + T(1) / ratio);
-    log_scale_derivative[1] = -log_scale_derivative[0];
+    d_angle = -a * factor * T(2) * angle;
   }
 
   // Derivative of 1 - iou + penalty from those of overlap, size and hull along one axis.
@@ -117,10 +107,45 @@ DIOPTER_HD T iou_loss_value(BoxLoss kind, const BoxCoder& coder, const BoxT<T>& 
     const IntervalPair<T>&along = axis[i], &across = axis[1 - i];
     const T d_centre = chain(along, across, along.overlap_centre, T(0), along.hull_centre, T(1));
     const T d_size = chain(along, across, along.overlap_size, T(1), along.hull_size, T(0));
-    derivative[i] = d_centre * anchor_size[i] / centre_weight[i];
-    derivative[2 + i] = log_scale[i] < limit ? (d_size * along.size + log_scale_derivative[i]) / size_weight[i] : T(0);
+    write(i, d_centre, d_size, d_angle);
   }
   return loss;
+}
+
+/// giou, diou and ciou: the decoded box against the target.
+template <class T>
+DIOPTER_HD T iou_loss_value(BoxLoss kind, const BoxCoder& coder, const BoxT<T>& anchor, const BoxT<T>& target,
+                            const T deltas[4], T derivative[4]) {
+  const T limit = T(kMaxLogScale);
+  const BoxT<T> box = decode_box(coder, anchor, deltas);
+  const T size[2] = {box.x2 - box.x1, box.y2 - box.y1};
+  const T anchor_size[2] = {anchor.x2 - anchor.x1, anchor.y2 - anchor.y1};
+  const T centre_weight[2] = {T(coder.wx), T(coder.wy)}, size_weight[2] = {T(coder.ww), T(coder.wh)};
+  const T log_scale[2] = {deltas[2] / size_weight[0], deltas[3] / size_weight[1]};
+  // The ratio from the deltas: the decoded sizes may both have vanished.
+  T ratio = T(1);
+  if (kind == BoxLoss::ciou) {
+    ratio = std::exp((log_scale[0] < limit ? log_scale[0] : limit) - (log_scale[1] < limit ? log_scale[1] : limit)) *
+            anchor_size[0] / anchor_size[1];
+  }
+  return iou_loss(kind, box, target, ratio, T(kIouEpsilon), [&](int i, T d_centre, T d_size, T d_angle) {
+    const T d_log_ratio = d_angle / (ratio + T(1) / ratio);
+    derivative[i] = d_centre * anchor_size[i] / centre_weight[i];
+    derivative[2 + i] =
+        log_scale[i] < limit ? (d_size * size[i] + (i == 0 ? d_log_ratio : -d_log_ratio)) / size_weight[i] : T(0);
+  });
+}
+
+/// giou, diou and ciou of two boxes; writes the derivative with respect to x1, y1, x2, y2 of the first, for which
+/// ciou's a is a constant.
+template <class T>
+DIOPTER_HD T box_pair_loss_value(BoxLoss kind, const BoxT<T>& box, const BoxT<T>& target, T epsilon, T derivative[4]) {
+  const T w = box.x2 - box.x1, h = box.y2 - box.y1;
+  return iou_loss(kind, box, target, w / h, epsilon, [&](int i, T d_centre, T d_size, T d_angle) {
+    if (kind == BoxLoss::ciou) d_size += (i == 0 ? h : -w) * d_angle / (w * w + h * h);
+    derivative[i] = T(0.5) * d_centre - d_size;
+    derivative[2 + i] = T(0.5) * d_centre + d_size;
+  });
 }
 
 /// Loss of one anchor: predicted deltas against the box `target`; writes the derivative with respect to the deltas

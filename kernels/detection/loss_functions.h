@@ -1,8 +1,9 @@
-// A classification loss as the loops over anchors call it on the CPU: classification_loss.cpp, hard_examples.cpp.
+// A classification loss as the loops over anchors call it on the CPU: classification_loss.cpp, hard_examples.cpp,
+// pairs/elementwise_loss.cpp.
 //
-// The two functions are compiled for each loss and type in a source of their own, which CMake writes
-// (cmake/LossList.cmake) from negatives.h, and chosen once per kernel call. So nothing else is compiled per loss, or
-// again when a loss changes.
+// The functions are compiled for each loss and type in a source of their own, which CMake writes (cmake/LossList.cmake)
+// from loss_loops.h, and chosen once per kernel call. So nothing else is compiled per loss, or again when a loss
+// changes.
 #pragma once
 
 #include <algorithm>
@@ -21,11 +22,23 @@ struct PositiveLogit {
   const float* class_weights = nullptr;  // [classes]; null: 1 each
 };
 
+/// Logits with a target each, 0 or 1, or between for losses with soft ones.
+template <class T>
+struct LogitRun {
+  const T* x;
+  const float* targets;
+  float* losses;  // null: not wanted
+  T* dx;          // gradient, times scale; null: not wanted
+  std::int64_t n;
+  float scale;
+};
+
 template <class T>
 struct LossFunctions {
   std::shared_ptr<const void> loss;  // the version that the functions take
   double (*negatives_of)(const void* loss, const T* x, T* dx, std::int64_t n, float scale) = nullptr;
   ValueAndDerivative<float> (*positive_of)(const void* loss, float x, float quality) = nullptr;
+  double (*elements_of)(const void* loss, const LogitRun<T>& run) = nullptr;
 
   /// Sum of the losses of n negative logits. Writes their gradient, times scale, unless dx is null.
   double negatives(const T* x, T* dx, std::int64_t n, float scale) const {
@@ -33,6 +46,8 @@ struct LossFunctions {
   }
   /// Loss of a positive logit whose target, where the loss has soft ones, is `quality`.
   ValueAndDerivative<float> positive(float x, float quality) const { return positive_of(loss.get(), x, quality); }
+  /// Sum of the losses of a run.
+  double elements(const LogitRun<T>& run) const { return elements_of(loss.get(), run); }
 
   /// Adds to `sum` the losses of the anchor with this label and the logits x [classes]: one is positive, or none.
   /// Writes their gradient, times scale, unless dx is null: 0 for kIgnore. Throws Error for a label that is no class.

@@ -116,6 +116,16 @@ DIOPTER_HD inline ValueAndDerivative<T> positive_loss(const Loss& loss, T x, T q
   }
 }
 
+/// Loss of a logit with this target in [0, 1]; hard targets are 0 and 1, and above 1/2 counts as 1.
+template <class T, class Loss>
+DIOPTER_HD inline ValueAndDerivative<T> loss_at_target(const Loss& loss, T x, T target) {
+  if constexpr (SoftTargets<Loss>) {
+    return loss.with_quality(x, target);
+  } else {
+    return loss(x, target > T(0.5));
+  }
+}
+
 /// Weight of a logit where positives weigh alpha and negatives 1 - alpha.
 template <class T>
 DIOPTER_HD inline T class_weight(float alpha, bool positive) {

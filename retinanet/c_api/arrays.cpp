@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <iterator>
 #include <limits>
 #include <vector>
 
@@ -25,16 +26,13 @@ constexpr int kMostDimensions = 8;
 // DLDeviceType
 enum { kCpu = 1, kCuda = 2, kCudaHost = 3, kCudaManaged = 13 };
 
-constexpr ElementType kKnown[] = {kElementType<float>,        kElementType<double>,       kElementType<bf16>,
-                                  kElementType<std::int32_t>, kElementType<std::int64_t>, kElementType<std::uint8_t>,
-                                  kElementType<bool>};
-
 std::string type_name(const diopter_tensor& tensor) {
-  for (const ElementType& type : kKnown) {
-    if (has_type(tensor, type)) return type.name;
-  }
-  return "type code " + std::to_string(tensor.type_code) + " of " + std::to_string(tensor.type_bits) + " bits" +
-         (tensor.type_lanes == 1 ? "" : ", " + std::to_string(tensor.type_lanes) + " lanes");
+  constexpr const char* kKinds[] = {"int", "uint", "float", nullptr, "bfloat", "complex", "bool"};  // DLDataTypeCode
+  const char* kind = tensor.type_code < std::size(kKinds) ? kKinds[tensor.type_code] : nullptr;
+  if (kind && has_type(tensor, kElementType<bool>)) return kind;
+  const std::string lanes = tensor.type_lanes == 1 ? "" : ", " + std::to_string(tensor.type_lanes) + " lanes";
+  if (kind) return kind + std::to_string(tensor.type_bits) + lanes;
+  return "type code " + std::to_string(tensor.type_code) + " of " + std::to_string(tensor.type_bits) + " bits" + lanes;
 }
 
 template <class List>

@@ -70,6 +70,19 @@ int diopter_classification_loss(const char* loss, const diopter_tensor* logits, 
                                 const diopter_tensor* qualities, const diopter_tensor* scale,
                                 const diopter_tensor* losses, const diopter_tensor* gradient, void* stream);
 
+// The same of logits with a target each, without anchors: losses[i] = loss(inputs[i], targets[i]); gradient = scale *
+// its derivative.
+//   loss      as for diopter_classification_loss
+//   inputs    [n] float32 or bfloat16: logits
+//   targets   [n] float32: 0 or 1; of losses with soft targets from 0 to 1. On a GPU, where it is not checked, what is
+//             above 1/2 counts as 1 for losses without soft targets
+//   losses    [n] float32, written; null: not wanted
+//   sum       [1] float32, written: the sum of the losses; null: not wanted
+//   gradient  as inputs, written; null: not wanted
+int diopter_elementwise_loss(const char* loss, const diopter_tensor* inputs, const diopter_tensor* targets, float scale,
+                             const diopter_tensor* losses, const diopter_tensor* sum, const diopter_tensor* gradient,
+                             void* stream);
+
 // Where the anchors of an image lie: level after level, then by y, x and cell. All arrays are the host's.
 typedef struct diopter_anchor_grid {
   uint32_t struct_size;  // sizeof(diopter_anchor_grid)
@@ -118,6 +131,21 @@ int diopter_box_loss(const char* loss, float beta, const diopter_anchor_grid* gr
                      const diopter_tensor* boxes, const diopter_tensor* offsets, const diopter_tensor* labels,
                      const diopter_tensor* matches, const diopter_tensor* scale, const diopter_tensor* losses,
                      const diopter_tensor* gradient, const diopter_tensor* ious, void* stream);
+
+// Loss of boxes1[i] against its target boxes2[i], without anchors.
+//   loss      "giou", "diou" or "ciou"
+//   epsilon   positive, is added to denominators; 1e-7 is usual
+//   boxes1, boxes2   [n, 4] float32: x1, y1, x2, y2, with x1 < x2 and y1 < y2; any loss for others, NaN perhaps
+//   losses    [n] float32, written
+//   gradient  [n, 4] float32, written: of the losses with respect to boxes1; null: not wanted
+int diopter_box_pair_loss(const char* loss, float epsilon, const diopter_tensor* boxes1, const diopter_tensor* boxes2,
+                          const diopter_tensor* losses, const diopter_tensor* gradient, void* stream);
+
+// IoU of each box with each.
+//   boxes1, boxes2   [n, 4] and [m, 4] float32: x1, y1, x2, y2
+//   ious             [n, m] float32, written; 0 for two empty boxes
+int diopter_box_iou(const diopter_tensor* boxes1, const diopter_tensor* boxes2, const diopter_tensor* ious,
+                    void* stream);
 
 // The k largest values of each row that are above min_value; equal ones by their index.
 //   values   [rows, n] float32 or bfloat16

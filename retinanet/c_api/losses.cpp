@@ -1,50 +1,19 @@
-// Losses and anchor matching of the C interface.
+// Losses of anchors and anchor matching of the C interface.
 #include <cmath>
-#include <string>
-#include <vector>
 
 #include "engine/tensor.h"
-#include "kernels/base/did_you_mean.h"
 #include "kernels/detection/box_loss.h"
 #include "kernels/detection/classification_loss.h"
-#include "kernels/detection/loss_list.h"
 #include "kernels/detection/match.h"
 #include "kernels/toolkit/dispatch.h"
 #include "retinanet/c_api/anchor_grid.h"
 #include "retinanet/c_api/arrays.h"
 #include "retinanet/c_api/call.h"
-#include "retinanet/config/loss_text.h"
-#include "retinanet/config/names.h"
+#include "retinanet/c_api/loss_names.h"
 
 namespace diopter::c_api {
 
 namespace {
-
-AnyLoss classification_loss_of(const char* text) {
-  require(text, "loss: is null, must be a loss as --loss takes it, such as \"focal:gamma=2\"");
-  AnyLoss loss;
-  try {
-    loss = parse_loss(text, "loss");
-  } catch (const Error& error) {
-    throw BadArgument(error.what());
-  }
-  require(!hard_example_rule(loss), "loss: ", loss_name(loss),
-          " selects hard examples, for which it needs more than logits and labels; must be another loss");
-  require(!gradient_density_rule(loss), "loss: ", loss_name(loss),
-          " weighs logits by the gradients of steps before, for which it needs more than logits and labels; must be "
-          "another loss");
-  return loss;
-}
-
-BoxLoss box_loss_of(const char* name) {
-  require(name, "loss: is null, must be a box loss, such as \"giou\"");
-  std::vector<std::string> known;
-  for (const Named<BoxLoss>& loss : kBoxLosses) {
-    if (std::string(name) == loss.name) return loss.value;
-    known.push_back(loss.name);
-  }
-  throw BadArgument("loss: unknown box loss " + std::string(name) + hint_with_list(name, known));
-}
 
 void check_share(const char* name, float value) {
   require(value >= 0 && value <= 1, name, ": is ", value, ", must be from 0 to 1");

@@ -30,6 +30,7 @@ const std::vector<FolderRule>& folder_rules() {
         {"kernels/nn/conv2d", with(toolkit, {"kernels/nn"})},
         {"kernels/detection", with(toolkit, {"generated/loss_list.h"})},
         {"kernels/detection/candidates", with(toolkit, {"kernels/detection"})},
+        {"kernels/detection/pairs", with(toolkit, {"kernels/detection", "generated/loss_list.h"})},
         {"kernels/detection/losses", {"kernels/base", "kernels/detection"}},
         {"kernels/plain", with(toolkit, {"kernels/nn/*", "kernels/detection/*"})},
 

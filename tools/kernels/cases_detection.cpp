@@ -11,6 +11,8 @@
 #include "kernels/detection/hard_examples.h"
 #include "kernels/detection/loss_list.h"
 #include "kernels/detection/loss_scale.h"
+#include "kernels/detection/pairs/box_pairs.h"
+#include "kernels/detection/pairs/elementwise_loss.h"
 #include "tools/kernels/cases.h"
 #include "tools/kernels/scene.h"
 
@@ -46,6 +48,45 @@ void add_classification_loss(Cases& cases, Device device, const CaseSize& batch)
                     {"scale", scale},
                     {"losses", losses},
                     {"gradient", head.gradient}}});
+}
+
+/// As many logits as the images' anchors have.
+template <class T>
+void add_elementwise_loss(Cases& cases, Device device, const CaseSize& batch) {
+  const Scene scene(batch.images, batch.side, 12, device);
+  const HeadOutput<T> head(scene.levels, scene.grid.cells, kClasses, -5, 0.8f, device);
+  const Tensor targets = Tensor::zeros(head.values.shape(), DType::f32, device);
+  const Tensor losses = Tensor::empty(targets.shape(), DType::f32, device);
+  cases.push_back({name_of(head.values.dtype()) + (", " + batch.text()), [=] {
+                     const ElementwiseLossArgs<T> args{.n = head.values.size(),
+                                                       .logits = head.levels.level[0].values,
+                                                       .targets = targets.data<float>(),
+                                                       .losses = losses.data<float>(),
+                                                       .gradient = head.levels.level[0].gradient};
+                     DIOPTER_DISPATCH(device, elementwise_loss, args, FocalLoss{});
+                   }});
+}
+
+/// The anchors of an image with 100 boxes, and as many pairs as anchors.
+void add_box_pairs(Cases& cases, Device device, const CaseSize& batch) {
+  const Scene scene(1, batch.side, 1, device);
+  const std::int64_t n = scene.grid.size(), columns = 100;
+  const Tensor boxes = Tensor::empty({n, 4}, DType::f32, device);
+  DIOPTER_DISPATCH(device, generate_anchors, scene.grid, boxes.data<float>());
+  const Tensor ious = Tensor::empty({n, columns}, DType::f32, device);
+  cases.push_back(
+      {"IoU, " + CaseSize{1, batch.side}.text(), [=] {
+         const PairwiseIouArgs args{n, columns, boxes.data<float>(), boxes.data<float>(), ious.data<float>()};
+         DIOPTER_DISPATCH(device, pairwise_iou, args);
+       }});
+  const Tensor losses = Tensor::empty({n}, DType::f32, device), gradient = boxes.clone();
+  cases.push_back(
+      {"giou, " + CaseSize{1, batch.side}.text(), [=] {
+         const BoxPairLossArgs args{
+             BoxLoss::giou,         1e-7f, n, boxes.data<float>(), boxes.data<float>(), losses.data<float>(),
+             gradient.data<float>()};
+         DIOPTER_DISPATCH(device, box_pair_loss, args);
+       }});
 }
 
 template <class T>
@@ -224,6 +265,7 @@ const std::map<std::string, std::vector<CaseMaker>>& detection_cases() {
   static const std::map<std::string, std::vector<CaseMaker>> makers{
       {"classification_loss",
        {{DType::f32, add_classification_loss<float>}, {DType::bf16, add_classification_loss<bf16>}}},
+      {"elementwise_loss", {{DType::f32, add_elementwise_loss<float>}, {DType::bf16, add_elementwise_loss<bf16>}}},
       {"hard_examples",
        {{DType::f32, add_anchor_scores<float>},
         {DType::bf16, add_anchor_scores<bf16>},
@@ -233,6 +275,7 @@ const std::map<std::string, std::vector<CaseMaker>>& detection_cases() {
       {"loss_scale", {{DType::f32, add_loss_scale}}},
       {"anchors", {{DType::f32, add_anchors}}},
       {"box_loss", {{DType::f32, add_box_loss<float>}, {DType::bf16, add_box_loss<bf16>}}},
+      {"box_pairs", {{DType::f32, add_box_pairs}}},
       {"top_k", {{DType::f32, add_top_k<float>}, {DType::bf16, add_top_k<bf16>}}}};
   return makers;
 }

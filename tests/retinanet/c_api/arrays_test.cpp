@@ -42,6 +42,19 @@ class Functions {
          [](const auto& a) {
            return diopter_classification_loss("varifocal", a[0], a[1], a[2], a[3], a[4], a[5], nullptr);
          }},
+        {"diopter_elementwise_loss",
+         {{"inputs", flat_logits_},
+          {"targets", flat_targets_},
+          {"losses", flat_losses_, true},
+          {"sum", sum_, true},
+          {"gradient", flat_gradient_, true}},
+         [](const auto& a) { return diopter_elementwise_loss("ce", a[0], a[1], 1, a[2], a[3], a[4], nullptr); }},
+        {"diopter_box_pair_loss",
+         {{"boxes1", boxes_}, {"boxes2", boxes_}, {"losses", pair_losses_}, {"gradient", pair_gradient_, true}},
+         [](const auto& a) { return diopter_box_pair_loss("ciou", 1e-7f, a[0], a[1], a[2], a[3], nullptr); }},
+        {"diopter_box_iou",
+         {{"boxes1", boxes_}, {"boxes2", anchors_}, {"ious", pair_ious_}},
+         [](const auto& a) { return diopter_box_iou(a[0], a[1], a[2], nullptr); }},
         {"diopter_anchors", {{"boxes", anchors_}}, [&g](const auto& a) { return diopter_anchors(&g, a[0], nullptr); }},
         {"diopter_match_anchors",
          {{"boxes", boxes_},
@@ -101,6 +114,9 @@ class Functions {
   SmallGrid small_;
   HostArray logits_ = filled({2, 4, 3}, 0.5f), qualities_ = filled({2, 4}, 0.5f), scale_ = filled({2}, 1.0f);
   HostArray labels_ = filled<std::int32_t>({2, 4}, 1), losses_ = filled({2}, 0.0f), gradient_ = filled({2, 4, 3}, 0.0f);
+  HostArray flat_logits_ = filled({5}, 0.5f), flat_targets_ = filled({5}, 1.0f), flat_losses_ = filled({5}, 0.0f);
+  HostArray sum_ = filled({1}, 0.0f), flat_gradient_ = filled({5}, 0.0f), pair_losses_ = filled({3}, 0.0f);
+  HostArray pair_gradient_ = filled({3, 4}, 0.0f), pair_ious_ = filled({3, 8}, 0.0f);
   HostArray anchors_ = filled({8, 4}, 0.0f), boxes_ = filled({3, 4}, 0.0f), box_labels_ = filled<std::int32_t>({3}, 1);
   HostArray offsets_{{3}, std::vector<std::int32_t>{0, 2, 3}}, positives_ = filled<std::int32_t>({2}, 0);
   HostArray matched_ = filled<std::int32_t>({2, 8}, 0), matches_ = filled<std::int32_t>({2, 8}, -1);
@@ -170,6 +186,7 @@ TEST_CASE("C interface: an array that cannot be is refused by its name") {
       }
       for (const Fault& fault : faults()) {
         diopter_tensor tensor = *right[i];
+        if (fault.words == "contiguous" && c_api::element_count(tensor) == 1) continue;  // has no gap then
         std::vector<std::int64_t> shape(tensor.shape, tensor.shape + tensor.ndim), strides(shape.size(), 1);
         for (std::size_t d = shape.size() - 1; d-- > 0;) strides[d] = strides[d + 1] * shape[d + 1];
         tensor.shape = shape.data();
@@ -198,6 +215,7 @@ TEST_CASE("C interface: arrays of sizes that do not go together are refused") {
           for (const Argument& a : f.arguments) with.push_back(a.array);
           diopter_tensor tensor = *with[i];
           std::vector<std::int64_t> shape(tensor.shape, tensor.shape + tensor.ndim);
+          if (shape[static_cast<std::size_t>(dimension)] == size) continue;
           shape[static_cast<std::size_t>(dimension)] = size;
           tensor.shape = shape.data();
           with[i] = &tensor;
