@@ -64,6 +64,8 @@ const std::vector<FolderRule>& folder_rules() {
     table.push_back({"retinanet/onnx", lower});
     add({"retinanet/weights"});
     table.push_back({"retinanet/c_api", lower});
+    table.push_back({"retinanet/python", with(lower, {"retinanet/c_api"})});
+    table.push_back({"retinanet/python/diopter", {}});
     add({"retinanet/tensorboard"});
     add({"retinanet/training", "retinanet/doctor"});
     add({"retinanet/laboratory"});
