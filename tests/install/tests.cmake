@@ -17,3 +17,7 @@ if(DIOPTER_PYTHON_KIND STREQUAL "on")
     ${PROJECT_BINARY_DIR}/wheel_test ${Python_EXECUTABLE})
   set_tests_properties("install: the wheel" PROPERTIES LABELS wheel SKIP_RETURN_CODE 77 TIMEOUT 3600)
 endif()
+
+add_test(NAME "install: the archive and the Debian package" COMMAND ${CMAKE_CURRENT_LIST_DIR}/packages.sh
+  ${PROJECT_BINARY_DIR} ${PROJECT_BINARY_DIR}/package_test)
+set_tests_properties("install: the archive and the Debian package" PROPERTIES LABELS install SKIP_RETURN_CODE 77 TIMEOUT 600)
