@@ -145,8 +145,8 @@ class PickleMachine {
   void call() {
     const PickleValue &arguments = pop(), &callable = pop();
     require(callable.is(Kind::global) && arguments.is(Kind::tuple), "a call of something that is no function");
-    if (callable.text == "collections.OrderedDict") {
-      make_dictionary(arguments);
+    if (is_dictionary(callable.text)) {
+      make_dictionary(callable.text, arguments);
     } else if (callable.text == "_codecs.encode") {
       make_encoded(arguments);
     } else if (callable.text == "__builtin__.bytes") {  // how it writes no bytes at all
@@ -157,13 +157,27 @@ class PickleMachine {
     }
   }
 
-  /// OrderedDict(), or OrderedDict([(key, value), ...]).
-  void make_dictionary(const PickleValue& arguments) {
+  /// Python's and Lightning's kinds of dictionaries.
+  static bool is_dictionary(std::string_view global) {
+    return global == "collections.OrderedDict" || global == "collections.Counter" || global.ends_with(".AttributeDict");
+  }
+
+  /// Whether a kind of dictionary and its arguments are on the stack.
+  bool makes_dictionary() const {
+    return stack_.size() >= bottom() + 2 && stack_[stack_.size() - 2]->is(Kind::global) &&
+           is_dictionary(stack_[stack_.size() - 2]->text);
+  }
+
+  /// OrderedDict(), OrderedDict([(key, value), ...]) or Counter({key: value, ...}).
+  void make_dictionary(std::string_view global, const PickleValue& arguments) {
     std::vector<const PickleValue*> items;
-    if (!arguments.items.empty()) {
+    if (!arguments.items.empty() && arguments.items[0]->is(Kind::dictionary)) {
+      items = arguments.items[0]->items;
+      keep(items.size());
+    } else if (!arguments.items.empty()) {
       for (const PickleValue* pair : arguments.items[0]->items) {
         const bool fits = (pair->is(Kind::tuple) || pair->is(Kind::list)) && pair->items.size() == 2;
-        require(fits, "collections.OrderedDict of something that is no list of pairs");
+        require(fits, global, " of something that is no list of pairs");
         keep(2);
         items.insert(items.end(), pair->items.begin(), pair->items.end());
       }
@@ -298,6 +312,10 @@ class PickleMachine {
         return false;
       }
       case 'R': call(); return false;
+      case 0x81:  // NEWOBJ: of dictionaries only
+        require(makes_dictionary(), "opcode 129, which files of tensors do not need");
+        call();
+        return false;
       case 'b': build(); return false;
       case 'Q': {
         const PickleValue& id = pop();

@@ -40,6 +40,10 @@ bool calls_numpy(const PickleValue& value, const std::string& name) {
 
 std::set<std::string> allowed_globals() {
   std::set<std::string> allowed{"collections.OrderedDict",
+                                "collections.Counter",
+                                "lightning_fabric.utilities.data.AttributeDict",
+                                "lightning.fabric.utilities.data.AttributeDict",
+                                "pytorch_lightning.utilities.parsing.AttributeDict",
                                 "_codecs.encode",
                                 "__builtin__.bytes",
                                 "numpy.ndarray",

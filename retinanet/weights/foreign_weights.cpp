@@ -116,7 +116,7 @@ class Recogniser {
   explicit Recogniser(Checkpoint& checkpoint) : checkpoint_(checkpoint), tensors_(checkpoint.tensors) {}
 
   ForeignWeights recognise() {
-    strip_module();
+    strip_wrappers();
     const Family family = this->family();
     result_.kind = family.kind;
     result_.config = preset(family.preset);
@@ -155,15 +155,22 @@ class Recogniser {
 
   void note(const std::string& text) { result_.notes.push_back(text); }
 
-  /// PyTorch's wrappers for several GPUs put "module." before every name.
-  void strip_module() {
-    const std::string module = "module.";
+  /// Wrappers put a word before every name: PyTorch's for several GPUs "module.", torch.compile "_orig_mod.", Lightning
+  /// and DeepForest "model.".
+  void strip_wrappers() {
+    while (strip("module.") || strip("_orig_mod.") || strip("model.")) {
+    }
+  }
+
+  /// Takes a word away that stands before every name; false where it does not.
+  bool strip(const std::string& word) {
     std::map<std::string, Tensor> stripped;
     for (const auto& [name, tensor] : tensors_) {
-      if (!name.starts_with(module)) return;
-      stripped[name.substr(module.size())] = tensor;
+      if (!name.starts_with(word)) return false;
+      stripped[name.substr(word.size())] = tensor;
     }
     tensors_ = std::move(stripped);
+    return true;
   }
 
   Family family() const {

@@ -13,6 +13,7 @@
 #include "retinanet/weights/checkpoint_files.h"
 #include "retinanet/weights/class_rows.h"
 #include "retinanet/weights/coco_classes.h"
+#include "retinanet/weights/config_beside.h"
 #include "retinanet/weights/foreign_weights.h"
 
 namespace diopter {
@@ -184,6 +185,17 @@ void check_settings(const Weights& weights, Check check) {
   }
 }
 
+/// Class names of the config.json beside the file, where there is one that names them.
+void take_names_beside(Weights& weights) {
+  if (weights.backbone_only) return;
+  const std::vector<std::string> names =
+      class_names_beside(weights.checkpoint.file, static_cast<int>(weights.state.classes.size()));
+  if (names.empty()) return;
+  weights.state.classes = names;
+  weights.names_known = true;
+  weights.notes.push_back("class names: config.json beside the file");
+}
+
 /// Each value alone: numbers of levels and sizes that nothing breaks.
 void check_ranges(const Config& config) {
   for (const Key& key : keys_with(config.loss.kind)) key.check(config);
@@ -224,6 +236,7 @@ Weights weights_of(Checkpoint checkpoint) {
     weights.state.classes.push_back(c.name);
     weights.state.category_ids.push_back(c.id);
   }
+  take_names_beside(weights);
   return weights;
 }
 

@@ -12,7 +12,8 @@ using namespace test;
 using namespace std::string_literals;
 using Kind = PickleValue::Kind;
 
-const std::set<std::string> kAllowed{"collections.OrderedDict", "_codecs.encode", "__builtin__.bytes", "numpy.ndarray"};
+const std::set<std::string> kAllowed{"collections.OrderedDict", "collections.Counter", "l.data.AttributeDict",
+                                     "_codecs.encode",          "__builtin__.bytes",   "numpy.ndarray"};
 
 /// The pickle of these bytes, which stay for as long as the program runs: its texts are views of them.
 Pickle read(const std::string& bytes) {
@@ -92,6 +93,9 @@ TEST_CASE("Pickle: OrderedDict and encoded texts are what they stand for") {
   CHECK(read(ordered + ")RU\x01"s + "aK\x01s.").value().find("a")->integer == 1);
   // OrderedDict([['a', 1]]), as Python 2 writes it; with a state, as torch does
   CHECK(read(ordered + "](U\x01"s + "aK\x01\x86" + "e\x85R}b.").value().find("a")->integer == 1);
+  // Counter({'a': 1}); Lightning's AttributeDict through NEWOBJ
+  CHECK(read("\x80\x02"s + "ccollections\nCounter\n}U\x01"s + "aK\x01s\x85R.").value().find("a")->integer == 1);
+  CHECK(read("\x80\x02"s + "cl.data\nAttributeDict\n)\x81(U\x01"s + "aK\x01u.").value().find("a")->integer == 1);
   const std::string encode = "\x80\x02"s + "c_codecs\nencode\n";
   CHECK(
       read(encode + "X\x06\x00\x00\x00"s + "a\xc3\xbf\xc2\x80" + "bX\x06\x00\x00\x00"s + "latin1\x86R.").value().text ==

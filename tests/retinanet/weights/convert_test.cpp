@@ -234,6 +234,41 @@ TEST_CASE("convert: a backbone alone becomes a start for training") {
   CHECK(contains(error_of([&] { convert_weights(file, options); }), "which has no classes"));
 }
 
+TEST_CASE("convert: words of wrappers before the names, and class names of a config.json beside the file") {
+  TorchvisionFile in;
+  const LoadedModel expected = load_model(in.file);
+  for (const std::string words : {"model.", "module.model.", "model._orig_mod."}) {
+    INFO(words);
+    Checkpoint wrapped;
+    for (const auto& [name, tensor] : in.checkpoint.tensors) wrapped.tensors[words + name] = tensor;
+    save_checkpoint(in.file, wrapped);
+    const LoadedModel loaded = load_model(in.file);
+    for (std::size_t i = 0; i < model_state(*loaded.model).size(); ++i) {
+      REQUIRE(model_state(*loaded.model)[i].tensor.to_vector<float>() ==
+              model_state(*expected.model)[i].tensor.to_vector<float>());
+    }
+    CHECK(loaded.classes == expected.classes);
+  }
+  for (const char* classes : {R"({"label_dict": {"tree": 1, "bird": 0, "car": 3, "boat": 2}, "nms_thresh": 0.05})",
+                              R"({"id2label": {"0": "bird", "1": "tree", "2": "boat", "3": "car"}})"}) {
+    in.folder.write("config.json", classes);
+    const Conversion conversion = convert_weights(in.file, {});
+    save_checkpoint(in.folder / "out.safetensors", conversion.checkpoint);
+    CHECK(load_model(in.folder / "out.safetensors").classes == std::vector<std::string>{"bird", "tree", "boat", "car"});
+    CHECK(contains(conversion.notes[1], "class names: config.json beside the file"));
+  }
+  in.folder.write("config.json", R"({"architectures": ["RetinaNet"]})");
+  CHECK(load_model(in.file).classes == expected.classes);
+  for (const char* wrong :
+       {R"({"label_dict": {"a": 0, "b": 1, "c": 2}})", R"({"label_dict": {"a": 0, "b": 0}})",
+        R"({"label_dict": {"a": 4}})", R"({"label_dict": {"a": "0"}})", R"({"id2label": {"0": "a", "1": "a"}})",
+        R"({"id2label": {"-1": "a"}})", R"({"id2label": {"0": 7}})", R"({"label_dict": {"a": 0,})", "no JSON"}) {
+    INFO(wrong);
+    in.folder.write("config.json", wrong);
+    CHECK(contains(error_of([&] { load_model(in.file); }), "config.json: "));
+  }
+}
+
 TEST_CASE("convert: a preset gives the settings, the file the network") {
   const TorchvisionFile in;
   ConvertOptions options;
