@@ -94,7 +94,7 @@ void check_that_they_fill(const std::string& file, std::size_t base, std::size_t
 }
 
 std::string prefix_of(const std::string& name) {
-  for (const std::string prefix : {kVelocityPrefix, kAveragePrefix}) {
+  for (const std::string prefix : {kOptimizerPrefix, kAveragePrefix}) {
     if (name.compare(0, prefix.size(), prefix) == 0) return prefix;
   }
   return "";

@@ -11,7 +11,7 @@
 namespace diopter {
 
 /// Prefixes of what a training checkpoint holds beside the model, whose names have none.
-inline constexpr const char* kVelocityPrefix = "optimizer.velocity.";
+inline constexpr const char* kOptimizerPrefix = "optimizer.";  // Optimizer::state: "optimizer.velocity.NAME", ...
 inline constexpr const char* kAveragePrefix = "average.";
 
 /// End of the names under which PyTorch's batch norms count their batches. Nothing here needs the numbers: they are

@@ -34,8 +34,8 @@ void sgd_step(const SgdArgs& args) {
   parallel_for(args.chunks, 8, [&](std::int64_t first, std::int64_t last) {
     for (std::int64_t chunk = first; chunk < last; ++chunk) {
       const SgdSegment& segment = segment_of_chunk(args.segments, args.segment_count, chunk);
-      const std::int64_t begin = (chunk - segment.first_chunk) * kSgdChunk;
-      const std::int64_t end = std::min(begin + kSgdChunk, segment.count);
+      const std::int64_t begin = (chunk - segment.first_chunk) * kParameterChunk;
+      const std::int64_t end = std::min(begin + kParameterChunk, segment.count);
       with_widest_vectors([&] { step(args, segment, begin, end); });
     }
   });

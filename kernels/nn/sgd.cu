@@ -19,12 +19,13 @@ __global__ void __launch_bounds__(kThreads) sgd_kernel(SgdArgs args) {
 
   // The block's part of its segment; a chunk never reaches into the next one.
   const SgdSegment s = segment_of_chunk(args.segments, args.segment_count, blockIdx.x);
-  const std::int64_t begin = (blockIdx.x - s.first_chunk) * kSgdChunk, end = min(begin + kSgdChunk, s.count);
+  const std::int64_t begin = (blockIdx.x - s.first_chunk) * kParameterChunk,
+                     end = min(begin + kParameterChunk, s.count);
   const SgdUpdate update(args, s);
 
   // Four values at a time, neighbouring threads side by side: read all three arrays, update, write.
 #pragma unroll
-  for (int pass = 0; pass < kSgdChunk / (kThreads * kWidth); ++pass) {
+  for (int pass = 0; pass < kParameterChunk / (kThreads * kWidth); ++pass) {
     const std::int64_t i = begin + (pass * kThreads + static_cast<int>(threadIdx.x)) * kWidth, count = end - i;
     if (count <= 0) return;
     auto w = read<kWidth>(s.w + i, count), v = read<kWidth>(s.velocity + i, count);

@@ -10,23 +10,20 @@
 //
 //   norm = factor * sqrt(squared_norm)      gradient_scale = factor * min(1, clip_norm / norm)
 //
-// The segments are cut into chunks, numbered one after another, which both devices work on side by side: number_chunks
-// fills in the table's part.
+// The segments are cut into chunks (kernels/nn/parameter_chunks.h).
 //
 // Start here: kernels/plain/sgd.h
 #pragma once
 
 #include <cmath>
 #include <cstdint>
-#include <vector>
 
 #include "kernels/base/bf16.h"
 #include "kernels/base/host_device.h"
 #include "kernels/base/least_work.h"
+#include "kernels/nn/parameter_chunks.h"
 
 namespace diopter {
-
-inline constexpr std::int64_t kSgdChunk = 4096;  // values in a chunk, at most
 
 struct SgdSegment {
   float* w;  // updated
@@ -37,27 +34,6 @@ struct SgdSegment {
   float weight_decay;
   std::int64_t first_chunk = 0;  // chunks of the segments before
 };
-
-/// Sets first_chunk of all segments of a model and returns the number of chunks.
-inline std::int64_t number_chunks(std::vector<SgdSegment>& segments) {
-  std::int64_t chunks = 0;
-  for (SgdSegment& segment : segments) {
-    segment.first_chunk = chunks;
-    chunks += (segment.count + kSgdChunk - 1) / kSgdChunk;
-  }
-  return chunks;
-}
-
-/// The segment that chunk `chunk` belongs to: the last one that does not begin behind it. (Empty segments have no
-/// chunk: of several that begin with the same one, the last holds it.)
-DIOPTER_HD inline const SgdSegment& segment_of_chunk(const SgdSegment* segments, int count, std::int64_t chunk) {
-  int low = 0;
-  for (int high = count; high - low > 1;) {
-    const int middle = (low + high) / 2;
-    (segments[middle].first_chunk <= chunk ? low : high) = middle;
-  }
-  return segments[low];
-}
 
 struct SgdArgs {
   const SgdSegment* segments;  // [segment_count], in device memory

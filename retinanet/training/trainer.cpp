@@ -238,7 +238,7 @@ std::unique_ptr<Trainer> Trainer::resume(const std::string& folder, const Settin
     trainer->messages_.push_back(formatted("the learning rate goes on at %g instead of %g", lr, old_lr));
   }
   get_tensors(checkpoint, "", model_state(*trainer->model_));
-  get_tensors(checkpoint, kVelocityPrefix, trainer->optimizer_->velocities());
+  get_tensors(checkpoint, kOptimizerPrefix, trainer->optimizer_->state());
   trainer->work_->normaliser().set_average(state.normaliser);
   trainer->work_->loss_state().set_densities(state.densities);
   trainer->refresh_copies();
@@ -274,7 +274,7 @@ bool Trainer::queue_step(const TrainerCallbacks& callbacks) {
   step.report.lr = schedule_.at(queued_ + state_.left_out);
   step.batches.clear();
   model_->set_training(true);
-  optimizer_->set_lr(static_cast<float>(step.report.lr));
+  optimizer_->set_lr(static_cast<float>(step.report.lr), step.report.iteration);
   if (average_) average_->advance();
   if (graphs_) {
     with_next_batch(step, [&](const std::vector<Shard>& shards) { graphs_->run(shards[0].images, shards[0].truth); });
@@ -388,7 +388,7 @@ void Trainer::save(const std::string& file, bool with_optimizer) {
   if (!ranks_.leads()) return;
   Checkpoint checkpoint;
   put_tensors(checkpoint, "", model_state(*model_));
-  if (with_optimizer) put_tensors(checkpoint, kVelocityPrefix, optimizer_->velocities());
+  if (with_optimizer) put_tensors(checkpoint, kOptimizerPrefix, optimizer_->state());
   if (average_) put_tensors(checkpoint, kAveragePrefix, average_->averages());
   state_.normaliser = work_->normaliser().average();
   state_.densities = work_->loss_state().densities();

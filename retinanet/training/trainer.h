@@ -55,7 +55,7 @@ class NotFinite : public Error {
 /// A run folder holds
 ///   config.toml                    everything, resolved
 ///   metrics.csv                    one line every log_every steps, and one for each evaluation
-///   checkpoints/last.safetensors   all that is needed to go on: weights, velocities, averages, state
+///   checkpoints/last.safetensors   all that is needed to go on: weights, what the optimizer keeps, averages, state
 ///   checkpoints/best.safetensors   the weights with the best AP so far, without what only training needs
 ///   pictures/                      validation pictures with their detections
 ///   errors/                        cut-outs of the worst errors of the last evaluation (error_crops.h)
@@ -161,7 +161,7 @@ class Trainer {
   Device device_;
   Communicator& ranks_;
   std::unique_ptr<RetinaNet> model_;
-  std::unique_ptr<Sgd> optimizer_;
+  std::unique_ptr<Optimizer> optimizer_;
   std::unique_ptr<WeightAverage> average_;
   Schedule schedule_;
   std::unique_ptr<TrainingStep> work_;

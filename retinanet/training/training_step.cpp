@@ -47,7 +47,7 @@ std::string text_of(const Losses& losses, const std::string& statistics, const s
 
 }  // namespace
 
-TrainingStep::TrainingStep(const Config& config, RetinaNet& model, Sgd& optimizer, Communicator& ranks)
+TrainingStep::TrainingStep(const Config& config, RetinaNet& model, Optimizer& optimizer, Communicator& ranks)
     : config_(config),
       model_(model),
       optimizer_(optimizer),

@@ -40,7 +40,7 @@ struct Shard {
 class TrainingStep {
  public:
   /// All of these must outlive it.
-  TrainingStep(const Config& config, RetinaNet& model, Sgd& optimizer, Communicator& ranks);
+  TrainingStep(const Config& config, RetinaNet& model, Optimizer& optimizer, Communicator& ranks);
 
   /// Opens a step: gradients and numbers() become zero.
   void start();
@@ -74,7 +74,7 @@ class TrainingStep {
 
   const Config& config_;
   RetinaNet& model_;
-  Sgd& optimizer_;
+  Optimizer& optimizer_;
   Communicator& ranks_;
   ShardRule rule_;
   Normaliser normaliser_;

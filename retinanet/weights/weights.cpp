@@ -144,7 +144,7 @@ void take_averages(Checkpoint& checkpoint, bool averaged) {
   std::erase_if(checkpoint.tensors, [&](const auto& t) {
     const std::string average = kAveragePrefix;
     if (t.first.starts_with(average)) averages[t.first.substr(average.size())] = t.second;
-    return t.first.starts_with(average) || t.first.starts_with(kVelocityPrefix);
+    return t.first.starts_with(average) || t.first.starts_with(kOptimizerPrefix);
   });
   if (!averaged) return;
   for (const auto& [name, tensor] : averages) checkpoint.tensors[name] = tensor;

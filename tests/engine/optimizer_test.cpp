@@ -1,4 +1,4 @@
-// Literals are those of torch.optim.SGD, worked out by hand from its formula.
+// Literals are those of torch.optim.SGD and AdamW, worked out by hand from their formulas.
 #include "engine/optimizer.h"
 
 #include <cmath>
@@ -121,7 +121,7 @@ TEST_CASE("Sgd: a step that is not finite changes nothing, nor does any after it
       CHECK(step(1, 2) == 0.25f);
       CHECK((of_loss ? step(1, INFINITY) : step(NAN, 2)) == 0.25f);
       CHECK(step(1, 2) == 0.25f);
-      CHECK(sgd.velocities()[0].tensor.item() == 1.5f);
+      CHECK(sgd.state()[0].tensor.item() == 1.5f);
     }
   }
 }
@@ -143,20 +143,83 @@ TEST_CASE("Sgd: backward writes into the flat buffer") {
   }
 }
 
-TEST_CASE("Sgd: velocities have the parameters' names and shapes, and are what the step uses") {
+TEST_CASE("Sgd: its state has the parameters' names and shapes, and is what the step uses") {
   for (Device device : devices()) {
     const NamedParameter w = parameter("head.weight", {2, 1, 1, 1}, {1, 1}, device);
     Sgd sgd({{{w}, 0}}, {.momentum = 0.5f});
     set_gradient(w, {2, 4});
     sgd.step(1);
-    REQUIRE(sgd.velocities().size() == 1);
-    CHECK(sgd.velocities()[0].name == "head.weight");
-    CHECK(sgd.velocities()[0].tensor.shape() == w.variable.shape());
-    CHECK(sgd.velocities()[0].tensor.to_vector<float>() == std::vector<float>{2, 4});
-    sgd.velocities()[0].tensor.copy_from(Tensor::from({2, 1, 1, 1}, std::vector<float>{100, 200}, device));
+    REQUIRE(sgd.state().size() == 1);
+    CHECK(sgd.state()[0].name == "velocity.head.weight");
+    CHECK(sgd.state()[0].tensor.shape() == w.variable.shape());
+    CHECK(sgd.state()[0].tensor.to_vector<float>() == std::vector<float>{2, 4});
+    sgd.state()[0].tensor.copy_from(Tensor::from({2, 1, 1, 1}, std::vector<float>{100, 200}, device));
     sgd.zero_gradients();
     sgd.step(1);
     CHECK(values_of(w) == std::vector<float>{1 - 2 - 50, 1 - 4 - 100});
+  }
+}
+
+TEST_CASE("AdamW: groups have their own decay, the first step moves every weight by the learning rate") {
+  for (Device device : devices()) {
+    const NamedParameter a = parameter("a.weight", {2, 1, 1, 1}, {1, -2}, device);
+    const NamedParameter b = parameter("b", {1}, {4}, device);
+    AdamW adamw({{{a}, 0.5f}, {{b}, 0}}, {});
+    adamw.zero_gradients();
+    set_gradient(a, {1000, -0.5f});
+    set_gradient(b, {3});
+    adamw.step(0.1f);
+    require_close(values_of(a), std::vector<double>{0.95 - 0.1, -1.9 + 0.1}, Tolerance::elementwise);
+    require_close(values_of(b), std::vector<double>{3.9}, Tolerance::elementwise);
+  }
+}
+
+TEST_CASE("AdamW: goes on from its state and the number of the step, bit for bit") {
+  const auto gradient_of = [](int t) { return std::vector<float>{0.5f / static_cast<float>(t), -1, 0.01f}; };
+  for (Device device : devices()) {
+    const NamedParameter w = parameter("w", {3}, {1, 2, 3}, device);
+    AdamW adamw({{{w}, 0.1f}}, {});
+    const auto step = [&](AdamW& optimizer, const NamedParameter& p, int t) {
+      optimizer.zero_gradients();
+      set_gradient(p, gradient_of(t));
+      optimizer.set_lr(0.01f, t);
+      optimizer.update();
+    };
+    for (int t = 1; t <= 3; ++t) step(adamw, w, t);
+    const NamedParameter resumed = parameter("w", {3}, values_of(w), device);
+    AdamW later({{{resumed}, 0.1f}}, {});
+    REQUIRE(later.state().size() == 2);
+    for (std::size_t i = 0; i < 2; ++i) {
+      CHECK(later.state()[i].name == (i == 0 ? "mean.w" : "square.w"));
+      later.state()[i].tensor.copy_from(adamw.state()[i].tensor);
+    }
+    for (int t = 4; t <= 6; ++t) {
+      step(adamw, w, t);
+      step(later, resumed, t);
+      CHECK(values_of(resumed) == values_of(w));
+    }
+    step(later, resumed, 1);  // another number is another step
+    step(adamw, w, 7);
+    CHECK(values_of(resumed) != values_of(w));
+  }
+}
+
+TEST_CASE("AdamW: clips, and a step that is not finite changes nothing, nor does any after it") {
+  for (Device device : devices()) {
+    const NamedParameter w = parameter("w", {2}, {1, 1}, device);
+    AdamW adamw({{{w}, 0}}, {.clip_norm = 5});
+    const auto step = [&](const std::vector<float>& gradient) {
+      adamw.zero_gradients();
+      set_gradient(w, gradient);
+      adamw.step(0.5f);
+      return values_of(w);
+    };
+    step({30, 40});
+    CHECK(adamw.gradient_norm().item() == 50);
+    CHECK(adamw.state()[0].tensor.to_vector<float>()[0] == Approx(0.1 * 3));
+    const std::vector<float> before = values_of(w);
+    CHECK(step({NAN, 1}) == before);
+    CHECK(step({1, 1}) == before);
   }
 }
 

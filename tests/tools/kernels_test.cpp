@@ -150,8 +150,8 @@ TEST_CASE("kernels bench times every case of every kernel it knows") {
     REQUIRE(row.at("gb_per_s") > 0.0);
   }
   for (const std::string kernel :
-       {"copy", "classification_loss", "match", "loss_scale", "box_loss", "top_k", "nms", "anchors", "sgd", "conv2d",
-        "group_norm", "batch_norm", "elementwise", "reduce", "max_pool", "upsample"}) {
+       {"copy", "classification_loss", "match", "loss_scale", "box_loss", "top_k", "nms", "anchors", "sgd", "adamw",
+        "conv2d", "group_norm", "batch_norm", "elementwise", "reduce", "max_pool", "upsample"}) {
     INFO(kernel);
     REQUIRE(std::count_if(rows.begin(), rows.end(), [&](const json& row) { return row.at("kernel") == kernel; }) > 0);
   }

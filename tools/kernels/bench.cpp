@@ -72,7 +72,8 @@ const std::map<std::string, std::vector<std::string>>& size_names() {
       {"nms", {"boxes", "classes", "kept"}},
       {"top_k", {"classes"}},
       {"conv2d", {"in", "out", "kernel", "stride", "map"}},
-      {"sgd", {"thousand"}}};
+      {"sgd", {"thousand"}},
+      {"adamw", {"thousand"}}};
   return names;
 }
 
@@ -103,7 +104,7 @@ std::vector<CaseSize> usual_sizes(const std::string& kernel, Device device, bool
     if (quick) return {{1, 0, {{"boxes", 50}}}};
     return {{1, 0, {{"boxes", 1000}}}, {1, 0, {{"boxes", 5000}}}, {8, 0, {{"boxes", 1000}}}, {8, 0, {{"boxes", 5000}}}};
   }
-  if (kernel == "sgd") {
+  if (kernel == "sgd" || kernel == "adamw") {
     if (quick) return {{0, 0, {{"thousand", 200}}}};
     return {{0, 0, {{"thousand", 1'000}}}, {0, 0, {{"thousand", 38'000}}}};
   }

@@ -1,5 +1,6 @@
 #include <map>
 
+#include "kernels/nn/adamw.h"
 #include "kernels/nn/batch_norm.h"
 #include "kernels/nn/conv2d/conv2d.h"
 #include "kernels/nn/elementwise.h"
@@ -53,6 +54,42 @@ void add_sgd(Cases& cases, Device device, const CaseSize& size) {
                      DIOPTER_DISPATCH(device, sgd_step, args);
                    },
                    {w, gradient, velocity}});
+}
+
+/// As add_sgd.
+void add_adamw(Cases& cases, Device device, const CaseSize& size) {
+  const int thousand = size.get("thousand", 38'000);
+  const int tensors = 160;
+  const std::int64_t parameters = std::int64_t{1000} * thousand;
+  const Tensor w = Tensor::zeros({parameters}, DType::f32, device), gradient = w.clone(), m = w.clone(), v = w.clone();
+  std::vector<AdamwSegment> segments;
+  for (std::int64_t i = 0, begin = 0; i < tensors; ++i) {
+    const std::int64_t end = parameters * (i + 1) * (i + 1) / (tensors * tensors) / 4 * 4;
+    segments.push_back({.w = w.data<float>() + begin,
+                        .gradient = gradient.data<float>() + begin,
+                        .m = m.data<float>() + begin,
+                        .v = v.data<float>() + begin,
+                        .copy = nullptr,
+                        .count = end - begin,
+                        .weight_decay = 1e-2f});
+    begin = end;
+  }
+  const std::int64_t chunks = number_chunks(segments);
+  const Tensor table = Tensor::empty({tensors * static_cast<std::int64_t>(sizeof(AdamwSegment))}, DType::u8, device);
+  table.copy_from_host(segments.data());
+  const Tensor rates = Tensor::full({3}, 0.01f, device), one = Tensor::full({1}, 1, device);
+  cases.push_back({std::to_string(thousand) + " thousand parameters",
+                   [=] {
+                     const AdamwArgs args{.segments = reinterpret_cast<const AdamwSegment*>(table.data<std::uint8_t>()),
+                                          .segment_count = tensors,
+                                          .chunks = chunks,
+                                          .values = parameters,
+                                          .rates = rates.data<float>(),
+                                          .gradient_scale = one.data<float>(),
+                                          .skip = nullptr};
+                     DIOPTER_DISPATCH(device, adamw_step, args);
+                   },
+                   {w, gradient, m, v}});
 }
 
 template <class T>
@@ -298,6 +335,7 @@ const std::map<std::string, std::vector<CaseMaker>>& nn_cases() {
   static const std::map<std::string, std::vector<CaseMaker>> makers{
       {"conv2d", {{DType::f32, add_conv2d<float>}, {DType::bf16, add_conv2d<bf16>}}},
       {"sgd", {{DType::f32, add_sgd}}},
+      {"adamw", {{DType::f32, add_adamw}}},
       {"group_norm", {{DType::f32, add_group_norm<float>}, {DType::bf16, add_group_norm<bf16>}}},
       {"batch_norm", {{DType::f32, add_batch_norm<float>}, {DType::bf16, add_batch_norm<bf16>}}},
       {"elementwise", {{DType::f32, add_elementwise<float>}, {DType::bf16, add_elementwise<bf16>}}},

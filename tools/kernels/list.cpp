@@ -76,6 +76,12 @@ const std::vector<KernelEntry>& kernel_list() {
        .formula = "momentum, weight decay and Nesterov as torch.optim.SGD",
        .floor = "20 per parameter, 22 with a bf16 copy",
        .tests = "sgd:*"},
+      {.name = "adamw",
+       .files = "kernels/nn/adamw",
+       .more = "",
+       .formula = "Loshchilov and Hutter 2019, as torch.optim.AdamW",
+       .floor = "28 per parameter, 30 with a bf16 copy",
+       .tests = "adamw:*"},
       {.name = "conv2d",
        .files = "kernels/nn/conv2d",
        .more = "kernels/nn/conv2d/conv2d_cudnn.cpp, conv2d_route.h (convolutions on a GPU) "

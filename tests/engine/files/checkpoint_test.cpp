@@ -295,18 +295,19 @@ TEST_CASE("Checkpoint: each prefix has its own tensors") {
   const auto one = [](float value) { return std::vector<NamedBuffer>{{"w", Tensor::full({1}, value)}}; };
   Checkpoint checkpoint;
   put_tensors(checkpoint, "", one(1));
-  put_tensors(checkpoint, kVelocityPrefix, one(2));
+  put_tensors(checkpoint, kOptimizerPrefix, one(2));
   put_tensors(checkpoint, kAveragePrefix, one(3));
-  CHECK(checkpoint.tensors.count("optimizer.velocity.w") == 1);
+  CHECK(checkpoint.tensors.count("optimizer.w") == 1);
   CHECK(checkpoint.tensors.count("average.w") == 1);
-  for (const auto& [prefix, value] : std::map<std::string, float>{{"", 1}, {kVelocityPrefix, 2}, {kAveragePrefix, 3}}) {
+  for (const auto& [prefix, value] :
+       std::map<std::string, float>{{"", 1}, {kOptimizerPrefix, 2}, {kAveragePrefix, 3}}) {
     const std::vector<NamedBuffer> target = one(0);
     get_tensors(checkpoint, prefix, target);
     CHECK(target[0].tensor.item() == value);
   }
   checkpoint.tensors["average.v"] = Tensor::zeros({1});
   CHECK_NOTHROW(get_tensors(checkpoint, "", one(0)));
-  CHECK_NOTHROW(get_tensors(checkpoint, kVelocityPrefix, one(0)));
+  CHECK_NOTHROW(get_tensors(checkpoint, kOptimizerPrefix, one(0)));
   CHECK(error_of([&] { get_tensors(checkpoint, kAveragePrefix, one(0)); }) ==
         ": tensor average.v has no place in the model (f32 [1])");
 }

@@ -13,6 +13,7 @@
 #include "kernels/detection/loss_list.h"
 #include "kernels/detection/loss_scale.h"
 #include "kernels/detection/match.h"
+#include "kernels/nn/adamw.h"
 #include "kernels/nn/batch_norm.h"
 #include "kernels/nn/elementwise.h"
 #include "kernels/nn/group_norm.h"
@@ -245,6 +246,36 @@ void sgd() {
   print("sgd_copy_bf16", copy);
 }
 
+void adamw() {
+  constexpr std::size_t n = 5000;
+  const std::vector<float> gradient = random_array(n, 17), rates{0.01f, 0.271f, 0.003f}, scale{0.7f};
+  std::vector<float> w = random_array(n, 18), m = random_array(n, 19), v = random_array(n, 20);
+  for (float& value : v) value *= value;
+  std::vector<bf16> copy = garbage<bf16>(n);
+  on(Device::cuda, [&](auto& at) {
+    std::vector<AdamwSegment> segments{{.w = at(w),
+                                        .gradient = at(gradient),
+                                        .m = at(m),
+                                        .v = at(v),
+                                        .copy = at(copy),
+                                        .count = n,
+                                        .weight_decay = 1e-2f}};
+    const std::int64_t chunks = number_chunks(segments);
+    const DeviceBuffer<AdamwSegment> table(Device::cuda, segments);
+    cuda::adamw_step({.segments = const_cast<DeviceBuffer<AdamwSegment>&>(table).data(),
+                      .segment_count = 1,
+                      .chunks = chunks,
+                      .rates = at(rates),
+                      .gradient_scale = at(scale),
+                      .skip = nullptr});
+    cuda::synchronize();
+  });
+  print("adamw", w);
+  print("adamw_m", m);
+  print("adamw_v", v);
+  print("adamw_copy_bf16", copy);
+}
+
 // ---- kernels/detection --------------------------------------------------------------------------------------------
 
 /// Two images with boxes, anchors of two levels, and what matching made of them.
@@ -367,6 +398,7 @@ void run() {
   pooling<float>(), pooling<bf16>();
   norms<float>(), norms<bf16>();
   sgd();
+  adamw();
   const Scene scene;
   std::vector<float> anchors(4 * scene.anchors()), average{3.0f}, scale(2), total(1);
   on(Device::cuda, [&](auto& at) {

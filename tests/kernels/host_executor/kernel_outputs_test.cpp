@@ -47,7 +47,7 @@ double allowed_units(const std::string& name) {
       {"loss_gradient_", 4}, {"loss_", 2},      {"anchor_scores_", 8},
       {"box_loss_", 3},      {"decode_", 3},    {"sgd", 2},
       {"batch_norm", 3},     {"group_norm", 3}, {"sigmoid_backward", 0},
-      {"sigmoid", 2}};
+      {"sigmoid", 2},        {"adamw", 2}};
   for (const auto& [prefix, units] : prefixes) {
     if (name.starts_with(prefix)) return units;
   }
