@@ -35,7 +35,7 @@ const std::vector<KernelEntry>& kernel_list() {
        .tests = "match:*,atss:*"},
       {.name = "loss_scale",
        .files = "kernels/detection/loss_scale",
-       .more = "",
+       .more = "kernels/detection/gradient_density.{h,cpp,cu} (GHM-C)",
        .formula =
            "normalisation of the losses: Lin et al. 2017, section 4.1; torchvision; Detectron2; GHM-C, Li et al. 2019",
        .floor = "8 per image",
