@@ -171,6 +171,8 @@ TEST_CASE("AdamW: groups have their own decay, the first step moves every weight
     adamw.step(0.1f);
     require_close(values_of(a), std::vector<double>{0.95 - 0.1, -1.9 + 0.1}, Tolerance::elementwise);
     require_close(values_of(b), std::vector<double>{3.9}, Tolerance::elementwise);
+    for (int t = 2; t <= 4; ++t) adamw.step(0.1f);  // and so does the same gradient in every step
+    require_close(values_of(b), std::vector<double>{3.6}, Tolerance::elementwise);
   }
 }
 
