@@ -79,7 +79,7 @@ TEST_CASE("an unknown kernel is refused with the nearest name") {
   require_refused(run_diopter("kernels check top-k"), "the nearest is top_k");
   require_refused(run_diopter("kernels bench nmss"), "the nearest is nms");
   require_refused(run_diopter("kernels bench qqqqqqqq"),
-                  "unknown kernel 'qqqqqqqq' (there are classification_loss, hard_examples, match, ");
+                  "unknown kernel 'qqqqqqqq' (there are classification_loss, elementwise_loss, hard_examples, ");
   require_refused(run_diopter("kernels check"), "kernel");
 }
 
