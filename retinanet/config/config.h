@@ -94,8 +94,10 @@ struct Config {
     int batch_size;
     int shards;      // equal parts of a batch, worked on one after another or by several processes
     int accumulate;  // batches a step
+    OptimizerKind optimizer;
     double lr, momentum;
     bool nesterov;
+    double beta1, beta2, epsilon;                 // of adamw
     double weight_decay, norm_decay, bias_decay;  // of convolutions' weights, of norms, of biases
     Schedule::Kind schedule;
     std::vector<double> milestones;  // of multistep, as shares of the iterations

@@ -151,9 +151,13 @@ void add_train(const Rows<Config::Train>& r) {
   r.number("batch_size", &T::batch_size, between(1, kMostPictures), 16, "pictures");
   r.number("shards", &T::shards, between(1, kMostPictures), 1, "parts of a batch (docs/scaling.md)").later = true;
   r.number("accumulate", &T::accumulate, between(1, kMostPictures), 1, "batches per step");
+  r.choice("optimizer", &T::optimizer, kOptimizers, OptimizerKind::sgd, "SGD with momentum, or AdamW").later = true;
   r.number("lr", &T::lr, at_least(0), 0.01, "learning rate");
   r.number("momentum", &T::momentum, below_one, 0.9, "of SGD");
   r.flag("nesterov", &T::nesterov, false, "Nesterov's momentum");
+  r.number("beta1", &T::beta1, below_one, 0.9, "of AdamW: decay of the average of gradients").later = true;
+  r.number("beta2", &T::beta2, below_one, 0.999, "of AdamW: decay of the average of their squares").later = true;
+  r.number("epsilon", &T::epsilon, above(0), 1e-8, "of AdamW: added to the root of that average").later = true;
   r.number("weight_decay", &T::weight_decay, at_least(0), 0.0001, "of convolutions' weights");
   r.number("norm_decay", &T::norm_decay, at_least(0), 0.0001, "of norms' gamma and beta");
   r.number("bias_decay", &T::bias_decay, at_least(0), 0.0001, "of biases");

@@ -28,6 +28,9 @@ enum class AnchorOrder { ratio_major, scale_major };
 /// Distance of anchors: 2^level, or padded size / grid size, floored (torchvision).
 enum class AnchorStride { fixed, grid };
 
+/// What moves the weights (engine/optimizer.h).
+enum class OptimizerKind { sgd, adamw };
+
 /// Initial probability of a positive: numbers, what balances the gradients of positives and negatives at the start of
 /// training, or each class's share of the anchors (retinanet/doctor/prior.h finds the numbers of the last two).
 enum class PriorRule { stated, balance, data };
@@ -68,6 +71,7 @@ inline constexpr Named<ResizeRule::Kind> kResizes[] = {{ResizeRule::Kind::shorte
                                                        {ResizeRule::Kind::exact, "exact"}};
 inline constexpr Named<ResizeRule::Filter> kResizeFilters[] = {{ResizeRule::Filter::bilinear, "bilinear"},
                                                                {ResizeRule::Filter::pillow, "pillow"}};
+inline constexpr Named<OptimizerKind> kOptimizers[] = {{OptimizerKind::sgd, "sgd"}, {OptimizerKind::adamw, "adamw"}};
 inline constexpr Named<Schedule::Kind> kSchedules[] = {{Schedule::Kind::constant, "constant"},
                                                        {Schedule::Kind::multistep, "multistep"},
                                                        {Schedule::Kind::cosine, "cosine"}};

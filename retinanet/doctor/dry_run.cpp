@@ -8,7 +8,6 @@
 #include <optional>
 
 #include "data/spread_sample.h"
-#include "engine/optimizer.h"
 #include "engine/shapes_only.h"
 #include "kernels/base/check.h"
 #include "kernels/base/parallel.h"
@@ -18,6 +17,7 @@
 #include "retinanet/doctor/anchor_coverage.h"
 #include "retinanet/network/detect.h"
 #include "retinanet/network/input.h"
+#include "retinanet/network/make_optimizer.h"
 #include "retinanet/network/retinanet.h"
 #include "retinanet/weights/weights.h"
 
@@ -113,7 +113,7 @@ class OneThread {
 /// Bytes of tensors in a step.
 struct Measured {
   std::int64_t parameters;                   // how many
-  std::int64_t state;                        // weights, gradients, velocities, averages
+  std::int64_t state;                        // weights, gradients, what the optimizer keeps, averages
   std::int64_t work_space;                   // of one thread, kept from step to step
   std::int64_t two_pictures, four_pictures;  // everything else at its peak
 };
@@ -124,7 +124,7 @@ Measured measure_steps(const Config& config, int classes, int width, int height)
   const std::int64_t before = allocated();
   RetinaNet model(config, classes, ShapesOnly::current() ? InitialWeights::unset : InitialWeights::random);
   model.set_precision(config.train.precision);
-  Sgd optimizer(group_by_decay(model.parameters(), {}), {});
+  const std::unique_ptr<Optimizer> optimizer = make_optimizer(config.train, model);
   std::unique_ptr<WeightAverage> average;
   const float decay = static_cast<float>(config.train.average);
   if (decay > 0) average = std::make_unique<WeightAverage>(model, decay);
@@ -135,7 +135,7 @@ Measured measure_steps(const Config& config, int classes, int width, int height)
   const auto peak = [&](int images) {
     const std::int64_t resting = allocated();
     cpu::reset_peak_bytes();
-    optimizer.zero_gradients();
+    optimizer->zero_gradients();
     Tape tape;
     const Step step = forward(model, empty_batch(images, width, height));
     tape.backward({step.losses.classification, step.losses.box});

@@ -25,7 +25,8 @@ struct InitialLoss {
 /// or blank (of the mean colour) when `open` is false. All must have sizes.
 InitialLoss initial_loss(Config config, const Dataset& dataset, bool open);
 
-/// Memory of tensors in a training step, in bytes: parameters, gradients, velocities, activations and their gradients.
+/// Memory of tensors in a training step, in bytes: parameters, gradients, what the optimizer keeps, activations and
+/// their gradients.
 struct StepMemory {
   std::int64_t parameters = 0;  // how many
   std::int64_t fixed = 0;       // whatever the batch: weights, optimizer, work space of all threads

@@ -18,6 +18,7 @@
 #include "retinanet/config/config_text.h"
 #include "retinanet/config/configure.h"
 #include "retinanet/network/input.h"
+#include "retinanet/network/make_optimizer.h"
 #include "retinanet/training/metrics_file.h"
 #include "retinanet/training/non_finite.h"
 #include "retinanet/training/patience.h"
@@ -45,10 +46,6 @@ Schedule schedule_of(const Config::Train& t) {
   schedule.warmup_iterations = t.warmup_iterations;
   schedule.warmup_factor = t.warmup_factor;
   return schedule;
-}
-
-WeightDecay weight_decay(const Config::Train& t) {
-  return {static_cast<float>(t.weight_decay), static_cast<float>(t.norm_decay), static_cast<float>(t.bias_decay)};
 }
 
 std::vector<std::string> class_names(const Dataset& dataset) {
@@ -159,9 +156,7 @@ Trainer::Trainer(const RunState& state, const Dataset& train, const Dataset& val
   model_ = std::make_unique<RetinaNet>(config, static_cast<int>(train_.categories.size()));
   model_->move_to(device);
   model_->set_precision(config.train.precision);
-  optimizer_ = std::make_unique<Sgd>(group_by_decay(model_->parameters(), weight_decay(config.train)),
-                                     Sgd::Options{static_cast<float>(config.train.momentum), config.train.nesterov,
-                                                  static_cast<float>(config.train.clip_norm)});
+  optimizer_ = make_optimizer(config.train, *model_);
   work_ = std::make_unique<TrainingStep>(state_.config, *model_, *optimizer_, ranks_);
   load_next();
   if (config.train.cuda_graph) {

@@ -107,13 +107,14 @@ TEST_CASE("a run has the same bits on any number of ranks") {
   }
 }
 
-TEST_CASE("so have losses and norms that look at a whole batch") {
+TEST_CASE("so have losses and norms that look at a whole batch, and AdamW") {
   const test::ShapesOnDisk shapes;
   for (const Lines& settings :
        {Lines{"loss.kind=ohem", "loss.normaliser=batch"}, Lines{"loss.kind=ohem", "loss.normaliser=image"},
         Lines{"loss.classification_weight=guided"},
         Lines{"loss.kind=ohem", "loss.classification_weight=guided", "loss.normaliser=batch"},
-        Lines{"model.norm=batch"}, Lines{"loss.kind=quality_focal"}, Lines{"loss.kind=ghm"}}) {
+        Lines{"model.norm=batch"}, Lines{"loss.kind=quality_focal"}, Lines{"loss.kind=ghm"},
+        Lines{"train.optimizer=adamw"}}) {
     INFO(settings[0]);
     const Config config = with(kEverything, settings);
     const test::TemporaryFolder folder;

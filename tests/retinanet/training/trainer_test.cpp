@@ -135,17 +135,14 @@ TEST_CASE("losses are finite and fall") {
 TEST_CASE("a run that was stopped and resumed gives the bits of the unbroken one") {
   const test::ShapesOnDisk shapes;
   const ThreadCount restore;
-  for (const auto& [norm, tile] : {std::pair{"group", "0"}, std::pair{"batch", "0"}, std::pair{"group", "20"}}) {
-    INFO("norm " << norm << ", tile " << tile);
-    const auto config = [of_norm = std::string(norm), of_tile = std::string(tile)](const std::string& workers,
-                                                                                   const std::string& stop) {
-      return tiny_config({"model.norm=" + of_norm, "input.tile=" + of_tile, "loss.normaliser=ema", "train.accumulate=2",
-                          "train.average=0.9", "train.evaluate_every=5", "train.workers=" + workers,
-                          "train.stop_at=" + stop, "augment.scale_min=0.7", "augment.scale_max=1.3",
-                          "augment.brightness=0.2"});
+  for (const std::string setting : {"model.norm=group", "model.norm=batch", "input.tile=20", "train.optimizer=adamw"}) {
+    INFO(setting);
+    const auto config = [&](const std::string& workers, const std::string& stop) {
+      return tiny_config({setting, "loss.normaliser=ema", "train.accumulate=2", "train.average=0.9",
+                          "train.evaluate_every=5", "train.workers=" + workers, "train.stop_at=" + stop,
+                          "augment.scale_min=0.7", "augment.scale_max=1.3", "augment.brightness=0.2"});
     };
-    const std::string whole = shapes.folder / (std::string("whole_") + norm + tile);
-    const std::string broken = shapes.folder / (std::string("broken_") + norm + tile);
+    const std::string whole = shapes.folder / ("whole " + setting), broken = shapes.folder / ("broken " + setting);
     set_thread_count(2);
     CHECK(train(config("2", "0"), shapes, whole).finished);
 

@@ -1,0 +1,14 @@
+// The optimizer that a configuration asks for.
+#pragma once
+
+#include <memory>
+
+#include "engine/optimizer.h"
+#include "retinanet/config/config.h"
+
+namespace diopter {
+
+/// Over the parameters of a model that require a gradient, with the configuration's weight decay and clipping.
+std::unique_ptr<Optimizer> make_optimizer(const Config::Train& train, const Module& model);
+
+}  // namespace diopter
