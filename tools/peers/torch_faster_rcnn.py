@@ -109,6 +109,8 @@ def detections(model, data, side):
     results = []
     for key, file in data.files.items():
         picture, scale = read(file, side)
+        # _skip_resize holds in training only: evaluation would enlarge to 800 pixels.
+        model.transform.min_size, model.transform.max_size = (min(picture.shape[-2:]),), max(picture.shape[-2:])
         (found,) = model([picture])
         for (x1, y1, x2, y2), score, label in zip(*((found[k] / (scale if k == "boxes" else 1)).tolist()
                                                     for k in ("boxes", "scores", "labels"))):
