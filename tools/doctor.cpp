@@ -47,7 +47,7 @@ void print_forecast(const Request& request, const Config& config, const Dataset&
   const Network network{1e9 * request.bandwidth, request.latency / 1000};
   const int classes = static_cast<int>(dataset.categories.size());
   std::int64_t gradients = 0;
-  const RetinaNet model(config, classes);
+  const RetinaNet model(config, classes, InitialWeights::unset);
   for (const NamedParameter& p : model.parameters()) gradients += p.variable.value().size();
   const double seconds = shard_seconds(request, config, dataset);
   std::printf(

@@ -47,10 +47,9 @@ struct PickleValue {
 class Pickle {
  public:
   /// Reads the pickle that starts at bytes[begin]; `bytes` must outlive it. `allowed`: the globals ("module.name") that
-  /// it may ask for; collections.OrderedDict, collections.Counter
-  /// and Lightning's AttributeDict become dictionaries, _codecs.encode and __builtin__.bytes texts. Throws
-  /// Error "WHERE: offset N: reason" for anything else, also for opcodes that files of tensors do not need, and for
-  /// more values than limits::kPickleValues.
+  /// it may ask for; collections.OrderedDict, collections.Counter and Lightning's AttributeDict become dictionaries,
+  /// _codecs.encode and __builtin__.bytes texts. Throws Error "WHERE: offset N: reason" for anything else, also for
+  /// opcodes that files of tensors do not need, and for more values than limits::kPickleValues.
   Pickle(std::string_view bytes, std::size_t begin, const std::string& where, const std::set<std::string>& allowed);
   Pickle(const Pickle&) = delete;
   Pickle& operator=(const Pickle&) = delete;

@@ -68,18 +68,6 @@ bool sync(const Descriptor& file) {
 
 constexpr std::string_view kTemporaryName = "diopter", kTemporaryMark = ".tmp";
 
-/// Whether a name ends in ".tmp12" or ".tmp12-3": the number of a process, and which of its files.
-bool is_temporary(std::string_view name) {
-  const std::size_t mark = name.rfind(kTemporaryMark);
-  if (mark == std::string_view::npos) return false;
-  name.remove_prefix(mark + kTemporaryMark.size());
-  constexpr std::string_view kDigits = "0123456789";
-  const std::size_t process = std::min(name.find_first_not_of(kDigits), name.size());
-  const std::string_view rest = name.substr(process);
-  return process > 0 &&
-         (rest.empty() || (rest[0] == '-' && rest.size() > 1 && rest.find_first_not_of(kDigits, 1) == rest.npos));
-}
-
 /// A new file in a folder, under a short name whatever it will be called, and locked: one that is not locked was left
 /// by a program that is gone. It is removed again unless it is renamed.
 class TemporaryFile {
@@ -224,12 +212,23 @@ void put_on_disk(const std::string& file) {
   if (!out || !sync(out)) fail_to_write(file, errno);
 }
 
+bool is_temporary_file(std::string_view name) {
+  const std::size_t mark = name.rfind(kTemporaryMark);
+  if (mark == std::string_view::npos) return false;
+  name.remove_prefix(mark + kTemporaryMark.size());
+  constexpr std::string_view kDigits = "0123456789";
+  const std::size_t process = std::min(name.find_first_not_of(kDigits), name.size());
+  const std::string_view rest = name.substr(process);
+  return process > 0 &&
+         (rest.empty() || (rest[0] == '-' && rest.size() > 1 && rest.find_first_not_of(kDigits, 1) == rest.npos));
+}
+
 int remove_temporary_files(const std::string& folder) {
   int count = 0;
   std::error_code none;
   std::filesystem::recursive_directory_iterator entry(folder, none);
   for (; !none && entry != std::filesystem::recursive_directory_iterator(); entry.increment(none)) {
-    if (!is_temporary(entry->path().filename().native())) continue;
+    if (!is_temporary_file(entry->path().filename().native())) continue;
     const Descriptor file(open(entry->path().c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
     struct stat status {};
     const bool regular = file && fstat(file.number(), &status) == 0 && S_ISREG(status.st_mode);

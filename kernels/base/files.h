@@ -45,6 +45,10 @@ void append_to_file(const std::string& file, std::string_view text);
 /// append_to_file.
 void put_on_disk(const std::string& file);
 
+/// Whether a file's name is one that write_file_atomically gives to what is not finished: it ends in ".tmp12" or
+/// ".tmp12-3", the number of a process and which of its files.
+bool is_temporary_file(std::string_view name);
+
 /// Removes the temporary files of write_file_atomically that killed programs have left in a folder and in the folders
 /// below it; those of a program that still writes stay. Returns how many there were.
 int remove_temporary_files(const std::string& folder);

@@ -65,8 +65,8 @@ double elements(const Loss& loss, const LogitRun<T>& run) {
     for (std::int64_t begin = 0; begin < run.n; begin += kLossBlock) {
       const int size = static_cast<int>(std::min<std::int64_t>(kLossBlock, run.n - begin));
       const int whole = in_whole_vectors(size);
-      for (int i = 0; i < size; ++i)
-        logits[i] = static_cast<float>(run.x[begin + i]), targets[i] = run.targets[begin + i];
+      for (int i = 0; i < size; ++i) logits[i] = static_cast<float>(run.x[begin + i]);
+      std::copy_n(run.targets + begin, size, targets);
       for (int i = size; i < whole; ++i) logits[i] = targets[i] = 0;
       for (int i = 0; i < whole; ++i) {
         const ValueAndDerivative<float> l = loss_at_target(loss, logits[i], targets[i]);

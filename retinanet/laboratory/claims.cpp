@@ -59,7 +59,7 @@ void copy_attempt(const std::string& from, const std::string& to) {
   fs::copy_file(last_checkpoint(from), unfinished);
   for (const auto& entry : fs::directory_iterator(from)) {
     const std::string name = entry.path().filename();
-    if (entry.is_regular_file() && entry.path() != claim_file(from) && name.find(".tmp") == name.npos) {
+    if (entry.is_regular_file() && entry.path() != claim_file(from) && !is_temporary_file(name)) {
       fs::copy_file(entry.path(), to + "/" + name);
     }
   }

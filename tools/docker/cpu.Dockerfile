@@ -8,7 +8,7 @@ RUN cmake --preset release -DDIOPTER_TESTS=OFF && cmake --build --preset release
   && cpack --config build/release/CPackConfig.cmake -G DEB -B /packages
 
 FROM debian:12-slim
-COPY --from=build /packages/diopter_*.deb /tmp/
-RUN apt-get update && apt-get install -y --no-install-recommends /tmp/diopter_*.deb \
-  && rm -rf /tmp/diopter_*.deb /var/lib/apt/lists/*
+COPY --from=build /packages/diopter_*.deb /packages/
+RUN apt-get update && apt-get install -y --no-install-recommends /packages/diopter_*.deb \
+  && rm -rf /packages /var/lib/apt/lists/*
 ENTRYPOINT ["diopter"]
