@@ -1,8 +1,13 @@
 # The Python package (docs/python.md): diopter._kernels, compiled with nanobind, and the package's Python beside it.
 #   DIOPTER_PYTHON   on, off, or auto: where the Python that CMake finds has nanobind. `pip install .` sets it
+# Python is that of build/python_environment, where tools/setup.sh --dev has made one, or -DPython_EXECUTABLE.
 # In the build folder the package lies in python/diopter, for the tests; an installation has it as the component python.
 set(DIOPTER_PYTHON_KIND off)
 if(NOT DIOPTER_PYTHON STREQUAL "off" AND DIOPTER_SHARED AND NOT DIOPTER_SANITIZE)
+  set(environment ${PROJECT_SOURCE_DIR}/build/python_environment)
+  if(NOT Python_EXECUTABLE AND EXISTS ${environment}/complete)
+    set(Python_EXECUTABLE ${environment}/bin/python)
+  endif()
   find_package(Python 3.9 QUIET COMPONENTS Interpreter Development.Module)
   if(Python_FOUND)
     execute_process(COMMAND ${Python_EXECUTABLE} -m nanobind --cmake_dir OUTPUT_VARIABLE nanobind_ROOT ERROR_QUIET

@@ -1,14 +1,16 @@
 #!/usr/bin/env bash
 # Installs what building Diopter needs, through apt-get and only what is missing. Run on Debian 12.
 #   tools/setup.sh                  compiler, CMake, libraries
-#   tools/setup.sh --dev            also clang with its formatter and clang-tidy, ccache and gnuplot
+#   tools/setup.sh --dev            also clang with its formatter and clang-tidy, ccache and gnuplot, and in
+#                                   build/python_environment what the Python package and its tests need of PyPI (80 MB)
 #   tools/setup.sh --mpi            also OpenMPI, for training by several processes
 #   tools/setup.sh --cuda-headers   also NVIDIA's headers for the host executor, where there is no toolkit, and those of
 #                                   cudnn-frontend, from their Python wheels (14 MB) into build/wheels
 #   tools/setup.sh --cuda           also what a build for a GPU needs and the installed CUDA Toolkit
 #                                   lacks: cuDNN (some 400 MB), cudnn-frontend and NVRTC, from their wheels into build/wheels
 #   tools/setup.sh --cuda-if-gpu    --cuda where nvidia-smi shows a GPU and there is nvcc; nothing elsewhere
-# Nothing is contacted when everything is there. DIOPTER_CUDA_WHEELS in the environment names another folder for wheels.
+# Nothing is contacted when everything is there. DIOPTER_CUDA_WHEELS in the environment names another folder for wheels,
+# DIOPTER_PYTHON_ENVIRONMENT another one for Python's.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -19,10 +21,10 @@ if [[ $HOSTTYPE == x86_64 ]]; then packages+=(libdnnl-dev); fi  # faster than Op
 toolkit=${CUDA_HOME:-/usr/local/cuda}
 nvcc=$(command -v nvcc || command -v "$toolkit/bin/nvcc" || true)
 
-cuda_headers=false cuda=false
+cuda_headers=false cuda=false python=false
 for argument in "$@"; do
   case $argument in
-    --dev) packages+=(clang clang-format clang-tidy ccache gnuplot-nox) ;;
+    --dev) packages+=(clang clang-format clang-tidy ccache gnuplot-nox) python=true ;;
     --mpi) packages+=(openmpi-bin libopenmpi-dev) ;;
     --cuda-headers) cuda_headers=true ;;
     --cuda) cuda=true ;;
@@ -37,6 +39,12 @@ if $cuda && [[ -z $nvcc ]]; then
 fi
 if $cuda || $cuda_headers; then
   if ! python3 -m pip --version >/dev/null 2>&1; then packages+=(python3-pip); fi
+fi
+environment=${DIOPTER_PYTHON_ENVIRONMENT:-build/python_environment}
+if $python && [[ ! -e $environment/complete ]]; then  # Debian has these apart from python3
+  python3 -c 'import ensurepip' 2>/dev/null || packages+=(python3-venv)
+  python3 -c 'import os, sysconfig; os.stat(sysconfig.get_path("include") + "/Python.h")' 2>/dev/null ||
+    packages+=(python3-dev)
 fi
 
 if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
@@ -86,6 +94,17 @@ else
   install_missing
   echo "setup: done"
 fi
+# Where cmake/Python.cmake looks first. Without PyPI the rest of the project is built and tested all the same.
+if $python && [[ ! -e $environment/complete ]]; then
+  echo "setup: fetching nanobind, NumPy and what else the tests use with pip into $environment"
+  if python3 -m venv "$environment" && "$environment/bin/python" -m pip install -q "nanobind>=2.4" numpy \
+      onnx onnxruntime pillow tensorboard; then
+    touch "$environment/complete"
+  else
+    echo "setup: the Python package will not be built, and tests that need these are skipped: pip cannot fetch them" >&2
+  fi
+fi
+
 # Versions of the wheels: those that the project was built with.
 frontend=nvidia-cudnn-frontend==1.32.0
 if $cuda_headers; then

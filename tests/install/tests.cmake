@@ -11,7 +11,8 @@ endfunction()
 install_test("the package, moved elsewhere, in other programs" installed)
 install_test("the source tree in another build" as_subdirectory -DSUBDIRECTORY=ON)
 
-# The wheel, in fresh environments: minutes, and PyPI. Where the build found nanobind. ctest -L wheel
+# The wheel, in fresh environments: minutes, and PyPI. Where the build found nanobind.
+# DIOPTER_TEST_WHEEL=1 ctest --preset release -L wheel
 if(DIOPTER_PYTHON_KIND STREQUAL "on")
   add_test(NAME "install: the wheel" COMMAND ${CMAKE_CURRENT_LIST_DIR}/wheel.sh ${PROJECT_SOURCE_DIR}
     ${PROJECT_BINARY_DIR}/wheel_test ${Python_EXECUTABLE})

@@ -18,11 +18,18 @@ class FakeSystem {
         "for package in $INSTALLED; do [ \"$4\" = \"$package\" ] && echo installed && exit 0; done; exit 1");
     add("apt-get", "echo \"apt-get $*\"");
     add("id", "echo " + user_id);
-    for (const std::string program : {"env", "grep", "mkdir", "rm", "sed", "touch"}) {
+    for (const std::string program : {"env", "grep", "ln", "mkdir", "rm", "sed", "touch"}) {
       fs::create_symlink("/usr/bin/" + program, folder_ / program);
     }
-    add("python3",  // called as python3 -m pip ..., and as python3 -m zipfile -e FILE FOLDER
-        "echo \"python3 $*\"; [ \"$3\" != download ] || touch \"$DIOPTER_CUDA_WHEELS/a.whl\"");
+    add_python("0");
+  }
+
+  /// Called as python3 -m pip ..., -m zipfile -e FILE FOLDER, -m venv FOLDER, and with -c, which then ends with
+  /// `status`.
+  void add_python(const std::string& status) {
+    add("python3", "[ \"$1\" != -c ] || exit " + status +
+                       "; echo \"python3 $*\"; [ \"$3\" != download ] || touch \"$DIOPTER_CUDA_WHEELS/a.whl\"\n"
+                       "[ \"$2\" != venv ] || { mkdir -p \"$3/bin\" && ln -s \"$0\" \"$3/bin/python\"; }");
   }
 
   /// nvcc of a version of the toolkit, and whether nvidia-smi shows a GPU.
@@ -40,7 +47,8 @@ class FakeSystem {
 
   Outcome setup(const std::string& installed, const std::string& arguments = "") const {
     return run_shell("INSTALLED='" + installed + "' CUDA_HOME=/none DIOPTER_CUDA_WHEELS='" + (folder_ / "wheels") +
-                     "' PATH='" + (folder_ / "") + "' /bin/bash '" DIOPTER_SOURCE_DIR "/tools/setup.sh' " + arguments);
+                     "' DIOPTER_PYTHON_ENVIRONMENT='" + (folder_ / "environment") + "' PATH='" + (folder_ / "") +
+                     "' /bin/bash '" DIOPTER_SOURCE_DIR "/tools/setup.sh' " + arguments);
   }
 
  private:
@@ -78,6 +86,29 @@ TEST_CASE("setup --dev adds clang with its tools, ccache and gnuplot") {
   const Outcome outcome = FakeSystem("0").setup(kAll, "--dev");
   REQUIRE(outcome.exit_code == 0);
   REQUIRE(contains(outcome.out, "--no-install-recommends clang clang-format clang-tidy ccache gnuplot-nox\n"));
+}
+
+TEST_CASE("setup --dev makes an environment for the Python package, once, and goes on where pip fails") {
+  FakeSystem system("0");
+  const std::string dev = kAll + " clang clang-format clang-tidy ccache gnuplot-nox";
+  const Outcome first = system.setup(dev, "--dev");
+  INFO(first.out << first.err);
+  REQUIRE(first.exit_code == 0);
+  REQUIRE(contains(first.out, "/environment\npython3 -m pip install -q nanobind>=2.4 numpy "));
+  REQUIRE_FALSE(contains(first.out, "apt-get"));
+  const Outcome second = system.setup(dev, "--dev");
+  REQUIRE(second.exit_code == 0);
+  REQUIRE_FALSE(contains(second.out, "python3"));
+  REQUIRE_FALSE(contains(system.setup(kAll).out, "python3"));
+
+  FakeSystem bare("0");  // Debian's python3 without what is in packages of their own
+  bare.add_python("1");
+  REQUIRE(contains(bare.setup(dev, "--dev").out, "--no-install-recommends python3-venv python3-dev\n"));
+  FakeSystem offline("0");
+  offline.add("python3", "[ \"$2\" != venv ]");
+  const Outcome failing = offline.setup(dev, "--dev");
+  REQUIRE(failing.exit_code == 0);
+  REQUIRE(contains(failing.err, "the Python package will not be built"));
 }
 
 TEST_CASE("setup goes through sudo when it is not root") {
