@@ -21,7 +21,7 @@ void elementwise_loss(const ElementwiseLossArgs<T>& args, const AnyLoss& any_los
           if (args.losses) args.losses[i] = static_cast<float>(l.value);
           if (args.gradient) args.gradient[i] = T(static_cast<float>(args.scale * l.derivative));
         }
-        if (args.sum) *args.sum = static_cast<float>(sum);
+        if (args.sum) *args.sum = static_cast<float>(double{args.scale} * sum);
       },
       any_loss);
 }

@@ -70,14 +70,14 @@ int diopter_classification_loss(const char* loss, const diopter_tensor* logits, 
                                 const diopter_tensor* qualities, const diopter_tensor* scale,
                                 const diopter_tensor* losses, const diopter_tensor* gradient, void* stream);
 
-// The same of logits with a target each, without anchors: losses[i] = loss(inputs[i], targets[i]); gradient = scale *
-// its derivative.
+// The same of logits with a target each, without anchors: losses[i] = loss(inputs[i], targets[i]); sum = scale *
+// their sum; gradient = its derivative.
 //   loss      as for diopter_classification_loss
 //   inputs    [n] float32 or bfloat16: logits
 //   targets   [n] float32: 0 or 1; of losses with soft targets from 0 to 1. On a GPU, where it is not checked, what is
 //             above 1/2 counts as 1 for losses without soft targets
 //   losses    [n] float32, written; null: not wanted
-//   sum       [1] float32, written: the sum of the losses; null: not wanted
+//   sum       [1] float32, written; null: not wanted
 //   gradient  as inputs, written; null: not wanted
 int diopter_elementwise_loss(const char* loss, const diopter_tensor* inputs, const diopter_tensor* targets, float scale,
                              const diopter_tensor* losses, const diopter_tensor* sum, const diopter_tensor* gradient,

@@ -10,8 +10,9 @@
 
 namespace diopter::c_api {
 
-AnyLoss classification_loss_of(const char* text) {
-  require(text, "loss: is null, must be a loss as --loss takes it, such as \"focal:gamma=2\"");
+namespace {
+
+AnyLoss parsed_loss(const char* text) {
   AnyLoss loss;
   try {
     loss = parse_loss(text, "loss");
@@ -23,6 +24,20 @@ AnyLoss classification_loss_of(const char* text) {
   require(!gradient_density_rule(loss), "loss: ", loss_name(loss),
           " weighs logits by the gradients of steps before, for which it needs more than logits and labels; must be "
           "another loss");
+  return loss;
+}
+
+}  // namespace
+
+AnyLoss classification_loss_of(const char* text) {
+  require(text, "loss: is null, must be a loss as --loss takes it, such as \"focal:gamma=2\"");
+  // Remembered: reading the text takes longer than a call does otherwise, and callers say the same again and again.
+  static thread_local std::string last;
+  static thread_local AnyLoss loss;
+  if (last != text) {
+    loss = parsed_loss(text);
+    last = text;
+  }
   return loss;
 }
 

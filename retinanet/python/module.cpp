@@ -12,6 +12,7 @@
 #include "kernels/detection/loss_functions.h"
 #include "kernels/detection/pairs/elementwise_loss.h"
 #include "retinanet/python/arrays.h"
+#include "retinanet/python/host_calls.h"
 
 namespace diopter::python {
 
@@ -21,17 +22,6 @@ using nb::handle;
 
 void* stream_of(std::uintptr_t given, const Array& array) {
   return given ? reinterpret_cast<void*>(given) : array.stream();
-}
-
-/// Calls a function of the C interface while other threads of Python run.
-template <class Call>
-void call(const Call& function) {
-  int status = DIOPTER_OK;
-  {
-    const nb::gil_scoped_release others;
-    status = function();
-  }
-  check(status);
 }
 
 void elementwise_loss(const char* loss, handle inputs, handle targets, float scale, handle losses, handle sum,
@@ -50,7 +40,7 @@ struct CompiledLoss {
 };
 
 void compiled_loss(std::uintptr_t elements, const std::vector<float>& parameters, bool soft, handle inputs,
-                   handle targets, float scale, handle losses, handle sum, handle gradient) {
+                   handle targets, float scale, handle losses, handle sum, handle gradient, std::uintptr_t) {
   const CompiledLoss compiled{parameters, reinterpret_cast<decltype(CompiledLoss::elements)>(elements)};
   Array x("inputs", inputs), t("targets", targets), l("losses", losses, true), s("sum", sum, true);
   Array dx("gradient", gradient, true);
@@ -78,6 +68,11 @@ void compiled_loss(std::uintptr_t elements, const std::vector<float>& parameters
   } catch (const Error& error) {
     throw nb::value_error(error.what());
   }
+}
+
+/// For types with DLPack's exchange in C.
+nb::object empty(handle like, const std::vector<std::int64_t>& shape, const char* type) {
+  return Array("like", like).empty(shape, type, nb::none());
 }
 
 void box_pair_loss(const char* loss, float epsilon, handle boxes1, handle boxes2, handle losses, handle gradient,
@@ -161,6 +156,12 @@ class Grid {
     });
   }
 
+  nb::object match_of_host(const nb::list& boxes, const nb::list& labels, float foreground_iou, float background_iou,
+                           bool low_quality, float ignore_overlap, handle make) const {
+    const diopter_match_rule rule{sizeof rule, foreground_iou, background_iou, low_quality, ignore_overlap};
+    return python::match_of_host(grid_, size(), rule, boxes, labels, make);
+  }
+
  private:
   std::vector<std::int32_t> sizes_;
   std::vector<float> strides_, boxes_;
@@ -235,7 +236,7 @@ NB_MODULE(_kernels, module) {
              nb::arg("scale"), optional("losses"), optional("sum"), optional("gradient"), stream);
   module.def("compiled_loss", &compiled_loss, nb::arg("elements"), nb::arg("parameters"), nb::arg("soft"),
              array("inputs"), array("targets"), nb::arg("scale"), optional("losses"), optional("sum"),
-             optional("gradient"));
+             optional("gradient"), stream);
   module.def("classification_loss", &classification_loss, nb::arg("loss"), array("logits"), array("labels"),
              optional("qualities"), optional("scale"), array("losses"), optional("gradient"), stream);
   module.def("box_pair_loss", &box_pair_loss, nb::arg("loss"), nb::arg("epsilon"), array("boxes1"), array("boxes2"),
@@ -243,6 +244,10 @@ NB_MODULE(_kernels, module) {
   module.def("box_iou", &box_iou, array("boxes1"), array("boxes2"), array("ious"), stream);
   module.def("batched_nms", &batched_nms, array("boxes"), array("scores"), optional("labels"), nb::arg("iou_threshold"),
              array("keep"), array("kept"), stream);
+  module.def("empty", &empty, nb::arg("like"), nb::arg("shape"), nb::arg("type"));
+  module.def("nms_of_host", &nms_of_host, array("boxes"), array("scores"), array("idxs"), nb::arg("iou_threshold"),
+             nb::arg("make"));
+  module.def("sum_of_host", &sum_of_host, array("losses"), nb::arg("scale"), nb::arg("make"));
   module.def("top_k", &top_k, array("values"), nb::arg("min_value"), array("indices"), array("top"), array("counts"),
              stream);
   module.def("coco_metrics", &coco_metrics, array("image_ids"), array("category_ids"), array("boxes"),
@@ -256,7 +261,9 @@ NB_MODULE(_kernels, module) {
       .def("anchors", &Grid::anchors, array("boxes"), stream)
       .def("match", &Grid::match, array("boxes"), array("box_labels"), array("offsets"), array("labels"),
            array("matches"), array("positives"), nb::arg("foreground_iou"), nb::arg("background_iou"),
-           nb::arg("low_quality"), nb::arg("ignore_overlap"), stream);
+           nb::arg("low_quality"), nb::arg("ignore_overlap"), stream)
+      .def("match_of_host", &Grid::match_of_host, nb::arg("boxes"), nb::arg("labels"), nb::arg("foreground_iou"),
+           nb::arg("background_iou"), nb::arg("low_quality"), nb::arg("ignore_overlap"), nb::arg("make"));
   nb::class_<OpenDetector>(module, "OpenDetector")
       .def(nb::init<const std::string&, const std::string&>(), nb::arg("checkpoint"), nb::arg("device"))
       .def_prop_ro("classes", &OpenDetector::classes)

@@ -2,7 +2,7 @@
 """Calls of the Python package beside torchvision's, in turns: focal loss with its gradient, NMS, matching, box losses; and
 what a call costs by itself, with arrays of one element.
 
-    PYTHONPATH=build/release/python python3 tools/peers/python_calls.py [--rounds 11] [--threads 2]
+    PYTHONPATH=build/release/python python3 tools/peers/python_calls.py [--rounds 11] [--threads 2] [--overhead]
 
 Needs PyTorch and torchvision. Prints medians; "times faster" is the median of the rounds' ratios, from least to most.
 """
@@ -86,14 +86,50 @@ def in_turns(ours, theirs, rounds):
 
 
 def overhead():
-    """Microseconds of processor time of a kernel's call with arrays of one element."""
-    x, t, losses = torch.randn(1), torch.zeros(1), torch.empty(1)
-    box, iou = torch.tensor([[0.0, 0.0, 1.0, 1.0]]), torch.empty(1, 1)
-    for kind, take in (("PyTorch", lambda a: a), ("NumPy", lambda a: a.numpy())):
-        arrays = [take(a) for a in (x, t, losses)]
-        boxes = [take(a) for a in (box, box, iou)]
-        yield f"elementwise_loss, {kind}", lambda a=arrays: diopter._kernels.elementwise_loss("focal", a[0], a[1], 1.0, a[2])
-        yield f"box_iou, {kind}", lambda b=boxes: diopter._kernels.box_iou(*b)
+    """(function, its arguments, of one element)"""
+    x, t, box, score = torch.randn(1), torch.zeros(1), torch.tensor([[0.0, 0.0, 1.0, 1.0]]), torch.rand(1)
+    label = torch.zeros(1, dtype=torch.int64)
+    grid = diopter.AnchorGrid([(1, 1)], [(8, 8)], [[(-4, -4, 4, 4)]])
+    for reduction in ("none", "sum", "mean"):
+        yield f"`sigmoid_focal_loss`, {reduction}", diopter.sigmoid_focal_loss, (x, t, 0.25, 2, reduction)
+    yield '`losses.elementwise_loss`, "poly"', diopter.losses.elementwise_loss, (x, t, "poly")
+    yield "`losses.value_and_gradient`", diopter.losses.value_and_gradient, (x, t)
+    for reduction in ("none", "mean"):
+        yield f"`generalized_box_iou_loss`, {reduction}", diopter.generalized_box_iou_loss, (box, box, reduction)
+    yield "`box_iou`", diopter.box_iou, (box, box)
+    yield "`nms`", diopter.nms, (box, score, 0.5)
+    yield "`batched_nms`", diopter.batched_nms, (box, score, label, 0.5)
+    yield "`AnchorGrid.anchors`", grid.anchors, (box,)
+    yield "`AnchorGrid.match`", grid.match, ([box], [label])
+
+
+def as_numpy(argument):
+    if isinstance(argument, list):
+        return [as_numpy(one) for one in argument]
+    return argument.numpy() if isinstance(argument, torch.Tensor) else argument
+
+
+class Nothing(torch.autograd.Function):
+    """What PyTorch itself takes for an operation that is written in Python."""
+
+    @staticmethod
+    def forward(ctx, x):
+        return x.view_as(x)
+
+    @staticmethod
+    def backward(ctx, of_result):
+        return of_result
+
+
+def with_gradients():
+    """(operation, call) of one element that needs a gradient, forward"""
+    x, t = torch.randn(1).requires_grad_(), torch.zeros(1)
+    other = torch.tensor([[0.0, 0.0, 1.0, 1.0]])
+    boxes = other.clone().requires_grad_()
+    yield "an operation in Python that does nothing", lambda: Nothing.apply(x)
+    yield "an addition of PyTorch", lambda: x + t
+    yield "`sigmoid_focal_loss`", lambda: diopter.sigmoid_focal_loss(x, t)
+    yield "`generalized_box_iou_loss`", lambda: diopter.generalized_box_iou_loss(boxes, other)
 
 
 def processor_microseconds(call, calls=20000):
@@ -110,14 +146,23 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=11)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--overhead", action="store_true", help="the second and third table only")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    print("| what | diopter | torchvision | times faster |\n|---|---|---|---|")
-    for what, ours, theirs in pairs():
+    if not options.overhead:
+        print("| what | diopter | torchvision | times faster |\n|---|---|---|---|")
+    for what, ours, theirs in () if options.overhead else pairs():
         a, b, ratio, least, most = in_turns(ours, theirs, options.rounds)
         print(f"| {what} | {a * 1e3:.3g} ms | {b * 1e3:.3g} ms | **{ratio:.2f}** ({least:.2f} to {most:.2f}) |")
-    print("\n| call of a kernel, one element | microseconds |\n|---|---|")
-    for what, call in overhead():
+    print("\n| microseconds of a call, one element | NumPy | PyTorch |\n|---|---|---|")
+    for what, function, arguments in overhead():
+        times = [
+            processor_microseconds(lambda a=tuple(map(convert, arguments)): function(*a))
+            for convert in (as_numpy, lambda argument: argument)
+        ]
+        print(f"| {what} | {times[0]:.2f} | {times[1]:.2f} |")
+    print("\n| recorded for going back | PyTorch |\n|---|---|")
+    for what, call in with_gradients():
         print(f"| {what} | {processor_microseconds(call):.2f} |")
 
 

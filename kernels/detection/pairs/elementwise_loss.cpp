@@ -36,7 +36,7 @@ void elementwise_loss(const ElementwiseLossArgs<T>& args, const LossFunctions<T>
                           .n = end - begin,
                           .scale = args.scale});
   });
-  if (args.sum) *args.sum = static_cast<float>(sum);
+  if (args.sum) *args.sum = static_cast<float>(double{args.scale} * sum);
 }
 
 template <class T>

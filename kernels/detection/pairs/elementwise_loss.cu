@@ -39,7 +39,7 @@ __global__ void __launch_bounds__(kThreads)
     if (args.gradient) args.gradient[i] = to<T>(args.scale * l.derivative);
   }
   sum = block_sum<kThreads>(sum);
-  if (threadIdx.x == 0) block_sums[blockIdx.x] = sum;
+  if (threadIdx.x == 0) block_sums[blockIdx.x] = args.scale * sum;
 }
 
 template <class T, class Loss>

@@ -1,6 +1,6 @@
 // Classification loss of logits with a target each, as sigmoid_focal_loss of torchvision has it: no labels, no anchors.
 //
-//   losses[i]   = loss(logits[i], targets[i])            sum = their sum
+//   losses[i]   = loss(logits[i], targets[i])            sum = scale * their sum
 //   gradient[i] = scale * dloss/dlogit
 //
 // `loss` is any of losses/*.h, without selection of hard examples and weights by density.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 import os
 import pathlib
 import re
@@ -48,11 +49,7 @@ class CompiledLoss:
                 number = "a whole number" if whole else "a number"
                 raise ValueError(f"{key}: is {value}, must be {number} from {lowest:g} to {highest:g}")
 
-        def kernel(x: Array, t: Array, scale: float, losses: Array, total: Array, gradient: Array) -> None:
-            _kernels.compiled_loss(
-                self._elements, list(values.values()), self._soft, x, t, scale, losses, total, gradient
-            )
-
+        kernel = functools.partial(_kernels.compiled_loss, self._elements, list(values.values()), self._soft)
         return apply(kernel, inputs, targets, reduction)
 
 

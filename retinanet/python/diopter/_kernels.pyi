@@ -1,6 +1,8 @@
-"""The C interface (retinanet/c_api/diopter.h), function by function: outputs are arguments, shapes stand there."""
+"""The C interface (retinanet/c_api/diopter.h), function by function: outputs are arguments, shapes stand there.
 
-from typing import Any, List, Optional, Sequence, Tuple
+Functions ..._of_host are for arrays of the host and make their outputs; they give None for arrays on a GPU."""
+
+from typing import Any, Callable, List, Optional, Sequence, Tuple
 
 Array = Any
 __version__: str
@@ -25,6 +27,7 @@ def compiled_loss(
     losses: Optional[Array] = None,
     sum: Optional[Array] = None,
     gradient: Optional[Array] = None,
+    stream: int = 0,
 ) -> None: ...
 def classification_loss(
     loss: str,
@@ -44,6 +47,11 @@ def batched_nms(
     boxes: Array, scores: Array, labels: Optional[Array], iou_threshold: float, keep: Array, kept: Array, stream: int = 0
 ) -> None: ...
 def top_k(values: Array, min_value: float, indices: Array, top: Array, counts: Array, stream: int = 0) -> None: ...
+def empty(like: Array, shape: Sequence[int], type: str) -> Array: ...
+def nms_of_host(
+    boxes: Array, scores: Array, idxs: Optional[Array], iou_threshold: float, make: Callable[..., Array]
+) -> Optional[Array]: ...
+def sum_of_host(losses: Array, scale: float, make: Callable[..., Array]) -> Optional[Array]: ...
 def coco_metrics(
     image_ids: Array,
     category_ids: Array,
@@ -82,6 +90,16 @@ class Grid:
         ignore_overlap: float,
         stream: int = 0,
     ) -> None: ...
+    def match_of_host(
+        self,
+        boxes: List[Array],
+        labels: List[Array],
+        foreground_iou: float,
+        background_iou: float,
+        low_quality: bool,
+        ignore_overlap: float,
+        make: Callable[..., Array],
+    ) -> Optional[Tuple[Array, Array, Array]]: ...
 
 class OpenDetector:
     def __init__(self, checkpoint: str, device: str) -> None: ...

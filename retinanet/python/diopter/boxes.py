@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import functools
+from typing import Optional
+
 from . import _kernels
-from ._arrays import Array, Outputs, check_is_array, check_reduction, is_torch, needs_gradient, reduced, stream_of
+from ._arrays import Array, Library, library_of, scale_of
 
 
 def box_iou(boxes1: Array, boxes2: Array) -> Array:
     """IoU [n, m] of each of boxes1 [n, 4] with each of boxes2 [m, 4]; 0 for two empty boxes."""
-    check_is_array("boxes1", boxes1)
-    check_is_array("boxes2", boxes2)
-    outputs = Outputs(boxes1)
-    ious = outputs.empty((boxes1.shape[0] if boxes1.ndim else 0, boxes2.shape[0] if boxes2.ndim else 0))
-    _kernels.box_iou(boxes1, boxes2, ious, stream_of(boxes1))
-    return outputs.give(ious)
+    library = library_of("boxes1", boxes1)
+    library_of("boxes2", boxes2)
+    ious = library.empty(boxes1, (*boxes1.shape[:1], *boxes2.shape[:1]), "float32")
+    _kernels.box_iou(boxes1, boxes2, ious, library.stream(boxes1))
+    return library.give(ious)
 
 
 def nms(boxes: Array, scores: Array, iou_threshold: float) -> Array:
@@ -27,25 +29,32 @@ def nms(boxes: Array, scores: Array, iou_threshold: float) -> Array:
 
 def batched_nms(boxes: Array, scores: Array, idxs: Array, iou_threshold: float) -> Array:
     """The same; boxes suppress those of the same class only: idxs [n], integers that int32 has."""
-    check_is_array("idxs", idxs)
+    library_of("idxs", idxs)
     return _suppressed(boxes, scores, idxs, iou_threshold)
 
 
-def _suppressed(boxes: Array, scores: Array, idxs: Array, iou_threshold: float) -> Array:
-    check_is_array("boxes", boxes)
-    check_is_array("scores", scores)
-    outputs = Outputs(boxes)
+def _suppressed(boxes: Array, scores: Array, idxs: Optional[Array], iou_threshold: float) -> Array:
+    library = library_of("boxes", boxes)
+    library_of("scores", scores)
+    kept = _kernels.nms_of_host(boxes, scores, idxs, iou_threshold, library.empty)
+    if kept is None:
+        kept = _suppressed_on_gpu(library, boxes, scores, idxs, iou_threshold)
+    return library.give(kept)
+
+
+def _suppressed_on_gpu(
+    library: Library, boxes: Array, scores: Array, idxs: Optional[Array], iou_threshold: float
+) -> Array:
     if boxes.ndim != 2 or scores.ndim != 1:
         raise ValueError(f"boxes, scores: have {boxes.ndim} and {scores.ndim} dimensions, must be [n, 4] and [n]")
     n = boxes.shape[0]
-    labels = None if idxs is None else outputs.integers("idxs", idxs, "int32").reshape(1, -1)
-    keep, kept = outputs.empty((1, n), "int32"), outputs.empty((1,), "int32")
-    stream = stream_of(boxes)
-    if is_torch(boxes):
+    labels = None if idxs is None else library.integers("idxs", idxs, "int32").reshape(1, -1)
+    keep, kept = library.empty(boxes, (1, n), "int32"), library.empty(boxes, (1,), "int32")
+    if library.torch:
         boxes, scores = boxes.detach(), scores.detach()
     _kernels.batched_nms(boxes.reshape(1, n, -1) if n else boxes.reshape(1, 0, 4), scores.reshape(1, -1), labels,
-                         iou_threshold, keep, kept, stream)  # fmt: skip
-    return outputs.give(outputs.integers("keep", keep[0, : int(kept[0])], "int64"))
+                         iou_threshold, keep, kept, library.stream(boxes))  # fmt: skip
+    return library.integers("keep", keep[0, : int(kept[0])], "int64")
 
 
 def generalized_box_iou_loss(boxes1: Array, boxes2: Array, reduction: str = "none", eps: float = 1e-7) -> Array:
@@ -67,23 +76,24 @@ def complete_box_iou_loss(boxes1: Array, boxes2: Array, reduction: str = "none",
 
 
 def _pair_loss(loss: str, boxes1: Array, boxes2: Array, reduction: str, eps: float) -> Array:
-    check_is_array("boxes1", boxes1)
-    check_is_array("boxes2", boxes2)
-    check_reduction(reduction)
-    stream = stream_of(boxes1)
+    library = library_of("boxes1", boxes1)
+    library_of("boxes2", boxes2)
+    count = boxes1.shape[0] if len(boxes1.shape) else 0
+    scale, stream = scale_of(reduction, count), library.stream(boxes1)
+    if library.torch and library.grad_enabled() and (boxes1.requires_grad or getattr(boxes2, "requires_grad", False)):
+        def kernel(first: Array, second: Array, losses: Array, gradient: Array) -> None:
+            _kernels.box_pair_loss(loss, eps, first, second, losses, gradient, stream)
 
-    def kernel(first: Array, second: Array, losses: Array, gradient: Array) -> None:
-        _kernels.box_pair_loss(loss, eps, first, second, losses, gradient, stream)
+        reduce = None if reduction == "none" else functools.partial(_reduced, library)
+        return library.autograd.BoxPairLoss.apply(boxes1, boxes2, kernel, reduce, scale)
+    losses = library.empty(boxes1, (count,), "float32")
+    _kernels.box_pair_loss(loss, eps, boxes1, boxes2, losses, None, stream)
+    if reduction == "none":
+        return library.give(losses)
+    return library.number(_reduced(library, losses, scale))
 
-    if needs_gradient(boxes1, boxes2):
-        from ._autograd import BoxPairLoss
 
-        losses = BoxPairLoss.apply(boxes1, boxes2, kernel)
-    else:
-        outputs = Outputs(boxes1)
-        losses = outputs.empty(boxes1.shape[:1])
-        kernel(boxes1, boxes2, losses, None)
-        losses = outputs.give(losses)
-    if reduction == "mean" and losses.shape[0] == 0:
-        return losses.sum()
-    return reduced(losses, reduction)
+def _reduced(library: Library, losses: Array, scale: float) -> Array:
+    """scale times the sum of losses."""
+    total = _kernels.sum_of_host(losses, scale, library.empty)
+    return losses.sum() * scale if total is None else total

@@ -9,25 +9,18 @@ Errors: ValueError or TypeError, naming the argument and what it must be; Runtim
 
 from __future__ import annotations
 
+import functools
+import math
 from typing import Callable, Tuple
 
 from . import _kernels
-from ._arrays import Array, Outputs, check_is_array, check_reduction, needs_gradient, stream_of
+from ._arrays import Array, library_of, scale_of
 from ._compile import CompiledLoss, compile
 
 __all__ = ["CompiledLoss", "compile", "elementwise_loss", "sigmoid_focal_loss", "value_and_gradient"]
 
-# kernel(inputs, targets, scale, losses, sum, gradient)
-Kernel = Callable[[Array, Array, float, Array, Array, Array], None]
-
-
-def _kernel_of(loss: str, like: Array) -> Kernel:
-    stream = stream_of(like)
-
-    def kernel(inputs: Array, targets: Array, scale: float, losses: Array, total: Array, gradient: Array) -> None:
-        _kernels.elementwise_loss(loss, inputs, targets, scale, losses, total, gradient, stream)
-
-    return kernel
+# kernel(inputs, targets, scale, losses, sum, gradient, stream)
+Kernel = Callable[[Array, Array, float, Array, Array, Array, int], None]
 
 
 def elementwise_loss(inputs: Array, targets: Array, loss: str = "focal", reduction: str = "none") -> Array:
@@ -35,8 +28,7 @@ def elementwise_loss(inputs: Array, targets: Array, loss: str = "focal", reducti
 
     Differentiable with respect to `inputs` in PyTorch. Not for ohem, ohem13 and ghm, which need whole steps.
     """
-    check_is_array("inputs", inputs)
-    return apply(_kernel_of(loss, inputs), inputs, targets, reduction)
+    return apply(functools.partial(_kernels.elementwise_loss, loss), inputs, targets, reduction)
 
 
 def sigmoid_focal_loss(
@@ -49,35 +41,39 @@ def sigmoid_focal_loss(
 
     Targets must be 0 or 1: torchvision takes others as well.
     """
-    check_is_array("inputs", inputs)
-    return apply(_kernel_of(f"focal:gamma={gamma!r},alpha={alpha if alpha >= 0 else -1!r}", inputs), inputs, targets, reduction)
+    return apply(_focal_loss(alpha, gamma), inputs, targets, reduction)
+
+
+@functools.lru_cache(maxsize=64)
+def _focal_loss(alpha: float, gamma: float) -> Kernel:
+    text = f"focal:gamma={gamma!r},alpha={alpha if alpha >= 0 else -1!r}"
+    return functools.partial(_kernels.elementwise_loss, text)
 
 
 def value_and_gradient(inputs: Array, targets: Array, loss: str = "focal") -> Tuple[Array, Array]:
     """Losses of each element, and their derivatives with respect to `inputs`: for libraries without autograd."""
-    check_is_array("inputs", inputs)
-    outputs = Outputs(inputs)
-    losses, gradient = outputs.empty(inputs.shape), outputs.empty(inputs.shape)
-    _kernel_of(loss, inputs)(inputs, targets, 1.0, losses, None, gradient)
-    return outputs.give(losses), outputs.give(gradient)
+    library = library_of("inputs", inputs)
+    shape = inputs.shape
+    losses, gradient = library.empty(inputs, shape, "float32"), library.empty(inputs, shape, "float32")
+    _kernels.elementwise_loss(loss, inputs, targets, 1.0, losses, None, gradient, library.stream(inputs))
+    return library.give(losses), library.give(gradient)
 
 
 def apply(kernel: Kernel, inputs: Array, targets: Array, reduction: str) -> Array:
     """Calls a kernel and reduces what it gives."""
-    check_reduction(reduction)
+    library = library_of("inputs", inputs)
     none = reduction == "none"
-    count = 1
-    for size in inputs.shape:
-        count *= size
-    scale = 1.0 / count if reduction == "mean" and count else 1.0
-    if needs_gradient(targets):
-        raise ValueError("targets: requires a gradient, which this loss does not have for targets")
-    if needs_gradient(inputs):
-        from ._autograd import ElementwiseLoss
-
-        return ElementwiseLoss.apply(inputs, targets, kernel, scale, none)
-    outputs = Outputs(inputs)
-    result = outputs.empty(inputs.shape if none else (1,))
-    kernel(inputs, targets, scale, result if none else None, None if none else result, None)
-    result = outputs.give(result)
-    return result if none else result[0] * scale
+    scale = 1.0 if none else scale_of(reduction, math.prod(inputs.shape))
+    if library.torch and library.grad_enabled():
+        if getattr(targets, "requires_grad", False):
+            raise ValueError("targets: requires a gradient, which this loss does not have for targets")
+        if inputs.requires_grad:
+            return library.autograd.ElementwiseLoss.apply(inputs, targets, kernel, scale, none, library)
+    stream = library.stream(inputs)
+    if none:
+        losses = library.empty(inputs, inputs.shape, "float32")
+        kernel(inputs, targets, scale, losses, None, None, stream)
+        return library.give(losses)
+    total = library.empty(inputs, (), "float32")
+    kernel(inputs, targets, scale, None, total, None, stream)
+    return library.number(total)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple, Sequence, Tuple
 
 from . import _kernels
-from ._arrays import Array, Outputs, stream_of
+from ._arrays import Array, Library, library_of
 
 
 class Matches(NamedTuple):
@@ -60,10 +60,10 @@ class AnchorGrid:
 
     def anchors(self, like: Array) -> Array:
         """Boxes [anchors, 4] float32, of the library and on the device of `like`."""
-        outputs = Outputs(like)
-        boxes = outputs.empty((len(self), 4))
-        self._grid.anchors(boxes, stream_of(like))
-        return outputs.give(boxes)
+        library = library_of("like", like)
+        boxes = library.empty(like, (len(self._grid), 4), "float32")
+        self._grid.anchors(boxes, library.stream(like))
+        return library.give(boxes)
 
     def match(
         self,
@@ -85,26 +85,32 @@ class AnchorGrid:
         """
         if len(boxes) != len(labels) or not boxes:
             raise ValueError(f"boxes, labels: are of {len(boxes)} and {len(labels)} images, must be of as many, and of one at least")
-        outputs = Outputs(boxes[0])
-        images, offsets = len(boxes), [0]
+        library = library_of("boxes", boxes[0])
+        rule = (foreground_iou, background_iou, low_quality, ignore_overlap)
+        matched = self._grid.match_of_host(list(boxes), list(labels), *rule, library.empty)
+        if matched is None:
+            matched = self._match_on_gpu(library, boxes, labels, rule)
+        return Matches(*map(library.give, matched))
+
+    def _match_on_gpu(
+        self, library: Library, boxes: Sequence[Array], labels: Sequence[Array], rule: Tuple[float, float, bool, float]
+    ) -> Tuple[Array, Array, Array]:
+        like, images, offsets = boxes[0], len(boxes), [0]
         for image, (of_image, classes) in enumerate(zip(boxes, labels)):
             if of_image.shape[:1] != classes.shape[:1]:
-                raise ValueError(f"labels: of image {image} have shape {tuple(classes.shape)}, its boxes {tuple(of_image.shape)}")
+                raise ValueError(f"labels[{image}]: has shape {tuple(classes.shape)}, its boxes {tuple(of_image.shape)}")
             offsets.append(offsets[-1] + of_image.shape[0])
-        matched = Matches(
-            outputs.empty((images, len(self)), "int32"),
-            outputs.empty((images, len(self)), "int32"),
-            outputs.empty((images,), "int32"),
+        matched = (
+            library.empty(like, (images, len(self)), "int32"),
+            library.empty(like, (images, len(self)), "int32"),
+            library.empty(like, (images,), "int32"),
         )
         self._grid.match(
-            outputs.concatenate(boxes),
-            outputs.integers("labels", outputs.concatenate(labels), "int32"),
-            outputs.array(offsets, "int32"),
+            library.concatenate(boxes),
+            library.integers("labels", library.concatenate(labels), "int32"),
+            library.array(like, offsets, "int32"),
             *matched,
-            foreground_iou,
-            background_iou,
-            low_quality,
-            ignore_overlap,
-            stream_of(boxes[0]),
+            *rule,
+            library.stream(like),
         )
-        return Matches(*map(outputs.give, matched))
+        return matched

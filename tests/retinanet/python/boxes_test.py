@@ -62,13 +62,29 @@ class Suppression(unittest.TestCase):
             ("iou_threshold: is 1.5", lambda: diopter.nms(boxes, scores, 1.5)),
             ("scores: is float64", lambda: diopter.nms(boxes, scores.astype(np.float64), 0.5)),
             ("scores: is float32", lambda: diopter.nms(boxes, scores[:2], 0.5)),
-            (r"boxes, scores: have 1 and 1 dimensions", lambda: diopter.nms(scores, scores, 0.5)),
-            ("labels: is int32", lambda: diopter.batched_nms(boxes, scores, np.zeros(2, np.int64), 0.5)),
+            (r"boxes: is float32 \[3\], must be float32 \[\*, 4\]", lambda: diopter.nms(scores, scores, 0.5)),
+            (r"idxs: is int64 \[2\], must be .* \[3\]", lambda: diopter.batched_nms(boxes, scores, np.zeros(2, np.int64), 0.5)),
+            ("idxs: is float32", lambda: diopter.batched_nms(boxes, scores, scores, 0.5)),
             ("idxs: has numbers", lambda: diopter.batched_nms(boxes, scores, np.array([0, 1, 2**40]), 0.5)),
+            ("idxs: has numbers", lambda: diopter.batched_nms(boxes, scores, np.array([0, 1, 2**31], np.uint32), 0.5)),
         )
         for words, call in refused:
             with self.subTest(words), self.assertRaisesRegex(ValueError, words):
                 call()
+
+    def test_the_calls_for_a_gpu_do_the_same(self):
+        """With arrays of the host, which the kernels behind them take as well."""
+        boxes, scores = some_boxes(200, 3), np.random.default_rng(4).random(200).astype(np.float32)
+        classes = np.random.default_rng(5).integers(0, 4, 200)
+        kinds = [lambda a: a] if hasattr(np, "astype") else []
+        kinds += [torch.from_numpy] if torch else []
+        for kind in kinds:
+            arrays = [kind(a) for a in (boxes, scores, classes)]
+            of_gpu = diopter.boxes._suppressed_on_gpu(diopter._arrays.library_of("", arrays[0]), *arrays, 0.4)
+            self.assertEqual(of_gpu.tolist(), diopter.batched_nms(*arrays, 0.4).tolist())
+            with self.assertRaisesRegex(ValueError, "idxs: has numbers"):
+                arrays[2] = arrays[2] + 2**40
+                diopter.boxes._suppressed_on_gpu(diopter._arrays.library_of("", arrays[0]), *arrays, 0.4)
 
     @needs_torchvision
     def test_is_torchvision_s(self):
@@ -119,6 +135,9 @@ class PairLosses(unittest.TestCase):
                 for library in (diopter, torchvision.ops):
                     a, b = (torch.from_numpy(some_boxes(60, seed)).requires_grad_() for seed in (9, 10))
                     loss = getattr(library, name)(a, b, reduction=reduction)
+                    with torch.no_grad():  # the same without what is recorded
+                        alone = getattr(library, name)(a, b, reduction=reduction)
+                        self.assertTrue(torch.equal(alone, loss) and not alone.requires_grad)
                     (loss * torch.linspace(0.5, 1.5, loss.numel()).reshape(loss.shape)).sum().backward()
                     results.append((loss.detach(), a.grad, b.grad))
                 for ours, theirs in zip(*results):

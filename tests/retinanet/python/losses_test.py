@@ -130,6 +130,20 @@ class Autograd(unittest.TestCase):
                 for a, b in zip(ours, theirs):
                     torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-5)
 
+    def test_without_gradients(self):
+        x = self.inputs.clone().requires_grad_()
+        with torch.no_grad():
+            self.assertFalse(diopter.sigmoid_focal_loss(x, self.targets, reduction="sum").requires_grad)
+            # Nothing is recorded: targets may be what they like.
+            self.assertFalse(diopter.sigmoid_focal_loss(x, self.targets.clone().requires_grad_()).requires_grad)
+        for reduction in ("none", "sum", "mean"):
+            with torch.inference_mode():
+                expected = diopter.sigmoid_focal_loss(self.inputs, self.targets, reduction=reduction)
+            value = diopter.sigmoid_focal_loss(x, self.targets, reduction=reduction)
+            self.assertTrue(value.requires_grad)
+            self.assertTrue(torch.equal(value, expected))
+        self.assertFalse(diopter.sigmoid_focal_loss(self.inputs, self.targets).requires_grad)
+
     def test_a_weight_for_each_element(self):
         weights = torch.rand(self.inputs.shape)
         _, gradient = self.gradient_of(lambda x, t: diopter.sigmoid_focal_loss(x, t), weights)

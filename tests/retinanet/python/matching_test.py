@@ -29,13 +29,32 @@ class Matching(unittest.TestCase):
         kind = grid.match(boxes, [np.array([3, 7]), np.zeros(0, np.int64)], 0.7, 0.6, low_quality=True)
         self.assertEqual(kind.labels[0].tolist(), [7, -1, -1, -1, 3, -1])
 
+    def test_the_calls_for_a_gpu_do_the_same(self):
+        """With arrays of the host, which the kernel behind them takes as well."""
+        grid = small_grid()
+        boxes = [np.array([[8, 8, 16, 16], [0, 0, 8, 5]], np.float32), np.array([[1, 1, 9, 9]], np.float32)]
+        labels = [np.array([3, 7]), np.array([1])]
+        kinds = [lambda a: a] if hasattr(np, "astype") else []
+        kinds += [torch.from_numpy] if torch else []
+        for kind in kinds:
+            arrays = [list(map(kind, boxes)), list(map(kind, labels))]
+            of_gpu = grid._match_on_gpu(diopter._arrays.library_of("", arrays[0][0]), *arrays, (0.5, 0.4, True, 0.5))
+            for ours, host in zip(of_gpu, grid.match(*arrays, low_quality=True)):
+                self.assertEqual(ours.tolist(), host.tolist())
+
+    def test_integers_of_every_type(self):
+        box = np.array([[0, 0, 8, 8]], np.float32)
+        for kind in "bhilqBHILQ":
+            self.assertEqual(small_grid().match([box], [np.array([5], kind)]).labels[0, 0], 5)
+
     def test_what_is_refused(self):
         grid, box = small_grid(), np.array([[0, 0, 8, 8]], np.float32)
         refused = (
             ("boxes, labels: are of 1 and 0", lambda: grid.match([box], [])),
             ("boxes, labels: are of 0 and 0", lambda: grid.match([], [])),
-            ("labels: of image 0 have shape", lambda: grid.match([box], [np.array([1, 2])])),
-            ("boxes: is float64", lambda: grid.match([box.astype(np.float64)], [np.array([1])])),
+            (r"labels\[0\]: is int64 \[2\], must be .* \[1\]", lambda: grid.match([box], [np.array([1, 2])])),
+            (r"boxes\[0\]: is float64", lambda: grid.match([box.astype(np.float64)], [np.array([1])])),
+            (r"labels\[1\]: has numbers", lambda: grid.match([box, box], [np.array([1]), np.array([2**33])])),
             ("background_iou", lambda: grid.match([box], [np.array([1])], 0.3, 0.4)),
             ("must have as many levels", lambda: diopter.AnchorGrid([(2, 3)], [], [])),
             ("grid->levels", lambda: diopter.AnchorGrid([], [], []).anchors(box)),
