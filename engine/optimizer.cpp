@@ -33,62 +33,134 @@ std::vector<ParameterGroup> group_by_decay(const std::vector<NamedParameter>& pa
 
 namespace {
 
-/// Floats that a parameter takes in the flat buffers: whole 16 bytes, so that each begins where a GPU can read so many
-/// at once. What is between them stays zero.
-std::int64_t padded(std::int64_t count) { return (count + 3) / 4 * 4; }
+/// Floats that the first groups take in the flat buffers.
+std::int64_t floats_of(const std::vector<ParameterGroup>& groups, std::size_t first) {
+  std::int64_t floats = 0;
+  for (std::size_t i = 0; i < first; ++i) {
+    for (const NamedParameter& p : groups[i].parameters) floats += FlatSlices::padded(p.variable.value().size());
+  }
+  return floats;
+}
+
+Tensor flat(const Tensor& w) { return w.reshape({w.size()}); }
 
 }  // namespace
 
-Optimizer::Optimizer(const std::vector<ParameterGroup>& groups, float clip_norm, const std::vector<std::string>& kinds)
-    : clip_norm_(clip_norm) {
-  std::int64_t total = 0;
+Optimizer::Optimizer(const std::vector<ParameterGroup>& groups, float clip_norm, const std::vector<std::string>& kinds,
+                     const FlatOwner& owner)
+    : clip_norm_(clip_norm),
+      kinds_(kinds),
+      slices_(floats_of(groups, groups.size()), floats_of(groups, std::min<std::size_t>(groups.size(), 1)), owner) {
   Device device = Device::cpu;
-  for (const ParameterGroup& group : groups) {
-    for (const NamedParameter& p : group.parameters) {
-      DIOPTER_CHECK(p.variable.requires_gradient(), "parameter ", p.name, " requires no gradient");
-      total += padded(p.variable.value().size());
-      parameter_count_ += p.variable.value().size();
-      device = p.variable.value().device();
-    }
-  }
-  gradients_ = Tensor::zeros({total}, DType::f32, device);
-  std::vector<Tensor> kept(kinds.size());
-  for (Tensor& flat : kept) flat = Tensor::zeros({total}, DType::f32, device);
-
   std::int64_t offset = 0;
   for (const ParameterGroup& group : groups) {
     for (const NamedParameter& p : group.parameters) {
+      DIOPTER_CHECK(p.variable.requires_gradient(), "parameter ", p.name, " requires no gradient");
       const Tensor& w = p.variable.value();
-      const auto part_of = [&](const Tensor& flat) { return flat.slice(offset, offset + w.size()).reshape(w.shape()); };
-      Part& part = parts_.emplace_back(Part{p, group.weight_decay, part_of(gradients_), {}});
-      for (std::size_t i = 0; i < kinds.size(); ++i) {
-        state_.push_back({kinds[i] + "." + p.name, part.kept.emplace_back(part_of(kept[i]))});
-      }
-      p.variable.gradient()->set_buffer(part.gradient);
-      offset += padded(w.size());
+      device = w.device();
+      parts_.push_back({p, group.weight_decay, {offset, offset + w.size()}});
+      parameter_count_ += w.size();
+      offset += FlatSlices::padded(w.size());
     }
+  }
+  find_pieces();
+  gradients_ = Tensor::zeros({slices_.size()}, DType::f32, device);
+  for (std::size_t i = 0; i < kinds.size(); ++i) {
+    kept_.push_back(Tensor::zeros({slices_.owned_size()}, DType::f32, device));
+  }
+  for (const Part& part : parts_) {
+    const Variable& variable = part.parameter.variable;
+    variable.gradient()->set_buffer(gradients_.slice(part.place.begin, part.place.end).reshape(variable.shape()));
   }
   for (Tensor* number : {&squared_norm_, &norm_, &gradient_scale_}) *number = Tensor::zeros({1}, DType::f32, device);
   skip_ = Tensor::zeros({1}, DType::i32, device);
 }
 
-template <class Segment, class MakeSegment>
-Tensor Optimizer::table_of(const MakeSegment& make) {
-  std::vector<Segment> segments;
+void Optimizer::find_pieces() {
   for (const Part& part : parts_) {
-    const Tensor &w = part.parameter.variable.value(), &copy = part.parameter.variable.bf16_copy();
-    Segment& segment = segments.emplace_back(make(part));
-    segment.w = w.data<float>();
-    segment.gradient = part.gradient.template data<float>();
-    segment.copy = copy.defined() ? copy.data<bf16>() : nullptr;
-    segment.count = w.size();
-    segment.weight_decay = part.weight_decay;
+    std::int64_t kept = 0;
+    for (const FlatRange& slice : slices_.owned()) {
+      const FlatRange place{std::max(slice.begin, part.place.begin), std::min(slice.end, part.place.end)};
+      if (place.size() > 0) pieces_.push_back({&part, place, kept + place.begin - slice.begin});
+      kept += slice.size();
+    }
+  }
+}
+
+template <class Segment, class Keep>
+Tensor Optimizer::table_of(const Keep& keep) {
+  std::vector<Segment> segments;
+  for (const Piece& piece : pieces_) {
+    const Variable& variable = piece.part->parameter.variable;
+    const std::int64_t begin = piece.place.begin - piece.part->place.begin;
+    std::vector<float*> kept;
+    for (const Tensor& of_kind : kept_) kept.push_back(of_kind.data<float>() + piece.kept);
+    Segment& segment = segments.emplace_back();
+    keep(segment, kept);
+    segment.w = variable.value().data<float>() + begin;
+    segment.gradient = gradients_.data<float>() + piece.place.begin;
+    segment.copy = variable.bf16_copy().defined() ? variable.bf16_copy().data<bf16>() + begin : nullptr;
+    segment.count = piece.place.size();
+    segment.weight_decay = piece.part->weight_decay;
   }
   chunks_ = number_chunks(segments);
+  for (const Segment& segment : segments) segment_values_ += segment.count;
+  segment_count_ = static_cast<int>(segments.size());
   const Tensor table =
       Tensor::empty({static_cast<std::int64_t>(segments.size() * sizeof(Segment))}, DType::u8, gradients_.device());
   table.copy_from_host(segments.data());
   return table;
+}
+
+std::vector<Tensor> Optimizer::whole_state() const {
+  if (slices_.owner().ranks == 1) return kept_;
+  std::vector<Tensor> whole;
+  for (const Tensor& of_kind : kept_) {
+    const Tensor& all = whole.emplace_back(Tensor::zeros({slices_.size()}));
+    for (const Piece& piece : pieces_) {
+      all.slice(piece.place.begin, piece.place.end)
+          .copy_from(of_kind.slice(piece.kept, piece.kept + piece.place.size()));
+    }
+  }
+  return whole;
+}
+
+std::vector<NamedBuffer> Optimizer::named(const std::vector<Tensor>& whole) const {
+  std::vector<NamedBuffer> state;
+  for (const Part& part : parts_) {
+    for (std::size_t i = 0; i < kinds_.size(); ++i) {
+      const Tensor of_part = whole[i].slice(part.place.begin, part.place.end);
+      state.push_back({kinds_[i] + "." + part.parameter.name, of_part.reshape(part.parameter.variable.shape())});
+    }
+  }
+  return state;
+}
+
+void Optimizer::take_state(const std::vector<Tensor>& whole) {
+  if (slices_.owner().ranks == 1) return;  // it is there
+  for (std::size_t i = 0; i < kinds_.size(); ++i) {
+    for (const Piece& piece : pieces_) {
+      kept_[i]
+          .slice(piece.kept, piece.kept + piece.place.size())
+          .copy_from(whole[i].slice(piece.place.begin, piece.place.end));
+    }
+  }
+}
+
+void Optimizer::put_owned_weights(const Tensor& all) const {
+  for (const Piece& piece : pieces_) {
+    const std::int64_t begin = piece.place.begin - piece.part->place.begin;
+    all.slice(piece.place.begin, piece.place.end)
+        .copy_from(flat(piece.part->parameter.variable.value()).slice(begin, begin + piece.place.size()));
+  }
+}
+
+void Optimizer::take_weights(const Tensor& all) const {
+  for (const Part& part : parts_) {
+    const Variable& variable = part.parameter.variable;
+    flat(variable.value()).copy_from(all.slice(part.place.begin, part.place.end));
+    if (variable.bf16_copy().defined()) variable.write_bf16_copy();
+  }
 }
 
 void Optimizer::zero_gradients() {
@@ -103,9 +175,19 @@ void Optimizer::step(float lr, float factor, const Tensor& losses) {
 
 void Optimizer::update(float factor, const Tensor& losses) {
   const ProfiledScope phase("optimizer");
-  const Device device = gradients_.device();
-  DIOPTER_DISPATCH(device, squared_norm, gradients_.size(), gradients_.data<float>(), squared_norm_.data<float>());
-  DIOPTER_DISPATCH(device, sgd_control,
+  DIOPTER_DISPATCH(gradients_.device(), squared_norm, gradients_.size(), gradients_.data<float>(),
+                   squared_norm_.data<float>());
+  control_and_move(factor, losses);
+}
+
+void Optimizer::update_owned(float squared_norm, float factor, const Tensor& losses) {
+  const ProfiledScope phase("optimizer");
+  DIOPTER_DISPATCH(gradients_.device(), fill, 1, squared_norm, squared_norm_.data<float>());
+  control_and_move(factor, losses);
+}
+
+void Optimizer::control_and_move(float factor, const Tensor& losses) {
+  DIOPTER_DISPATCH(gradients_.device(), sgd_control,
                    SgdControlArgs{.squared_norm = squared_norm_.data<float>(),
                                   .losses = losses.defined() ? losses.data<float>() : nullptr,
                                   .loss_count = losses.defined() ? static_cast<int>(losses.size()) : 0,
@@ -117,13 +199,10 @@ void Optimizer::update(float factor, const Tensor& losses) {
   move();
 }
 
-Sgd::Sgd(const std::vector<ParameterGroup>& groups, const Options& options)
-    : Optimizer(groups, options.clip_norm, {"velocity"}), options_(options) {
-  segments_ = table_of<SgdSegment>([](const Part& part) {
-    SgdSegment segment{};
-    segment.velocity = part.kept[0].data<float>();
-    return segment;
-  });
+Sgd::Sgd(const std::vector<ParameterGroup>& groups, const Options& options, const FlatOwner& owner)
+    : Optimizer(groups, options.clip_norm, {"velocity"}, owner), options_(options) {
+  segments_ =
+      table_of<SgdSegment>([](SgdSegment& segment, const std::vector<float*>& kept) { segment.velocity = kept[0]; });
   lr_ = Tensor::zeros({1}, DType::f32, gradients().device());
 }
 
@@ -132,9 +211,9 @@ void Sgd::set_lr(float lr, std::int64_t) { DIOPTER_DISPATCH(lr_.device(), fill, 
 void Sgd::move() {
   DIOPTER_DISPATCH(lr_.device(), sgd_step,
                    SgdArgs{.segments = reinterpret_cast<const SgdSegment*>(segments_.data<std::uint8_t>()),
-                           .segment_count = static_cast<int>(parts_.size()),
+                           .segment_count = segment_count_,
                            .chunks = chunks_,
-                           .values = parameter_count(),
+                           .values = segment_values_,
                            .lr = lr_.data<float>(),
                            .gradient_scale = gradient_scale_.data<float>(),
                            .skip = skip_.data<std::int32_t>(),
@@ -142,13 +221,11 @@ void Sgd::move() {
                            .nesterov = options_.nesterov});
 }
 
-AdamW::AdamW(const std::vector<ParameterGroup>& groups, const Options& options)
-    : Optimizer(groups, options.clip_norm, {"mean", "square"}), options_(options) {
-  segments_ = table_of<AdamwSegment>([](const Part& part) {
-    AdamwSegment segment{};
-    segment.m = part.kept[0].data<float>();
-    segment.v = part.kept[1].data<float>();
-    return segment;
+AdamW::AdamW(const std::vector<ParameterGroup>& groups, const Options& options, const FlatOwner& owner)
+    : Optimizer(groups, options.clip_norm, {"mean", "square"}, owner), options_(options) {
+  segments_ = table_of<AdamwSegment>([](AdamwSegment& segment, const std::vector<float*>& kept) {
+    segment.m = kept[0];
+    segment.v = kept[1];
   });
   rates_ = Tensor::zeros({3}, DType::f32, gradients().device());
 }
@@ -165,9 +242,9 @@ void AdamW::set_lr(float lr, std::int64_t number) {
 void AdamW::move() {
   DIOPTER_DISPATCH(rates_.device(), adamw_step,
                    AdamwArgs{.segments = reinterpret_cast<const AdamwSegment*>(segments_.data<std::uint8_t>()),
-                             .segment_count = static_cast<int>(parts_.size()),
+                             .segment_count = segment_count_,
                              .chunks = chunks_,
-                             .values = parameter_count(),
+                             .values = segment_values_,
                              .rates = rates_.data<float>(),
                              .gradient_scale = gradient_scale_.data<float>(),
                              .skip = skip_.data<std::int32_t>(),

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/flat_slices.h"
 #include "engine/module.h"
 
 namespace diopter {
@@ -29,6 +30,9 @@ std::vector<ParameterGroup> group_by_decay(const std::vector<NamedParameter>& pa
 /// What moves the parameters of a model against their gradients. Gradients, and what an optimizer keeps of each
 /// parameter, lie in one flat buffer each, at fixed addresses; constructing the optimizer moves the parameters'
 /// gradients there. A step writes the bf16 copies that parameters have by then, too. Nothing here waits for the device.
+///
+/// Ranks that train together divide the work: each keeps numbers for the weights that it owns (FlatSlices) and updates
+/// these; what they then give each other passes through a flat tensor on the host.
 class Optimizer {
  public:
   virtual ~Optimizer() = default;
@@ -45,41 +49,69 @@ class Optimizer {
   /// recorded.
   virtual void set_lr(float lr, std::int64_t number) = 0;
   void update(float factor = 1, const Tensor& losses = {});
+  /// The same with the squared norm of all gradients, of which those that this rank owns suffice, for the weights that
+  /// it owns.
+  void update_owned(float squared_norm, float factor = 1, const Tensor& losses = {});
+  /// Writes the weights that this rank owns to their places in `flat` [size], on the host.
+  void put_owned_weights(const Tensor& flat) const;
+  /// Takes all weights from their places in `flat`, and renews bf16 copies.
+  void take_weights(const Tensor& flat) const;
   /// [1], Euclidean norm of all gradients of the last step, after `factor` and before clipping.
   Tensor gradient_norm() const { return norm_; }
 
   /// [size]: the gradients of all parameters, and some zeros between them.
   const Tensor& gradients() const { return gradients_; }
-  /// What it keeps of each parameter, in the parameter's shape, for checkpoints: "velocity.NAME", ...
-  const std::vector<NamedBuffer>& state() const { return state_; }
+  /// Who owns which part of the flat buffers.
+  const FlatSlices& slices() const { return slices_; }
+  /// What it keeps, a tensor [size] for each kind of number. A single rank's own; else on the host, with zeros in place
+  /// of what the other ranks keep.
+  std::vector<Tensor> whole_state() const;
+  /// Parts of such tensors in the shapes of the parameters, for checkpoints: "velocity.NAME", ...
+  std::vector<NamedBuffer> named(const std::vector<Tensor>& whole) const;
+  /// Takes what this rank keeps from such tensors.
+  void take_state(const std::vector<Tensor>& whole);
+  /// Of a single rank.
+  std::vector<NamedBuffer> state() const { return named(whole_state()); }
   std::int64_t parameter_count() const { return parameter_count_; }
 
  protected:
-  /// A parameter with its part of the flat buffers.
-  struct Part {
-    NamedParameter parameter;
-    float weight_decay;
-    Tensor gradient;
-    std::vector<Tensor> kept;  // in the order of `kinds`
-  };
-
-  /// clip_norm: gradients are scaled down to this Euclidean norm; 0: they are not. `kinds`: of state().
-  Optimizer(const std::vector<ParameterGroup>& groups, float clip_norm, const std::vector<std::string>& kinds);
+  /// clip_norm: gradients are scaled down to this Euclidean norm; 0: they are not. `kinds`: of what is kept.
+  Optimizer(const std::vector<ParameterGroup>& groups, float clip_norm, const std::vector<std::string>& kinds,
+            const FlatOwner& owner);
 
   virtual void move() = 0;
-  /// A table of parts for a kernel, on the device; sets chunks_.
-  template <class Segment, class MakeSegment>
-  Tensor table_of(const MakeSegment& make);
+  /// A table for a kernel, on the device: a segment for each piece of a parameter that this rank owns. `keep` gets the
+  /// segment and where its part of each kind begins. Sets chunks_.
+  template <class Segment, class Keep>
+  Tensor table_of(const Keep& keep);
 
-  std::vector<Part> parts_;
-  std::int64_t chunks_ = 0;
+  std::int64_t chunks_ = 0, segment_values_ = 0;  // of the table
+  int segment_count_ = 0;
   Tensor gradient_scale_, skip_;  // [1]
 
  private:
+  struct Part {
+    NamedParameter parameter;
+    float weight_decay;
+    FlatRange place;  // in the flat buffers
+  };
+  /// What this rank owns of a part.
+  struct Piece {
+    const Part* part;
+    FlatRange place;
+    std::int64_t kept;  // where it begins in what is kept
+  };
+  void find_pieces();
+  void control_and_move(float factor, const Tensor& losses);
+
   float clip_norm_;
   std::int64_t parameter_count_ = 0, steps_ = 0;
-  Tensor gradients_;  // flat
-  std::vector<NamedBuffer> state_;
+  std::vector<std::string> kinds_;
+  std::vector<Part> parts_;
+  FlatSlices slices_;
+  std::vector<Piece> pieces_;
+  Tensor gradients_;            // flat
+  std::vector<Tensor> kept_;    // [owned], one slice after another, by kind
   Tensor squared_norm_, norm_;  // [1]
 };
 
@@ -91,7 +123,7 @@ class Sgd final : public Optimizer {
     bool nesterov = false;
     float clip_norm = 0;  // gradients are scaled down to this Euclidean norm; 0: they are not
   };
-  Sgd(const std::vector<ParameterGroup>& groups, const Options& options);
+  Sgd(const std::vector<ParameterGroup>& groups, const Options& options, const FlatOwner& owner = {});
 
   void set_lr(float lr, std::int64_t number) override;
 
@@ -112,7 +144,7 @@ class AdamW final : public Optimizer {
     float epsilon = 1e-8f;
     float clip_norm = 0;
   };
-  AdamW(const std::vector<ParameterGroup>& groups, const Options& options);
+  AdamW(const std::vector<ParameterGroup>& groups, const Options& options, const FlatOwner& owner = {});
 
   void set_lr(float lr, std::int64_t number) override;
 

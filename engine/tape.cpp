@@ -105,7 +105,7 @@ void Variable::set_requires_gradient(bool required) {
   state_->gradient = required ? std::make_shared<Gradient>() : nullptr;
 }
 
-Tape::Tape() : outer_(current_tape) { current_tape = this; }
+Tape::Tape(AfterEach after_each) : after_each_(std::move(after_each)), outer_(current_tape) { current_tape = this; }
 Tape::~Tape() { current_tape = outer_; }
 Tape* Tape::current() { return current_tape; }
 
@@ -137,10 +137,22 @@ void Tape::run() {
     entries_.pop_back();
     const bool one = std::exchange(entry.output->seed_is_one_, false);
     const Tensor dy = std::exchange(entry.output->gradient_, Tensor());
-    if (!one && !dy.defined()) continue;
-    const ProfiledScope scope(ProfiledRange::Kind::backward, entry.name, entry.parameter);
-    entry.backward(dy);
+    if (one || dy.defined()) {
+      const ProfiledScope scope(ProfiledRange::Kind::backward, entry.name, entry.parameter);
+      entry.backward(dy);
+    }
+    if (after_each_) after_each_(entry.final);
   }
+}
+
+std::vector<std::shared_ptr<Gradient>> Tape::first_uses(const std::vector<Variable>& inputs) {
+  std::vector<std::shared_ptr<Gradient>> first;
+  if (!after_each_) return first;
+  for (const Variable& input : inputs) {
+    const std::shared_ptr<Gradient> gradient = input.gradient();
+    if (gradient && gradient->fixed_ && used_.insert(gradient.get()).second) first.push_back(gradient);
+  }
+  return first;
 }
 
 bool is_recorded(const std::vector<Variable>& inputs) {
@@ -161,7 +173,8 @@ Variable record(const char* name, const std::vector<Variable>& inputs, const Ten
   }
   if (!is_recorded(inputs)) return Variable(y);
   Variable output(y, true);
-  current_tape->entries_.push_back({output.gradient(), std::move(backward), name, std::move(parameter)});
+  current_tape->entries_.push_back(
+      {output.gradient(), std::move(backward), name, std::move(parameter), current_tape->first_uses(inputs)});
   return output;
 }
 

@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -74,7 +75,11 @@ class Variable {
 /// Without one nothing is kept: inference.
 class Tape {
  public:
-  Tape();
+  /// Called after each operation on the way back, with the gradients in fixed buffers to which no operation that is
+  /// left adds.
+  using AfterEach = std::function<void(const std::vector<std::shared_ptr<Gradient>>& final)>;
+
+  explicit Tape(AfterEach after_each = {});
   ~Tape();
   Tape(const Tape&) = delete;
 
@@ -96,9 +101,14 @@ class Tape {
     std::function<void(const Tensor& dy)> backward;
     const char* name;
     std::string parameter;  // for profiles; else ""
+    std::vector<std::shared_ptr<Gradient>>
+        final;  // for after_each_: those that no entry before it has among its inputs
   };
+  std::vector<std::shared_ptr<Gradient>> first_uses(const std::vector<Variable>& inputs);
   void run();
 
+  AfterEach after_each_;
+  std::unordered_set<const Gradient*> used_;  // where there is after_each_
   std::vector<Entry> entries_;
   Tape* outer_;
 };

@@ -419,9 +419,9 @@ int train(const Request& request, Communicator& ranks) {
               format_duration(last.seconds).c_str(), last.peak_memory_mib, last_checkpoint(request.out).c_str(),
               request.out.c_str());
   if (ranks.ranks() > 1 && result.iteration > first) {
-    std::printf(
-        "%d processes; the first sent %.1f KiB a step to the others\n", ranks.ranks(),
-        static_cast<double>(ranks.bytes_sent() - sent_before) / 1024 / static_cast<double>(result.iteration - first));
+    const double kib = static_cast<double>(ranks.bytes_sent() - sent_before) / 1024;
+    std::printf("%d processes; the first sent %.1f KiB a step, and %.0f %% of the others' came before it waited\n",
+                ranks.ranks(), kib / static_cast<double>(result.iteration - first), 100 * trainer->arrived_early());
   }
   if (!result.finished) std::printf("go on with the same command and --resume\n");
   check_standard_output();

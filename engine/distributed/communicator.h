@@ -24,12 +24,15 @@ class Communicator {
 
   /// What each rank says, by rank.
   virtual std::vector<std::string> gather(const std::string& mine) = 0;
-  /// `send` holds send_counts[r] floats for each rank r, one rank after another; `receive` gets receive_counts[r] from
-  /// each. Both in host memory.
-  virtual void all_to_all(const float* send, const std::vector<std::int64_t>& send_counts, float* receive,
-                          const std::vector<std::int64_t>& receive_counts) = 0;
-  /// `values` are cut into counts[r] floats for each rank r: each gives its own to all others. In host memory.
-  virtual void gather_slices(float* values, const std::vector<std::int64_t>& counts) = 0;
+  /// Messages between two ranks, which pass while these do other work: each begins them, and `progress` moves them on.
+  /// Those of the same tag are matched in the order in which they were begun. Their memory, on the host, is not to be
+  /// touched before `complete`.
+  virtual void begin_send(int to, int tag, const void* bytes, std::int64_t count) = 0;
+  virtual void begin_receive(int from, int tag, void* bytes, std::int64_t count) = 0;
+  /// Does not wait. Bytes of what has begun that are still to come.
+  virtual std::int64_t progress() = 0;
+  /// Waits for all that has begun.
+  virtual void complete() = 0;
   /// Bytes that this rank has sent to others so far.
   virtual std::int64_t bytes_sent() const = 0;
 };

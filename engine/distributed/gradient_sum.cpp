@@ -1,42 +1,45 @@
 #include "engine/distributed/gradient_sum.h"
 
 #include <algorithm>
-#include <numeric>
+#include <cstring>
+#include <string>
 
 #include "engine/profile/profile.h"
 #include "kernels/nn/elementwise.h"
+#include "kernels/nn/reduce.h"
 #include "kernels/toolkit/dispatch.h"
 
 namespace diopter {
 
 namespace {
 
-/// `size` values for `ranks` owners: as equal as whole runs of 16 floats, a cache line, let them be.
-std::vector<std::int64_t> cut(std::int64_t size, int ranks) {
-  constexpr std::int64_t kRun = 16;
-  const std::int64_t each = (size + ranks * kRun - 1) / (ranks * kRun) * kRun;
-  std::vector<std::int64_t> slices;
-  for (std::int64_t left = size, i = 0; i < ranks; ++i, left -= slices.back()) slices.push_back(std::min(each, left));
-  return slices;
-}
-
 void add_to(const Tensor& sum, const Tensor& x) {
   DIOPTER_DISPATCH(sum.device(), add, sum.size(), sum.data<float>(), x.data<float>(), sum.data<float>());
 }
 
+Tensor part_of(const Tensor& flat, const FlatRange& range) { return flat.slice(range.begin, range.end); }
+
+std::int64_t runs_of(const FlatRange& range) { return (range.size() + FlatSlices::kRun - 1) / FlatSlices::kRun; }
+
+/// Where the floats from `place` on lie.
+char* address(const Tensor& flat, std::int64_t place) {
+  return static_cast<char*>(flat.raw()) + static_cast<std::size_t>(place) * size_of(flat.dtype());
+}
+
+std::int64_t bytes_of(const FlatRange& range, DType dtype) {
+  return range.size() * static_cast<std::int64_t>(size_of(dtype));
+}
+
 }  // namespace
 
-GradientSum::GradientSum(Communicator& ranks, const Tensor& gradients)
-    : ranks_(ranks), gradients_(gradients), slices_(cut(gradients.size(), ranks.ranks())) {
-  begin_ = std::accumulate(slices_.begin(), slices_.begin() + ranks.rank(), std::int64_t{0});
-  const std::int64_t mine = slices_[ranks.rank()];
-  if (ranks.ranks() == 1) {
-    sum_ = Tensor::empty({mine}, DType::f32, gradients.device());
-    return;
-  }
-  sum_ = Tensor::empty({mine});
-  received_ = Tensor::empty({ranks.ranks() * mine});
-  if (gradients.device() != Device::cpu) staged_ = Tensor::empty(gradients.shape());
+GradientSum::GradientSum(Communicator& ranks, const Tensor& gradients, const FlatSlices& slices, DType wire)
+    : ranks_(ranks), gradients_(gradients), slices_(slices), wire_(wire), on_host_(gradients) {
+  const bool single = ranks.ranks() == 1;
+  sum_ = Tensor::empty({slices.owned_size()}, DType::f32, single ? gradients.device() : Device::cpu);
+  if (single) return;
+  if (gradients.device() != Device::cpu) on_host_ = Tensor::empty(gradients.shape());
+  outgoing_ = wire == DType::f32 ? on_host_ : Tensor::empty(gradients.shape(), wire);
+  received_ = Tensor::empty({ranks.ranks() * slices.owned_size()}, wire);
 }
 
 void GradientSum::start() {
@@ -44,29 +47,143 @@ void GradientSum::start() {
   gradients_.zero();
 }
 
-void GradientSum::add(int senders) {
-  const ProfiledScope phase("add gradients");
-  if (ranks_.ranks() == 1) {
-    add_to(sum_, gradients_);
-  } else {
-    const std::int64_t mine = slices_[ranks_.rank()];
-    std::vector<std::int64_t> sent = slices_, received(slices_.size(), 0);
-    if (ranks_.rank() >= senders) std::fill(sent.begin(), sent.end(), 0);
-    std::fill_n(received.begin(), senders, mine);
-    if (staged_.defined()) staged_.copy_from(gradients_);
-    ranks_.all_to_all((staged_.defined() ? staged_ : gradients_).data<float>(), sent, received_.data<float>(),
-                      received);
-    for (int r = 0; r < senders; ++r) add_to(sum_, received_.slice(r * mine, (r + 1) * mine));
+void GradientSum::begin_round(int senders) {
+  add_round();
+  senders_ = senders;
+  if (ranks_.ranks() == 1) return;
+  left_.clear();
+  for (const FlatRange& bucket : slices_.buckets()) left_.push_back(bucket.size());
+  for (int r = 0; r < senders; ++r) {
+    std::int64_t place = r * slices_.owned_size();
+    for (std::size_t bucket = 0; bucket < left_.size(); ++bucket) {
+      const FlatRange& mine = slices_.owned()[bucket];
+      if (r != ranks_.rank() && mine.size() > 0) {
+        ranks_.begin_receive(r, static_cast<int>(bucket), address(received_, place), bytes_of(mine, wire_));
+      }
+      place += mine.size();
+    }
   }
-  gradients_.zero();
 }
 
-void GradientSum::finish() {
-  const ProfiledScope phase("gather gradients");
-  const Tensor& whole = staged_.defined() ? staged_ : gradients_;
-  whole.slice(begin_, begin_ + sum_.size()).copy_from(sum_);
-  ranks_.gather_slices(whole.data<float>(), slices_);
-  if (staged_.defined()) gradients_.copy_from(staged_);
+Tape::AfterEach GradientSum::sender() {
+  if (ranks_.ranks() == 1) return {};
+  return [this](const std::vector<std::shared_ptr<Gradient>>& final) {
+    for (const std::shared_ptr<Gradient>& gradient : final) became_final(gradient->tensor());
+    ranks_.progress();
+  };
+}
+
+void GradientSum::became_final(const Tensor& gradient) {
+  const std::int64_t begin = gradient.data<float>() - gradients_.data<float>(),
+                     end = std::min(begin + FlatSlices::padded(gradient.size()), slices_.size());
+  for (std::size_t i = 0; i < left_.size(); ++i) {
+    const FlatRange& bucket = slices_.buckets()[i];
+    const std::int64_t common = std::min(bucket.end, end) - std::max(bucket.begin, begin);
+    if (common > 0 && (left_[i] -= common) == 0) send(i);
+  }
+}
+
+void GradientSum::send(std::size_t bucket) {
+  const FlatRange &all = slices_.buckets()[bucket], &mine = slices_.owned()[bucket];
+  if (outgoing_.raw() != gradients_.raw()) {
+    part_of(outgoing_, all).copy_from(part_of(gradients_, all).cast(wire_));
+  }
+  std::int64_t place = ranks_.rank() * slices_.owned_size();
+  for (std::size_t before = 0; before < bucket; ++before) place += slices_.owned()[before].size();
+  received_.slice(place, place + mine.size()).copy_from(part_of(outgoing_, mine));
+  for (int r = 0; r < ranks_.ranks(); ++r) {
+    const FlatRange theirs = slices_.slice(bucket, r);
+    if (r == ranks_.rank() || theirs.size() == 0) continue;
+    ranks_.begin_send(r, static_cast<int>(bucket), address(outgoing_, theirs.begin), bytes_of(theirs, wire_));
+  }
+}
+
+void GradientSum::end_backward() {
+  if (ranks_.ranks() == 1) return;
+  for (std::size_t bucket = 0; bucket < left_.size(); ++bucket) {
+    if (left_[bucket] > 0) send(bucket);
+  }
+  const std::int64_t expected = (senders_ - 1) * slices_.owned_size() * static_cast<std::int64_t>(size_of(wire_));
+  expected_ += expected;
+  early_ += expected - ranks_.progress();
+}
+
+void GradientSum::add_round() {
+  if (senders_ == 0) return;
+  {
+    const ProfiledScope phase("wait for gradients");
+    ranks_.complete();
+  }
+  const ProfiledScope phase("add gradients");
+  const std::int64_t owned = slices_.owned_size();
+  for (int r = 0; r < senders_; ++r) {
+    const Tensor of_rank = ranks_.ranks() == 1 ? gradients_ : received_.slice(r * owned, (r + 1) * owned);
+    add_to(sum_, of_rank.cast(wire_).cast(DType::f32));
+  }
+  gradients_.zero();
+  senders_ = 0;
+}
+
+float GradientSum::finish() {
+  add_round();
+  std::int64_t place = 0;
+  for (const FlatRange& mine : slices_.owned()) {
+    part_of(gradients_, mine).copy_from(sum_.slice(place, place + mine.size()));
+    place += mine.size();
+  }
+  return squared_norm();
+}
+
+float GradientSum::squared_norm() const {
+  std::string norms;
+  for (const FlatRange& mine : slices_.owned()) {
+    const Tensor of_runs = Tensor::empty({runs_of(mine)}, DType::f32, gradients_.device());
+    DIOPTER_DISPATCH(gradients_.device(), squared_norms, mine.size(), FlatSlices::kRun,
+                     part_of(gradients_, mine).data<float>(), of_runs.data<float>());
+    const std::vector<float> values = of_runs.to_vector<float>();
+    norms.append(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(float));
+  }
+  const std::vector<std::string> all = ranks_.gather(norms);
+  std::vector<std::size_t> read(all.size());
+  double sum = 0;
+  for (std::size_t bucket = 0; bucket < slices_.buckets().size(); ++bucket) {
+    for (int r = 0; r < ranks_.ranks(); ++r) {
+      for (std::int64_t i = runs_of(slices_.slice(bucket, r)); i > 0; --i, read[r] += sizeof(float)) {
+        float value = 0;
+        std::memcpy(&value, all[r].data() + read[r], sizeof value);
+        sum += double{value};
+      }
+    }
+  }
+  return static_cast<float>(sum);
+}
+
+void GradientSum::drop() {
+  ranks_.complete();
+  senders_ = 0;
+}
+
+void GradientSum::share(const Tensor& flat) { give(flat, ranks_.ranks()); }
+
+void GradientSum::collect(const Tensor& flat) { give(flat, 1); }
+
+void GradientSum::give(const Tensor& flat, int receivers) {
+  const ProfiledScope phase("share slices");
+  for (std::size_t bucket = 0; bucket < slices_.buckets().size(); ++bucket) {
+    const int tag = static_cast<int>(bucket);
+    const FlatRange mine = slices_.owned()[bucket];
+    for (int r = 0; r < ranks_.ranks(); ++r) {
+      if (r == ranks_.rank()) continue;
+      const FlatRange theirs = slices_.slice(bucket, r);
+      if (ranks_.rank() < receivers && theirs.size() > 0) {
+        ranks_.begin_receive(r, tag, address(flat, theirs.begin), bytes_of(theirs, flat.dtype()));
+      }
+      if (r < receivers && mine.size() > 0) {
+        ranks_.begin_send(r, tag, address(flat, mine.begin), bytes_of(mine, flat.dtype()));
+      }
+    }
+  }
+  ranks_.complete();
 }
 
 }  // namespace diopter

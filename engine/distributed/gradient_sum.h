@@ -4,33 +4,71 @@
 #include <vector>
 
 #include "engine/distributed/communicator.h"
+#include "engine/flat_slices.h"
+#include "engine/tape.h"
 #include "engine/tensor.h"
 
 namespace diopter {
 
 /// Adds gradients in the order of the shards, so that the sum has the same bits for any number of ranks. Each rank owns
-/// a slice of the flat gradients: it gets that slice of every shard, adds them one after another, and gives the sum to
-/// all others. For one shard a rank these are the bytes of a ring all-reduce. Ranks exchange host memory.
+/// slices of the flat gradients: it gets these of every shard and adds them one after another. It updates the weights
+/// that it owns (Optimizer::update_owned) and gives them to all others: `share`. For one shard a rank these are the
+/// bytes of a ring all-reduce.
+///
+/// A bucket of gradients leaves as soon as the backward pass is through with it, and passes while the pass goes on.
+/// Ranks exchange host memory.
 class GradientSum {
  public:
-  /// `gradients`: [size] floats, into which shards write theirs; they and `ranks` must outlive the sum.
-  GradientSum(Communicator& ranks, const Tensor& gradients);
+  /// `gradients`: [slices.size()] floats, into which shards write theirs; they and `ranks` must outlive the sum. What
+  /// each shard gives is rounded to `wire`, f32 or bf16, on a single rank, too.
+  GradientSum(Communicator& ranks, const Tensor& gradients, const FlatSlices& slices, DType wire);
 
-  /// The sum becomes zero, and so do the gradients.
+  /// Sum and gradients become zero.
   void start();
-  /// Adds the gradients of the ranks 0 to senders - 1, in that order; then the gradients become zero.
-  void add(int senders);
-  /// Puts the sum into the gradients of each rank.
-  void finish();
+  /// Opens a round, in which the ranks 0 to senders - 1 have a shard each: adds the gradients of the round before, and
+  /// sets this rank's to zero. Before each backward pass.
+  void begin_round(int senders);
+  /// For the Tape of a shard: lets its gradients leave. Empty for a single rank.
+  Tape::AfterEach sender();
+  /// After the backward pass: sends what has not left.
+  void end_backward();
+  /// Adds the gradients of the last round. The sum is in the gradients then, at least the slices that this rank owns.
+  /// Returns its squared norm, the same on all ranks.
+  float finish();
+  /// Ends what is under way where a step is given up.
+  void drop();
+
+  /// Where the gradients lie on the host: [size] floats for `share`, until the next step starts.
+  const Tensor& on_host() const { return on_host_; }
+  /// Each rank gives the slices of `flat` that it owns to all others, in host memory.
+  void share(const Tensor& flat);
+  /// To rank 0 only.
+  void collect(const Tensor& flat);
+
+  /// Share of the bytes of gradients that had arrived when this rank's backward passes ended: for these it did not
+  /// wait.
+  double arrived_early() const {
+    return expected_ > 0 ? static_cast<double>(early_) / static_cast<double>(expected_) : 0;
+  }
 
  private:
+  void add_round();
+  void became_final(const Tensor& gradient);
+  void send(std::size_t bucket);
+  void give(const Tensor& flat, int receivers);
+  float squared_norm() const;
+
   Communicator& ranks_;
   Tensor gradients_;
-  std::vector<std::int64_t> slices_;  // floats that each rank owns, one after another
-  std::int64_t begin_;                // of this rank's slice
-  Tensor sum_;                        // of this rank's slice
-  Tensor received_;                   // that slice of each rank, on the host
-  Tensor staged_;                     // the gradients on the host, where they are elsewhere
+  FlatSlices slices_;
+  DType wire_;
+  Tensor sum_;                             // [owned]
+  Tensor on_host_;                         // the gradients, or a place for them where they are elsewhere
+  Tensor outgoing_;                        // of type `wire`, on the host; may be the gradients
+  Tensor received_;                        // [ranks, owned] of type `wire`, on the host
+  std::vector<std::int64_t> left_;         // by bucket: floats that are not final
+  int senders_ = 0;                        // of the round that is open; 0: none is
+  std::int64_t expected_ = 0, early_ = 0;  // bytes
 };
 
 }  // namespace diopter

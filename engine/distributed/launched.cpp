@@ -76,16 +76,16 @@ class MpiRanks final : public LaunchedRanks {
     return result;
   }
 
-  void all_to_all(const float* send, const std::vector<std::int64_t>& send_counts, float* receive,
-                  const std::vector<std::int64_t>& receive_counts) override {
-    library_.all_to_all(send, send_counts.data(), receive, receive_counts.data());
-    for (int r = 0; r < ranks_; ++r) sent_ += r == rank_ ? 0 : send_counts[r] * std::int64_t{sizeof(float)};
+  void begin_send(int to, int tag, const void* bytes, std::int64_t count) override {
+    DIOPTER_CHECK(count <= std::numeric_limits<int>::max(), "a message of ", count, " bytes is too long for MPI");
+    library_.begin_send(to, tag, bytes, count);
+    sent_ += count;
   }
-
-  void gather_slices(float* values, const std::vector<std::int64_t>& counts) override {
-    library_.gather_slices(values, counts.data());
-    sent_ += counts[rank_] * (ranks_ - 1) * std::int64_t{sizeof(float)};
+  void begin_receive(int from, int tag, void* bytes, std::int64_t count) override {
+    library_.begin_receive(from, tag, bytes, count);
   }
+  std::int64_t progress() override { return library_.progress(); }
+  void complete() override { library_.complete(); }
 
   void abort(int code) override { library_.abort(code); }
 

@@ -22,15 +22,51 @@ int own_rank() {
   return rank;
 }
 
-/// MPI's own waiting takes a processor that another rank may need.
-void wait_for(MPI_Request request) {
+/// Polls until it is so. MPI's own waiting takes a processor that another rank may need.
+template <class Done>
+void wait_until(const Done& done) {
   constexpr int kPatience = 200;  // polls without a pause
   constexpr useconds_t kPause = 50;
-  int done = 0;
-  for (int polls = 0; MPI_Test(&request, &done, MPI_STATUS_IGNORE), !done; ++polls) {
+  for (int polls = 0; !done(); ++polls) {
     if (polls > kPatience) usleep(kPause);
   }
 }
+
+void wait_for(MPI_Request request) {
+  wait_until([&] {
+    int done = 0;
+    MPI_Test(&request, &done, MPI_STATUS_IGNORE);
+    return done != 0;
+  });
+}
+
+/// Messages that have begun and not ended. `arriving`: bytes of each, 0 of one that this rank sends.
+struct UnderWay {
+  std::vector<MPI_Request> requests;
+  std::vector<std::int64_t> arriving;
+
+  void add(MPI_Request request, std::int64_t bytes) {
+    requests.push_back(request);
+    arriving.push_back(bytes);
+  }
+  /// Forgets those that have ended; whether all have.
+  bool test() {
+    int ended = 0;
+    if (!requests.empty()) {
+      std::vector<int> places(requests.size());
+      MPI_Testsome(static_cast<int>(requests.size()), requests.data(), &ended, places.data(), MPI_STATUSES_IGNORE);
+    }
+    std::size_t left = 0;
+    for (std::size_t i = 0; i < requests.size(); ++i) {
+      if (requests[i] == MPI_REQUEST_NULL) continue;
+      requests[left] = requests[i];
+      arriving[left++] = arriving[i];
+    }
+    requests.resize(left);
+    arriving.resize(left);
+    return left == 0;
+  }
+} under_way;
 
 /// Counts, and where each rank's values begin, as MPI takes them.
 struct Layout {
@@ -70,21 +106,25 @@ void gather_bytes(const void* mine, const std::int64_t* sizes, void* all) {
   wait_for(request);
 }
 
-void all_to_all(const float* send, const std::int64_t* send_counts, float* receive,
-                const std::int64_t* receive_counts) {
-  const Layout sent(send_counts), received(receive_counts);
+void begin_send(int to, int tag, const void* bytes, std::int64_t count) {
   MPI_Request request = MPI_REQUEST_NULL;
-  MPI_Ialltoallv(send, sent.counts.data(), sent.offsets.data(), MPI_FLOAT, receive, received.counts.data(),
-                 received.offsets.data(), MPI_FLOAT, MPI_COMM_WORLD, &request);
-  wait_for(request);
+  MPI_Isend(bytes, static_cast<int>(count), MPI_BYTE, to, tag, MPI_COMM_WORLD, &request);
+  under_way.add(request, 0);
 }
 
-void gather_slices(float* values, const std::int64_t* counts) {
-  const Layout layout(counts);
+void begin_receive(int from, int tag, void* bytes, std::int64_t count) {
   MPI_Request request = MPI_REQUEST_NULL;
-  MPI_Iallgatherv(MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, values, layout.counts.data(), layout.offsets.data(), MPI_FLOAT,
-                  MPI_COMM_WORLD, &request);
-  wait_for(request);
+  MPI_Irecv(bytes, static_cast<int>(count), MPI_BYTE, from, tag, MPI_COMM_WORLD, &request);
+  under_way.add(request, count);
+}
+
+std::int64_t progress() {
+  under_way.test();
+  return std::accumulate(under_way.arriving.begin(), under_way.arriving.end(), std::int64_t{0});
+}
+
+void complete() {
+  wait_until([] { return under_way.test(); });
 }
 
 void finish() {
@@ -96,7 +136,8 @@ void finish() {
 
 void abort_all(int code) { MPI_Abort(MPI_COMM_WORLD, code); }
 
-const diopter::MpiLibrary kLibrary{start, gather_bytes, gather_sizes, all_to_all, gather_slices, finish, abort_all};
+const diopter::MpiLibrary kLibrary{start,    gather_bytes, gather_sizes, begin_send, begin_receive,
+                                   progress, complete,     finish,       abort_all};
 
 }  // namespace
 

@@ -14,11 +14,11 @@ struct MpiLibrary {
   void (*gather_bytes)(const void* mine, const std::int64_t* sizes, void* all);
   /// One number of each rank.
   void (*gather_sizes)(std::int64_t mine, std::int64_t* all);
-  /// Counts of floats by rank, as Communicator::all_to_all has them.
-  void (*all_to_all)(const float* send, const std::int64_t* send_counts, float* receive,
-                     const std::int64_t* receive_counts);
-  /// As Communicator::gather_slices.
-  void (*gather_slices)(float* values, const std::int64_t* counts);
+  /// As those of Communicator.
+  void (*begin_send)(int to, int tag, const void* bytes, std::int64_t count);
+  void (*begin_receive)(int from, int tag, void* bytes, std::int64_t count);
+  std::int64_t (*progress)();
+  void (*complete)();
   /// Waits for all ranks.
   void (*finish)();
   /// Ends all ranks with this exit code.

@@ -13,17 +13,22 @@ namespace {
 
 constexpr std::int64_t kGrain = 1 << 15;
 
-/// Sum of term(i) for i = 0 .. n-1. Eight running sums per piece: additions that do not wait for each other.
+/// Sum of term(i) for i = begin .. end-1. Eight running sums: additions that do not wait for each other.
+template <class S, class Term>
+S piece_sum(std::int64_t begin, std::int64_t end, Term term) {
+  S lane[8] = {};
+  for (; begin + 8 <= end; begin += 8) {
+    for (int j = 0; j < 8; ++j) lane[j] += term(begin + j);
+  }
+  for (int j = 0; begin < end; ++begin, ++j) lane[j] += term(begin);
+  return ((lane[0] + lane[1]) + (lane[2] + lane[3])) + ((lane[4] + lane[5]) + (lane[6] + lane[7]));
+}
+
+/// Sum of term(i) for i = 0 .. n-1.
 template <class S, class Term>
 S sum_of(std::int64_t n, Term term) {
-  return parallel_sum<S>(n, kGrain, [=](std::int64_t begin, std::int64_t end) {
-    S lane[8] = {};
-    for (; begin + 8 <= end; begin += 8) {
-      for (int j = 0; j < 8; ++j) lane[j] += term(begin + j);
-    }
-    for (int j = 0; begin < end; ++begin, ++j) lane[j] += term(begin);
-    return ((lane[0] + lane[1]) + (lane[2] + lane[3])) + ((lane[4] + lane[5]) + (lane[6] + lane[7]));
-  });
+  return parallel_sum<S>(n, kGrain,
+                         [=](std::int64_t begin, std::int64_t end) { return piece_sum<S>(begin, end, term); });
 }
 
 }  // namespace
@@ -51,6 +56,16 @@ void dot(std::int64_t n, const float* a, const float* b, float* result) {
 
 void squared_norm(std::int64_t n, const float* x, float* result) {
   *result = static_cast<float>(sum_of<double>(n, [=](std::int64_t i) { return double{x[i]} * double{x[i]}; }));
+}
+
+void squared_norms(std::int64_t n, std::int64_t run, const float* x, float* result) {
+  const std::int64_t runs = (n + run - 1) / run, grain = std::max<std::int64_t>(kGrain / run, 1);
+  parallel_for(runs, grain, [=](std::int64_t first, std::int64_t last) {
+    for (std::int64_t i = first; i < last; ++i) {
+      const auto square = [=](std::int64_t j) { return double{x[j]} * double{x[j]}; };
+      result[i] = static_cast<float>(piece_sum<double>(i * run, std::min((i + 1) * run, n), square));
+    }
+  });
 }
 
 template <class T>

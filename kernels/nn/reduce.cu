@@ -67,6 +67,21 @@ struct NonFinite {
   __device__ std::int64_t operator()(float x) const { return std::isfinite(x) ? 0 : 1; }
 };
 
+/// result[b] = squared norm of run b, of block b.
+__global__ void __launch_bounds__(kThreads)
+    squared_norms_kernel(std::int64_t n, std::int64_t run, const float* x, float* result) {
+  constexpr int N = kPack<float>;
+  const std::int64_t begin = blockIdx.x * run, end = min(begin + run, n);
+  double sum = 0;
+  for (std::int64_t i = begin + static_cast<int>(threadIdx.x) * N; i < end; i += kThreads * N) {
+    const auto values = read<N>(x + i, end - i);
+#pragma unroll
+    for (int j = 0; j < N; ++j) sum += Square()(values[j]);
+  }
+  sum = block_sum<kThreads>(sum);
+  if (threadIdx.x == 0) result[blockIdx.x] = static_cast<float>(sum);
+}
+
 /// partial[chunk, channel] = sum over the rows of a chunk. Mapping: rows.cuh.
 template <class T>
 __global__ void __launch_bounds__(kRowThreads)
@@ -113,6 +128,10 @@ void column_sum(std::int64_t rows, int channels, const T* x, float* result) {
 void dot(std::int64_t n, const float* a, const float* b, float* result) { sum_of<double>(n, Product{}, result, a, b); }
 
 void squared_norm(std::int64_t n, const float* x, float* result) { sum_of<double>(n, Square{}, result, x); }
+
+void squared_norms(std::int64_t n, std::int64_t run, const float* x, float* result) {
+  launch(squared_norms_kernel, {.grid = blocks_for((n + run - 1) / run, 1), .block = kThreads}, n, run, x, result);
+}
 
 template <class T>
 void count_non_finite(std::int64_t n, const T* x, std::int32_t* result) {

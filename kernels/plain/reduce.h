@@ -29,6 +29,11 @@ inline double dot(std::int64_t n, const float* a, const float* b) {
 
 inline double squared_norm(std::int64_t n, const float* x) { return dot(n, x, x); }
 
+/// result [ceil(n / run)]
+inline void squared_norms(std::int64_t n, std::int64_t run, const float* x, double* result) {
+  for (std::int64_t i = 0; i < n; i += run) result[i / run] = squared_norm(std::min(run, n - i), x + i);
+}
+
 template <class T>
 std::int32_t count_non_finite(std::int64_t n, const T* x) {
   std::int32_t result = 0;

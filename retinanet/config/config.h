@@ -93,6 +93,7 @@ struct Config {
     std::int64_t stop_at;     // end early, as Ctrl-C would; 0: at the end of the schedule
     int batch_size;
     int shards;      // equal parts of a batch, worked on one after another or by several processes
+    DType wire;      // f32 or bf16: what a shard adds to the gradient of a batch is rounded to it
     int accumulate;  // batches a step
     OptimizerKind optimizer;
     double lr, momentum;

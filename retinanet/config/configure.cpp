@@ -79,6 +79,8 @@ void check_config(const Config& c) {
         "train.shards = " + std::to_string(c.train.shards) +
             " must divide train.batch_size = " + std::to_string(c.train.batch_size));
   check(!c.train.cuda_graph || c.train.shards == 1, "train.cuda_graph", "train.cuda_graph needs train.shards = 1");
+  check(c.train.wire == DType::f32 || c.train.shards > 1, "train.wire",
+        "train.wire = 'bf16' needs train.shards of 2 or more: one shard sends nothing");
 }
 
 }  // namespace diopter

@@ -150,6 +150,8 @@ void add_train(const Rows<Config::Train>& r) {
   r.number("stop_at", &T::stop_at, at_least(0), 0, "end early, as Ctrl-C would; 0: never");
   r.number("batch_size", &T::batch_size, between(1, kMostPictures), 16, "pictures");
   r.number("shards", &T::shards, between(1, kMostPictures), 1, "parts of a batch (docs/scaling.md)").later = true;
+  r.choice("wire", &T::wire, kPrecisions, DType::f32, "gradients of shards are rounded to it (docs/scaling.md)").later =
+      true;
   r.number("accumulate", &T::accumulate, between(1, kMostPictures), 1, "batches per step");
   r.choice("optimizer", &T::optimizer, kOptimizers, OptimizerKind::sgd, "SGD with momentum, or AdamW").later = true;
   r.number("lr", &T::lr, at_least(0), 0.01, "learning rate");

@@ -2,7 +2,7 @@
 
 namespace diopter {
 
-std::unique_ptr<Optimizer> make_optimizer(const Config::Train& train, const Module& model) {
+std::unique_ptr<Optimizer> make_optimizer(const Config::Train& train, const Module& model, const FlatOwner& owner) {
   const auto as_float = [](double v) { return static_cast<float>(v); };
   const std::vector<ParameterGroup> groups =
       group_by_decay(model.parameters(), {.weights = as_float(train.weight_decay),
@@ -13,10 +13,12 @@ std::unique_ptr<Optimizer> make_optimizer(const Config::Train& train, const Modu
     return std::make_unique<AdamW>(
         groups,
         AdamW::Options{
-            .beta1 = train.beta1, .beta2 = train.beta2, .epsilon = as_float(train.epsilon), .clip_norm = clip_norm});
+            .beta1 = train.beta1, .beta2 = train.beta2, .epsilon = as_float(train.epsilon), .clip_norm = clip_norm},
+        owner);
   }
   return std::make_unique<Sgd>(
-      groups, Sgd::Options{.momentum = as_float(train.momentum), .nesterov = train.nesterov, .clip_norm = clip_norm});
+      groups, Sgd::Options{.momentum = as_float(train.momentum), .nesterov = train.nesterov, .clip_norm = clip_norm},
+      owner);
 }
 
 }  // namespace diopter

@@ -8,7 +8,8 @@
 
 namespace diopter {
 
-/// Over the parameters of a model that require a gradient, with the configuration's weight decay and clipping.
-std::unique_ptr<Optimizer> make_optimizer(const Config::Train& train, const Module& model);
+/// Over the parameters of a model that require a gradient, with the configuration's weight decay and clipping; the part
+/// of it that `owner` has.
+std::unique_ptr<Optimizer> make_optimizer(const Config::Train& train, const Module& model, const FlatOwner& owner = {});
 
 }  // namespace diopter

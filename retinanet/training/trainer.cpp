@@ -156,7 +156,7 @@ Trainer::Trainer(const RunState& state, const Dataset& train, const Dataset& val
   model_ = std::make_unique<RetinaNet>(config, static_cast<int>(train_.categories.size()));
   model_->move_to(device);
   model_->set_precision(config.train.precision);
-  optimizer_ = make_optimizer(config.train, *model_);
+  optimizer_ = make_optimizer(config.train, *model_, {ranks_.rank(), ranks_.ranks()});
   work_ = std::make_unique<TrainingStep>(state_.config, *model_, *optimizer_, ranks_);
   load_next();
   if (config.train.cuda_graph) {
@@ -233,7 +233,9 @@ std::unique_ptr<Trainer> Trainer::resume(const std::string& folder, const Settin
     trainer->messages_.push_back(formatted("the learning rate goes on at %g instead of %g", lr, old_lr));
   }
   get_tensors(checkpoint, "", model_state(*trainer->model_));
-  get_tensors(checkpoint, kOptimizerPrefix, trainer->optimizer_->state());
+  const std::vector<Tensor> optimizer_state = trainer->optimizer_->whole_state();
+  get_tensors(checkpoint, kOptimizerPrefix, trainer->optimizer_->named(optimizer_state));
+  trainer->optimizer_->take_state(optimizer_state);
   trainer->work_->normaliser().set_average(state.normaliser);
   trainer->work_->loss_state().set_densities(state.densities);
   trainer->refresh_copies();
@@ -285,6 +287,7 @@ bool Trainer::queue_step(const TrainerCallbacks& callbacks) {
     work_->start();
     for (int i = 0; i < state_.config.train.accumulate; ++i) {
       if (i > 0 && asked(callbacks.stop_requested)) {
+        work_->give_up();
         before->put_back();
         if (average_) average_->set_updates(average_->updates() - 1);
         load_next();
@@ -380,10 +383,12 @@ bool Trainer::evaluate(const TrainerCallbacks& callbacks, Result& result) {
 }
 
 void Trainer::save(const std::string& file, bool with_optimizer) {
+  std::vector<NamedBuffer> optimizer_state;
+  if (with_optimizer) optimizer_state = work_->optimizer_state();
   if (!ranks_.leads()) return;
   Checkpoint checkpoint;
   put_tensors(checkpoint, "", model_state(*model_));
-  if (with_optimizer) put_tensors(checkpoint, kOptimizerPrefix, optimizer_->state());
+  put_tensors(checkpoint, kOptimizerPrefix, optimizer_state);
   if (average_) put_tensors(checkpoint, kAveragePrefix, average_->averages());
   state_.normaliser = work_->normaliser().average();
   state_.densities = work_->loss_state().densities();

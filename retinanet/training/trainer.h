@@ -112,6 +112,8 @@ class Trainer {
   std::int64_t iteration() const { return state_.iteration; }
   /// Losses of every step of this run so far: classification, box.
   const std::vector<std::array<double, 2>>& losses() const { return losses_; }
+  /// Share of the gradients of other ranks that had arrived when this rank's backward passes ended.
+  double arrived_early() const { return work_->arrived_early(); }
 
  private:
   Trainer(const RunState& state, const Dataset& train, const Dataset& validation, const std::string& folder,

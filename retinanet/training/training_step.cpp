@@ -60,7 +60,7 @@ TrainingStep::TrainingStep(const Config& config, RetinaNet& model, Optimizer& op
   DIOPTER_CHECK(rule_.ranks <= rule_.shards, rule_.ranks, " processes for train.shards = ", rule_.shards,
                 ": each needs a shard of its own, so train.shards must be ", rule_.ranks,
                 " or more, and best a multiple of it");
-  if (rule_.shards > 1) sum_.emplace(ranks, optimizer.gradients());
+  if (rule_.shards > 1) sum_.emplace(ranks, optimizer.gradients(), optimizer.slices(), config.train.wire);
 }
 
 void TrainingStep::start() {
@@ -79,7 +79,7 @@ void TrainingStep::add_batch(const std::vector<Shard>& shards, ExampleLogits* ex
   add_to(at(numbers_, kPositives), normaliser_.positives());
 
   if (rule_.shards == 1) {
-    const Losses losses = run_shard(shards[0], targets[0], scale, {}, examples);
+    const Losses losses = run_shard(shards[0], targets[0], scale, {}, 1, examples);
     add_losses(losses.classification.value(), losses.box.value());
     if (losses.classification_weight.defined()) {
       add_to(at(numbers_, kClassificationWeight), losses.classification_weight);
@@ -99,31 +99,59 @@ void TrainingStep::add_batch(const std::vector<Shard>& shards, ExampleLogits* ex
     if (rule_.rank < senders) {
       std::optional<ExampleLogits> logits;
       if (examples) logits.emplace();
-      const Losses losses =
-          run_shard(shards[round], targets[round], part_of(scale, round), whole[round], logits ? &*logits : nullptr);
+      const Losses losses = run_shard(shards[round], targets[round], part_of(scale, round), whole[round], senders,
+                                      logits ? &*logits : nullptr);
       told = text_of(losses, statistics_.take(), logits ? packed(*logits) : "");
+    } else {
+      sum_->begin_round(senders);
     }
     const std::vector<std::string> all = ranks_.gather(told);
     for (int rank = 0; rank < senders; ++rank) add_told(all[rank], examples);
-    sum_->add(senders);
   }
   statistics_.finish(rule_.shards);
 }
 
 void TrainingStep::finish(WeightAverage* average) {
-  if (sum_) sum_->finish();
-  optimizer_.update(1.0f / static_cast<float>(config_.train.accumulate), numbers_);
+  const float factor = 1.0f / static_cast<float>(config_.train.accumulate);
+  if (sum_) {
+    optimizer_.update_owned(sum_->finish(), factor, numbers_);
+    share_weights();
+  } else {
+    optimizer_.update(factor, numbers_);
+  }
   at(numbers_, kGradientNorm).copy_from(optimizer_.gradient_norm());
   if (average) average->move_averages();
 }
 
+void TrainingStep::share_weights() {
+  if (rule_.ranks == 1) return;
+  const Tensor& flat = sum_->on_host();
+  optimizer_.put_owned_weights(flat);
+  sum_->share(flat);
+  optimizer_.take_weights(flat);
+}
+
+void TrainingStep::give_up() {
+  if (sum_) sum_->drop();
+}
+
+std::vector<NamedBuffer> TrainingStep::optimizer_state() {
+  const std::vector<Tensor> whole = optimizer_.whole_state();
+  if (rule_.ranks > 1) {
+    for (const Tensor& of_kind : whole) sum_->collect(of_kind);
+  }
+  return optimizer_.named(whole);
+}
+
 Losses TrainingStep::run_shard(const Shard& shard, const AnchorTargets& targets, const Tensor& scale,
-                               const WholeBatch& whole, ExampleLogits* examples) {
-  Tape tape;
+                               const WholeBatch& whole, int senders, ExampleLogits* examples) {
+  Tape tape(sum_ ? sum_->sender() : Tape::AfterEach());
   const RetinaNet::Output output = model_(shard.images);
   const Losses losses =
       detection_losses(config_, model_.classes(), output.logits, output.deltas, targets, scale, loss_state_, whole);
+  if (sum_) sum_->begin_round(senders);
   tape.backward({losses.classification, losses.box});
+  if (sum_) sum_->end_backward();
   // Whoever reads the numbers explains a loss that is not finite; its logits would stop the count.
   if (examples && std::isfinite(losses.classification.value().item())) {
     examples->add(output.logits, model_.classes(), targets);

@@ -49,21 +49,30 @@ class TrainingStep {
   void add_batch(const std::vector<Shard>& shards, ExampleLogits* examples);
   /// Closes a step, after its batches: updates the weights, and their average where there is one.
   void finish(WeightAverage* average);
+  /// Instead of finish: the weights stay as they are.
+  void give_up();
+  /// What the optimizer keeps, for a checkpoint: of all ranks, each of which calls it, on rank 0.
+  std::vector<NamedBuffer> optimizer_state();
 
   const ShardRule& shards() const { return rule_; }
   Normaliser& normaliser() { return normaliser_; }
   LossState& loss_state() { return loss_state_; }
   /// [kStepNumbers]
   const Tensor& numbers() const { return numbers_; }
+  /// GradientSum::arrived_early; 0 without shards.
+  double arrived_early() const { return sum_ ? sum_->arrived_early() : 0; }
 
  private:
   /// What the losses of each shard depend on that the whole batch decides. Costs forward passes of all shards where
   /// there is such a thing.
   std::vector<WholeBatch> look_at_whole(const std::vector<Shard>& shards, const std::vector<AnchorTargets>& targets,
                                         const Tensor& scale);
-  /// Forward and backward pass of one of this rank's shards; `examples` may be null.
+  /// Forward and backward pass of one of this rank's shards, in a round in which the first `senders` ranks have one;
+  /// `examples` may be null.
   Losses run_shard(const Shard& shard, const AnchorTargets& targets, const Tensor& scale, const WholeBatch& whole,
-                   ExampleLogits* examples);
+                   int senders, ExampleLogits* examples);
+  /// Each rank gets the weights that others have updated.
+  void share_weights();
   void add_losses(const Tensor& classification, const Tensor& box);
   /// Adds what a rank told of its shard.
   void add_told(std::string_view told, ExampleLogits* examples);

@@ -206,6 +206,84 @@ TEST_CASE("AdamW: goes on from its state and the number of the step, bit for bit
   }
 }
 
+TEST_CASE("optimizers: owners of slices together make the steps of one, and keep what they own") {
+  const std::int64_t size = 2500;  // two runs and a half
+  std::vector<float> start(size), gradient(size);
+  for (std::int64_t i = 0; i < size; ++i) {
+    start[i] = 0.001f * static_cast<float>(i % 97) - 0.04f;
+    gradient[i] = 0.002f * static_cast<float>(i % 31) - 0.03f;
+  }
+  const auto make = [](const std::string& kind, const NamedParameter& a, const NamedParameter& b,
+                       const FlatOwner& owner) -> std::unique_ptr<Optimizer> {
+    const std::vector<ParameterGroup> groups{{{a}, 0.1f}, {{b}, 0}};
+    if (kind == "sgd") return std::make_unique<Sgd>(groups, Sgd::Options{.clip_norm = 0.5f}, owner);
+    return std::make_unique<AdamW>(groups, AdamW::Options{.clip_norm = 0.5f}, owner);
+  };
+  for (Device device : devices()) {
+    for (const std::string kind : {"sgd", "adamw"}) {
+      INFO(kind);
+      struct Owner {
+        NamedParameter a, b;
+        std::unique_ptr<Optimizer> optimizer;
+      };
+      const auto owner_of = [&](int rank, int ranks) {
+        Owner owner{parameter("a", {size}, start, device), parameter("b", {3}, {1, 2, 3}, device), {}};
+        owner.a.variable.write_bf16_copy();
+        owner.optimizer = make(kind, owner.a, owner.b, {rank, ranks});
+        return owner;
+      };
+      const Owner whole = owner_of(0, 1);
+      std::vector<Owner> owners;
+      for (int r = 0; r < 3; ++r) owners.push_back(owner_of(r, 3));
+      const auto load = [&](const Owner& owner) {
+        owner.optimizer->zero_gradients();
+        set_gradient(owner.a, gradient);
+        set_gradient(owner.b, {0.1f, 0.2f, 0.3f});
+      };
+      for (int t = 1; t <= 2; ++t) {
+        load(whole);
+        whole.optimizer->set_lr(0.1f, t);
+        whole.optimizer->update(0.5f);
+        const float norm = whole.optimizer->gradient_norm().item() / 0.5f;
+        const Tensor flat = Tensor::zeros({whole.optimizer->gradients().size()});
+        for (const Owner& owner : owners) {
+          load(owner);
+          owner.optimizer->set_lr(0.1f, t);
+          owner.optimizer->update_owned(norm * norm, 0.5f);
+          owner.optimizer->put_owned_weights(flat);
+        }
+        for (const Owner& owner : owners) {
+          owner.optimizer->take_weights(flat);
+          require_close(values_of(owner.a), values_of(whole.a), Tolerance::elementwise);
+          CHECK(values_of(owner.b) == values_of(whole.b));
+          CHECK((owner.a.variable.bf16_copy().cast(DType::f32).to_vector<float>() ==
+                 owner.a.variable.value().cast(DType::bf16).cast(DType::f32).to_vector<float>()));
+        }
+      }
+      // What each keeps is its own part and no more, and goes to a single owner and back.
+      const std::vector<Tensor> expected = whole.optimizer->whole_state();
+      std::vector<std::vector<float>> sum(expected.size(), std::vector<float>(expected[0].size()));
+      for (const Owner& owner : owners) {
+        const std::vector<Tensor> state = owner.optimizer->whole_state();
+        REQUIRE(state.size() == expected.size());
+        for (std::size_t i = 0; i < state.size(); ++i) {
+          const std::vector<float> values = state[i].to_vector<float>();
+          for (std::size_t j = 0; j < values.size(); ++j) sum[i][j] += values[j];
+        }
+      }
+      for (std::size_t i = 0; i < sum.size(); ++i) {
+        require_close(sum[i], expected[i].to_vector<float>(), Tolerance::elementwise);
+      }
+      const Owner late = owner_of(1, 3);
+      late.optimizer->take_state(owners[1].optimizer->whole_state());
+      for (std::size_t i = 0; i < sum.size(); ++i) {
+        CHECK((late.optimizer->whole_state()[i].to_vector<float>() ==
+               owners[1].optimizer->whole_state()[i].to_vector<float>()));
+      }
+    }
+  }
+}
+
 TEST_CASE("AdamW: clips, and a step that is not finite changes nothing, nor does any after it") {
   for (Device device : devices()) {
     const NamedParameter w = parameter("w", {2}, {1, 1}, device);

@@ -57,6 +57,25 @@ TEST_CASE("Tape: a map used by several levels gathers all their gradients") {
   CHECK(gradient_of(c5) == std::vector<float>{111, 111});
 }
 
+TEST_CASE("Tape: tells when a gradient in a fixed buffer is final, also where nothing was added") {
+  const Variable first = leaf({1, 2}), shared = leaf({3, 4}), last = leaf({5, 6}), unfixed = leaf({7, 8});
+  for (const Variable& x : {first, shared, last}) x.gradient()->set_buffer(Tensor::zeros({2}));
+  std::vector<std::vector<const Gradient*>> told;
+  Tape tape([&](const std::vector<std::shared_ptr<Gradient>>& final) {
+    std::vector<const Gradient*> of_operation;
+    for (const std::shared_ptr<Gradient>& gradient : final) of_operation.push_back(gradient.get());
+    told.push_back(of_operation);
+  });
+  const Variable a = add(first, shared), b = add(a, shared), c = add(b, last);
+  const Variable unused = add(last, unfixed);
+  tape.backward({sum(c)});
+  using Told = std::vector<const Gradient*>;
+  // From the end: sum, the unused sum, c, b, a.
+  CHECK(told ==
+        std::vector<Told>{{}, {}, {last.gradient().get()}, {}, {first.gradient().get(), shared.gradient().get()}});
+  CHECK(gradient_of(shared) == std::vector<float>{2, 2});
+}
+
 TEST_CASE("Tape: nothing is recorded without a tape or without a gradient to compute") {
   const Variable x = leaf({1, 2}), constant(Tensor::full({2}, 1));
   CHECK_FALSE(add(x, x).requires_gradient());

@@ -103,5 +103,6 @@ for ((i = 0; i < ${#networks[@]}; i += 2)); do
   [[ $(traces "$run") == "$(traces one)" ]] || fail "$network: other bits than one process has"
   read -r least median <<<"$(step_times "$run")"
   echo "$network ($by): $least ms a step at least, $median in the median, $(
-    foreseen "${networks[i]}" "${networks[i + 1]}" "$work") foreseen; the same bits"
+    foreseen "${networks[i]}" "${networks[i + 1]}" "$work") foreseen; the same bits;$(
+    sed -n 's/.*, and \([0-9]* % of the others. came before it waited\)/ \1/p' log)"
 done

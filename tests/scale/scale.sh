@@ -38,7 +38,9 @@ traces() {  # FOLDER: what a run leaves but for times and memory
   sha256sum <"$1/checkpoints/best.safetensors"
   cut -d, --complement -f2,9,10 "$1/metrics.csv"
 }
-same() { [[ $(traces "$1") == "$(traces one)" ]] || fail "$1 differs from the run of one process"; }
+same() {  # FOLDER [FOLDER OF ONE PROCESS]
+  [[ $(traces "$1") == "$(traces "${2-one}")" ]] || fail "$1 differs from the run of one process"
+}
 alive() { [[ -e /proc/$1 ]] && ! grep -q '^State:\sZ' "/proc/$1/status"; }  # PROCESS
 # Waits until the run has begun to save.
 wait_for() {  # FILE
@@ -52,7 +54,17 @@ for ranks in 2 4; do
   same of_$ranks
   [[ $(grep -c '^finished' log) -eq 1 ]] || fail "$ranks ranks print other than once: $(cat log)"
 done
-echo "1, 2 and 4 ranks: the same bits"
+share=$(sed -n 's/.*, and \([0-9]*\) % of the others. came before it waited/\1/p' log)
+((share > 0 && share <= 100)) || fail "no gradients came before backward passes ended: $(cat log)"
+echo "1, 2 and 4 ranks: the same bits; $share % of the gradients came before the backward passes of 4 ended"
+
+# What AdamW keeps is divided among ranks, and gathered for a checkpoint that another number of them reads.
+adamw=(--set train.optimizer=adamw --set train.lr=0.001 --set train.wire=bf16)
+"${command[@]}" "${adamw[@]}" --out adamw_one >/dev/null 2>&1 || fail "AdamW, one process"
+on_ranks 2 "${command[@]}" "${adamw[@]}" --out adamw_two --set train.stop_at=10 >log 2>&1 || fail "AdamW: $(cat log)"
+on_ranks 4 "${command[@]}" "${adamw[@]}" --out adamw_two --resume >log 2>&1 || fail "AdamW resumed: $(cat log)"
+same adamw_two adamw_one
+echo "AdamW with gradients of bf16, by 2 and then 4 ranks: the same bits"
 
 # SIGTERM at one rank: all save and stop; another number of ranks goes on.
 on_ranks 2 "${command[@]}" --out stopped >log 2>&1 &

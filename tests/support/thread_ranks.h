@@ -3,12 +3,17 @@
 
 #include <algorithm>
 #include <barrier>
+#include <condition_variable>
+#include <cstring>
+#include <deque>
 #include <exception>
 #include <functional>
 #include <limits>
+#include <map>
 #include <mutex>
 #include <string>
 #include <thread>
+#include <tuple>
 #include <vector>
 
 #include "engine/distributed/communicator.h"
@@ -17,7 +22,7 @@ namespace diopter::test {
 
 class ThreadRanks {
  public:
-  explicit ThreadRanks(int ranks) : said_(ranks), pointers_(ranks), counts_(ranks), barrier_(ranks) {}
+  explicit ThreadRanks(int ranks) : said_(ranks), barrier_(ranks) {}
 
   /// Calls work(rank) on a thread for each rank, and throws what the first of them threw. No checks of Catch in `work`:
   /// they are for one thread.
@@ -33,6 +38,7 @@ class ThreadRanks {
             const std::lock_guard lock(mutex_);
             if (!failure_) failure_ = std::current_exception();
             failed_after_ = std::min(failed_after_, rank.met());
+            arrived_.notify_all();
           }
           barrier_.arrive_and_drop();  // nobody waits for it any more
         });
@@ -41,7 +47,7 @@ class ThreadRanks {
     if (failure_) std::rethrow_exception(failure_);
   }
 
-  /// Bytes that rank 0 sent to others in all_to_all and gather_slices.
+  /// Bytes of the messages that all ranks sent to others.
   std::int64_t sent() const { return sent_; }
 
  private:
@@ -59,30 +65,26 @@ class ThreadRanks {
       meet();
       return said;
     }
-    void all_to_all(const float* send, const std::vector<std::int64_t>& send_counts, float* receive,
-                    const std::vector<std::int64_t>& receive_counts) override {
-      all_.pointers_[rank_] = send;
-      all_.counts_[rank_] = send_counts;
-      meet();
-      for (int from = 0; from < ranks(); ++from) {
-        const float* values = all_.pointers_[from];
-        for (int r = 0; r < rank_; ++r) values += all_.counts_[from][r];
-        receive = std::copy_n(values, receive_counts[from], receive);
-      }
-      for (int r = 1; rank_ == 0 && r < ranks(); ++r) all_.sent_ += 4 * send_counts[r];
-      meet();
+    void begin_send(int to, int tag, const void* bytes, std::int64_t count) override {
+      const std::lock_guard lock(all_.mutex_);
+      all_.letters_[{rank_, to, tag}].emplace_back(static_cast<const char*>(bytes), static_cast<std::size_t>(count));
+      sent_ += count;
+      all_.sent_ += count;
+      all_.arrived_.notify_all();
     }
-    void gather_slices(float* values, const std::vector<std::int64_t>& counts) override {
-      all_.pointers_[rank_] = values;
-      meet();
-      std::int64_t begin = 0;
-      for (int from = 0; from < ranks(); begin += counts[from++]) {
-        if (from != rank_) std::copy_n(all_.pointers_[from] + begin, counts[from], values + begin);
-      }
-      if (rank_ == 0) all_.sent_ += 4 * counts[0] * (ranks() - 1);
-      meet();
+    void begin_receive(int from, int tag, void* bytes, std::int64_t count) override {
+      expected_.push_back({from, tag, bytes, static_cast<std::size_t>(count)});
     }
-    std::int64_t bytes_sent() const override { return all_.sent_; }
+    std::int64_t progress() override {
+      const std::lock_guard lock(all_.mutex_);
+      return take();
+    }
+    void complete() override {
+      std::unique_lock lock(all_.mutex_);
+      all_.arrived_.wait(lock, [&] { return take() == 0 || all_.failure_; });
+      if (!expected_.empty()) throw Error("another rank has failed");
+    }
+    std::int64_t bytes_sent() const override { return sent_; }
     int met() const { return met_; }
 
    private:
@@ -93,18 +95,44 @@ class ThreadRanks {
       if (++met_ > all_.failed_after_) throw Error("another rank has failed");
     }
 
+    struct Expected {
+      int from, tag;
+      void* bytes;
+      std::size_t count;
+    };
+    /// Takes what has arrived; returns the bytes that have not. Under the lock.
+    std::int64_t take() {
+      std::int64_t missing = 0;
+      std::vector<Expected> left;
+      for (const Expected& expected : expected_) {
+        std::deque<std::string>& letters = all_.letters_[{expected.from, rank_, expected.tag}];
+        if (letters.empty()) {
+          left.push_back(expected);
+          missing += static_cast<std::int64_t>(expected.count);
+          continue;
+        }
+        if (letters.front().size() != expected.count) throw Error("a message of another length than is expected");
+        std::memcpy(expected.bytes, letters.front().data(), expected.count);
+        letters.pop_front();
+      }
+      expected_ = left;
+      return missing;
+    }
+
     ThreadRanks& all_;
     int rank_, met_ = 0;  // how often the ranks have met
+    std::vector<Expected> expected_;
+    std::int64_t sent_ = 0;
   };
 
   std::vector<std::string> said_;
-  std::vector<const float*> pointers_;
-  std::vector<std::vector<std::int64_t>> counts_;
+  std::map<std::tuple<int, int, int>, std::deque<std::string>> letters_;  // by sender, receiver, tag
+  std::condition_variable arrived_;
   std::barrier<> barrier_;
   std::mutex mutex_;
   std::exception_ptr failure_;                          // the first
   int failed_after_ = std::numeric_limits<int>::max();  // meetings that the first rank to fail took part in
-  std::int64_t sent_ = 0;
+  std::int64_t sent_ = 0;                               // under the lock
 };
 
 }  // namespace diopter::test

@@ -96,10 +96,10 @@ TEST_CASE("doctor foresees a step on several processes") {
   INFO(outcome.out << outcome.err);
   REQUIRE(outcome.exit_code == 0);
   REQUIRE(contains(outcome.out, "ranks, with train.shards = 4 and a network of 1 Gbit/s and 2 ms\n"));
-  // 4, 2 and 2 shards for the busiest; 2 ms of 2 x 6 short and 3 x 3 long messages.
+  // 4, 2 and 2 shards for the busiest; 2 ms of 2 x 7 short and 3 x 3 long messages.
   REQUIRE(contains(outcome.out, "\n          1     400.0           0.0          0.0     400.0         20.0"));
   REQUIRE(contains(outcome.out, "\n          2     200.0 "));
-  REQUIRE(contains(outcome.out, "         42.0 "));
+  REQUIRE(contains(outcome.out, "         46.0 "));
   REQUIRE(contains(outcome.out, "\n          3     200.0 "));
   REQUIRE(contains(shapes.doctor(ranks).out, "\n          3 "));  // measured
   require_refused(shapes.doctor("--no-images --ranks 2"), "--set train.shards=2");

@@ -113,13 +113,15 @@ void reductions() {
 void dots() {
   constexpr std::int64_t n = 20000;
   const std::vector<float> a = random_array(n, 4), b = random_array(n, 5);
-  std::vector<float> dot(1), norm(1);
+  std::vector<float> dot(1), norm(1), norms(20);
   on(Device::cuda, [&](auto& at) {
     cuda::dot(n, at(a), at(b), at(dot));
     cuda::squared_norm(n, at(a), at(norm));
+    cuda::squared_norms(n, 1024, at(a), at(norms));
   });
   print("dot", dot);
   print("squared_norm", norm);
+  print("squared_norms", norms);
 }
 
 template <class T>

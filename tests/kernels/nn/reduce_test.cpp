@@ -55,6 +55,33 @@ TEST_CASE("reduce: squared norm is added in double") {
   CHECK(result[0] == 100100000.0f);
 }
 
+TEST_CASE("reduce: squared norms of runs, each in double and the same wherever the array begins") {
+  const Device device = GENERATE(from_range(devices()));
+  INFO(device_name(device));
+  for (int run : {1, 7, 1024}) {
+    for (int n : kSizes) {
+      INFO(n << " values in runs of " << run);
+      const auto x = random_array(n, 8);
+      const int runs = (n + run - 1) / run;
+      std::vector<double> expected(runs);
+      plain::squared_norms(n, run, x.data(), expected.data());
+      auto result = garbage(runs);
+      on(device, [&](auto& at) { DIOPTER_DISPATCH(device, squared_norms, n, run, at(x), at(result)); });
+      require_close(result, expected, Tolerance::elementwise);
+      if (runs < 3) continue;
+      const std::vector<float> behind(x.begin() + 2 * run, x.end());
+      auto of_behind = garbage(runs - 2);
+      on(device,
+         [&](auto& at) { DIOPTER_DISPATCH(device, squared_norms, n - 2 * run, run, at(behind), at(of_behind)); });
+      CHECK((of_behind == std::vector<float>(result.begin() + 2, result.end())));
+    }
+  }
+  std::vector<float> x(2000, 1.0f), result(1);
+  x[0] = 1e5f;  // squared, and added in float, it would hide every 1
+  on(device, [&](auto& at) { DIOPTER_DISPATCH(device, squared_norms, 2000, 2000, at(x), at(result)); });
+  CHECK(result[0] == static_cast<float>(1e10 + 1999));
+}
+
 TEMPLATE_TEST_CASE("reduce: non-finite values are counted wherever they are", "", float, bf16) {
   const Device device = GENERATE(from_range(devices()));
   INFO(device_name(device));
@@ -93,12 +120,14 @@ TEST_CASE("reduce: the same bits each time") {
   INFO(device_name(device));
   const auto x = random_array(200000, 5);
   require_same_bits_each_time(device, [&] {
-    std::vector<float> total{kNan}, norm{kNan};
+    std::vector<float> total{kNan}, norm{kNan}, norms = garbage(200);
     on(device, [&](auto& at) {
       DIOPTER_DISPATCH(device, sum, 200000, at(x), at(total));
       DIOPTER_DISPATCH(device, squared_norm, 200000, at(x), at(norm));
+      DIOPTER_DISPATCH(device, squared_norms, 200000, 1000, at(x), at(norms));
     });
-    return std::vector<float>{total[0], norm[0]};
+    norms.insert(norms.end(), {total[0], norm[0]});
+    return norms;
   });
   require_same_bits_each_time(device, [&] {
     auto result = garbage(20);

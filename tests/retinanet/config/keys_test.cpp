@@ -134,6 +134,7 @@ patience = 0
 stop_at = 0
 batch_size = 16
 shards = 1
+wire = 'float'
 accumulate = 1
 optimizer = 'sgd'
 lr = 0.01

@@ -107,14 +107,14 @@ TEST_CASE("a run has the same bits on any number of ranks") {
   }
 }
 
-TEST_CASE("so have losses and norms that look at a whole batch, and AdamW") {
+TEST_CASE("so have losses and norms that look at a whole batch, AdamW, and gradients rounded on their way") {
   const test::ShapesOnDisk shapes;
   for (const Lines& settings :
        {Lines{"loss.kind=ohem", "loss.normaliser=batch"}, Lines{"loss.kind=ohem", "loss.normaliser=image"},
         Lines{"loss.classification_weight=guided"},
         Lines{"loss.kind=ohem", "loss.classification_weight=guided", "loss.normaliser=batch"},
         Lines{"model.norm=batch"}, Lines{"loss.kind=quality_focal"}, Lines{"loss.kind=ghm"},
-        Lines{"train.optimizer=adamw"}}) {
+        Lines{"train.optimizer=adamw"}, Lines{"train.wire=bf16"}, Lines{"train.wire=bf16", "train.optimizer=adamw"}}) {
     INFO(settings[0]);
     const Config config = with(kEverything, settings);
     const test::TemporaryFolder folder;
@@ -122,6 +122,16 @@ TEST_CASE("so have losses and norms that look at a whole batch, and AdamW") {
     CHECK((traces_of(folder / "2") == traces_of(folder / "1")));
     CHECK((traces_of(folder / "3") == traces_of(folder / "1")));
   }
+}
+
+TEST_CASE("rounding gradients on their way changes them, and by no more than bf16 does") {
+  const test::ShapesOnDisk shapes;
+  const Lines two{"train.batch_size=8", "train.shards=2", "train.iterations=1", "train.log_every=1"};
+  const std::vector<double> exact = first_step(with(two, {}), shapes, shapes.folder / "exact"),
+                            rounded = first_step(with(two, {"train.wire=bf16"}), shapes, shapes.folder / "rounded");
+  CHECK(rounded[0] == exact[0]);  // losses come before
+  CHECK(rounded[2] != exact[2]);
+  CHECK(rounded[2] == Approx(exact[2]).epsilon(1.0 / 256));
 }
 
 TEST_CASE("shards change the rounding of a step and nothing else") {
@@ -145,14 +155,17 @@ TEST_CASE("shards change the rounding of a step and nothing else") {
 
 TEST_CASE("a run goes on with another number of ranks") {
   const test::ShapesOnDisk shapes;
-  const Config config = with(kEverything, {});
-  train(1, config, shapes, shapes.folder / "whole");
-  Config first = config;
-  first.train.stop_at = 2;
-  const std::string folder = shapes.folder / "parts";
-  CHECK(train(4, first, shapes, folder) == std::vector<std::int64_t>(4, 2));
-  CHECK(train(2, config, shapes, folder, true) == std::vector<std::int64_t>(2, 6));
-  CHECK((traces_of(folder) == traces_of(shapes.folder / "whole")));
+  for (const std::string optimizer : {"sgd", "adamw"}) {
+    INFO(optimizer);
+    const Config config = with(kEverything, {"train.optimizer=" + optimizer});
+    const std::string whole = shapes.folder / ("whole_" + optimizer), folder = shapes.folder / ("parts_" + optimizer);
+    train(1, config, shapes, whole);
+    Config first = config;
+    first.train.stop_at = 2;
+    CHECK(train(4, first, shapes, folder) == std::vector<std::int64_t>(4, 2));
+    CHECK(train(2, config, shapes, folder, true) == std::vector<std::int64_t>(2, 6));
+    CHECK((traces_of(folder) == traces_of(whole)));
+  }
 }
 
 TEST_CASE("a stop on one rank stops all at the same step") {
@@ -177,6 +190,8 @@ TEST_CASE("ranks without a shard, and batches that cannot be cut, are refused") 
                          tiny_config({"train.batch_size=8", "train.shards=3"});
                        }),
                        "train.shards = 3 must divide train.batch_size = 8"));
+  CHECK(test::contains(test::error_of([] { tiny_config({"train.wire=bf16"}); }),
+                       "train.wire = 'bf16' needs train.shards of 2 or more"));
 }
 
 TEST_CASE("a step that is not finite names the picture of the rank that has it") {
