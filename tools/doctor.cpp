@@ -6,12 +6,12 @@
 #include <unistd.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "kernels/base/check.h"
 #include "kernels/base/files.h"
-#include "retinanet/doctor/ranks_forecast.h"
 #include "retinanet/network/retinanet.h"
 #include "retinanet/training/time_budget.h"
 #include "tools/command/command.h"
@@ -43,25 +43,19 @@ double shard_seconds(const Request& request, Config config, const Dataset& datas
   return measure_times(config, dataset, {}, Device::cpu, kSeconds).step;
 }
 
-void print_forecast(const Request& request, const Config& config, const Dataset& dataset) {
-  const Network network{1e9 * request.bandwidth, request.latency / 1000};
+RanksForecast forecast_ranks(const Request& request, const Config& config, const Dataset& dataset) {
   const int classes = static_cast<int>(dataset.categories.size());
   std::int64_t gradients = 0;
   const RetinaNet model(config, classes, InitialWeights::unset);
   for (const NamedParameter& p : model.parameters()) gradients += p.variable.value().size();
-  const double seconds = shard_seconds(request, config, dataset);
-  std::printf(
-      "\nranks, with train.shards = %d and a network of %g Gbit/s and %g ms\n"
-      "  processes   work ms   transfer ms   waiting ms   step ms   pictures/s   sent by each, MiB\n",
-      static_cast<int>(config.train.shards), request.bandwidth, request.latency);
-  const auto print = [&](int ranks) {
-    const StepForecast f = forecast_step(config, seconds, gradients, ranks, network);
-    const double pictures = static_cast<double>(config.train.batch_size * config.train.accumulate);
-    std::printf("  %9d  %8.1f  %12.1f  %11.1f  %8.1f  %11.1f  %18.1f\n", ranks, 1000 * f.work, 1000 * f.transfer,
-                1000 * f.waiting, 1000 * f.total(), pictures / f.total(), static_cast<double>(f.bytes) / (1 << 20));
+  RanksForecast forecast{
+      {1e9 * request.bandwidth, request.latency / 1000}, shard_seconds(request, config, dataset), {}};
+  const auto add = [&](int ranks) {
+    forecast.steps.push_back(forecast_step(config, forecast.shard_seconds, gradients, ranks, forecast.network));
   };
-  for (int ranks = 1; ranks < request.ranks; ranks *= 2) print(ranks);
-  print(request.ranks);
+  for (int ranks = 1; ranks < request.ranks; ranks *= 2) add(ranks);
+  add(request.ranks);
+  return forecast;
 }
 
 void examine(const Request& request) {
@@ -83,8 +77,12 @@ void examine(const Request& request) {
   options.progress = [&](std::int64_t done, std::int64_t) { progress.update(done); };
   const DoctorReport report = examine(dataset, config, options);
   print_report(report, config);
-  if (request.ranks > 0) print_forecast(request, config, dataset);
-  if (!request.json.empty()) write_file_atomically(request.json, json_text(report));
+  std::optional<RanksForecast> forecast;
+  if (request.ranks > 0) {
+    forecast = forecast_ranks(request, config, dataset);
+    print_forecast(*forecast, config);
+  }
+  if (!request.json.empty()) write_file_atomically(request.json, json_text(report, forecast));
 }
 
 }  // namespace
@@ -105,7 +103,7 @@ void add_doctor_command(Command& program) {
   command.repeated("--set", request->settings, "Overrides one key, may be repeated").type("KEY=VALUE");
   command.text("--json", request->json, "Write everything to this file").type("OUT");
   command.flag("--no-images", request->no_images, "Do not open the pictures: believe the sizes in the annotations");
-  command.number("--ranks", request->ranks, "Forecast of a step's time on 1 to N processes of CPUs (printed only)")
+  command.number("--ranks", request->ranks, "Forecast of a step's time on 1 to N processes of CPUs")
       .range(1, 65536)
       .limits_in_words()
       .default_in_words()

@@ -101,7 +101,21 @@ TEST_CASE("doctor foresees a step on several processes") {
   REQUIRE(contains(outcome.out, "\n          2     200.0 "));
   REQUIRE(contains(outcome.out, "         46.0 "));
   REQUIRE(contains(outcome.out, "\n          3     200.0 "));
+  const json forecast = shapes.result().at("ranks");
+  REQUIRE(forecast.at("bits_per_second") == 1e9);
+  REQUIRE(forecast.at("latency") == 0.002);
+  REQUIRE(forecast.at("shard_work") == 0.1);
+  REQUIRE(forecast.at("steps").size() == 3);
+  const json two = forecast.at("steps").at(1);
+  REQUIRE(two.at("processes") == 2);
+  REQUIRE(two.at("work") == 0.2);
+  REQUIRE(two.at("waiting") == Approx(0.046));
+  REQUIRE(two.at("bytes_sent") > 1000000);
+  REQUIRE(two.at("total") ==
+          Approx(two.at("work").get<double>() + two.at("waiting").get<double>() + two.at("transfer").get<double>()));
   REQUIRE(contains(shapes.doctor(ranks).out, "\n          3 "));  // measured
+  REQUIRE(shapes.doctor("--no-images").exit_code == 0);
+  REQUIRE(!shapes.result().contains("ranks"));
   require_refused(shapes.doctor("--no-images --ranks 2"), "--set train.shards=2");
   require_refused(shapes.doctor("--no-images --ranks 0"), "--ranks");
   require_refused(shapes.doctor(ranks + " --bandwidth 0"), "--bandwidth");

@@ -262,6 +262,22 @@ Json json_of(const std::vector<Finding>& findings, bool dropped) {
   return list;
 }
 
+Json json_of(const RanksForecast& forecast) {
+  Json steps = Json::array();
+  for (const StepForecast& f : forecast.steps) {
+    steps.push_back({{"processes", f.ranks},
+                     {"work", f.work},
+                     {"transfer", f.transfer},
+                     {"waiting", f.waiting},
+                     {"total", f.total()},
+                     {"bytes_sent", f.bytes}});
+  }
+  return {{"bits_per_second", forecast.network.bits_per_second},
+          {"latency", forecast.network.latency},
+          {"shard_work", forecast.shard_seconds},
+          {"steps", steps}};
+}
+
 }  // namespace
 
 void print_report(const DoctorReport& report, const Config& config) {
@@ -275,21 +291,34 @@ void print_report(const DoctorReport& report, const Config& config) {
   for (const std::string& warning : report.warnings) std::printf("  %d. %s\n", ++number, printable(warning).c_str());
 }
 
-std::string json_text(const DoctorReport& report) {
-  const Json json = {{"pictures", json_of(report.pictures)},
-                     {"data", json_of(report.data)},
-                     {"repeats", report.repeats},
-                     {"coverage", json_of(report.coverage)},
-                     {"matches", json_of(report.matches)},
-                     {"imbalance", report.imbalance},
-                     {"balanced_priors", json_of(report.balanced_priors)},
-                     {"advice", json_of(report.advice)},
-                     {"sizes", json_of(report.sizes)},
-                     {"loss", json_of(report.loss)},
-                     {"memory", json_of(report.memory)},
-                     {"dropped", json_of(report.findings, true)},
-                     {"noted", json_of(report.findings, false)},
-                     {"warnings", report.warnings}};
+void print_forecast(const RanksForecast& forecast, const Config& config) {
+  std::printf(
+      "\nranks, with train.shards = %d and a network of %g Gbit/s and %g ms\n"
+      "  processes   work ms   transfer ms   waiting ms   step ms   pictures/s   sent by each, MiB\n",
+      config.train.shards, forecast.network.bits_per_second / 1e9, 1000 * forecast.network.latency);
+  const double pictures = static_cast<double>(config.train.batch_size * config.train.accumulate);
+  for (const StepForecast& f : forecast.steps) {
+    std::printf("  %9d  %8.1f  %12.1f  %11.1f  %8.1f  %11.1f  %18.1f\n", f.ranks, 1000 * f.work, 1000 * f.transfer,
+                1000 * f.waiting, 1000 * f.total(), pictures / f.total(), static_cast<double>(f.bytes) / (1 << 20));
+  }
+}
+
+std::string json_text(const DoctorReport& report, const std::optional<RanksForecast>& forecast) {
+  Json json = {{"pictures", json_of(report.pictures)},
+               {"data", json_of(report.data)},
+               {"repeats", report.repeats},
+               {"coverage", json_of(report.coverage)},
+               {"matches", json_of(report.matches)},
+               {"imbalance", report.imbalance},
+               {"balanced_priors", json_of(report.balanced_priors)},
+               {"advice", json_of(report.advice)},
+               {"sizes", json_of(report.sizes)},
+               {"loss", json_of(report.loss)},
+               {"memory", json_of(report.memory)},
+               {"dropped", json_of(report.findings, true)},
+               {"noted", json_of(report.findings, false)},
+               {"warnings", report.warnings}};
+  if (forecast) json["ranks"] = json_of(*forecast);
   // Names that are no UTF-8 are written with replacement characters.
   return json_text(json, 1) + "\n";
 }
