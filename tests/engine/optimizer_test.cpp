@@ -207,7 +207,7 @@ TEST_CASE("AdamW: goes on from its state and the number of the step, bit for bit
 }
 
 TEST_CASE("optimizers: owners of slices together make the steps of one, and keep what they own") {
-  const std::int64_t size = 2500;  // two runs and a half
+  const std::int64_t size = 30 * FlatSlices::kRun + 100;  // slices of several buckets for each
   std::vector<float> start(size), gradient(size);
   for (std::int64_t i = 0; i < size; ++i) {
     start[i] = 0.001f * static_cast<float>(i % 97) - 0.04f;

@@ -38,10 +38,10 @@ void backward(GradientSum& sum, const Tensor& flat, const std::vector<float>& gr
   constexpr std::int64_t kParameter = 3000;
   for (std::int64_t end = flat.size(); end > 0;) {
     const std::int64_t begin = (end - 1) / kParameter * kParameter;
-    const Tensor part = flat.slice(begin, end);
-    part.copy_from_host(gradients.data() + begin);
     const auto gradient = std::make_shared<Gradient>();
-    gradient->set_buffer(part);
+    gradient->set_buffer(flat.slice(begin, end));
+    const auto at = gradients.begin();
+    gradient->accumulate(Tensor::from({end - begin}, std::vector<float>(at + begin, at + end), flat.device()));
     if (after_each) after_each({gradient});
     end = begin;
   }
