@@ -58,3 +58,13 @@ target_include_directories(example_backbone_tests BEFORE PRIVATE ${PROJECT_BINAR
 target_link_libraries(example_backbone_tests PRIVATE diopter_retinanet Catch2::Catch2)
 catch_discover_tests(example_backbone_tests TEST_PREFIX "example, backbones: " DISCOVERY_MODE PRE_TEST
   PROPERTIES LABELS example)
+
+# docs/onnx.md: a program for onnxruntime, where that is installed for C++ (Debian 13: libonnxruntime-dev).
+find_path(ONNXRUNTIME_INCLUDE_DIR onnxruntime_cxx_api.h PATH_SUFFIXES onnxruntime)
+find_library(ONNXRUNTIME_LIBRARY onnxruntime)
+if(ONNXRUNTIME_INCLUDE_DIR AND ONNXRUNTIME_LIBRARY AND NOT DIOPTER_SANITIZE)
+  add_executable(onnx_program ${examples}/onnx/detect.cpp)
+  set_target_properties(onnx_program PROPERTIES TEST_PROGRAM ON)
+  target_include_directories(onnx_program SYSTEM PRIVATE ${ONNXRUNTIME_INCLUDE_DIR} ${STB_INCLUDE_DIR})
+  target_link_libraries(onnx_program PRIVATE test_options_O0 nlohmann_json::nlohmann_json ${ONNXRUNTIME_LIBRARY})
+endif()

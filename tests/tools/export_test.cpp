@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
@@ -219,6 +220,50 @@ TEST_CASE("onnxruntime finds what diopter detect finds, in real pictures with to
     const std::string input = name == "detectron2" ? "bytes" : "floats";  // Pillow's filter gives bytes
     compare(folder, checkpoint, files, input, {1, 4});
   }
+}
+
+TEST_CASE("the C++ program of docs/onnx.md finds what diopter detect finds") {
+  if (!kExports) return skip("built without ONNX");
+#ifndef DIOPTER_ONNX_PROGRAM
+  skip("onnxruntime's C++ header or its library was not found when this was built (docs/onnx.md)");
+#else
+  const TemporaryFolder folder;
+  REQUIRE(run_diopter("shapes --out '" + (folder / "shapes") + "' --size 50 --train 1 --val 5").exit_code == 0);
+  const std::string pictures = " '" + (folder / "shapes/images") + "'/*.png",
+                    picture = folder / "shapes/images/000001.png";
+  const auto json_of = [](const std::string& text) { return nlohmann::json::parse(text); };
+  const auto compare_both = [&](const std::vector<std::string>& resizing, const std::string& input) {
+    INFO(resizing[0] << " " << input);
+    std::vector<std::string> settings = kTinySettings;
+    settings.insert(settings.end(), resizing.begin(), resizing.end());
+    const std::string checkpoint = random_checkpoint(folder, "small", settings, 3, picture), model = folder / "m.onnx";
+    required(run_diopter("export '" + checkpoint + "' '" + model + "' --input " + input));
+    required(run_diopter("detect --checkpoint '" + checkpoint + "' --device cpu --precision float --json '" +
+                         (folder / "d.json") + "' --" + pictures));
+    const auto expected = json_of(read_bytes(folder / "d.json"));
+    const auto found = json_of(required(run_shell("'" DIOPTER_ONNX_PROGRAM "' '" + model + "'" + pictures)).out);
+    REQUIRE(found.size() == expected.size());
+    REQUIRE(found.size() > 20);
+    for (std::size_t i = 0; i < found.size(); ++i) {
+      REQUIRE(found[i]["category"] == expected[i]["category"]);
+      REQUIRE_THAT(found[i]["score"].get<double>(), Catch::Matchers::WithinAbs(expected[i]["score"], 1e-4));
+      for (std::size_t c = 0; c < 4; ++c) {
+        REQUIRE_THAT(found[i]["bbox"][c].get<double>(), Catch::Matchers::WithinAbs(expected[i]["bbox"][c], 0.05));
+      }
+    }
+  };
+  compare_both({"input.max_size=50"}, "bytes");  // as large as they are
+  compare_both({"input.max_size=73", "input.enlarge=true"}, "floats");
+  compare_both({"input.resize=exact", "input.max_size=40", "input.enlarge=true"}, "floats");
+  compare_both({"input.resize=shorter_side", "input.min_sizes=[61]", "input.max_size=90", "input.enlarge=true"},
+               "floats");
+  compare_both({"input.resize=shorter_side", "input.round=false", "input.min_sizes=[37]", "input.max_size=90"},
+               "floats");
+  const Outcome none =
+      run_shell("'" DIOPTER_ONNX_PROGRAM "' '" + (folder / "m.onnx") + "' '" + (folder / "none.png") + "'");
+  CHECK(none.exit_code == 1);
+  CHECK(contains(none.err, "none.png"));
+#endif
 }
 
 TEST_CASE("onnxruntime finds what diopter detect finds in pictures that keep their size, as bytes") {
