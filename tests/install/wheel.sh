@@ -25,7 +25,7 @@ cp -r "$source/tests/retinanet/python" "$scratch/tests"
 mkdir -p "$scratch/given/docs" "$scratch/given/tests/compatibility" "$scratch/given/tests/examples"
 cp "$source/docs/python.md" "$scratch/given/docs"
 cp -r "$source/tests/compatibility/fixtures" "$scratch/given/tests/compatibility"
-cp -r "$source/tests/examples/losses" "$scratch/given/tests/examples"
+cp -r "$source/tests/examples/losses" "$source/tests/examples/python" "$scratch/given/tests/examples"
 cd "$scratch/tests"
 version=$(sed -n 's/^project(diopter VERSION \([0-9.]*\).*/\1/p' "$source/CMakeLists.txt")
 "$scratch/environment/bin/python" -c "import diopter; assert diopter.__version__ == '$version', diopter.__version__"

@@ -29,6 +29,23 @@ class ElementwiseLoss(torch.autograd.Function):
         return (of_result * gradient).to(gradient.dtype), None, None, None, None, None
 
 
+class ClassificationLoss(torch.autograd.Function):
+    """Losses [images] of logits [images, anchors, classes] and labels [images, anchors]."""
+
+    @staticmethod
+    def forward(ctx: Any, logits: torch.Tensor, labels: torch.Tensor, kernel: Callable, library: Library):
+        gradient, losses = torch.empty_like(logits), library.empty(logits, logits.shape[:1], "float32")
+        kernel(logits, labels, None, None, losses, gradient, library.stream(logits))
+        ctx.save_for_backward(gradient)
+        return losses
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, of_losses: torch.Tensor):
+        (gradient,) = ctx.saved_tensors
+        return (of_losses.reshape(-1, 1, 1) * gradient).to(gradient.dtype), None, None, None
+
+
 class BoxPairLoss(torch.autograd.Function):
     """Losses [n] of boxes [n, 4] with boxes [n, 4], or scale times their sum."""
 

@@ -1,4 +1,4 @@
-"""Classification losses of logits with a target each.
+"""Classification losses: of logits with a target each, and of anchors with a class each.
 
 inputs    logits, any shape, float32 (PyTorch: bfloat16, too), contiguous
 targets   same shape, float32: 0 or 1; of losses with soft targets from 0 to 1
@@ -17,7 +17,7 @@ from . import _kernels
 from ._arrays import Array, library_of, scale_of
 from ._compile import CompiledLoss, compile
 
-__all__ = ["CompiledLoss", "compile", "elementwise_loss", "sigmoid_focal_loss", "value_and_gradient"]
+__all__ = ["CompiledLoss", "classification_loss", "compile", "elementwise_loss", "sigmoid_focal_loss", "value_and_gradient"]
 
 # kernel(inputs, targets, scale, losses, sum, gradient, stream)
 Kernel = Callable[[Array, Array, float, Array, Array, Array, int], None]
@@ -48,6 +48,24 @@ def sigmoid_focal_loss(
 def _focal_loss(alpha: float, gamma: float) -> Kernel:
     text = f"focal:gamma={gamma!r},alpha={alpha if alpha >= 0 else -1!r}"
     return functools.partial(_kernels.elementwise_loss, text)
+
+
+def classification_loss(logits: Array, labels: Array, loss: str = "focal") -> Array:
+    """The sum over an image's anchors and classes, for each image: [images] float32.
+
+    logits   [images, anchors, classes] float32 (PyTorch: bfloat16, too)
+    labels   [images, anchors] int32, as AnchorGrid.match gives them: class, -1 for background, -2 for ignored
+
+    The targets 0 and 1 are never written out. Differentiable with respect to `logits` in PyTorch.
+    """
+    library = library_of("logits", logits)
+    library_of("labels", labels)
+    kernel = functools.partial(_kernels.classification_loss, loss)
+    if library.torch and library.grad_enabled() and logits.requires_grad:
+        return library.autograd.ClassificationLoss.apply(logits, labels, kernel, library)
+    losses = library.empty(logits, logits.shape[:1], "float32")
+    kernel(logits, labels, None, None, losses, None, library.stream(logits))
+    return library.give(losses)
 
 
 def value_and_gradient(inputs: Array, targets: Array, loss: str = "focal") -> Tuple[Array, Array]:

@@ -7,7 +7,7 @@ import shutil
 import tempfile
 import unittest
 
-from optional_libraries import torch
+from optional_libraries import torchvision
 
 SOURCE = os.environ.get("DIOPTER_SOURCE_DIR", "")
 
@@ -25,7 +25,7 @@ class Page(unittest.TestCase):
                 os.symlink(source / "tests", "tests")
                 shutil.copy(source / "tests/compatibility/fixtures/0.1/run/checkpoints/best.safetensors", ".")
                 for block in blocks:
-                    if "import torch" in block and not torch:
+                    if "import torch" in block and not torchvision:
                         continue
                     with self.subTest(block):
                         exec(compile(block, "docs/python.md", "exec"), {})

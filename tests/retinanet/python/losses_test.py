@@ -80,6 +80,46 @@ class FocalLoss(unittest.TestCase):
         self.assertTrue((diopter.losses.elementwise_loss(x, t * 0.7, "varifocal") > 0).all())
 
 
+class LossesOfAnchors(unittest.TestCase):
+    def setUp(self):
+        random = np.random.default_rng(3)
+        self.logits = random.normal(0, 3, (3, 40, 4)).astype(np.float32)
+        self.labels = random.integers(-2, 4, (3, 40)).astype(np.int32)
+        self.targets = np.zeros_like(self.logits)
+        for place in zip(*np.nonzero(self.labels >= 0)):
+            self.targets[place + (self.labels[place],)] = 1
+
+    def test_is_the_sum_over_anchors_that_are_not_ignored(self):
+        dense = diopter.losses.elementwise_loss(self.logits, self.targets, "focal:gamma=1.5")
+        expected = (dense * (self.labels != -2)[:, :, None]).sum((1, 2), np.float64)
+        losses = diopter.losses.classification_loss(self.logits, self.labels, "focal:gamma=1.5")
+        self.assertEqual(losses.dtype, np.float32)
+        np.testing.assert_allclose(losses, expected, rtol=1e-5)
+
+    @needs_torch
+    def test_gradient(self):
+        x, labels = torch.from_numpy(self.logits).requires_grad_(), torch.from_numpy(self.labels)
+        weights = torch.tensor([1.0, 0.0, -2.5])
+        (diopter.losses.classification_loss(x, labels) * weights).sum().backward()
+        dense = torch.from_numpy(self.logits).requires_grad_()
+        losses = diopter.sigmoid_focal_loss(dense, torch.from_numpy(self.targets))
+        (losses * (labels != -2).unsqueeze(2) * weights.reshape(3, 1, 1)).sum().backward()
+        torch.testing.assert_close(x.grad, dense.grad)
+        with torch.no_grad():
+            self.assertFalse(diopter.losses.classification_loss(x, labels).requires_grad)
+
+    def test_what_is_refused(self):
+        refused = (
+            (ValueError, r"logits: is float32 \[3, 40\]", lambda: diopter.losses.classification_loss(self.logits[:, :, 0].copy(), self.labels)),
+            (ValueError, "labels: is int64", lambda: diopter.losses.classification_loss(self.logits, self.labels.astype(np.int64))),
+            (TypeError, "labels: is a list", lambda: diopter.losses.classification_loss(self.logits, [0])),
+            (ValueError, "ohem selects", lambda: diopter.losses.classification_loss(self.logits, self.labels, "ohem")),
+        )
+        for error, words, call in refused:
+            with self.subTest(words), self.assertRaisesRegex(error, words):
+                call()
+
+
 class OtherLibraries(unittest.TestCase):
     def check(self, make, take):
         x, t = some_logits()

@@ -267,6 +267,13 @@ TEST_CASE("convert: words of wrappers before the names, and class names of a con
     in.folder.write("config.json", wrong);
     CHECK(contains(error_of([&] { load_model(in.file); }), "config.json: "));
   }
+  for (const char* twice : {R"({"id2label": {"0": "a", "1": "b", "2": "c", "3": "a"}})",
+                            R"({"id2label": {"0": "a", "1": "b", "01": "c", "2": "d"}})",
+                            R"({"label_dict": {"a": 0, "b": 1, "c": 2, "d": 2}})"}) {
+    INFO(twice);
+    in.folder.write("config.json", twice);
+    CHECK(contains(error_of([&] { load_model(in.file); }), "each once"));
+  }
 }
 
 TEST_CASE("convert: a preset gives the settings, the file the network") {
