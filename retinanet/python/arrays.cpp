@@ -204,7 +204,7 @@ nb::object Array::empty(const std::vector<std::int64_t>& shape, const char* type
     for (std::size_t i = 0; i < shape.size(); ++i) {
       PyTuple_SET_ITEM(sizes.ptr(), static_cast<Py_ssize_t>(i), PyLong_FromLongLong(shape[i]));
     }
-    return make(object_, sizes, type);
+    return make(sizes, type);
   }
   const std::string_view name = type;
   if (name != "float32" && name != "int32" && name != "int64") {

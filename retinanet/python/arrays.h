@@ -34,7 +34,7 @@ class Array {
   /// Throws ValueError unless it is float32 on the CPU, or there is none and it is not `needed`.
   void require_float_of_host(bool needed) const;
   /// An array of the same library, on the same device, that nothing was written to; where the type has no exchange in
-  /// C, that is what `make(array, shape, type)` gives. type: "float32", "int32" or "int64".
+  /// C, that is what `make(shape, type)` gives. type: "float32", "int32" or "int64".
   nb::object empty(const std::vector<std::int64_t>& shape, const char* type, nb::handle make) const;
   /// The stream on which the array's library computes; null where it does not say so.
   void* stream() const;

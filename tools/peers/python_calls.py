@@ -4,7 +4,8 @@ what a call costs by itself, with arrays of one element.
 
     PYTHONPATH=build/release/python python3 tools/peers/python_calls.py [--rounds 11] [--threads 2] [--overhead]
 
-Needs PyTorch and torchvision. Prints medians; "times faster" is the median of the rounds' ratios, from least to most.
+Needs PyTorch and torchvision. Prints medians; "times faster" is the median of the rounds' ratios, from least to most. Times of calls
+are processor time, the least of 25 rounds.
 """
 
 import argparse
@@ -132,14 +133,16 @@ def with_gradients():
     yield "`generalized_box_iou_loss`", lambda: diopter.generalized_box_iou_loss(boxes, other)
 
 
-def processor_microseconds(call, calls=20000):
+def processor_microseconds(call, calls=2000):
+    """The least of 25 rounds: what else the machine does only adds."""
+
     def once():
         begin = time.process_time()
         for _ in range(calls):
             call()
         return (time.process_time() - begin) / calls * 1e6
 
-    return statistics.median(once() for _ in range(7))
+    return min(once() for _ in range(25))
 
 
 def main():

@@ -24,6 +24,10 @@ class Library:
             tuple(shape), dtype=getattr(self.namespace, dtype), device=getattr(like, "device", None)
         )
 
+    def make(self, shape: Sequence[int], dtype: str) -> Array:
+        """The same on the host, for kernels that make their outputs."""
+        return self.namespace.empty(shape, dtype=getattr(self.namespace, dtype))
+
     def give(self, array: Array) -> Array:
         """What the caller gets of an array that `empty` made."""
         return array
@@ -56,7 +60,7 @@ class NumPy(Library):
         import numpy
 
         super().__init__(numpy)
-        self._empty = numpy.empty
+        self._empty = self.make = numpy.empty
         self._types = {name: numpy.dtype(name) for name in ("float32", "int32", "int64")}
 
     def empty(self, like: Array, shape: Sequence[int], dtype: str) -> Array:

@@ -36,7 +36,7 @@ def batched_nms(boxes: Array, scores: Array, idxs: Array, iou_threshold: float) 
 def _suppressed(boxes: Array, scores: Array, idxs: Optional[Array], iou_threshold: float) -> Array:
     library = library_of("boxes", boxes)
     library_of("scores", scores)
-    kept = _kernels.nms_of_host(boxes, scores, idxs, iou_threshold, library.empty)
+    kept = _kernels.nms_of_host(boxes, scores, idxs, iou_threshold, library.make)
     if kept is None:
         kept = _suppressed_on_gpu(library, boxes, scores, idxs, iou_threshold)
     return library.give(kept)
@@ -95,5 +95,5 @@ def _pair_loss(loss: str, boxes1: Array, boxes2: Array, reduction: str, eps: flo
 
 def _reduced(library: Library, losses: Array, scale: float) -> Array:
     """scale times the sum of losses."""
-    total = _kernels.sum_of_host(losses, scale, library.empty)
+    total = _kernels.sum_of_host(losses, scale, library.make)
     return losses.sum() * scale if total is None else total

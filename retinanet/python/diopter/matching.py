@@ -86,11 +86,13 @@ class AnchorGrid:
         if len(boxes) != len(labels) or not boxes:
             raise ValueError(f"boxes, labels: are of {len(boxes)} and {len(labels)} images, must be of as many, and of one at least")
         library = library_of("boxes", boxes[0])
-        rule = (foreground_iou, background_iou, low_quality, ignore_overlap)
-        matched = self._grid.match_of_host(list(boxes), list(labels), *rule, library.empty)
+        matched = self._grid.match_of_host(
+            list(boxes), list(labels), foreground_iou, background_iou, low_quality, ignore_overlap, library.make
+        )
         if matched is None:
+            rule = (foreground_iou, background_iou, low_quality, ignore_overlap)
             matched = self._match_on_gpu(library, boxes, labels, rule)
-        return Matches(*map(library.give, matched))
+        return Matches._make(map(library.give, matched))
 
     def _match_on_gpu(
         self, library: Library, boxes: Sequence[Array], labels: Sequence[Array], rule: Tuple[float, float, bool, float]
