@@ -5,6 +5,7 @@
 #include <cstring>
 #include <string>
 
+#include "engine/profile/profile.h"
 #include "kernels/nn/elementwise.h"
 #include "kernels/toolkit/dispatch.h"
 #include "retinanet/detection/anchors_for_levels.h"
@@ -105,7 +106,10 @@ void TrainingStep::add_batch(const std::vector<Shard>& shards, ExampleLogits* ex
     } else {
       sum_->begin_round(senders);
     }
-    const std::vector<std::string> all = ranks_.gather(told);
+    const std::vector<std::string> all = [&] {
+      const ProfiledScope phase("gather losses");  // waits for the slowest rank
+      return ranks_.gather(told);
+    }();
     for (int rank = 0; rank < senders; ++rank) add_told(all[rank], examples);
   }
   statistics_.finish(rule_.shards);
