@@ -104,7 +104,7 @@ macro(enable_nvcc)
   set(CMAKE_CUDA_ARCHITECTURES "${CMAKE_CUDA_ARCHITECTURES}" CACHE STRING "Architectures to compile kernels for")
   set(CMAKE_CUDA_HOST_COMPILER ${CMAKE_CXX_COMPILER} CACHE FILEPATH "Host compiler of nvcc")
   if(CCACHE)
-    set(CMAKE_CUDA_COMPILER_LAUNCHER ${CCACHE})
+    set(CMAKE_CUDA_COMPILER_LAUNCHER ${CCACHE_LAUNCHER} ${CCACHE})
   endif()
   enable_language(CUDA)
   # CMake 3.25 does not know that nvcc has C++20.
@@ -169,6 +169,24 @@ elseif(DIOPTER_CUDA_KIND MATCHES "^(host|ptx)$")
   message(STATUS "CUDA: host executor, headers in ${CUDA_HEADERS}, kernels from ${DIOPTER_CUDA_KIND}")
 endif()
 
+# A header that says which CUDA side the build has. Not definitions for every file: most are the same whichever it is, and
+# ccache compiles these once for all builds.
+#   DIOPTER_WITH_CUDA       there is one
+#   DIOPTER_HOST_EXECUTOR   on the CPU
+#   DIOPTER_WITH_CUDNN      on a GPU, with cuDNN
+function(write_cuda_kind file)
+  set(text "#pragma once\n")
+  if(NOT DIOPTER_CUDA_KIND STREQUAL "off")
+    string(APPEND text "#define DIOPTER_WITH_CUDA\n")
+    if(DIOPTER_CUDA_KIND STREQUAL "on")
+      string(APPEND text "#define DIOPTER_WITH_CUDNN\n")
+    else()
+      string(APPEND text "#define DIOPTER_HOST_EXECUTOR\n")
+    endif()
+  endif()
+  file(CONFIGURE OUTPUT ${file} CONTENT "${text}" @ONLY)
+endfunction()
+
 # How .cu files are compiled for the host executor: as C++, which casts between float* and float4*, and adds floats up in
 # double on purpose. In check flavours clang asks the executor where each __shared__ variable of a block lies.
 function(executor_sources)
@@ -187,7 +205,6 @@ function(link_translated target scope)
   set(compiled ${target}_nvcc)
   add_library(${compiled} OBJECT ${ARGN})
   target_link_libraries(${compiled} PRIVATE diopter_flags diopter_cuda)
-  target_compile_definitions(${compiled} PRIVATE DIOPTER_WITH_CUDA DIOPTER_HOST_EXECUTOR)
   target_compile_options(${compiled} PRIVATE --no-compress)  # ptx_to_cpp finds the PTX in the objects
   set(translated ${target}_translated)
   add_library(${translated} OBJECT)

@@ -53,6 +53,8 @@ foreach(list loss_list backbone_list backbone_names)
     DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/diopter/generated)
 endforeach()
 
+install(FILES ${PROJECT_BINARY_DIR}/generated/cuda_kind.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/diopter/generated)
+
 configure_package_config_file(${PROJECT_SOURCE_DIR}/cmake/DiopterConfig.cmake.in
   ${PROJECT_BINARY_DIR}/generated/DiopterConfig.cmake INSTALL_DESTINATION ${package})
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/generated/DiopterConfigVersion.cmake COMPATIBILITY SameMinorVersion)

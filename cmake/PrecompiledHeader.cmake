@@ -32,6 +32,6 @@ function(use_precompiled_headers target name)
   target_precompile_headers(${target} REUSE_FROM ${name})
   if(CCACHE)
     set_target_properties(${target} PROPERTIES CXX_COMPILER_LAUNCHER
-      "${CMAKE_COMMAND};-E;env;CCACHE_SLOPPINESS=pch_defines,time_macros;CCACHE_PCH_EXTSUM=1;${CCACHE}")
+      "${CCACHE_LAUNCHER};CCACHE_SLOPPINESS=pch_defines,time_macros;CCACHE_PCH_EXTSUM=1;${CCACHE}")
   endif()
 endfunction()

@@ -4,14 +4,14 @@ namespace diopter {
 
 namespace {
 
-thread_local Trace* innermost = nullptr;
+thread_local Trace* innermost_trace = nullptr;
 
 }  // namespace
 
-Trace::Trace() : outer_(innermost) { innermost = this; }
+Trace::Trace() : outer_(innermost_trace) { innermost_trace = this; }
 
-Trace::~Trace() { innermost = outer_; }
+Trace::~Trace() { innermost_trace = outer_; }
 
-Trace* Trace::current() { return innermost; }
+Trace* Trace::current() { return innermost_trace; }
 
 }  // namespace diopter

@@ -27,7 +27,7 @@ build_and_test() {  # PRESET ARGUMENT_OF_CTEST...
 }
 
 configure() {  # PRESET ARGUMENT_OF_CMAKE...
-  cmake --preset "$1" -DDIOPTER_WERROR=$strict "${@:2}"
+  cmake --preset "$1" -DDIOPTER_WERROR=$strict -DDIOPTER_UNITY=ON "${@:2}"
 }
 
 cuda=${DIOPTER_CUDA:-auto}

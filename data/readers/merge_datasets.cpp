@@ -14,7 +14,7 @@ namespace diopter {
 namespace {
 
 /// Ids that are in use.
-class Ids {
+class UsedIds {
  public:
   /// The id, if nothing has it; otherwise the next behind the largest.
   std::int64_t take(std::int64_t id) {
@@ -104,7 +104,7 @@ class Merger {
   }
 
   Dataset whole_;
-  Ids category_ids_, image_ids_, annotation_ids_;
+  UsedIds category_ids_, image_ids_, annotation_ids_;
   std::unordered_map<std::string, std::ptrdiff_t> category_of_name_;
   std::unordered_map<std::string, std::size_t> image_of_file_;
   ReadLog findings_{"", false};

@@ -141,7 +141,7 @@ std::vector<double> numbers_of(const Json& shape, const char* member) {
 }
 
 /// The region's box; nothing, with a finding, where it has none.
-std::optional<Rect> box_of(const Json& shape, const std::string& place, ReadLog& findings) {
+std::optional<Rect> box_of_region(const Json& shape, const std::string& place, ReadLog& findings) {
   constexpr double kDegrees = 57.295779513082323;  // of a radian
   const std::string kind = text_in(shape, "name").value_or("");
   const auto numbers = [&](std::initializer_list<const char*> members) {
@@ -209,7 +209,7 @@ Dataset read_via(const std::string& file, const ReadOptions& options) {
     record.name = picture.name;
     record.file = options.find_pictures ? pictures.find(picture.name, picture.place) : picture.name;
     for (const Region& region : picture.regions) {
-      const std::optional<Rect> rect = box_of(region.shape, region.place, findings);
+      const std::optional<Rect> rect = box_of_region(region.shape, region.place, findings);
       if (!rect || !is_usable(*rect, record, region.place, findings)) continue;
       const bool has_attribute = region.attributes.is_object() && region.attributes.contains(attribute);
       const std::string label = attribute.empty() ? "object"

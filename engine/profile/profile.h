@@ -12,7 +12,7 @@
 #include "kernels/base/least_work.h"
 #include "kernels/device/memory.h"
 #include "kernels/device/timeline.h"
-#include "kernels/toolkit/dispatch.h"
+#include "kernels/toolkit/observer.h"
 
 namespace diopter {
 

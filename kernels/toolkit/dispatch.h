@@ -3,22 +3,13 @@
 
 #include <type_traits>
 
+#include "generated/cuda_kind.h"
 #include "kernels/base/check.h"
 #include "kernels/base/least_work.h"
 #include "kernels/device/memory.h"
+#include "kernels/toolkit/observer.h"
 
 namespace diopter {
-
-/// Listener that is told of every kernel that this thread calls: a Profiler (engine/profile/profile.h), or nobody.
-struct KernelObserver {
-  void* self;
-  void (*begin)(void* self, const char* name, const LeastWork& least);
-  void (*end)(void* self) noexcept;
-};
-inline constinit thread_local const KernelObserver* kernel_observer = nullptr;
-
-/// Whether the kernels that this thread calls run. Not while only shapes are asked for (engine/shapes_only.h).
-inline constinit thread_local bool kernels_run = true;
 
 /// call(args...). Where least_work says that it is a kernel's, that is between the observer's begin and end where there
 /// is one, and only if kernels_run or it has a result.

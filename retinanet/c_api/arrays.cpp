@@ -6,6 +6,7 @@
 #include <limits>
 #include <vector>
 
+#include "generated/cuda_kind.h"
 #include "kernels/device/borrowed_stream.h"
 #include "kernels/toolkit/dispatch.h"
 #include "retinanet/c_api/call.h"

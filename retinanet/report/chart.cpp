@@ -25,7 +25,7 @@ std::string style_of(std::size_t series) { return "s" + std::to_string(series % 
 
 bool finite(const std::array<double, 2>& point) { return std::isfinite(point[0]) && std::isfinite(point[1]); }
 
-struct Range {
+struct AxisRange {
   double low = std::numeric_limits<double>::infinity(), high = -low;
 
   void add(double value) {
@@ -39,7 +39,7 @@ struct Range {
 /// Values on a stretch of the picture.
 class Axis {
  public:
-  Axis(Range range, bool log, double from, double to) : log_(log), from_(from), to_(to) {
+  Axis(AxisRange range, bool log, double from, double to) : log_(log), from_(from), to_(to) {
     low_ = scaled(range.low);
     high_ = scaled(range.high);
     if (low_ == high_) {
@@ -175,7 +175,7 @@ Html drawn(const Series& series, std::size_t index, const Axis& x, const Axis& y
 
 /// What is within the <svg> of a chart; nothing where there is no finite point.
 Html lines(const LineChart& chart) {
-  Range xs, ys;
+  AxisRange xs, ys;
   for (const Series& series : chart.series) {
     for (const auto& point : series.points) {
       if (!finite(point)) continue;
@@ -212,7 +212,7 @@ std::string svg_file(const LineChart& chart) {
 
 Html draw(const IntervalChart& chart) {
   constexpr double kFrom = 12;
-  Range xs;
+  AxisRange xs;
   if (chart.reference) xs.add(*chart.reference);
   for (const IntervalChart::Row& row : chart.rows) {
     for (const double value : {row.mean, row.interval.low, row.interval.high}) xs.add(value);

@@ -9,11 +9,11 @@ using test::TemporaryFolder;
 namespace {
 
 /// Pictures 0.png, 1.png, ... of one colour.
-struct Pictures {
+struct BrokenPictures {
   TemporaryFolder folder;
   Dataset dataset;
 
-  explicit Pictures(int count) {
+  explicit BrokenPictures(int count) {
     for (int i = 0; i < count; ++i) {
       const std::string name = std::to_string(i) + ".png", file = folder / name;
       write_image(file, {40, 30, std::vector<std::uint8_t>(40 * 30 * 3, 90)});
@@ -32,7 +32,7 @@ std::vector<std::size_t> images_of(const std::vector<UnreadablePicture>& unreada
 }  // namespace
 
 TEST_CASE("a quick look finds pictures that are missing, empty or something else") {
-  const Pictures pictures(40);  // several threads look
+  const BrokenPictures pictures(40);  // several threads look
   CHECK(unreadable_pictures(pictures.dataset, Look::header).empty());
   CHECK(unreadable_pictures(pictures.dataset, Look::whole).empty());
   std::filesystem::remove(pictures.file(3));
@@ -51,7 +51,7 @@ TEST_CASE("a quick look finds pictures that are missing, empty or something else
 }
 
 TEST_CASE("damage behind the header is found by a look at the whole picture") {
-  const Pictures pictures(2);
+  const BrokenPictures pictures(2);
   std::filesystem::resize_file(pictures.file(1), std::filesystem::file_size(pictures.file(1)) - 20);
   CHECK(unreadable_pictures(pictures.dataset, Look::header).empty());
   CHECK(images_of(unreadable_pictures(pictures.dataset, Look::whole)) == std::vector<std::size_t>{1});
@@ -73,7 +73,7 @@ TEST_CASE("unreadable pictures in words: their number and the first three") {
 }
 
 TEST_CASE("a set without its unreadable pictures keeps the others in their order") {
-  const Pictures pictures(5);
+  const BrokenPictures pictures(5);
   const auto ids = [&](const std::vector<UnreadablePicture>& unreadable) {
     std::vector<std::int64_t> result;
     for (const ImageRecord& image : without(pictures.dataset, unreadable).images) result.push_back(image.id);

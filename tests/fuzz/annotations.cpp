@@ -68,18 +68,18 @@ void labelme(std::string_view input) { read_labelme(in_memory(input), {.images =
 
 void csv(std::string_view input) { read_csv(in_memory(input), {.images = "pictures"}); }
 
-constexpr Target kTargets[] = {{"coco_truth", coco_truth},
-                               {"coco_results", coco_results},
-                               {"voc", voc},
-                               {"yolo", yolo},
-                               {"csv", csv},
-                               {"cvat", cvat},
-                               {"label_studio", label_studio},
-                               {"via", via},
-                               {"labelme", labelme}};
+constexpr Target kAnnotations[] = {{"coco_truth", coco_truth},
+                                   {"coco_results", coco_results},
+                                   {"voc", voc},
+                                   {"yolo", yolo},
+                                   {"csv", csv},
+                                   {"cvat", cvat},
+                                   {"label_studio", label_studio},
+                                   {"via", via},
+                                   {"labelme", labelme}};
 
 }  // namespace
 
-std::span<const Target> annotation_targets() { return kTargets; }
+std::span<const Target> annotation_targets() { return kAnnotations; }
 
 }  // namespace diopter::fuzz

@@ -33,10 +33,10 @@ void run_state(std::string_view input) {
   parse_run_state(checkpoint);
 }
 
-constexpr Target kTargets[] = {{"config", config}, {"protocol", protocol}, {"run_state", run_state}};
+constexpr Target kConfigurations[] = {{"config", config}, {"protocol", protocol}, {"run_state", run_state}};
 
 }  // namespace
 
-std::span<const Target> configuration_targets() { return kTargets; }
+std::span<const Target> configuration_targets() { return kConfigurations; }
 
 }  // namespace diopter::fuzz

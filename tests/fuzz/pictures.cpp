@@ -42,11 +42,11 @@ void exif(std::string_view input) {
   turn_upright({3, 2, std::vector<std::uint8_t>(18)}, orientation);
 }
 
-constexpr Target kTargets[] = {{"jpeg", jpeg}, {"png", png},         {"tiff", tiff},
-                               {"webp", webp}, {"picture", picture}, {"exif", exif}};
+constexpr Target kPictures[] = {{"jpeg", jpeg}, {"png", png},         {"tiff", tiff},
+                                {"webp", webp}, {"picture", picture}, {"exif", exif}};
 
 }  // namespace
 
-std::span<const Target> picture_targets() { return kTargets; }
+std::span<const Target> picture_targets() { return kPictures; }
 
 }  // namespace diopter::fuzz

@@ -59,11 +59,11 @@ void checkpoint(std::string_view input) {
   detect(*loaded.model, collate({sample}, options.divisor));
 }
 
-constexpr Target kTargets[] = {
+constexpr Target kWeights[] = {
     {"safetensors", safetensors}, {"pickle", pickle}, {"torch_file", torch_file}, {"checkpoint", checkpoint}};
 
 }  // namespace
 
-std::span<const Target> weight_targets() { return kTargets; }
+std::span<const Target> weight_targets() { return kWeights; }
 
 }  // namespace diopter::fuzz

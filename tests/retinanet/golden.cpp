@@ -6,10 +6,12 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "generated/cuda_kind.h"
 #include "generated/source_dir.h"
 #include "kernels/base/json.h"
 #include "kernels/base/parallel.h"
 #include "kernels/base/philox.h"
+#include "tests/support/devices.h"
 
 namespace diopter::test {
 
@@ -74,6 +76,14 @@ std::vector<float> weight(const std::string& name, const Shape& shape, const Cla
 }
 
 }  // namespace
+
+std::vector<Device> network_devices() {
+#ifdef DIOPTER_HOST_EXECUTOR
+  return {Device::cpu};
+#else
+  return devices();
+#endif
+}
 
 std::vector<std::string> networks(const std::vector<std::string>& all) {
   if (!kSanitized) return all;

@@ -11,18 +11,11 @@
 #include "kernels/base/json.h"
 #include "kernels/nn/conv2d/conv2d.h"
 #include "tests/support/catch.h"
-#include "tests/support/devices.h"
 
 namespace diopter::test {
 
 /// Where networks are compared: the CPU and a GPU; the host executor is too slow for them.
-inline std::vector<Device> network_devices() {
-#ifdef DIOPTER_HOST_EXECUTOR
-  return {Device::cpu};
-#else
-  return devices();
-#endif
-}
+std::vector<Device> network_devices();
 
 /// How the CPU convolves while this is alive, and how close to torchvision the network then is.
 class Convolutions {

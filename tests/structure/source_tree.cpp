@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <regex>
 #include <set>
 #include <stdexcept>
 #include <string_view>
@@ -18,6 +19,8 @@ bool is_source(const std::filesystem::path& path) {
   return extensions.count(path.extension().string()) > 0 || path.filename() == "CMakeLists.txt";
 }
 
+const std::regex kCudaKind("if.*DIOPTER_(WITH_CUDA|HOST_EXECUTOR|WITH_CUDNN)");
+
 SourceFile read_source(const std::filesystem::path& path) {
   SourceFile file;
   std::ifstream in(path);
@@ -25,6 +28,7 @@ SourceFile read_source(const std::filesystem::path& path) {
   constexpr std::string_view kInclude = "#include \"";
   for (std::string line; std::getline(in, line);) {
     ++file.lines;
+    if (line.starts_with("#") && std::regex_search(line, kCudaKind)) file.asks_for_cuda = true;
     if (!line.starts_with(kInclude)) continue;
     const std::size_t begin = kInclude.size();
     file.includes.push_back(line.substr(begin, line.find('"', begin) - begin));
@@ -162,6 +166,16 @@ std::vector<std::string> long_files(const SourceTree& tree, std::size_t most,
       findings.push_back(path + ": is allowed to be long, but has only " + std::to_string(file->second.lines) +
                          " lines");
     }
+  }
+  return findings;
+}
+
+std::vector<std::string> without_cuda_kind(const SourceTree& tree) {
+  std::vector<std::string> findings;
+  for (const auto& [path, file] : tree) {
+    const bool includes =
+        std::find(file.includes.begin(), file.includes.end(), "generated/cuda_kind.h") != file.includes.end();
+    if (file.asks_for_cuda && !includes) findings.push_back(path);
   }
   return findings;
 }

@@ -11,6 +11,7 @@ namespace diopter::test {
 struct SourceFile {
   std::vector<std::string> includes;  // of the project: what stands between quotes
   std::size_t lines = 0;
+  bool asks_for_cuda = false;  // #if of a macro of generated/cuda_kind.h
 };
 
 /// Files by path, relative to the project's root: "kernels/nn/sgd.h".
@@ -46,6 +47,9 @@ std::vector<std::string> full_folders(const SourceTree& tree, std::size_t most);
 /// be there.
 std::vector<std::string> long_files(const SourceTree& tree, std::size_t most,
                                     const std::map<std::string, std::string>& allowed);
+/// Files that ask which CUDA side the build has and do not include generated/cuda_kind.h, which says it: without, they
+/// are compiled as if there were none.
+std::vector<std::string> without_cuda_kind(const SourceTree& tree);
 /// Folders of tests/ for which there is no such folder in the tree; those of `others` mirror nothing.
 std::vector<std::string> tests_without_source(const SourceTree& tree, const std::vector<std::string>& others);
 

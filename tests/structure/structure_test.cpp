@@ -1,4 +1,6 @@
 // The arrangement of the source tree: which folder may include which, no circles, no crowded folders, no long files.
+#include <algorithm>
+
 #include "generated/source_dir.h"
 #include "tests/structure/source_tree.h"
 #include "tests/support/catch.h"
@@ -25,7 +27,7 @@ const std::vector<FolderRule>& folder_rules() {
         {"kernels/host_executor", {"kernels/base"}},
         {"kernels/host_executor/ptx/translator", {"kernels/base"}},
         {"kernels/host_executor/ptx/runtime", {"kernels/base", "kernels/host_executor"}},
-        {"kernels/toolkit", {"kernels/base", "kernels/device", "kernels/host_executor"}},
+        {"kernels/toolkit", {"kernels/base", "kernels/device", "kernels/host_executor", "generated/cuda_kind.h"}},
         {"kernels/nn", toolkit},
         {"kernels/nn/conv2d", with(toolkit, {"kernels/nn"})},
         {"kernels/detection", with(toolkit, {"generated/loss_list.h"})},
@@ -63,7 +65,7 @@ const std::vector<FolderRule>& folder_rules() {
     add({"retinanet/network/backbones"});
     table.push_back({"retinanet/onnx", lower});
     add({"retinanet/weights"});
-    table.push_back({"retinanet/c_api", lower});
+    table.push_back({"retinanet/c_api", with(lower, {"generated/cuda_kind.h"})});
     table.push_back({"retinanet/python", with(lower, {"retinanet/c_api"})});
     table.push_back({"retinanet/python/diopter", {}});
     add({"retinanet/tensorboard"});
@@ -71,6 +73,7 @@ const std::vector<FolderRule>& folder_rules() {
     add({"retinanet/laboratory"});
     add({"retinanet/report"});
     lower.push_back("retinanet/onnx");
+    lower.push_back("generated/cuda_kind.h");
     // A subcommand is one file of tools; the folders hold what it is made of.
     add({"tools/kernels"});
     add({"tools/command"});
@@ -119,6 +122,12 @@ TEST_CASE("structure: no file of more than 500 lines") {
   CHECK(long_files(sources_and_tests(), 500,
                    {{"tests/kernels/host_executor/planted_bugs.cu",
                      "a list of small kernels, each with one bug: to be read one by one"}}) == kNone);
+}
+
+TEST_CASE("structure: what asks for the CUDA side includes the header that knows it") {
+  const auto asks = [](const auto& file) { return file.second.asks_for_cuda; };
+  CHECK(std::any_of(sources().begin(), sources().end(), asks));
+  CHECK(without_cuda_kind(sources_and_tests()) == kNone);
 }
 
 TEST_CASE("structure: tests mirror the tree") {
@@ -174,6 +183,15 @@ TEST_CASE("structure: a circle is named") {
                                    {"a/w.h", including({})}};
   CHECK(circles_of_files(between_folders) == kNone);
   CHECK(circles_of_folders(between_folders) == Findings{"a -> b -> a"});
+}
+
+TEST_CASE("structure: a file that asks for the CUDA side without the header that knows it is named") {
+  SourceFile asks = including({"a/x.h", "generated/cuda_kind.h"});
+  asks.asks_for_cuda = true;
+  SourceTree tree{{"a/x.cpp", asks}, {"a/y.cpp", including({})}};
+  CHECK(without_cuda_kind(tree) == kNone);
+  tree["a/x.cpp"].includes.pop_back();
+  CHECK(without_cuda_kind(tree) == Findings{"a/x.cpp"});
 }
 
 TEST_CASE("structure: a full folder, a long file and a test of nothing are named") {

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "generated/cuda_kind.h"
 #include "kernels/device/memory.h"
 #include "kernels/toolkit/dispatch.h"
 #include "tests/support/devices.h"

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "engine/tensor.h"
+#include "generated/cuda_kind.h"
 #include "kernels/device/stream.h"
 #include "tests/support/random.h"
 

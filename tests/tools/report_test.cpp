@@ -12,11 +12,13 @@ namespace fs = std::filesystem;
 
 namespace {
 
-struct Training {
+struct ReportedTraining {
   TemporaryFolder folder;
   std::string run = folder / "my <run>";
 
-  Training() { REQUIRE(run_diopter("shapes --train 4 --val 2 --size 32 --out " + (folder / "shapes")).exit_code == 0); }
+  ReportedTraining() {
+    REQUIRE(run_diopter("shapes --train 4 --val 2 --size 32 --out " + (folder / "shapes")).exit_code == 0);
+  }
   Outcome train(const std::string& more) const {
     const std::string set = folder / "shapes/instances_", pictures = folder / "shapes/images";
     return run_diopter("train --device cpu --train-annotations " + set + "train.json --train-images " + pictures +
@@ -31,7 +33,7 @@ struct Training {
 }  // namespace
 
 TEST_CASE("train writes a report that says how to repeat the run, and report makes the same one") {
-  const Training training;
+  const ReportedTraining training;
   const Outcome stopped = training.train("--set train.stop_at=2");
   INFO(stopped.err);
   REQUIRE(stopped.exit_code == 0);
@@ -41,7 +43,7 @@ TEST_CASE("train writes a report that says how to repeat the run, and report mak
 
   const std::string report = training.report();
   REQUIRE(xml_error(report) == "");
-  REQUIRE(contains(report, "<h1>Training run: my &lt;run&gt;</h1>"));
+  REQUIRE(contains(report, "<h1>ReportedTraining run: my &lt;run&gt;</h1>"));
   REQUIRE(contains(report, "Finished after 4 iterations."));
   REQUIRE(contains(report, "--out &#39;" + training.folder.path() + "/my &lt;run&gt;&#39; --set"));
   REQUIRE(contains(report, "--set train.stop_at=2</pre>"));
@@ -60,7 +62,7 @@ TEST_CASE("train writes a report that says how to repeat the run, and report mak
 }
 
 TEST_CASE("train writes a report of a run that diverged") {
-  const Training training;
+  const ReportedTraining training;
   const Outcome outcome = training.train("--set train.lr=1e30 --set train.clip_norm=0 --set train.warmup_iterations=0");
   REQUIRE(outcome.exit_code == 2);
   REQUIRE(contains(training.report(), "Diverged at iteration 2 of 4"));
@@ -93,7 +95,7 @@ TEST_CASE("report refuses what it cannot use in one line and writes nothing") {
   require_refused(run_diopter("report " + folder.path()), folder.path() + ": is no folder of diopter train");
   require_refused(run_diopter("report /nowhere"), "/nowhere: is no folder of diopter train");
   require_refused(run_diopter("report " + folder.write("file", "x")), "file: is no folder of diopter train");
-  const Training training;
+  const ReportedTraining training;
   REQUIRE(training.train("").exit_code == 0);
   fs::remove(training.run + "/report.html");
   const std::string metrics = training.run + "/metrics.csv", text = read_bytes(metrics);

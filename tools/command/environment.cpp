@@ -12,6 +12,7 @@
 
 #include "data/pictures/image.h"
 #include "engine/distributed/launched.h"
+#include "generated/cuda_kind.h"
 #include "kernels/base/libraries.h"
 #include "kernels/base/parallel.h"
 #include "kernels/device/stream.h"

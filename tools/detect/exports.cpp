@@ -19,7 +19,7 @@ namespace {
 
 namespace fs = std::filesystem;
 using Classes = std::vector<std::string>;
-using Pictures = std::vector<ExportedPicture>;
+using ExportedPictures = std::vector<ExportedPicture>;
 using Json = nlohmann::ordered_json;
 
 std::string without_extension(const std::string& name) { return fs::path(name).stem().string(); }
@@ -28,7 +28,7 @@ double wide(float value) { return static_cast<double>(value); }
 
 // ---- Formats of one file
 
-std::string csv_text(const Pictures& pictures, const Classes& classes) {
+std::string csv_text(const ExportedPictures& pictures, const Classes& classes) {
   CsvText csv({"filename", "width", "height", "class", "xmin", "ymin", "xmax", "ymax", "score"});
   for (const ExportedPicture& picture : pictures) {
     const auto begin = [&] { csv << picture.name << std::int64_t{picture.width} << std::int64_t{picture.height}; };
@@ -47,7 +47,7 @@ std::string csv_text(const Pictures& pictures, const Classes& classes) {
 
 /// https://labelstud.io/guide/predictions: shares in percent, predictions of the labels of a <RectangleLabels
 /// name="label" toName="image"> on an <Image name="image" value="$image">.
-std::string label_studio_text(const Pictures& pictures, const Classes& classes) {
+std::string label_studio_text(const ExportedPictures& pictures, const Classes& classes) {
   Json tasks = Json::array();
   for (const ExportedPicture& picture : pictures) {
     Json result = Json::array();
@@ -84,7 +84,7 @@ std::string text_of(const pugi::xml_document& document) {
 }
 
 /// https://docs.cvat.ai/docs/manual/advanced/xml_format, "CVAT for images 1.1".
-std::string cvat_text(const Pictures& pictures, const Classes& classes) {
+std::string cvat_text(const ExportedPictures& pictures, const Classes& classes) {
   pugi::xml_document document;
   pugi::xml_node root = document.append_child("annotations");
   root.append_child("version").text() = "1.1";
@@ -152,7 +152,7 @@ std::string voc_text(const ExportedPicture& picture, const Classes& classes) {
 /// One file holds all pictures, or each has its own.
 struct Format {
   const char* name;
-  std::string (*of_all)(const Pictures&, const Classes&);
+  std::string (*of_all)(const ExportedPictures&, const Classes&);
   std::string (*of_picture)(const ExportedPicture&, const Classes&);
   const char* extension;         // of a picture's file
   const char* names_of_classes;  // file with them, beside the pictures'; nullptr: none

@@ -5,6 +5,7 @@
 #include <set>
 #include <utility>
 
+#include "generated/cuda_kind.h"
 #include "kernels/base/check.h"
 #include "kernels/base/did_you_mean.h"
 #include "kernels/base/files.h"

@@ -63,7 +63,7 @@ def short_name(demangled):
 
 def compile_file(nvcc, includes, file, archs):
     targets = [f"-gencode=arch=compute_{a[3:]},code={a}" for a in archs]
-    command = [nvcc, "-std=c++20", "-O3", *(f"-I{folder}" for folder in includes), "-DDIOPTER_WITH_CUDA", "-Xptxas=-v", "-fatbin", *targets,
+    command = [nvcc, "-std=c++20", "-O3", *(f"-I{folder}" for folder in includes), "-Xptxas=-v", "-fatbin", *targets,
                "-o", os.devnull, str(file)]
     return subprocess.run(command, capture_output=True, text=True)
 

@@ -2,7 +2,7 @@
 """Instructions that a thread executes on its way through a kernel: the shortest way through the machine code that
 executes given instructions so often.
 
-    nvcc -std=c++20 -O3 -I. -DDIOPTER_WITH_CUDA -arch=sm_90 -cubin -o kernel.cubin kernels/detection/classification_loss.cu
+    nvcc -std=c++20 -O3 -I. -arch=sm_90 -cubin -o kernel.cubin kernels/detection/classification_loss.cu
     cuobjdump -sass kernel.cubin | tools/kernels/sass_path.py --through STG.E.128=4 --per 32 classification_loss_kernel
 
 --through names what the way must execute, by the beginning of the opcode, and how often at least: it picks the branches.

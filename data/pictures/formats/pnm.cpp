@@ -11,7 +11,7 @@
 namespace diopter {
 namespace {
 
-constexpr int kMost = 65535;  // a sample can be
+constexpr int kMostSample = 65535;  // a sample can be
 constexpr int kMostOf8 = 255;
 
 struct PnmHeader {
@@ -43,7 +43,7 @@ PnmHeader read_header(std::string_view bytes) {
   header.width = next_number(bytes, at, "width");
   header.height = next_number(bytes, at, "height");
   header.greatest = next_number(bytes, at, "greatest value");
-  DIOPTER_CHECK(header.greatest <= kMost, "cannot be decoded (its greatest value is above ", kMost, ")");
+  DIOPTER_CHECK(header.greatest <= kMostSample, "cannot be decoded (its greatest value is above ", kMostSample, ")");
   DIOPTER_CHECK(at < bytes.size(), "the file is truncated");
   DIOPTER_CHECK(is_blank(bytes[at]), "cannot be decoded (no blank before its samples)");
   header.end = at + 1;
@@ -54,7 +54,7 @@ class PnmRows final : public PictureRows {
  public:
   PnmRows(const ByteSource& bytes, const PnmHeader& header, int white)
       : PictureRows(header.width, header.height), bytes_(bytes), header_(header), white_(white) {
-    if (header.sample_bytes() == 2 && white == kFullRange && header.greatest == kMost) white_ = kMost;
+    if (header.sample_bytes() == 2 && white == kFullRange && header.greatest == kMostSample) white_ = kMostSample;
     row_.resize(static_cast<std::size_t>(header.width) * header.channels * header.sample_bytes());
   }
 

@@ -12,7 +12,7 @@
 namespace diopter {
 namespace {
 
-struct Truth {
+struct VocTruth {
   std::int64_t image;
   int category;
   Rect rect;
@@ -20,11 +20,11 @@ struct Truth {
 };
 
 /// `images` images and categories with ids 1, 2, ....
-Dataset make_dataset(int images, int categories, const std::vector<Truth>& truths) {
+Dataset make_dataset(int images, int categories, const std::vector<VocTruth>& truths) {
   Dataset dataset;
   for (int k = 1; k <= categories; ++k) dataset.categories.push_back({.id = k, .name = "c" + std::to_string(k)});
   for (int i = 1; i <= images; ++i) dataset.images.push_back({.id = i, .file = "", .name = "", .annotations = {}});
-  for (const Truth& truth : truths) {
+  for (const VocTruth& truth : truths) {
     dataset.images.at(truth.image - 1)
         .annotations.push_back({.id = 1,
                                 .category = truth.category,

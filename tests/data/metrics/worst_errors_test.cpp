@@ -8,7 +8,7 @@ using namespace diopter::test;
 
 namespace {
 
-const Rect kLeft{0, 0, 20, 20}, kRight{50, 0, 30, 30}, kBelow{0, 50, 10, 10}, kFar{100, 100, 20, 20};
+const Rect kLeft{0, 0, 20, 20}, kRight{50, 0, 30, 30}, kBelow{0, 50, 10, 10}, kFarAway{100, 100, 20, 20};
 
 Dataset some_truth() {
   return make_dataset({1, 2}, {1, 5},
@@ -23,10 +23,11 @@ Dataset some_truth() {
 
 TEST_CASE("the worst errors: confident detections of nothing, and large objects that are not found", "[worst_errors]") {
   const Dataset truth = some_truth();
-  const std::vector<Detection> detections = {{1, 1, kLeft, 0.9},   {1, 1, kFar, 0.3},   // a hit, and nothing there
-                                             {1, 1, kRight, 0.8},                       // wrong class
-                                             {1, 5, kBelow, 0.2},                       // a hit with a low score
-                                             {2, 1, kRight, 0.95}, {2, 1, kFar, 0.7}};  // of the crowd; nothing there
+  const std::vector<Detection> detections = {
+      {1, 1, kLeft, 0.9},   {1, 1, kFarAway, 0.3},   // a hit, and nothing there
+      {1, 1, kRight, 0.8},                           // wrong class
+      {1, 5, kBelow, 0.2},                           // a hit with a low score
+      {2, 1, kRight, 0.95}, {2, 1, kFarAway, 0.7}};  // of the crowd; nothing there
   const CocoMatches matches = match_coco(truth, detections);
   const WorstErrors any = worst_errors(truth, detections, matches, {}, 10);
   REQUIRE(any.false_positives.size() == 3);

@@ -11,7 +11,7 @@ using namespace diopter::test;
 
 namespace {
 
-std::string error_with(const std::string& text, const std::vector<std::string>& categories = {}) {
+std::string csv_error(const std::string& text, const std::vector<std::string>& categories = {}) {
   const TemporaryFolder folder;
   const std::string file = folder.write("boxes.csv", text);
   const std::string error = error_of([&] { read_csv(file, {.categories = categories}); });
@@ -62,15 +62,15 @@ TEST_CASE("given classes decide the numbers of CSV classes") {
 
 TEST_CASE("bad CSV files are errors with file and line") {
   const std::string good = "a.jpg,1,2,3,4,cat\n";
-  CHECK(error_with("a.jpg\n") ==
+  CHECK(csv_error("a.jpg\n") ==
         "boxes.csv: line 1: 1 column and no header: without one the columns are path,x1,y1,x2,y2,class");
-  CHECK(contains(error_with("a.jpg,1,2,3,4,cat,0.5\n"), "boxes.csv: line 1: 7 columns and no header"));
-  CHECK(error_with("a.jpg,1,2,3,4,\n") == "boxes.csv: line 1: the class has no name");
-  CHECK(error_with(",1,2,3,4,cat\n") == "boxes.csv: line 1: the path is empty");
-  CHECK(error_with("\"a.jpg,1,2,3,4,cat\n") == "boxes.csv: line 1: a quote is not closed");
-  CHECK(error_with(good, {"dog"}) == "boxes.csv: line 1: class 'cat' is not one of 'dog'");
-  CHECK(error_with("") == "boxes.csv: no pictures are listed");
-  CHECK(error_with("path,x1,y1,x2,y2,class\n") == "boxes.csv: no pictures are listed");
+  CHECK(contains(csv_error("a.jpg,1,2,3,4,cat,0.5\n"), "boxes.csv: line 1: 7 columns and no header"));
+  CHECK(csv_error("a.jpg,1,2,3,4,\n") == "boxes.csv: line 1: the class has no name");
+  CHECK(csv_error(",1,2,3,4,cat\n") == "boxes.csv: line 1: the path is empty");
+  CHECK(csv_error("\"a.jpg,1,2,3,4,cat\n") == "boxes.csv: line 1: a quote is not closed");
+  CHECK(csv_error(good, {"dog"}) == "boxes.csv: line 1: class 'cat' is not one of 'dog'");
+  CHECK(csv_error("") == "boxes.csv: no pictures are listed");
+  CHECK(csv_error("path,x1,y1,x2,y2,class\n") == "boxes.csv: no pictures are listed");
 
   const TemporaryFolder folder;
   CHECK(error_of([&] { read_csv(folder.path("none.csv"), {}); }) == folder.path("none.csv") + ": no such file");
@@ -125,7 +125,7 @@ TEST_CASE("columns of a CSV file are found by the names in its header") {
   CHECK(sized.images[0].width == 64);
   CHECK(sized.images[0].height == 48);
   CHECK(sized.findings.at(0).kind == "outside");
-  CHECK(contains(error_with("filename,xmin,ymin,xmax,label\na.jpg,1,2,3,cat\n"),
+  CHECK(contains(csv_error("filename,xmin,ymin,xmax,label\na.jpg,1,2,3,cat\n"),
                  "line 1: no column of this header is the lower edge; it may be called ymax, y2, bottom, ybr"));
 }
 
@@ -177,7 +177,7 @@ TEST_CASE("CSV: a class a line takes time in proportion to the lines") {
 }
 
 TEST_CASE("class names that are not UTF-8 are refused where they stand") {
-  const auto error = [](const std::string& name) { return error_with("a.jpg,1,2,3,4," + name + "\n"); };
+  const auto error = [](const std::string& name) { return csv_error("a.jpg,1,2,3,4," + name + "\n"); };
   CHECK(error("K\xC3\xA4"
               "fer") == "");
   CHECK(error("\xE7\x94\xB2\xE8\x99\xAB \xF0\x9F\x90\x9E") == "");

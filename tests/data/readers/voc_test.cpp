@@ -32,7 +32,7 @@ std::size_t count_boxes(const Dataset& dataset) {
 }
 
 /// Error for one file with these objects, read with the given classes.
-std::string error_with(const std::string& objects, const std::vector<std::string>& categories = {}) {
+std::string voc_error(const std::string& objects, const std::vector<std::string>& categories = {}) {
   const TemporaryFolder folder;
   folder.write("a.jpg", "");
   folder.write("a.xml", voc_file("a.jpg", objects));
@@ -180,9 +180,9 @@ TEST_CASE("a folder of the VOC kit is read by its lists") {
 
 TEST_CASE("bad VOC files are errors with file and line") {
   const std::string box = corners("1", "1", "9", "9");
-  CHECK(contains(error_with(object("x", box), {"y", "z"}), "a.xml: line 4: class 'x' is not one of 'y', 'z'"));
-  CHECK(contains(error_with(object("", box)), "a.xml: line 4: the class has no name"));
-  CHECK(contains(error_with("<object>"), "a.xml: line 4: not well-formed XML: "));
+  CHECK(contains(voc_error(object("x", box), {"y", "z"}), "a.xml: line 4: class 'x' is not one of 'y', 'z'"));
+  CHECK(contains(voc_error(object("", box)), "a.xml: line 4: the class has no name"));
+  CHECK(contains(voc_error("<object>"), "a.xml: line 4: not well-formed XML: "));
 
   const TemporaryFolder folder;
   const std::string whole = voc_file("a.jpg", object("x", box));

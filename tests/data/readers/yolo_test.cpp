@@ -37,7 +37,7 @@ std::vector<std::string> names_in(const std::string& yaml) {
 }
 
 /// Error for one label file with this text and three classes.
-std::string error_with(const std::string& text, const std::vector<std::string>& categories = {}) {
+std::string yolo_error(const std::string& text, const std::vector<std::string>& categories = {}) {
   const TemporaryFolder folder;
   write_picture(folder, "a.png");
   folder.write("classes.txt", "cat\ndog\nant\n");
@@ -254,11 +254,11 @@ TEST_CASE("YOLO labels are found in folders and under names that are written oth
 
 TEST_CASE("bad YOLO labels are errors with file and line") {
   const std::string good = "0 0.5 0.5 0.1 0.1\n";
-  CHECK(contains(error_with("3 0.5 0.5 0.1 0.1\n"), "line 1: class 3, but there are only 3: 'cat', 'dog', 'ant'"));
-  CHECK(contains(error_with("-1 0.5 0.5 0.1 0.1\n"), "line 1: the class is '-1'"));
-  CHECK(contains(error_with("1.5 0.5 0.5 0.1 0.1\n"), "line 1: the class is '1.5'"));
-  CHECK(contains(error_with("99999999999 0.5 0.5 0.1 0.1\n"), "line 1: the class is '99999999999'"));
-  CHECK(error_with(good, {"dog", "ant"}) == "a.txt: line 1: class 'cat' is not one of 'dog', 'ant'");
+  CHECK(contains(yolo_error("3 0.5 0.5 0.1 0.1\n"), "line 1: class 3, but there are only 3: 'cat', 'dog', 'ant'"));
+  CHECK(contains(yolo_error("-1 0.5 0.5 0.1 0.1\n"), "line 1: the class is '-1'"));
+  CHECK(contains(yolo_error("1.5 0.5 0.5 0.1 0.1\n"), "line 1: the class is '1.5'"));
+  CHECK(contains(yolo_error("99999999999 0.5 0.5 0.1 0.1\n"), "line 1: the class is '99999999999'"));
+  CHECK(yolo_error(good, {"dog", "ant"}) == "a.txt: line 1: class 'cat' is not one of 'dog', 'ant'");
 }
 
 TEST_CASE("missing and empty YOLO sets are errors") {

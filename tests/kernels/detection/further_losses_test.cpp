@@ -2,22 +2,17 @@
 #include <cmath>
 
 #include "kernels/detection/loss_list.h"
+#include "tests/kernels/detection/logits.h"
 #include "tests/support/catch.h"
 
 namespace diopter {
 namespace {
 
-double sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
-
-template <class Check>
-void for_logits(const Check& check) {
-  for (int i = -60; i <= 60; ++i) {
-    for (const bool positive : {false, true}) check(i * 0.25 + 0.01, positive);
-  }
-}
+using test::for_logits;
+using test::sigmoid;
 
 TEST_CASE("poly: Poly-1 of the focal loss as printed") {
-  for_logits([](double x, bool positive) {
+  for_logits(0.25, 0.01, [](double x, bool positive) {
     const double p = sigmoid(positive ? x : -x), a = positive ? 0.25 : 0.75;
     for (const float epsilon : {-1.0f, 0.5f, 2.0f}) {
       const double e = static_cast<double>(epsilon);
@@ -30,7 +25,7 @@ TEST_CASE("poly: Poly-1 of the focal loss as printed") {
 }
 
 TEST_CASE("poly: epsilon 0 is the focal loss") {
-  for_logits([](double x, bool positive) {
+  for_logits(0.25, 0.01, [](double x, bool positive) {
     const auto poly = PolyLoss{1.5f, 0.25f, 0}(x, positive), focal = FocalLoss{1.5f, 0.25f}(x, positive);
     REQUIRE(poly.value == Approx(focal.value).epsilon(1e-14));
     REQUIRE(poly.derivative == Approx(focal.derivative).epsilon(1e-14));
@@ -38,7 +33,7 @@ TEST_CASE("poly: epsilon 0 is the focal loss") {
 }
 
 TEST_CASE("asymmetric: both halves as printed") {
-  for_logits([](double x, bool positive) {
+  for_logits(0.25, 0.01, [](double x, bool positive) {
     const double p = sigmoid(x), m = static_cast<double>(0.05f), shifted = std::fmax(p - m, 0);
     const double expected = positive ? -(1 - p) * std::log(p) : -std::pow(shifted, 4) * std::log(1 - shifted);
     REQUIRE(AsymmetricLoss{1, 4, 0.05f}(x, positive).value == Approx(expected).epsilon(1e-6).margin(1e-12));
@@ -57,7 +52,7 @@ TEST_CASE("asymmetric: negatives up to the shift count nothing, those above it d
 }
 
 TEST_CASE("asymmetric: without a shift and with equal exponents it is the focal loss without alpha") {
-  for_logits([](double x, bool positive) {
+  for_logits(0.25, 0.01, [](double x, bool positive) {
     const auto asymmetric = AsymmetricLoss{2, 2, 0}(x, positive), focal = FocalLoss{2, -1}(x, positive);
     REQUIRE(asymmetric.value == focal.value);
     REQUIRE(asymmetric.derivative == focal.derivative);
@@ -65,7 +60,7 @@ TEST_CASE("asymmetric: without a shift and with equal exponents it is the focal 
 }
 
 TEST_CASE("quality_focal: equation 2 as printed") {
-  for_logits([](double x, bool) {
+  for_logits(0.25, 0.01, [](double x, bool) {
     const double s = sigmoid(x);
     for (const double y : {0.0, 0.3, 0.75, 1.0}) {
       const double expected = -std::pow(std::fabs(y - s), 2) * ((1 - y) * std::log(1 - s) + y * std::log(s));
@@ -75,7 +70,7 @@ TEST_CASE("quality_focal: equation 2 as printed") {
 }
 
 TEST_CASE("varifocal: equation 2 as printed") {
-  for_logits([](double x, bool) {
+  for_logits(0.25, 0.01, [](double x, bool) {
     const double p = sigmoid(x);
     for (const double q : {0.3, 0.75, 1.0}) {
       const double expected = -q * (q * std::log(p) + (1 - q) * std::log(1 - p));

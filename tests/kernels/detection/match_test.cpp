@@ -17,7 +17,7 @@ struct Matched {
 };
 
 /// Boxes of several images; a label of kIgnore marks a crowd.
-struct Scene {
+struct MatchScene {
   std::vector<Box> boxes;
   std::vector<std::int32_t> labels, offsets{0};
 
@@ -31,7 +31,7 @@ struct Scene {
 
 /// What match_anchors, a function of MatchArgs, makes of the scene with arrays on a device.
 template <class MatchAnchors>
-Matched matched(Device device, const AnchorGrid& grid, const Scene& scene, const MatchRule& rule,
+Matched matched(Device device, const AnchorGrid& grid, const MatchScene& scene, const MatchRule& rule,
                 const MatchAnchors& match_anchors) {
   Matched m;
   m.labels.assign(scene.images() * grid.size(), 99);
@@ -45,18 +45,18 @@ Matched matched(Device device, const AnchorGrid& grid, const Scene& scene, const
   return m;
 }
 
-Matched match(Device device, const AnchorGrid& grid, const Scene& scene, const MatchRule& rule) {
+Matched match(Device device, const AnchorGrid& grid, const MatchScene& scene, const MatchRule& rule) {
   return matched(device, grid, scene, rule,
                  [&](const MatchArgs& args) { DIOPTER_DISPATCH(device, match_anchors, args); });
 }
 
-Matched match_plainly(const AnchorGrid& grid, const Scene& scene, const MatchRule& rule) {
+Matched match_plainly(const AnchorGrid& grid, const MatchScene& scene, const MatchRule& rule) {
   return matched(Device::cpu, grid, scene, rule, plain::match_anchors);
 }
 
 /// Boxes on an integer lattice, so that ties are frequent; duplicates, crowds, boxes off the picture.
-Scene random_scene(int images, int boxes, float extent, std::uint64_t seed) {
-  Scene scene;
+MatchScene random_scene(int images, int boxes, float extent, std::uint64_t seed) {
+  MatchScene scene;
   Philox random(seed, 0);
   for (int image = 0; image < images; ++image) {
     for (int i = 0; i < boxes; ++i) {
@@ -75,7 +75,7 @@ TEST_CASE("match: equals the plain rule on random scenes") {
   const AnchorGrid grid = test::small_grid(3, 18, 13, 8);
   for (bool low_quality : {false, true}) {
     for (int boxes : {1, 2, 5, 30}) {
-      const Scene scene = random_scene(3, boxes, 140, 100 + boxes);
+      const MatchScene scene = random_scene(3, boxes, 140, 100 + boxes);
       for (const MatchRule& rule : {MatchRule{0.5f, 0.4f, low_quality, 0.5f}, MatchRule{0.3f, 0.3f, low_quality, 0.1f},
                                     MatchRule{0.7f, 0.0f, low_quality, 1.0f}}) {
         INFO("low quality " << low_quality << " boxes " << boxes << " foreground " << rule.foreground_iou);
@@ -97,7 +97,7 @@ TEST_CASE("atss: equals all anchors sorted by distance, exactly, ties included")
   for (int l = 0; l < odd.levels; ++l) odd.level[l].stride_x = 2.3f * static_cast<float>(1 << l);
   for (const AnchorGrid& grid : {test::small_grid(3, 18, 13, 8), odd, test::small_grid(2, 1, 40, 4)}) {
     for (int boxes : {1, 5, 30}) {
-      const Scene scene = random_scene(3, boxes, 140, 200 + boxes);
+      const MatchScene scene = random_scene(3, boxes, 140, 200 + boxes);
       for (const int candidates : {1, 2, 9, 32}) {
         INFO("boxes " << boxes << " candidates " << candidates << " on " << test::device_name(device));
         const Matched plain = match_plainly(grid, scene, atss(candidates, 0.3f));
@@ -120,7 +120,7 @@ TEST_CASE("atss: a grid of one row, with fewer anchors than candidates, and imag
     grid.cells = 1;
     grid.level[0] = {1, anchors, 0.25f, 1, {{0, 0, 24, 20}}};
     for (int boxes : {0, 1, 257}) {
-      Scene scene = random_scene(2, boxes, 100, boxes + 1);
+      MatchScene scene = random_scene(2, boxes, 100, boxes + 1);
       scene.end_image();
       INFO(anchors << " anchors, " << boxes << " boxes");
       REQUIRE(match(device, grid, scene, atss(9)) == match_plainly(grid, scene, atss(9)));
@@ -135,7 +135,7 @@ TEST_CASE("atss: mean plus standard deviation of the candidates, and a centre in
   grid.cells = 1;
   grid.level[0] = {1, 8, 10, 10, {{0, 0, 10, 10}}};
   const auto labels = [&](const Box& box, int candidates) {
-    Scene scene;
+    MatchScene scene;
     scene.add(box, 4);
     scene.end_image();
     return match(device, grid, scene, atss(candidates)).labels;
@@ -158,7 +158,7 @@ TEST_CASE("match: rows longer than a tile, positions that are no integers, thres
   AnchorGrid grid = test::small_grid(2, 3, 400, 1.7f);
   grid.offset = 0.5f;
   for (int l = 0; l < grid.levels; ++l) grid.level[l].stride_x = 2.3f;
-  const Scene scene = random_scene(2, 20, 600, 9);
+  const MatchScene scene = random_scene(2, 20, 600, 9);
   for (bool low_quality : {false, true}) {
     for (const MatchRule& rule : {MatchRule{0.5f, 0.4f, low_quality, 0.5f}, MatchRule{0.2f, 0.1f, low_quality, 0.0f},
                                   MatchRule{0.0f, 0.0f, low_quality, 0.5f}}) {
@@ -177,7 +177,7 @@ TEST_CASE("match: room behind the last box holds no box") {
   const AnchorGrid grid = test::small_grid(3, 18, 13, 8);
   for (bool low_quality : {false, true}) {
     const MatchRule rule{0.5f, 0.4f, low_quality, 0.5f};
-    Scene scene = random_scene(3, 5, 140, 7);
+    MatchScene scene = random_scene(3, 5, 140, 7);
     const Matched expected = match(device, grid, scene, rule);
     for (std::int32_t label : {1, kIgnore}) scene.add({0, 0, 60, 60}, label);
     CHECK(match(device, grid, scene, rule) == expected);
@@ -192,7 +192,7 @@ TEST_CASE("match: any number of anchors and boxes") {
     grid.cells = 1;
     grid.level[0] = {1, anchors, 0.25f, 1, {{0, 0, 24, 20}}};
     for (int boxes : {1, 31, 32, 33, 255, 256, 257}) {
-      const Scene scene = random_scene(2, boxes, 100, boxes);
+      const MatchScene scene = random_scene(2, boxes, 100, boxes);
       const MatchRule rule{0.4f, 0.3f, boxes % 2 == 0, 0.5f};
       INFO(anchors << " anchors, " << boxes << " boxes");
       REQUIRE(match(device, grid, scene, rule) == match_plainly(grid, scene, rule));
@@ -203,7 +203,7 @@ TEST_CASE("match: any number of anchors and boxes") {
 TEST_CASE("match: more than a thousand boxes") {
   const Device device = GENERATE(from_range(test::devices()));
   const AnchorGrid grid = test::small_grid(2, 12, 12, 8);
-  const Scene scene = random_scene(1, 1100, 90, 3);
+  const MatchScene scene = random_scene(1, 1100, 90, 3);
   const MatchRule rule{0.5f, 0.4f, true, 0.5f};
   CHECK(match(device, grid, scene, rule) == match_plainly(grid, scene, rule));
 }
@@ -219,7 +219,7 @@ AnchorGrid four_anchors() {
 
 TEST_CASE("match: thresholds are inclusive below") {
   const Device device = GENERATE(from_range(test::devices()));
-  Scene scene;
+  MatchScene scene;
   scene.add({0, 0, 10, 5}, 3);   // IoU 0.5
   scene.add({10, 0, 20, 4}, 4);  // IoU 0.4
   scene.add({20, 0, 30, 3}, 5);  // IoU 0.3
@@ -232,7 +232,7 @@ TEST_CASE("match: thresholds are inclusive below") {
 
 TEST_CASE("match: a low-quality box takes all anchors that tie, each of which keeps its own best box") {
   const Device device = GENERATE(from_range(test::devices()));
-  Scene scene;
+  MatchScene scene;
   scene.add({5, 0, 15, 1}, 7);     // IoU 5 / 105 with anchors 0 and 1
   scene.add({10, 0, 20, 2}, 8);    // IoU 0.2 with anchor 1, which is its largest
   scene.add({50, 50, 60, 60}, 9);  // meets no anchor: claims nothing
@@ -244,7 +244,7 @@ TEST_CASE("match: a low-quality box takes all anchors that tie, each of which ke
 
 TEST_CASE("match: the first of equal boxes wins") {
   const Device device = GENERATE(from_range(test::devices()));
-  Scene scene;
+  MatchScene scene;
   scene.add({10, 0, 20, 10}, 2);
   scene.add({10, 0, 20, 10}, 1);
   scene.end_image();
@@ -255,7 +255,7 @@ TEST_CASE("match: the first of equal boxes wins") {
 
 TEST_CASE("match: a box smaller than every anchor has no anchor without the low-quality rule") {
   const Device device = GENERATE(from_range(test::devices()));
-  Scene scene;
+  MatchScene scene;
   scene.add({22, 2, 24, 4}, 0);
   scene.end_image();
   CHECK(match(device, four_anchors(), scene, {}).positives[0] == 0);
@@ -267,7 +267,7 @@ TEST_CASE("match: a box between anchors, which meets none of them, claims nothin
   const Device device = GENERATE(from_range(test::devices()));
   AnchorGrid grid = four_anchors();
   grid.level[0].stride_x = 20;
-  Scene scene;
+  MatchScene scene;
   scene.add({12, 2, 18, 8}, 0);
   scene.end_image();
   const Matched m = match(device, grid, scene, {0.5f, 0.4f, true, 0.5f});
@@ -277,7 +277,7 @@ TEST_CASE("match: a box between anchors, which meets none of them, claims nothin
 
 TEST_CASE("match: crowds turn background into ignored anchors and claim none") {
   const Device device = GENERATE(from_range(test::devices()));
-  Scene scene;
+  MatchScene scene;
   scene.add({0, 0, 25, 10}, kIgnore);  // covers anchors 0 and 1 wholly, anchor 2 by half
   scene.add({0, 0, 10, 10}, 6);
   scene.end_image();
@@ -288,7 +288,7 @@ TEST_CASE("match: crowds turn background into ignored anchors and claim none") {
 
 TEST_CASE("match: images without boxes are background, also between others") {
   const Device device = GENERATE(from_range(test::devices()));
-  Scene scene;
+  MatchScene scene;
   scene.end_image();
   scene.add({0, 0, 10, 10}, 1);
   scene.end_image();
@@ -300,13 +300,13 @@ TEST_CASE("match: images without boxes are background, also between others") {
     CHECK(m.positives == std::vector<std::int32_t>{0, 4, 0, 0});
     CHECK(m.labels == std::vector<std::int32_t>{-1, -1, -1, -1, 1, 1, 1, 1, -1, -1, -1, -1, kIgnore, -1, -1, -1});
   }
-  CHECK(match(device, four_anchors(), Scene{}, {}).labels.empty());
+  CHECK(match(device, four_anchors(), MatchScene{}, {}).labels.empty());
 }
 
 TEST_CASE("match: same result for any number of threads") {
   const Device device = Device::cpu;
   const AnchorGrid grid = test::small_grid(3, 40, 40, 8);
-  const Scene scene = random_scene(4, 10, 300, 17);
+  const MatchScene scene = random_scene(4, 10, 300, 17);
   const MatchRule rule{0.5f, 0.4f, true, 0.5f};
   const Matched first = match(device, grid, scene, rule);
   test::with_thread_counts([&] { REQUIRE(match(device, grid, scene, rule) == first); });

@@ -2,23 +2,18 @@
 #include <cmath>
 
 #include "kernels/detection/loss_list.h"
+#include "tests/kernels/detection/logits.h"
 #include "tests/kernels/detection/support.h"
 #include "tests/support/catch.h"
 
 namespace diopter {
 namespace {
 
-double sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
+using test::for_logits;
+using test::sigmoid;
 
 /// Probability of the truth.
 double p_t(double x, bool positive) { return sigmoid(positive ? x : -x); }
-
-template <class Check>
-void for_logits(const Check& check) {
-  for (int i = -60; i <= 60; ++i) {
-    for (const bool positive : {false, true}) check(i * 0.5, positive);
-  }
-}
 
 template <class T>
 void require_equal(const ValueAndDerivative<T>& a, const ValueAndDerivative<T>& b) {
@@ -27,7 +22,7 @@ void require_equal(const ValueAndDerivative<T>& a, const ValueAndDerivative<T>& 
 }
 
 TEST_CASE("ce: equations 1 and 9") {
-  for_logits([](double x, bool positive) {
+  for_logits(0.5, 0, [](double x, bool positive) {
     const auto l = CeLoss{}(x, positive);
     REQUIRE(l.value == Approx(-std::log(p_t(x, positive))).epsilon(1e-12).margin(1e-12));
     REQUIRE(l.derivative == Approx((positive ? 1 : -1) * (p_t(x, positive) - 1)).epsilon(1e-12).margin(1e-15));
@@ -36,7 +31,7 @@ TEST_CASE("ce: equations 1 and 9") {
 }
 
 TEST_CASE("ce: is the focal loss at gamma 0, bit for bit") {
-  for_logits([](double x, bool positive) {
+  for_logits(0.5, 0, [](double x, bool positive) {
     require_equal(CeLoss{}(x, positive), FocalLoss{0, -1}(x, positive));
     const float f = static_cast<float>(x);
     require_equal(CeLoss{}(f, positive), FocalLoss{0, -1}(f, positive));
@@ -49,7 +44,7 @@ TEST_CASE("ce: is the focal loss at gamma 0, bit for bit") {
 }
 
 TEST_CASE("balanced_ce: equation 3") {
-  for_logits([](double x, bool positive) {
+  for_logits(0.5, 0, [](double x, bool positive) {
     const auto entropy = CeLoss{}(x, positive), l = BalancedCeLoss{0.75f}(x, positive);
     REQUIRE(l.value == (positive ? 0.75 : 0.25) * entropy.value);
     REQUIRE(l.derivative == Approx((positive ? 0.75 : 0.25) * entropy.derivative).epsilon(1e-15));
@@ -62,7 +57,7 @@ TEST_CASE("balanced_ce: equation 3") {
 TEST_CASE("focal_star: equations 8 and 11") {
   for (const FocalStarLoss loss :
        {FocalStarLoss{2, 1, 0.25f}, FocalStarLoss{4, 0, 0.25f}, FocalStarLoss{0.5f, -3, 0.9f}}) {
-    for_logits([&](double x, bool positive) {
+    for_logits(0.5, 0, [&](double x, bool positive) {
       const double y = positive ? 1 : -1, p = sigmoid(loss.gamma * y * x + loss.beta);
       const double alpha = static_cast<double>(loss.alpha), a = positive ? alpha : 1 - alpha;
       const auto l = loss(x, positive);
@@ -83,7 +78,7 @@ TEST_CASE("focal_star: convex, and balanced cross-entropy at gamma 1 and beta 0"
       }
     }
   }
-  for_logits([](double x, bool positive) {
+  for_logits(0.5, 0, [](double x, bool positive) {
     require_equal(FocalStarLoss{1, 0, 0.25f}(x, positive), BalancedCeLoss{0.25f}(x, positive));
   });
 }
@@ -105,7 +100,7 @@ TEST_CASE("focal_star: figure 5 at x_t = 2, and what the focal loss is not") {
 
 TEST_CASE("hinge: margin - p_t, 0 beyond the margin") {
   for (const float margin : {0.5f, 0.9f, 1.0f}) {
-    for_logits([&](double x, bool positive) {
+    for_logits(0.5, 0, [&](double x, bool positive) {
       const double p = p_t(x, positive), y = positive ? 1 : -1;
       if (std::fabs(p - static_cast<double>(margin)) < 1e-9) return;
       const bool inside = p < static_cast<double>(margin);

@@ -2,6 +2,7 @@
 
 #include <vector>
 
+#include "generated/cuda_kind.h"
 #include "kernels/device/memory.h"
 #include "kernels/device/stream.h"
 #include "tests/support/catch.h"

@@ -16,7 +16,7 @@ ln -sfn "$(dirname "$catch")" "$out/include/catch2"
 ln -sfn "$(dirname "$json")" "$out/include/nlohmann"
 flags=(-std=c++20 -O1 -ffp-contract=off -fno-math-errno -fno-trapping-math -fno-strict-aliasing -Wno-unknown-pragmas
        -I. -Ibuild/host-debug -isystem "$cuda" -isystem "$out/include"
-       -DDIOPTER_WITH_CUDA -DDIOPTER_HOST_EXECUTOR -DDIOPTER_EXECUTOR_CHECK
+       -DDIOPTER_EXECUTOR_CHECK
        '-DDIOPTER_FLAVOUR="fast"' "-DDIOPTER_PLANTED_BUGS=\"qemu-aarch64-static $out/planted_bugs\"")
 compile() {  # SOURCE...
   printf '%s\0' "$@" | xargs -0 -P "$(nproc)" -I{} bash -c \

@@ -134,9 +134,6 @@ TEST_CASE("adamw: many segments of any size, with rounded copies, the same bits 
     REQUIRE(at == n);
     return segments;
   };
-  const auto doubles = [](const std::vector<float>& values) {
-    return std::vector<double>(values.begin(), values.end());
-  };
   Arrays expected{start, start_m, start_v};
   on(Device::cpu, [&](auto& at) { run(step, at, segments_of(at, expected), plain::adamw_step); });
 

@@ -37,6 +37,8 @@ std::vector<float> to_float(const std::vector<T>& values) {
   return result;
 }
 
+inline std::vector<double> doubles(const std::vector<float>& values) { return {values.begin(), values.end()}; }
+
 /// n seeded uniform values in [-1, 1).
 template <class T = float>
 std::vector<T> random_array(std::size_t n, std::uint64_t seed) {

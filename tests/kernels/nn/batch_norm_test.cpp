@@ -19,8 +19,6 @@ std::vector<double> plain_norm(const std::vector<double>& x, int channels, const
   return y;
 }
 
-std::vector<double> doubles(const std::vector<float>& values) { return {values.begin(), values.end()}; }
-
 template <class T>
 struct Forward {
   std::vector<T> y;

@@ -13,7 +13,7 @@ namespace {
 
 using namespace test;
 
-constexpr double kEps = 1e-5;
+constexpr double kGroupEps = 1e-5;
 
 Levels three_levels() {
   Levels levels;
@@ -34,18 +34,16 @@ int images_of(const Levels& levels) {
 std::vector<double> plain_norm(const Levels& levels, const std::vector<double>& x, int channels, int groups,
                                const std::vector<double>& gamma, const std::vector<double>& beta) {
   std::vector<double> y(x.size());
-  plain::norm(levels, channels, groups, kEps, x.data(), gamma.data(), beta.data(), y.data());
+  plain::norm(levels, channels, groups, kGroupEps, x.data(), gamma.data(), beta.data(), y.data());
   return y;
 }
 
-std::vector<double> doubles(const std::vector<float>& values) { return {values.begin(), values.end()}; }
-
 template <class T>
-struct Forward {
+struct GroupForward {
   std::vector<T> y;
   std::vector<float> mean, rstd;
-  Forward(Device device, const Levels& levels, const std::vector<T>& x, int channels, int groups,
-          const std::vector<float>& gamma, const std::vector<float>& beta, bool relu = false)
+  GroupForward(Device device, const Levels& levels, const std::vector<T>& x, int channels, int groups,
+               const std::vector<float>& gamma, const std::vector<float>& beta, bool relu = false)
       : y(garbage<T>(x.size())), mean(garbage(images_of(levels) * groups)), rstd(mean) {
     on(device, [&](auto& at) {
       const GroupNormForwardArgs<T> args{.levels = levels,
@@ -64,12 +62,13 @@ struct Forward {
 };
 
 template <class T>
-struct Backward {
+struct GroupBackward {
   std::vector<T> dx;
   std::vector<float> dgamma, dbeta;
   /// With beta: behind a ReLU.
-  Backward(Device device, const Levels& levels, const std::vector<T>& x, const std::vector<T>& dy, int channels,
-           int groups, const std::vector<float>& gamma, const Forward<T>& forward, const std::vector<float>& beta = {})
+  GroupBackward(Device device, const Levels& levels, const std::vector<T>& x, const std::vector<T>& dy, int channels,
+                int groups, const std::vector<float>& gamma, const GroupForward<T>& forward,
+                const std::vector<float>& beta = {})
       : dx(dy), dgamma(garbage(channels)), dbeta(garbage(channels)) {  // in place
     on(device, [&](auto& at) {
       T* gradient = at(dx);
@@ -99,7 +98,7 @@ TEMPLATE_TEST_CASE("group norm: forward equals the formula in double", "", float
       INFO(levels.rows() << " rows, " << groups << " groups on " << device_name(device));
       const auto x = random_array<TestType>(levels.rows() * 12, 1);
       const auto gamma = random_array(12, 2), beta = random_array(12, 3);
-      const Forward<TestType> actual(device, levels, x, 12, groups, gamma, beta);
+      const GroupForward<TestType> actual(device, levels, x, 12, groups, gamma, beta);
       require_close(to_float(actual.y),
                     plain_norm(levels, doubles(to_float(x)), 12, groups, doubles(gamma), doubles(beta)),
                     tolerance<TestType>(Tolerance::matrix));
@@ -111,9 +110,10 @@ TEST_CASE("group norm: mean and rstd are those of each image and group") {
   const Device device = GENERATE(from_range(devices()));
   INFO(device_name(device));
   // Two pixels, two groups of one channel: 1, 3 and 10, 10.
-  const Forward<float> actual(device, Levels({1, 1, 2}), {1, 10, 3, 10}, 2, 2, {1, 1}, {0, 5});
+  const GroupForward<float> actual(device, Levels({1, 1, 2}), {1, 10, 3, 10}, 2, 2, {1, 1}, {0, 5});
   require_close(actual.mean, std::vector<double>{2, 10}, Tolerance::elementwise);
-  require_close(actual.rstd, std::vector<double>{1 / std::sqrt(1 + kEps), 1 / std::sqrt(kEps)}, Tolerance::elementwise);
+  require_close(actual.rstd, std::vector<double>{1 / std::sqrt(1 + kGroupEps), 1 / std::sqrt(kGroupEps)},
+                Tolerance::elementwise);
   require_close(actual.y, std::vector<double>{-0.999995, 5, 0.999995, 5}, 1e-4);
 }
 
@@ -125,12 +125,12 @@ TEST_CASE("group norm: constant groups far from zero have no variance, and never
   std::vector<float> x;
   for (int i = 0; i < pixels * groups; ++i) x.push_back(1e6f + 3.7f * static_cast<float>(i % groups));
   const std::vector<float> gamma(groups, 1), beta(groups, 0);
-  const Forward<float> actual(device, Levels({1, 7, 143}), x, groups, groups, gamma, beta);
+  const GroupForward<float> actual(device, Levels({1, 7, 143}), x, groups, groups, gamma, beta);
   for (int g = 0; g < groups; ++g) {
     INFO("group " << g);
     CHECK(actual.mean[g] == Approx(x[g]));
     CHECK(actual.rstd[g] > 1);  // not NaN
-    CHECK(actual.rstd[g] <= Approx(1 / std::sqrt(kEps)));
+    CHECK(actual.rstd[g] <= Approx(1 / std::sqrt(kGroupEps)));
   }
 }
 
@@ -150,8 +150,8 @@ TEMPLATE_TEST_CASE("group norm: backward equals central differences of the formu
       for (std::size_t i = 0; i < n; ++i) sum += y[i] * float(dy[i]);
       return sum;
     };
-    const Forward<TestType> forward(device, levels, x, channels, groups, gamma, beta);
-    const Backward<TestType> actual(device, levels, x, dy, channels, groups, gamma, forward);
+    const GroupForward<TestType> forward(device, levels, x, channels, groups, gamma, beta);
+    const GroupBackward<TestType> actual(device, levels, x, dy, channels, groups, gamma, forward);
     const auto of_x = central_differences(x64, [&](const auto& v) { return loss(v, gamma64, beta64); });
     const auto of_gamma = central_differences(gamma64, [&](const auto& v) { return loss(x64, v, beta64); });
     const auto of_beta = central_differences(beta64, [&](const auto& v) { return loss(x64, gamma64, v); });
@@ -165,15 +165,15 @@ TEST_CASE("group norm: nothing to normalise gives zero parameter gradients") {
   const Device device = GENERATE(from_range(devices()));
   INFO(device_name(device));
   const Levels none;
-  const Forward<float> forward(device, none, {}, 4, 2, {1, 1, 1, 1}, {0, 0, 0, 0});
-  const Backward<float> backward(device, none, {}, {}, 4, 2, {1, 1, 1, 1}, forward);
+  const GroupForward<float> forward(device, none, {}, 4, 2, {1, 1, 1, 1}, {0, 0, 0, 0});
+  const GroupBackward<float> backward(device, none, {}, {}, 4, 2, {1, 1, 1, 1}, forward);
   CHECK(backward.dgamma == std::vector<float>(4, 0.0f));
   CHECK(backward.dbeta == std::vector<float>(4, 0.0f));
 }
 
 TEST_CASE("group norm: channels must be a multiple of groups") {
   const Device device = GENERATE(from_range(devices()));
-  CHECK_THROWS_AS(Forward<float>(device, Levels({1, 1, 1}), {1, 2, 3}, 3, 2, {1, 1, 1}, {0, 0, 0}), Error);
+  CHECK_THROWS_AS(GroupForward<float>(device, Levels({1, 1, 1}), {1, 2, 3}, 3, 2, {1, 1, 1}, {0, 0, 0}), Error);
 }
 
 TEMPLATE_TEST_CASE("group norm: backward equals the formula for many pixels and channels", "", float, bf16) {
@@ -186,8 +186,8 @@ TEMPLATE_TEST_CASE("group norm: backward equals the formula for many pixels and 
     const std::size_t n = levels.rows() * channels;
     const auto x = random_array<TestType>(n, 1), dy = random_array<TestType>(n, 2);
     const auto gamma = random_array(channels, 3);
-    const Forward<TestType> forward(device, levels, x, channels, groups, gamma, gamma);
-    const Backward<TestType> actual(device, levels, x, dy, channels, groups, gamma, forward);
+    const GroupForward<TestType> forward(device, levels, x, channels, groups, gamma, gamma);
+    const GroupBackward<TestType> actual(device, levels, x, dy, channels, groups, gamma, forward);
     std::vector<double> dgamma(channels), dbeta(channels), dx(n);
     std::size_t first = 0, image = 0;
     for (int l = 0; l < levels.count; ++l) {
@@ -228,17 +228,17 @@ TEMPLATE_TEST_CASE("group norm: with a ReLU it is norm and ReLU in turn, bit for
     const std::size_t n = levels.rows() * channels;
     const auto x = random_array<TestType>(n, 1), dy = random_array<TestType>(n, 2);
     const auto gamma = random_array(channels, 3), beta = random_array(channels, 4);
-    const Forward<TestType> fused(device, levels, x, channels, groups, gamma, beta, true);
-    const Backward<TestType> fused_back(device, levels, x, dy, channels, groups, gamma, fused, beta);
+    const GroupForward<TestType> fused(device, levels, x, channels, groups, gamma, beta, true);
+    const GroupBackward<TestType> fused_back(device, levels, x, dy, channels, groups, gamma, fused, beta);
 
-    const Forward<TestType> norm(device, levels, x, channels, groups, gamma, beta);
+    const GroupForward<TestType> norm(device, levels, x, channels, groups, gamma, beta);
     std::vector<TestType> y(norm.y), dz(dy);
     on(device, [&](auto& at) {
       TestType *values = at(y), *gradient = at(dz);
       DIOPTER_DISPATCH(device, activation_forward, Activation::relu, n, values, values);
       DIOPTER_DISPATCH(device, activation_backward, Activation::relu, n, values, gradient, gradient);
     });
-    const Backward<TestType> back(device, levels, x, dz, channels, groups, gamma, norm);
+    const GroupBackward<TestType> back(device, levels, x, dz, channels, groups, gamma, norm);
     CHECK(std::count_if(y.begin(), y.end(), [](TestType v) { return float(v) == 0; }) > static_cast<int>(n / 8));
     CHECK(same_bits(fused.y, y));
     CHECK(same_bits(fused.mean, norm.mean));
@@ -273,12 +273,12 @@ TEST_CASE("group norm: statistics where mean and variance are far apart, and of 
   for (int i = 0; i < pixels * channels; ++i) {
     x[i] = (i < 40 * channels ? 2000.0f : 1000.0f) + static_cast<float>(i / channels % 3 - 1);
   }
-  const Forward<float> actual(device, Levels({1, 1, pixels}), x, channels, 2, {1, 1, 1, 1}, {0, 0, 0, 0});
+  const GroupForward<float> actual(device, Levels({1, 1, pixels}), x, channels, 2, {1, 1, 1, 1}, {0, 0, 0, 0});
   double sum = 0, square = 0;
   for (const float v : x) sum += v;
   const double mean = sum / static_cast<double>(x.size());
   for (const float v : x) square += (v - mean) * (v - mean);
-  const double rstd = 1 / std::sqrt(square / static_cast<double>(x.size()) + kEps);
+  const double rstd = 1 / std::sqrt(square / static_cast<double>(x.size()) + kGroupEps);
   require_close(actual.mean, std::vector<double>{mean, mean}, Tolerance::elementwise);
   require_close(actual.rstd, std::vector<double>{rstd, rstd}, 1e-5);
 }
@@ -290,9 +290,9 @@ TEST_CASE("group norm: the same bits each time") {
   const Levels levels({3, size, size});
   const auto x = random_array(levels.rows() * 16, 1), dy = random_array(levels.rows() * 16, 2);
   const auto gamma = random_array(16, 3), beta = random_array(16, 4);
-  require_same_bits_each_time(device, [&] { return Forward<float>(device, levels, x, 16, 4, gamma, beta).y; });
-  const Forward<float> forward(device, levels, x, 16, 4, gamma, beta);
-  const auto backward = [&] { return Backward<float>(device, levels, x, dy, 16, 4, gamma, forward); };
+  require_same_bits_each_time(device, [&] { return GroupForward<float>(device, levels, x, 16, 4, gamma, beta).y; });
+  const GroupForward<float> forward(device, levels, x, 16, 4, gamma, beta);
+  const auto backward = [&] { return GroupBackward<float>(device, levels, x, dy, 16, 4, gamma, forward); };
   require_same_bits_each_time(device, [&] { return backward().dx; });
   require_same_bits_each_time(device, [&] { return backward().dgamma; });
 }

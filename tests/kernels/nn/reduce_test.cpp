@@ -8,12 +8,12 @@ namespace {
 
 using namespace test;
 
-constexpr int kSizes[] = {0, 1, 7, 8, 31, 32, 33, 255, 256, 257, 70001, 200000};
+constexpr int kReduceSizes[] = {0, 1, 7, 8, 31, 32, 33, 255, 256, 257, 70001, 200000};
 
 TEMPLATE_TEST_CASE("reduce: sum equals a plain loop in double", "", float, bf16) {
   const Device device = GENERATE(from_range(devices()));
   INFO(device_name(device));
-  for (int n : kSizes) {
+  for (int n : kReduceSizes) {
     const auto x = random_array<TestType>(n, 1);
     std::vector<float> result{kNan};
     on(
@@ -42,7 +42,7 @@ TEMPLATE_TEST_CASE("reduce: column sums equal plain loops in double", "", float,
 TEST_CASE("reduce: squared norm is added in double") {
   const Device device = GENERATE(from_range(devices()));
   INFO(device_name(device));
-  for (int n : kSizes) {
+  for (int n : kReduceSizes) {
     const auto x = random_array(n, 3);
     std::vector<float> result{kNan};
     on(device, [&](auto& at) { DIOPTER_DISPATCH(device, squared_norm, n, at(x), at(result)); });
@@ -86,7 +86,7 @@ TEMPLATE_TEST_CASE("reduce: non-finite values are counted wherever they are", ""
   const Device device = GENERATE(from_range(devices()));
   INFO(device_name(device));
   const float infinity = std::numeric_limits<float>::infinity();
-  for (int n : kSizes) {
+  for (int n : kReduceSizes) {
     auto x = random_array<TestType>(n, 4);
     std::vector<std::int32_t> result{-1};
     const auto count = [&] {
@@ -107,7 +107,7 @@ TEMPLATE_TEST_CASE("reduce: non-finite values are counted wherever they are", ""
 TEST_CASE("reduce: dot product") {
   const Device device = GENERATE(from_range(devices()));
   INFO(device_name(device));
-  for (int n : kSizes) {
+  for (int n : kReduceSizes) {
     const auto a = random_array(n, 6), b = random_array(n, 7);
     std::vector<float> result{kNan};
     on(device, [&](auto& at) { DIOPTER_DISPATCH(device, dot, n, at(a), at(b), at(result)); });

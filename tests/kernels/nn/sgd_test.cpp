@@ -8,7 +8,7 @@ namespace {
 
 using namespace test;
 
-struct Step {
+struct SgdStep {
   float lr = 0.1f, gradient_scale = 1.0f, momentum = 0.9f;
   bool nesterov = false;
   std::int32_t skip = 0;
@@ -16,7 +16,7 @@ struct Step {
 
 /// Gives sgd_step, a function of SgdArgs, one step over segments whose pointers are those of `at`.
 template <class SgdStep>
-void run(const Step& step, DeviceArrays& at, std::vector<SgdSegment> segments, const SgdStep& sgd_step) {
+void run(const SgdStep& step, DeviceArrays& at, std::vector<SgdSegment> segments, const SgdStep& sgd_step) {
   const std::vector<float> rate{step.lr}, scale{step.gradient_scale};
   const std::vector<std::int32_t> flag{step.skip};
   const std::int64_t chunks = number_chunks(segments);
@@ -30,12 +30,12 @@ void run(const Step& step, DeviceArrays& at, std::vector<SgdSegment> segments, c
                    .nesterov = step.nesterov});
 }
 
-void run(const Step& step, Device device, DeviceArrays& at, const std::vector<SgdSegment>& segments) {
+void run(const SgdStep& step, Device device, DeviceArrays& at, const std::vector<SgdSegment>& segments) {
   run(step, at, segments, [device](const SgdArgs& args) { DIOPTER_DISPATCH(device, sgd_step, args); });
 }
 
 /// w after each of three steps from w = 1 with the gradients 0.5, -0.25, 1.
-std::vector<float> three_steps(Device device, const Step& step, float weight_decay) {
+std::vector<float> three_steps(Device device, const SgdStep& step, float weight_decay) {
   std::vector<float> w{1}, velocity{0}, result;
   for (float g : {0.5f, -0.25f, 1.0f}) {
     const std::vector<float> gradient{g};
@@ -85,7 +85,7 @@ TEST_CASE("sgd: a skipped step changes nothing, a null skip flag never skips") {
   std::vector<float> w{1, 2}, velocity{3, 4};
   const std::vector<float> gradient{kNan, 1};
   std::vector<bf16> copy(2, bf16(7.0f));
-  const auto run_with = [&](const Step& step) {
+  const auto run_with = [&](const SgdStep& step) {
     on(device, [&](auto& at) { run(step, device, at, {{at(w), at(gradient), at(velocity), at(copy), 2, 0.5f}}); });
   };
   run_with({.skip = 1});
@@ -141,7 +141,7 @@ TEST_CASE("sgd: many segments of any size, with rounded copies, the same bits ea
   const std::vector<std::int64_t> counts{0, 1, 31, 32, 0, 33, 255, 4095, 4096, 0, 0, 4097, 100003, 256, 257, 0};
   const std::size_t n = 113156;
   const auto start = random_array(n, 1), gradient = random_array(n, 2), start_velocity = random_array(n, 3);
-  const Step step{.gradient_scale = 0.5f, .nesterov = true};
+  const SgdStep step{.gradient_scale = 0.5f, .nesterov = true};
   struct Arrays {
     std::vector<float> w, velocity;
     std::vector<bf16> copy = garbage<bf16>(n);

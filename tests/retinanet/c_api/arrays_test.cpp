@@ -5,6 +5,7 @@
 #include <functional>
 #include <limits>
 
+#include "generated/cuda_kind.h"
 #include "tests/retinanet/c_api/support.h"
 #include "tests/support/files.h"
 

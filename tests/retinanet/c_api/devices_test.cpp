@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "engine/tensor.h"
+#include "generated/cuda_kind.h"
 #include "kernels/device/stream.h"
 #include "tests/retinanet/c_api/support.h"
 #include "tests/support/devices.h"

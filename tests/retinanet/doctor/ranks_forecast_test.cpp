@@ -39,19 +39,19 @@ class CountingRanks final : public Communicator {
   Communicator& ranks_;
 };
 
-struct Counted {
+struct CountedRun {
   std::int64_t gathers = 0, completed = 0, bytes = 0, gradients = 0;
 };
 
 /// Of rank 0 in a training of so many steps; bytes are the mean of all ranks.
-Counted training(Config config, int ranks, int steps) {
+CountedRun training(Config config, int ranks, int steps) {
   const test::TemporaryFolder folder;
   const test::ShapesOnDisk shapes;
   config.train.iterations = 10;
   config.train.stop_at = steps;
   config.train.evaluate_every = 0;
   config.train.save_every = 0;
-  Counted result;
+  CountedRun result;
   test::ThreadRanks all(ranks);
   all.run([&](Communicator& c) {
     CountingRanks counting(c);
@@ -70,7 +70,7 @@ void check_counts(const std::string& settings, int ranks) {
   INFO(settings << ", " << ranks << " ranks");
   Config config = test::tiny_config();
   apply_settings(config, parse_settings({"train.batch_size=4", "train.shards=4", settings}));
-  const Counted two = training(config, ranks, 2), three = training(config, ranks, 3);
+  const CountedRun two = training(config, ranks, 2), three = training(config, ranks, 3);
   const StepExchanges expected = exchanges_of_step(config, ranks);
   CHECK(three.gathers - two.gathers == expected.gathers);
   CHECK(three.completed - two.completed == expected.rounds + 1);

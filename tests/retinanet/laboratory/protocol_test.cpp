@@ -17,12 +17,12 @@ namespace {
 
 Protocol parse(const std::string& text) { return parse_protocol(text, "p.toml"); }
 
-std::string error_of(const std::string& text) {
+std::string protocol_error(const std::string& text) {
   return test::error_of([&] { parse(text); });
 }
 
 void require_error(const std::string& part, const std::string& by, const std::string& message) {
-  const std::string error = error_of(replaced(tiny_protocol(), part, by));
+  const std::string error = protocol_error(replaced(tiny_protocol(), part, by));
   INFO("'" << error << "' instead of '" << message << "'");
   REQUIRE(error.starts_with(message));
   REQUIRE(error.find('\n') == std::string::npos);
@@ -113,7 +113,7 @@ TEST_CASE("one learning rate may be fixed for all, other settings tuned or not")
 
 TEST_CASE("contestants must try equally many configurations, or have their learning rates refined") {
   const std::string unequal = replaced(tiny_protocol(), "settings = [\"loss.gamma=2\"]", "grid.loss.gamma = [1, 2, 3]");
-  REQUIRE(error_of(unequal).starts_with("p.toml:25: contestant ce tries 2 configurations and focal 6"));
+  REQUIRE(protocol_error(unequal).starts_with("p.toml:25: contestant ce tries 2 configurations and focal 6"));
   const Protocol p = parse(replaced(unequal, "seeds = [101]", "seeds = [101]\npad = true"));
   REQUIRE(p.contestants[0].padded);
   REQUIRE_FALSE(p.contestants[1].padded);
@@ -122,7 +122,7 @@ TEST_CASE("contestants must try equally many configurations, or have their learn
 
   const std::string odd =
       replaced(unequal, "settings = [\"train.clip_norm=0\"]", "grid.train.clip_norm = [1, 2, 3, 4]");
-  REQUIRE(contains(error_of(replaced(odd, "seeds = [101]", "seeds = [101]\npad = true")), "change a grid"));
+  REQUIRE(contains(protocol_error(replaced(odd, "seeds = [101]", "seeds = [101]\npad = true")), "change a grid"));
 }
 
 TEST_CASE("what is wrong with a protocol is said with its line") {
@@ -198,9 +198,10 @@ TEST_CASE("data may be divided by a seed, or given as three sets") {
   REQUIRE(files.data.kind == StudyData::Kind::files);
   REQUIRE(files.data.sources[2].images == "i");
   REQUIRE(files.data.format == "voc");
-  REQUIRE(contains(error_of(with_data("[data.split]\nannotations = \"a.json\"\nshares = [0.6, 0.2]")), "add up to 1"));
-  REQUIRE(
-      contains(error_of(with_data("[data.files]\ntrain = { annotations = \"a\" }")), "[data.files].tune is missing"));
+  REQUIRE(contains(protocol_error(with_data("[data.split]\nannotations = \"a.json\"\nshares = [0.6, 0.2]")),
+                   "add up to 1"));
+  REQUIRE(contains(protocol_error(with_data("[data.files]\ntrain = { annotations = \"a\" }")),
+                   "[data.files].tune is missing"));
 }
 
 TEST_CASE("the hash is of what a protocol says, not of how it is written") {

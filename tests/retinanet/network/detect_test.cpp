@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "engine/files/checkpoint.h"
+#include "generated/cuda_kind.h"
 #include "retinanet/network/input.h"
 #include "tests/retinanet/support.h"
 #include "tests/support/catch.h"
@@ -25,10 +26,10 @@ constexpr float kNever = -30;
 float logit(double p) { return static_cast<float>(std::log(p / (1 - p))); }
 
 /// One cell a pixel, two classes; the anchors are squares of 16 that tile the picture when the offset is .5.
-struct Fixture {
+struct TinyModel {
   RetinaNet model;
 
-  Fixture(const std::vector<float>& logits, const std::vector<float>& deltas, std::vector<std::string> settings = {})
+  TinyModel(const std::vector<float>& logits, const std::vector<float>& deltas, std::vector<std::string> settings = {})
       : model(config(std::move(settings)), 2) {
     for (const NamedBuffer& t : model_state(model)) {
       if (t.name.find("cls_logits") == std::string::npos && t.name.find("bbox_reg") == std::string::npos) continue;
@@ -75,7 +76,7 @@ void require_box(const DetectedBox& d, const Box& box, int label, double score) 
 }  // namespace
 
 TEST_CASE("detections are decoded anchors in pixels of the original picture") {
-  const Fixture f({kNever, logit(0.9)}, {0, 0, 0, 0});
+  const TinyModel f({kNever, logit(0.9)}, {0, 0, 0, 0});
   const auto found = detect(f.model, grey(32, 32, 2, 2));
   REQUIRE(found.size() == 1);
   REQUIRE(found[0].size() == 4);
@@ -85,12 +86,12 @@ TEST_CASE("detections are decoded anchors in pixels of the original picture") {
   require_box(found[0][3], {32, 32, 64, 64}, 1, 0.9);
 
   // dx of half a width, and half the height.
-  const Fixture moved({logit(0.8), kNever}, {0.5f, 0, 0, std::log(0.5f)});
+  const TinyModel moved({logit(0.8), kNever}, {0.5f, 0, 0, std::log(0.5f)});
   require_box(detect(moved.model, grey(32, 32, 1, 3))[0][0], {8, 12, 24, 36}, 0, 0.8);
 }
 
 TEST_CASE("detections are clipped to the picture without its padding") {
-  const Fixture f({kNever, logit(0.9)}, {0, 0, 0, 0});
+  const TinyModel f({kNever, logit(0.9)}, {0, 0, 0, 0});
   const auto found = detect(f.model, grey(32, 24, 2, 4));
   REQUIRE(found[0].size() == 4);
   require_box(found[0][2], {0, 64, 32, 96}, 1, 0.9);
@@ -100,7 +101,7 @@ TEST_CASE("detections are clipped to the picture without its padding") {
 TEST_CASE("clipping after NMS drops boxes outside the picture") {
   for (const char* before : {"true", "false"}) {
     INFO("clip_before_nms " << before);
-    const Fixture f({kNever, logit(0.9)}, {-1, 0, 0, 0}, {std::string("detect.clip_before_nms=") + before});
+    const TinyModel f({kNever, logit(0.9)}, {-1, 0, 0, 0}, {std::string("detect.clip_before_nms=") + before});
     const auto found = detect(f.model, grey(32, 32, 1, 1))[0];
     for (const DetectedBox& d : found) {
       CHECK(d.box.x1 >= 0);
@@ -116,7 +117,7 @@ TEST_CASE("clipping after NMS drops boxes outside the picture") {
 TEST_CASE("a network whose values are not finite is an error, not one that finds nothing") {
   const std::string rule = "the network gives values that are not finite: its weights are damaged or too large";
   const auto error = [](const std::vector<float>& logits, const std::vector<float>& deltas) {
-    return test::error_of([&] { detect(Fixture(logits, deltas).model, grey(32, 32, 1, 1)); });
+    return test::error_of([&] { detect(TinyModel(logits, deltas).model, grey(32, 32, 1, 1)); });
   };
   CHECK(error({NAN, NAN}, {0, 0, 0, 0}) == rule);
   CHECK(error({0, INFINITY}, {0, 0, 0, 0}) == rule);
@@ -128,7 +129,7 @@ TEST_CASE("a network whose values are not finite is an error, not one that finds
 TEST_CASE("score threshold and number of detections") {
   const std::vector<float> logits{logit(0.7), logit(0.9)}, still{0, 0, 0, 0};
   const auto found = [&](const std::vector<std::string>& settings) {
-    return detect(Fixture(logits, still, settings).model, grey(32, 32, 1, 1))[0];
+    return detect(TinyModel(logits, still, settings).model, grey(32, 32, 1, 1))[0];
   };
   CHECK(found({}).size() == 8);
   CHECK(found({"detect.score_threshold=0.8"}).size() == 4);
@@ -146,7 +147,7 @@ TEST_CASE("overlapping detections of a class are suppressed by the IoU threshold
   // Twice as large: neighbours overlap by 8 of 24 columns inside the picture, IoU 1/2.
   const std::vector<float> large{0, 0, std::log(2.0f), std::log(2.0f)};
   const auto count = [&](const char* iou) {
-    return detect(Fixture({kNever, logit(0.9)}, large, {iou}).model, grey(32, 32, 1, 1))[0].size();
+    return detect(TinyModel({kNever, logit(0.9)}, large, {iou}).model, grey(32, 32, 1, 1))[0].size();
   };
   CHECK(count("detect.nms_iou=0.55") == 4);
   CHECK(count("detect.nms_iou=0.45") == 2);  // the two on a diagonal: IoU 16^2 / (2 24^2 - 16^2) = .29
@@ -154,7 +155,7 @@ TEST_CASE("overlapping detections of a class are suppressed by the IoU threshold
 }
 
 TEST_CASE("pictures of a batch do not mix") {
-  const Fixture f({kNever, logit(0.9)}, {0, 0, 0, 0});
+  const TinyModel f({kNever, logit(0.9)}, {0, 0, 0, 0});
   Batch two = grey(32, 32, 1, 1);
   two.images = 2;
   two.pixels.resize(2 * 32 * 32 * 3);
@@ -168,7 +169,7 @@ TEST_CASE("pictures of a batch do not mix") {
 
 TEST_CASE("detect_all visits every picture in order and names categories by their ids") {
   const test::ShapesOnDisk shapes;
-  const Fixture f({kNever, logit(0.9)}, {0, 0, 0, 0}, {"detect.batch_size=2"});
+  const TinyModel f({kNever, logit(0.9)}, {0, 0, 0, 0}, {"detect.batch_size=2"});
   std::vector<std::int64_t> done;
   const auto detections = detect_all(f.model, shapes.validation, {7, 40}, [&](std::int64_t n, std::int64_t total) {
     CHECK(total == 5);
@@ -186,7 +187,7 @@ TEST_CASE("detect_all visits every picture in order and names categories by thei
 TEST_CASE("detect_all with tiles gives boxes in pixels of the whole picture") {
   const test::ShapesOnDisk shapes;
   const auto found = [&](const std::vector<std::string>& settings) {
-    const Fixture f({kNever, logit(0.9)}, {0, 0, 0, 0}, settings);
+    const TinyModel f({kNever, logit(0.9)}, {0, 0, 0, 0}, settings);
     std::vector<std::int64_t> done;
     std::vector<std::array<double, 5>> boxes;
     const auto progress = [&](std::int64_t n, std::int64_t) { done.push_back(n); };
@@ -211,8 +212,8 @@ TEST_CASE("detect_all with tiles gives boxes in pixels of the whole picture") {
 TEST_CASE("detect_all leaves out pictures that cannot be decoded where it may, and says which") {
   const test::ShapesOnDisk shapes;
   for (const std::size_t i : {1, 2, 4}) test::write_bytes(shapes.validation.images[i].file, "no picture");
-  const Fixture f({kNever, logit(0.9)}, {0, 0, 0, 0},
-                  {"detect.batch_size=1", GENERATE("train.workers=0", "train.workers=3")});
+  const TinyModel f({kNever, logit(0.9)}, {0, 0, 0, 0},
+                    {"detect.batch_size=1", GENERATE("train.workers=0", "train.workers=3")});
   CHECK(test::error_of([&] {
           detect_all(f.model, shapes.validation, {7, 40}, {});
         }).starts_with(shapes.validation.images[1].file + ": "));

@@ -28,17 +28,17 @@ struct Made {
 };
 
 /// Losses of every step and the weights at the end.
-struct Run {
+struct GraphRun {
   std::vector<std::array<double, 2>> losses;
   std::vector<float> weights, averages;
   CocoNumbers stats;
   std::string messages;
 };
 
-Run train(const test::ShapesOnDisk& shapes, const std::string& name, const std::vector<std::string>& settings) {
+GraphRun train(const test::ShapesOnDisk& shapes, const std::string& name, const std::vector<std::string>& settings) {
   const std::string folder = shapes.folder / name;
   Trainer trainer(test::tiny_config(settings), shapes.train, shapes.validation, folder, Device::cuda);
-  Run run;
+  GraphRun run;
   TrainerCallbacks callbacks;
   callbacks.message = [&](const std::string& message) { run.messages += message + "\n"; };
   run.stats = trainer.run(callbacks).metrics.stats;
@@ -121,9 +121,9 @@ TEST_CASE("step graphs: a run gives the bits of the one without them") {
   all.insert(all.end(), settings.begin(), settings.end());
   INFO(settings[0]);
   const test::ShapesOnDisk shapes;
-  const Run plain = train(shapes, "plain", all);
+  const GraphRun plain = train(shapes, "plain", all);
   all.push_back("train.cuda_graph=true");
-  const Run graph = train(shapes, "graph", all);
+  const GraphRun graph = train(shapes, "graph", all);
   CHECK(graph.losses == plain.losses);
   CHECK(graph.weights == plain.weights);
   CHECK(graph.stats == plain.stats);

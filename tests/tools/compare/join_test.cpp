@@ -14,7 +14,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-struct Workplace {
+struct SharedWorkplace {
   TemporaryFolder folder;
   std::string protocol = folder.write("tiny.toml", tiny_protocol());
   std::string alone = folder / "alone", shared = folder / "shared";
@@ -54,7 +54,7 @@ std::vector<std::string> runs_made(const std::string& log) {
 }  // namespace
 
 TEST_CASE("compare --join: workers that start together make each run once, with the table of one process") {
-  const Workplace place;
+  const SharedWorkplace place;
   REQUIRE(place.compare(place.alone).exit_code == 0);
   const std::string worker = place.command(place.shared, "--join --jobs 1");
   const Outcome both = run_shell(worker + " & first=$!; " + worker + " & wait $first && wait $!");
@@ -75,7 +75,7 @@ TEST_CASE("compare --join: workers that start together make each run once, with 
 }
 
 TEST_CASE("compare: a study passes from one process to workers and back") {
-  const Workplace place;
+  const SharedWorkplace place;
   write_bytes(place.protocol, replaced(tiny_protocol(), "iterations = 6", "iterations = 60"));
   REQUIRE(place.compare(place.alone, "--jobs 2").exit_code == 0);
   // Each time it is stopped when a run has saved.
@@ -95,7 +95,7 @@ TEST_CASE("compare: a study passes from one process to workers and back") {
 }
 
 TEST_CASE("compare --join: a run that fails for every worker ends them, and can be made later") {
-  const Workplace place;
+  const SharedWorkplace place;
   REQUIRE(place.compare(place.alone).exit_code == 0);
   REQUIRE(place.compare(place.shared, "--shard 1/2").exit_code == 0);
   const std::string test_split = place.shared + "/data/test.json", kept = read_bytes(test_split);
@@ -112,7 +112,7 @@ TEST_CASE("compare --join: a run that fails for every worker ends them, and can 
 }
 
 TEST_CASE("compare --shard takes its part of the runs only") {
-  const Workplace place;
+  const SharedWorkplace place;
   REQUIRE(place.compare(place.alone).exit_code == 0);
   const Outcome first = place.compare(place.shared, "--shard 1/3");
   INFO(first.out << first.err);
@@ -133,7 +133,7 @@ TEST_CASE("compare --shard takes its part of the runs only") {
 }
 
 TEST_CASE("compare: a process alone and workers keep each other away") {
-  const Workplace place;
+  const SharedWorkplace place;
   write_bytes(place.protocol, replaced(tiny_protocol(), "iterations = 6", "iterations = 100000"));
   const Outcome outcome = run_shell(place.command(place.shared, "--join") + " & pid=$!; until test -e '" +
                                     place.shared + "/attempts'; do sleep 0.01; done; " +
@@ -144,7 +144,7 @@ TEST_CASE("compare: a process alone and workers keep each other away") {
 }
 
 TEST_CASE("compare --slurm prints a script and runs nothing") {
-  const Workplace place;
+  const SharedWorkplace place;
   const Outcome outcome = place.compare(place.shared, "--slurm 7 --jobs 2 --lease 30");
   INFO(outcome.out << outcome.err);
   REQUIRE(outcome.exit_code == 0);
@@ -168,7 +168,7 @@ TEST_CASE("compare --slurm prints a script and runs nothing") {
 }
 
 TEST_CASE("compare refuses to share in one line") {
-  const Workplace place;
+  const SharedWorkplace place;
   for (const char* shard : {"0/2", "3/2", "2", "1/", "/2", "1/2/3", "1.5/2", "a/b"}) {
     INFO(shard);
     require_refused(place.compare(place.shared, std::string("--shard ") + shard), "must be a number, from 1 on");

@@ -1,5 +1,6 @@
 #include "kernels/nn/conv2d/conv2d.h"
 
+#include "generated/cuda_kind.h"
 #include "kernels/base/check.h"
 #include "kernels/device/graph.h"
 #include "kernels/device/memory.h"

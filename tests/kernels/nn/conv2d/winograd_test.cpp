@@ -16,7 +16,7 @@ Conv2dShape shape(std::initializer_list<LevelShape> in, int ins, int outs, int p
   return {levels_of(in), ins, outs, 3, 1, padding};
 }
 
-std::vector<Conv2dShape> shapes() {
+std::vector<Conv2dShape> winograd_shapes() {
   return {shape({{1, 4, 4}}, 1, 1),
           shape({{2, 5, 6}}, 3, 4),
           shape({{1, 9, 7}}, 16, 17),
@@ -45,7 +45,7 @@ void require_error_below(const std::vector<T>& actual, const std::vector<double>
 
 TEMPLATE_TEST_CASE("winograd: all passes equal plain loops", "", float, bf16) {
   const double most = std::is_same_v<TestType, float> ? kError : Tolerance::bf16;
-  for (const Conv2dShape& s : shapes()) {
+  for (const Conv2dShape& s : winograd_shapes()) {
     INFO(name(s));
     const Data size(s);
     const auto x = random_array<TestType>(size.x, 1), w = random_array<TestType>(size.w, 2);
