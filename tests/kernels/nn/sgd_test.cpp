@@ -8,7 +8,7 @@ namespace {
 
 using namespace test;
 
-struct SgdStep {
+struct OneStep {
   float lr = 0.1f, gradient_scale = 1.0f, momentum = 0.9f;
   bool nesterov = false;
   std::int32_t skip = 0;
@@ -16,7 +16,7 @@ struct SgdStep {
 
 /// Gives sgd_step, a function of SgdArgs, one step over segments whose pointers are those of `at`.
 template <class SgdStep>
-void run(const SgdStep& step, DeviceArrays& at, std::vector<SgdSegment> segments, const SgdStep& sgd_step) {
+void run_sgd(const OneStep& step, DeviceArrays& at, std::vector<SgdSegment> segments, const SgdStep& sgd_step) {
   const std::vector<float> rate{step.lr}, scale{step.gradient_scale};
   const std::vector<std::int32_t> flag{step.skip};
   const std::int64_t chunks = number_chunks(segments);
@@ -30,17 +30,17 @@ void run(const SgdStep& step, DeviceArrays& at, std::vector<SgdSegment> segments
                    .nesterov = step.nesterov});
 }
 
-void run(const SgdStep& step, Device device, DeviceArrays& at, const std::vector<SgdSegment>& segments) {
-  run(step, at, segments, [device](const SgdArgs& args) { DIOPTER_DISPATCH(device, sgd_step, args); });
+void run_sgd(const OneStep& step, Device device, DeviceArrays& at, const std::vector<SgdSegment>& segments) {
+  run_sgd(step, at, segments, [device](const SgdArgs& args) { DIOPTER_DISPATCH(device, sgd_step, args); });
 }
 
 /// w after each of three steps from w = 1 with the gradients 0.5, -0.25, 1.
-std::vector<float> three_steps(Device device, const SgdStep& step, float weight_decay) {
+std::vector<float> three_steps(Device device, const OneStep& step, float weight_decay) {
   std::vector<float> w{1}, velocity{0}, result;
   for (float g : {0.5f, -0.25f, 1.0f}) {
     const std::vector<float> gradient{g};
     on(device, [&](auto& at) {
-      run(step, device, at, {{at(w), at(gradient), at(velocity), nullptr, 1, weight_decay}});
+      run_sgd(step, device, at, {{at(w), at(gradient), at(velocity), nullptr, 1, weight_decay}});
     });
     result.push_back(w[0]);
   }
@@ -85,8 +85,8 @@ TEST_CASE("sgd: a skipped step changes nothing, a null skip flag never skips") {
   std::vector<float> w{1, 2}, velocity{3, 4};
   const std::vector<float> gradient{kNan, 1};
   std::vector<bf16> copy(2, bf16(7.0f));
-  const auto run_with = [&](const SgdStep& step) {
-    on(device, [&](auto& at) { run(step, device, at, {{at(w), at(gradient), at(velocity), at(copy), 2, 0.5f}}); });
+  const auto run_with = [&](const OneStep& step) {
+    on(device, [&](auto& at) { run_sgd(step, device, at, {{at(w), at(gradient), at(velocity), at(copy), 2, 0.5f}}); });
   };
   run_with({.skip = 1});
   CHECK(w == std::vector<float>{1, 2});
@@ -141,7 +141,7 @@ TEST_CASE("sgd: many segments of any size, with rounded copies, the same bits ea
   const std::vector<std::int64_t> counts{0, 1, 31, 32, 0, 33, 255, 4095, 4096, 0, 0, 4097, 100003, 256, 257, 0};
   const std::size_t n = 113156;
   const auto start = random_array(n, 1), gradient = random_array(n, 2), start_velocity = random_array(n, 3);
-  const SgdStep step{.gradient_scale = 0.5f, .nesterov = true};
+  const OneStep step{.gradient_scale = 0.5f, .nesterov = true};
   struct Arrays {
     std::vector<float> w, velocity;
     std::vector<bf16> copy = garbage<bf16>(n);
@@ -157,13 +157,13 @@ TEST_CASE("sgd: many segments of any size, with rounded copies, the same bits ea
     return segments;
   };
   Arrays expected{start, start_velocity};
-  on(Device::cpu, [&](auto& at) { run(step, at, segments_of(at, expected), plain::sgd_step); });
+  on(Device::cpu, [&](auto& at) { run_sgd(step, at, segments_of(at, expected), plain::sgd_step); });
   const std::vector<double> expected_w(expected.w.begin(), expected.w.end());
   const std::vector<double> expected_velocity(expected.velocity.begin(), expected.velocity.end());
 
   require_same_bits_each_time(device, [&] {
     Arrays found{start, start_velocity};
-    on(device, [&](auto& at) { run(step, device, at, segments_of(at, found)); });
+    on(device, [&](auto& at) { run_sgd(step, device, at, segments_of(at, found)); });
     const auto &w = found.w, &velocity = found.velocity;
     const auto& copy = found.copy;
     require_close(w, expected_w, Tolerance::elementwise);
@@ -193,7 +193,7 @@ TEST_CASE("sgd: chunks are numbered through the segments, empty ones have none")
 
 TEST_CASE("sgd: no segments") {
   const Device device = GENERATE(from_range(devices()));
-  on(device, [&](auto& at) { CHECK_NOTHROW(run({}, device, at, {})); });
+  on(device, [&](auto& at) { CHECK_NOTHROW(run_sgd({}, device, at, {})); });
 }
 
 }  // namespace
