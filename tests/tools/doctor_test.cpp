@@ -11,11 +11,11 @@ using nlohmann::json;
 
 namespace {
 
-struct Shapes {
+struct DetectedShapes {
   TemporaryFolder folder;
   std::string annotations = folder / "instances_train.json", images = folder / "images", out = folder / "out.json";
 
-  Shapes() { REQUIRE(run_diopter("shapes --train 24 --val 2 --out '" + (folder / "") + "'").exit_code == 0); }
+  DetectedShapes() { REQUIRE(run_diopter("shapes --train 24 --val 2 --out '" + (folder / "") + "'").exit_code == 0); }
   Outcome doctor(const std::string& more = "") const {
     return run_diopter("doctor --annotations '" + annotations + "' --images '" + images + "' --json '" + out + "' " +
                        more);
@@ -26,7 +26,7 @@ struct Shapes {
 }  // namespace
 
 TEST_CASE("doctor finds nothing wrong with the built-in set") {
-  const Shapes shapes;
+  const DetectedShapes shapes;
   const Outcome outcome = shapes.doctor();
   INFO(outcome.out << outcome.err);
   REQUIRE(outcome.exit_code == 0);
@@ -43,7 +43,7 @@ TEST_CASE("doctor finds nothing wrong with the built-in set") {
 }
 
 TEST_CASE("doctor prints settings that fit better, ready to be used") {
-  const Shapes shapes;
+  const DetectedShapes shapes;
   const std::string large = "--set anchors.size_factor=12";
   const Outcome poor = shapes.doctor(large);
   INFO(poor.out << poor.err);
@@ -60,7 +60,7 @@ TEST_CASE("doctor prints settings that fit better, ready to be used") {
 }
 
 TEST_CASE("doctor reports broken pictures, and does not open them when told so") {
-  const Shapes shapes;
+  const DetectedShapes shapes;
   std::filesystem::resize_file(shapes.images + "/000003.png", 50);
   std::filesystem::remove(shapes.images + "/000005.png");
   const Outcome outcome = shapes.doctor();
@@ -90,7 +90,7 @@ TEST_CASE("doctor names the blood cells' box without area") {
 }
 
 TEST_CASE("doctor foresees a step on several processes") {
-  const Shapes shapes;
+  const DetectedShapes shapes;
   const std::string ranks = "--no-images --preset small --set train.batch_size=8 --set train.shards=4 --ranks 3";
   const Outcome outcome = shapes.doctor(ranks + " --bandwidth 1 --latency 2 --work 100");
   INFO(outcome.out << outcome.err);
@@ -122,7 +122,7 @@ TEST_CASE("doctor foresees a step on several processes") {
 }
 
 TEST_CASE("doctor refuses what cannot be trained") {
-  const Shapes shapes;
+  const DetectedShapes shapes;
   require_refused(run_diopter("doctor --annotations '" + shapes.annotations + "' --no-images --preset smal"), "small");
   require_refused(shapes.doctor("--no-images --set train.batch_size=0"), "train.batch_size");
   write_bytes(shapes.annotations, R"({"images": [{"id": 1, "width": 64, "height": 64, "file_name": "a.png"}],
