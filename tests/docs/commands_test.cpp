@@ -33,8 +33,8 @@ class Workshop {
  public:
   Workshop() {
     const std::string script =
-        things_.write("bin/diopter", "#!/bin/sh\nif [ \"$1\" = train ]; then set -- \"$@\"" + settings() +
-                                         "; fi\nexec '" DIOPTER_PROGRAM "' \"$@\"\n");
+        things_.write("bin/diopter", "#!/bin/sh\nif [ \"$1\" = train ]; then\n" + without_length() + "set -- \"$@\"" +
+                                         settings() + "; fi\nexec '" DIOPTER_PROGRAM "' \"$@\"\n");
     fs::permissions(script, fs::perms::owner_all);
     things_.write("things/study.toml", replaced(tiny_protocol(), wild(), ""));
     run("shapes --train 10 --val 6 --size 64 --seed 1 --out s");
@@ -42,12 +42,31 @@ class Workshop {
     for (const char* name : {"train.json", "instances.json"}) fs::copy(thing("s/instances_train.json"), thing(name));
     fs::copy(thing("s/instances_val.json"), thing("val.json"));
     write_labelled_sets(thing("labelled"), thing("pictures/000001.png"));
+    make_first_hour();
     run("train --train-annotations train.json --train-images pictures --val-annotations val.json --val-images pictures"
         " --seed 1 --out run");
     run("detect --checkpoint run/checkpoints/best.safetensors pictures/0000{11..16}.png --out drawn --json "
         "detections.json");
     add_objects_found();
     run("compare study.toml --out study");
+  }
+
+  /// A folder of pictures that wait to be labelled, more of them, and what comes of labelling them.
+  void make_first_hour() {
+    std::vector<std::string> first, held_back, more;
+    for (int i = 1; i <= 16; ++i) {
+      const std::string name = (i < 10 ? "00000" : "0000") + std::to_string(i) + ".png";
+      const fs::path folder = thing(i <= 12 ? "photos" : "next_photos");
+      fs::create_directories(folder);
+      fs::copy(thing("pictures/" + name), folder / name);
+      (i > 12 ? more : i % 5 == 0 ? held_back : first).push_back(name);
+    }
+    const auto label = [this](const std::string& file, const std::vector<std::string>& names) {
+      write_bytes(thing(file), label_studio_export({thing("train.json"), thing("val.json")}, names));
+    };
+    label("first_labels.json", first);
+    label("val_labels.json", held_back);
+    label("more_labels.json", more);
   }
 
   /// The model has learned nothing: every other object becomes a detection, too.
@@ -83,6 +102,14 @@ class Workshop {
   }
 
  private:
+  /// Lines of a shell script that take options of the length of training, with their values, out of its arguments.
+  static std::string without_length() {
+    return "left_out=\nfor word do shift\n"
+           "case $left_out$word in --minutes|--epochs) left_out=' ';; ' '*) left_out=;; *) set -- \"$@\" \"$word\";; "
+           "esac\n"
+           "done\n";
+  }
+
   static std::string settings() {
     std::string text;
     for (const char* one : {"train.iterations=14", "train.batch_size=2", "model.width=4", "model.groups=4",

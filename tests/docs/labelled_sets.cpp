@@ -1,7 +1,9 @@
 #include "tests/docs/labelled_sets.h"
 
-#include <string>
+#include <algorithm>
+#include <map>
 
+#include "kernels/base/json.h"
 #include "tests/support/files.h"
 
 namespace diopter::test {
@@ -61,6 +63,39 @@ void write_labelled_sets(const fs::path& folder, const fs::path& picture) {
   write("boxes.csv", "filename,xmin,ymin,xmax,ymax,class\n" + name + ",12,10,40,30,cat\n");
   write("open_images.csv", "ImageID,Source,LabelName,Confidence,XMin,XMax,YMin,YMax,IsOccluded,IsGroupOf\n" + stem +
                                ",xclick,/m/01yrx,1,0.1875,0.625,0.15625,0.46875,0,0\n");
+}
+
+std::string label_studio_export(const std::vector<fs::path>& coco_files, const std::vector<std::string>& pictures) {
+  nlohmann::ordered_json tasks = nlohmann::ordered_json::array();
+  for (const fs::path& file : coco_files) {
+    const auto coco = parse_json(read_bytes(file));
+    std::map<std::int64_t, std::string> classes;
+    for (const auto& category : coco.at("categories")) classes[category.at("id")] = category.at("name");
+    for (const auto& image : coco.at("images")) {
+      const std::string name = image.at("file_name");
+      if (std::count(pictures.begin(), pictures.end(), name) == 0) continue;
+      const double width = image.at("width"), height = image.at("height");
+      auto result = nlohmann::ordered_json::array();
+      for (const auto& annotation : coco.at("annotations")) {
+        if (annotation.at("image_id") != image.at("id")) continue;
+        const std::vector<double> box = annotation.at("bbox");
+        result.push_back({{"type", "rectanglelabels"},
+                          {"original_width", width},
+                          {"original_height", height},
+                          {"value",
+                           {{"x", 100 * box[0] / width},
+                            {"y", 100 * box[1] / height},
+                            {"width", 100 * box[2] / width},
+                            {"height", 100 * box[3] / height},
+                            {"rotation", 0},
+                            {"rectanglelabels", {classes.at(annotation.at("category_id"))}}}}});
+      }
+      nlohmann::ordered_json task{{"data", {{"image", "/data/upload/1/0a1b2c3d-" + name}}}};
+      task["annotations"] = nlohmann::ordered_json::array({{{"result", result}}});
+      tasks.push_back(task);
+    }
+  }
+  return json_text(tasks);
 }
 
 }  // namespace diopter::test
