@@ -114,14 +114,13 @@ Setting iterations_of_minutes(const Request& request, const Config& config, cons
 /// --epochs and the rules of model.prior and loss.class_weights find their numbers again; train.minutes have become
 /// iterations once and for all.
 Settings settings_of_resumption(const Request& request, const Dataset& training) {
-  Settings settings;
-  const auto add = [&settings](const Settings& more) { settings.insert(settings.end(), more.begin(), more.end()); };
-  if (!request.preset.empty()) add(read_settings(preset_text(request.preset), "--preset " + request.preset));
-  if (!request.config.empty()) add(read_settings(read_file(request.config), request.config));
-  add(settings_of(request));
+  Settings settings = settings_of(request);
+  const auto below = [&settings](const Settings& base) { settings.insert(settings.begin(), base.begin(), base.end()); };
+  if (!request.config.empty()) below(read_settings(read_file(request.config), request.config));
   const std::string file = config_file(request.out);
   if (!file_exists(file)) return settings;  // Trainer::resume says what is missing
   Config config = parse_config(read_file(file), file);
+  if (!request.preset.empty()) below(preset_settings_of_run(request.preset, settings, config));
   const Config::Train before = config.train;
   apply_settings(config, settings);
   if (config.train.minutes > 0 && !states(settings_of(request), "train.iterations")) {

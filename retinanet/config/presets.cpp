@@ -30,4 +30,20 @@ std::string format_preset(const std::string& name) {
 
 Config preset(const std::string& name) { return parse_config(preset_text(name), "preset " + name); }
 
+const std::string& original_preset(const std::string& name) {
+  static const std::string small = "small", small_sgd = "small_sgd";
+  return name == small ? small_sgd : name;
+}
+
+Settings preset_settings_of_run(const std::string& name, const Settings& others, const Config& run) {
+  const auto has_its_optimizer = [&](const std::string& candidate) {
+    Config config = preset(candidate);
+    apply_settings(config, others);
+    return config.train.optimizer == run.train.optimizer;
+  };
+  const std::string& original = original_preset(name);
+  const bool is_original = !has_its_optimizer(name) && has_its_optimizer(original);
+  return read_settings(preset_text(is_original ? original : name), "--preset " + name);
+}
+
 }  // namespace diopter

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "retinanet/config/config.h"
+#include "retinanet/config/setting.h"
 
 namespace diopter {
 
@@ -17,5 +18,13 @@ const std::string& preset_text(const std::string& name);
 std::string format_preset(const std::string& name);
 
 Config preset(const std::string& name);
+
+/// The name of what the preset was when it was first released, which protocols mean by it: `small` was `small_sgd`,
+/// every other preset is still itself.
+const std::string& original_preset(const std::string& name);
+
+/// All settings of the preset that a run of this configuration was begun with, with `others` on top: of the original
+/// where that has the run's optimizer and today's has not.
+Settings preset_settings_of_run(const std::string& name, const Settings& others, const Config& run);
 
 }  // namespace diopter

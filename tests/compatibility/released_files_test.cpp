@@ -153,6 +153,12 @@ TEST_CASE("0.1: a run that was stopped goes on as it would have") {
   released.require_file("run/report.html");
 }
 
+TEST_CASE("0.1: a run goes on by the command that it was begun with, whose preset is another one now") {
+  const Released released;
+  released.train("--preset small --config config.toml --out run --resume");
+  require_same_settings(released.read("run/config.toml"), released.read("expected/resumed_config.toml"));
+}
+
 TEST_CASE("0.1: report reads a run folder") {
   const Released released;
   released.run("report run");
@@ -164,7 +170,7 @@ TEST_CASE("0.1: report reads a run folder") {
 TEST_CASE("0.1: files for --config, of single keys or of all, give the configuration that they gave") {
   const Released released;
   for (const std::string file : {"config.toml", "run/config.toml"}) {
-    released.train("--config " + file + " --set train.stop_at=1 --out new");
+    released.train("--preset small_sgd --config " + file + " --set train.stop_at=1 --out new");
     require_same_settings(released.read("new/config.toml"),
                           replaced(released.read("run/config.toml"), "stop_at = 4", "stop_at = 1"));
     fs::remove_all(released.folder / "new");

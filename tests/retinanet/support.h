@@ -26,11 +26,11 @@ inline Config configured(const std::string& name, const std::vector<std::string>
 /// A detector of some thousand parameters for pictures of 32 pixels, and a run of a few steps.
 inline Config tiny_config(const std::vector<std::string>& settings = {}) {
   Config config =
-      configured("small", {"model.width=4", "model.groups=4", "model.fpn_channels=8", "model.head_depth=1",
-                           "anchors.scales=[1, 1.5]", "anchors.ratios=[1]", "input.min_sizes=[32]", "input.max_size=32",
-                           "train.iterations=20", "train.batch_size=2", "train.warmup_iterations=2", "train.lr=0.05",
-                           "train.evaluate_every=0", "train.save_every=0", "train.log_every=5", "train.pictures=2",
-                           "detect.batch_size=4"});
+      configured("small_sgd", {"model.width=4", "model.groups=4", "model.fpn_channels=8", "model.head_depth=1",
+                               "anchors.scales=[1, 1.5]", "anchors.ratios=[1]", "input.min_sizes=[32]",
+                               "input.max_size=32", "train.iterations=20", "train.batch_size=2",
+                               "train.warmup_iterations=2", "train.lr=0.05", "train.evaluate_every=0",
+                               "train.save_every=0", "train.log_every=5", "train.pictures=2", "detect.batch_size=4"});
   for (const std::string& setting : settings) set_config(config, setting);
   check_config(config);
   return config;

@@ -74,7 +74,7 @@ on_both() {  # COMMAND...
 }
 
 "$program" shapes --out shapes --train 60 --val 20 --size 64 >/dev/null 2>&1
-command=("$program" train --preset small --train-annotations shapes/instances_train.json --train-images shapes/images
+command=("$program" train --preset small_sgd --train-annotations shapes/instances_train.json --train-images shapes/images
          --val-annotations shapes/instances_val.json --val-images shapes/images --threads 1 --no-doctor
          --set train.iterations=40 --set train.batch_size=8 --set train.shards=2 --set train.evaluate_every=0
          --set train.log_every=1)

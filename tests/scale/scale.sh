@@ -28,7 +28,7 @@ on_ranks() {  # N COMMAND...
   timeout 120 mpirun -n "$ranks" --oversubscribe --bind-to none ./rank.sh "$@"
 }
 "$program" shapes --out shapes --train 60 --val 20 --size 64 >/dev/null 2>&1
-command=("$program" train --preset small --train-annotations shapes/instances_train.json --train-images shapes/images
+command=("$program" train --preset small_sgd --train-annotations shapes/instances_train.json --train-images shapes/images
          --val-annotations shapes/instances_val.json --val-images shapes/images --threads 1 --no-doctor
          --set train.iterations=40 --set train.batch_size=8 --set train.shards=4 --set train.accumulate=2
          --set train.clip_norm=1 --set train.average=0.9 --set loss.normaliser=ema --set train.evaluate_every=20

@@ -78,7 +78,7 @@ train() {  # DEVICE ARGUMENT...
   local iterations=100 shapes=$work/shapes run=$work/run_$name
   if ! on_gpu; then iterations=5; fi
   if [[ ! -d $shapes ]]; then "$diopter" shapes --out "$shapes" --train 64 --val 8 --size 64 --seed 1 || return 1; fi
-  "$diopter" train --preset small --seed 1 --device "$1" --out "$run" --train-annotations "$shapes/instances_train.json" \
+  "$diopter" train --preset small_sgd --seed 1 --device "$1" --out "$run" --train-annotations "$shapes/instances_train.json" \
     --train-images "$shapes/images" --set train.iterations=$iterations --set train.log_every=1 "${@:2}" || return 1
   cut -d, -f1,4 "$run/metrics.csv" | grep -E '^[0-9]+,[0-9]' >"$work/losses_${name#train_}.csv"
   printf 'note: %s iterations, last loss %s, %s images/s\n' "$(wc -l <"$work/losses_${name#train_}.csv")" \

@@ -168,7 +168,7 @@ def detect_case(bench, backbone, side, pictures):
 
 
 def train(bench):
-    """The preset `small` on the built-in shapes; a seed each round."""
+    """The preset `small_sgd` on the built-in shapes; a seed each round."""
     data = bench.shapes()
     iterations = bench.pick(1500, quick=60)
     threads = bench.threads[-1]
@@ -176,7 +176,7 @@ def train(bench):
     def ours():
         out = bench.folder / "train_ours"
         shutil.rmtree(out, ignore_errors=True)
-        answer = bench.process([bench.program, "train", "--preset", "small", "--train-annotations",
+        answer = bench.process([bench.program, "train", "--preset", "small_sgd", "--train-annotations",
                                 data / "instances_train.json", "--train-images", data / "images", "--val-annotations",
                                 data / "instances_val.json", "--val-images", data / "images", "--out", out, "--seed",
                                 bench.round, "--device", bench.device, "--threads", threads, "--set",
@@ -206,7 +206,7 @@ def train(bench):
             return {**answer, "ap": curve[-1][2], "curve": curve}
         return measure
 
-    yield Case("train", f"shapes 64 px, preset small, {iterations} iterations of 8", {"diopter train": ours},
+    yield Case("train", f"shapes 64 px, preset small_sgd, {iterations} iterations of 8", {"diopter train": ours},
                {name: theirs(**layout) for name, layout in LAYOUTS.items()})
 
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""torchvision's Faster R-CNN on the backbone and pyramid of diopter's preset `small`; what two_stage.py compares with.
+"""torchvision's Faster R-CNN on the backbone and pyramid of diopter's preset `small_sgd`; what two_stage.py compares with.
 
 Everything that is not named below has torchvision's defaults. Pictures lie in memory, brought to a longer side of --side as
 the preset does; region proposals have the preset's anchors; optimizer, schedule, clipping and flips are those of the preset

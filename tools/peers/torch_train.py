@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The preset `small` of diopter in PyTorch: model, losses, optimizer, schedule and data; what peers.py times
+"""The preset `small_sgd` of diopter in PyTorch: model, losses, optimizer, schedule and data; what peers.py times
 `diopter train` against.
 
 Written for speed as one would write it for small pictures of one size: all of them lie in memory as tensors, anchors are

@@ -60,7 +60,7 @@ def retinanet(data, options, folder, rate, seed, iterations):
                 "train.workers": 0, "input.max_size": data.side, "input.min_sizes": f"[{data.side}]",
                 "anchors.size_factor": data.size_factor, "detect.batch_size": 1}
     common = ["--device", "cpu", "--threads", options.threads]
-    command = [options.program, "train", "--preset", "small", *common, "--train-annotations", data.train,
+    command = [options.program, "train", "--preset", "small_sgd", *common, "--train-annotations", data.train,
                "--train-images", data.images, "--out", run, "--no-doctor"]
     for key, value in settings.items():
         command += ["--set", f"{key}={value}"]

@@ -38,7 +38,8 @@ std::string range_error(const std::string& assignment) {
 }  // namespace
 
 TEST_CASE("every preset parses, is sound and survives being written") {
-  REQUIRE(preset_names() == std::vector<std::string>{"detectron2", "paper", "small", "torchvision", "torchvision_v2"});
+  REQUIRE(preset_names() ==
+          std::vector<std::string>{"detectron2", "paper", "small", "small_sgd", "torchvision", "torchvision_v2"});
   for (const std::string& name : preset_names()) {
     INFO(name);
     const Config config = preset(name);
@@ -169,10 +170,27 @@ TEST_CASE("presets differ where their models differ") {
   }
 }
 
+TEST_CASE("the preset of a run: the original, where only that has its optimizer") {
+  REQUIRE(preset("small").train.optimizer == OptimizerKind::adamw);
+  const auto optimizer = [](const std::string& name, const Settings& others, const char* of_run) {
+    Config run = preset("small"), config = run;
+    set_config(run, std::string("train.optimizer=") + of_run);
+    apply_settings(config, preset_settings_of_run(name, others, run));
+    return config.train.lr == preset("small_sgd").train.lr ? OptimizerKind::sgd : OptimizerKind::adamw;
+  };
+  CHECK(optimizer("small", {}, "sgd") == OptimizerKind::sgd);
+  CHECK(optimizer("small", {}, "adamw") == OptimizerKind::adamw);
+  CHECK(optimizer("small_sgd", {}, "adamw") == OptimizerKind::sgd);
+  CHECK(optimizer("small", {"train.optimizer=sgd"}, "sgd") == OptimizerKind::adamw);  // said on top of today's preset
+  Config config = preset("torchvision");
+  apply_settings(config, preset_settings_of_run("torchvision", {}, preset("small")));
+  CHECK(format_config(config) == format_config(preset("torchvision")));
+}
+
 TEST_CASE("an unknown preset names the nearest one and lists all") {
   const std::string message = error_of([] { preset("torchvison"); });
   CHECK(contains(message, "unknown preset torchvison; the nearest is torchvision "));
-  CHECK(contains(message, "detectron2, paper, small, torchvision, torchvision_v2"));
+  CHECK(contains(message, "detectron2, paper, small, small_sgd, torchvision, torchvision_v2"));
   CHECK(!contains(error_of([] { preset("xyz"); }), "nearest"));
 }
 
@@ -383,7 +401,7 @@ TEST_CASE("a parameter of another loss, or of none, is refused") {
 }
 
 TEST_CASE("a key that came later counts in hashes once its value is another than before it existed") {
-  Config config = preset("small");
+  Config config = preset("small_sgd");
   std::vector<Key> keys = keys_with(config.loss.kind);
   for (Key& key : keys) key.later = false;
   CHECK(hashed_text(config, keys) == format_config(config));

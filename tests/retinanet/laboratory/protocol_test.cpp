@@ -44,7 +44,7 @@ TEST_CASE("a protocol says everything about a study") {
   REQUIRE(p.data.shapes.size == 32);
   REQUIRE(p.data.shapes.max_object_size == 0.6f);
   REQUIRE(p.data.shapes.distractors == ShapesOptions{}.distractors);
-  REQUIRE(p.preset == "small");
+  REQUIRE(p.preset == "small_sgd");  // which `small` in a protocol means
   REQUIRE(p.iterations == 6);
   REQUIRE(p.tuning_seeds == std::vector<std::int64_t>{101});
   REQUIRE(p.final_seeds == std::vector<std::int64_t>{1, 2});
@@ -64,7 +64,8 @@ TEST_CASE("a run's configuration is the preset, what all share, the contestant's
   REQUIRE(config.train.seed == 2);
   REQUIRE(config.train.iterations == 6);
   REQUIRE(config.train.evaluate_every == 0);
-  REQUIRE(config.train.momentum == preset("small").train.momentum);
+  REQUIRE(config.train.optimizer == OptimizerKind::sgd);
+  REQUIRE(config.train.weight_decay == preset("small_sgd").train.weight_decay);
   REQUIRE(contains(format_config(config), "\nkind = 'ce'\n"));
   REQUIRE(settings_text(p.contestants[0], p.contestants[0].configurations[1]) == "loss.kind=ce");
 }

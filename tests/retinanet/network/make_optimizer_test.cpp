@@ -53,6 +53,7 @@ Config with_decay(Config config) {
 
 TEST_CASE("the optimizer of a configuration: SGD") {
   Config config = with_decay(tiny_network());
+  config.train.optimizer = OptimizerKind::sgd;
   config.train.momentum = 0.75;
   config.train.nesterov = true;
   const auto by_hand = [](const RetinaNet& model) {

@@ -67,7 +67,9 @@ TEST_CASE("train: minutes in which nothing fits are refused") {
 
 TEST_CASE("train: --patience says what it leaves out, and the report has it") {
   const Shapes shapes;
-  const Outcome run = shapes.train("--patience 1 --lr 1e-30 --set train.iterations=40 --set train.evaluate_every=2");
+  const Outcome run = shapes.train(
+      "--patience 1 --lr 1e-30 --set train.iterations=40 --set train.evaluate_every=2 "
+      "--set train.schedule=multistep");
   INFO(run.out << run.err);
   REQUIRE(run.exit_code == 0);
   REQUIRE(contains(run.err, "diopter: train.patience = 1: no evaluation since"));
