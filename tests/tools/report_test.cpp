@@ -43,7 +43,7 @@ TEST_CASE("train writes a report that says how to repeat the run, and report mak
 
   const std::string report = training.report();
   REQUIRE(xml_error(report) == "");
-  REQUIRE(contains(report, "<h1>ReportedTraining run: my &lt;run&gt;</h1>"));
+  REQUIRE(contains(report, "<h1>Training run: my &lt;run&gt;</h1>"));
   REQUIRE(contains(report, "Finished after 4 iterations."));
   REQUIRE(contains(report, "--out &#39;" + training.folder.path() + "/my &lt;run&gt;&#39; --set"));
   REQUIRE(contains(report, "--set train.stop_at=2</pre>"));
