@@ -24,6 +24,7 @@ constexpr double kManyEmpty = 0.5;    // share of pictures without objects
 constexpr double kManySmall = 0.1;    // share of objects that are smaller than the finest stride
 constexpr double kManyWeak = 0.1;     // share of objects with low-quality anchors only
 constexpr double kLossTolerance = 0.2;
+constexpr double kMostOfAdamw = 0.04;  // learning rate; half of it is the best of those tried (docs/recipe.md)
 
 template <class... Parts>
 std::string text(const Parts&... parts) {
@@ -200,6 +201,12 @@ void warn_of_tiles(const Dataset& dataset, const Config& config, Warnings& warni
   warnings.add(Weight::note, 0, "input.tile = ", tiles.size, " is no smaller than any picture: none is cut");
 }
 
+void warn_of_rate(const Config& config, Warnings& warnings) {
+  if (config.train.optimizer != OptimizerKind::adamw || config.train.lr < kMostOfAdamw) return;
+  warnings.add(Weight::run, 1, "train.lr = ", config.train.lr, " is a rate for SGD: AdamW wants .001 to .02 (",
+               "--set train.lr=0.01, or --preset small_sgd where the preset was small)");
+}
+
 void warn_of_start(const DoctorReport& report, const Config& config, std::int64_t system_memory, Warnings& warnings) {
   const double expected = report.loss.expected, measured = report.loss.measured;
   // Trained weights do not start at the prior.
@@ -277,6 +284,7 @@ DoctorReport examine(Dataset dataset, const Config& asked, const DoctorOptions& 
   warn_of_anchors(report, config, options.rehearse, warnings);
   warn_of_sizes(report, warnings);
   warn_of_tiles(dataset, config, warnings);
+  warn_of_rate(config, warnings);
   if (options.rehearse) warn_of_start(report, config, options.system_memory, warnings);
   report.warnings = warnings.by_weight();
   return report;

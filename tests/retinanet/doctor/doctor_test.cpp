@@ -97,6 +97,17 @@ TEST_CASE("warnings come by weight: the whole run, what it costs, classes, notes
                                                "boxes across", "noted"});
 }
 
+TEST_CASE("a learning rate of SGD's with AdamW is warned of") {
+  const auto warned = [](const char* optimizer, const char* lr) {
+    Config config = preset("small");
+    apply_settings(config, parse_settings({std::string("train.optimizer=") + optimizer, std::string("train.lr=") + lr}));
+    return warns(examine(healthy(), config, without_pictures()), "train.lr = 0.1 is a rate for SGD");
+  };
+  CHECK(warned("adamw", "0.1"));
+  CHECK_FALSE(warned("adamw", "0.02"));
+  CHECK_FALSE(warned("sgd", "0.1"));
+}
+
 TEST_CASE("a crowded set gets the settings that it needs") {
   Dataset dataset = healthy();
   Config config = preset("small");
