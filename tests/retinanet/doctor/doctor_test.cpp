@@ -100,7 +100,8 @@ TEST_CASE("warnings come by weight: the whole run, what it costs, classes, notes
 TEST_CASE("a learning rate of SGD's with AdamW is warned of") {
   const auto warned = [](const char* optimizer, const char* lr) {
     Config config = preset("small");
-    apply_settings(config, parse_settings({std::string("train.optimizer=") + optimizer, std::string("train.lr=") + lr}));
+    apply_settings(config,
+                   parse_settings({std::string("train.optimizer=") + optimizer, std::string("train.lr=") + lr}));
     return warns(examine(healthy(), config, without_pictures()), "train.lr = 0.1 is a rate for SGD");
   };
   CHECK(warned("adamw", "0.1"));
