@@ -13,19 +13,19 @@ namespace diopter {
 
 namespace {
 
-using Clock = std::chrono::steady_clock;
+using BudgetClock = std::chrono::steady_clock;
 
-double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+double seconds_since(BudgetClock::time_point start) { return std::chrono::duration<double>(BudgetClock::now() - start).count(); }
 
 double step_seconds(const Config& config, const Dataset& train, Device device, double seconds) {
   constexpr int kFirst = 2, kLeast = 5;  // steps that do not count, and that do
-  Clock::time_point start = Clock::now();
+  BudgetClock::time_point start = BudgetClock::now();
   int steps = -kFirst;
   Schedule schedule;
   schedule.kind = Schedule::Kind::constant;
   schedule.base = 0;  // weights that stay as they are cannot diverge
   Trainer::rehearse(config, train, device, schedule, [&](const StepReport&) {
-    if (++steps == 0) start = Clock::now();
+    if (++steps == 0) start = BudgetClock::now();
     return steps < kLeast || seconds_since(start) < seconds;
   });
   return seconds_since(start) / steps;
@@ -41,7 +41,7 @@ double evaluation_seconds(const Config& config, const Dataset& validation, Devic
   std::vector<std::int64_t> ids;
   for (const Category& category : validation.categories) ids.push_back(category.id);
   std::vector<UnreadablePicture> skipped;
-  const auto start = Clock::now();
+  const auto start = BudgetClock::now();
   detect_all(model, sample, ids, {}, &skipped);
   return seconds_since(start) * static_cast<double>(validation.images.size()) /
          static_cast<double>(sample.images.size());
