@@ -15,7 +15,9 @@ namespace {
 
 using BudgetClock = std::chrono::steady_clock;
 
-double seconds_since(BudgetClock::time_point start) { return std::chrono::duration<double>(BudgetClock::now() - start).count(); }
+double seconds_since(BudgetClock::time_point start) {
+  return std::chrono::duration<double>(BudgetClock::now() - start).count();
+}
 
 double step_seconds(const Config& config, const Dataset& train, Device device, double seconds) {
   constexpr int kFirst = 2, kLeast = 5;  // steps that do not count, and that do

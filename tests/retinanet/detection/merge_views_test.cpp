@@ -210,11 +210,11 @@ TEST_CASE("merging is what a search through all pairs and pixels gives") {
   std::size_t most = 0, merges = 0;
   for (int round = 0; round < 60; ++round) {
     Philox random(11, static_cast<std::uint64_t>(round));
-    constexpr int kWidth = 70, kHeight = 50;
+    constexpr int kSceneWidth = 70, kSceneHeight = 50;
     std::vector<ViewDetections> views;
     float score = 1;
     std::size_t boxes = 0;
-    for (const Window& w : views_of({.size = 30, .overlap = 0.3, .whole = round % 3 == 0}, kWidth, kHeight)) {
+    for (const Window& w : views_of({.size = 30, .overlap = 0.3, .whole = round % 3 == 0}, kSceneWidth, kSceneHeight)) {
       ViewDetections view{w, {}};
       for (int i = 0; i < 6; ++i) {
         const auto coordinate = [&](int begin, int length) {
@@ -241,7 +241,7 @@ TEST_CASE("merging is what a search through all pairs and pixels gives") {
     for (DetectedBox* d : all) d->score = score *= 0.99f;
     const bool class_aware = round % 2 == 0;
     const std::vector<DetectedBox> found = merge_views(views, 0.5f, class_aware);
-    const std::vector<DetectedBox> expected = merged_by_search(views, kWidth, kHeight, class_aware);
+    const std::vector<DetectedBox> expected = merged_by_search(views, kSceneWidth, kSceneHeight, class_aware);
     const auto as_tuple = [](const DetectedBox& d) {
       return std::tuple(d.score, d.box.x1, d.box.y1, d.box.x2, d.box.y2, d.label);
     };
