@@ -18,7 +18,7 @@ function(example_tests program folder losses)
   set(tests ${PROJECT_SOURCE_DIR}/tests/kernels/detection)
   test_program(${program} O1 ${sources} ${tests}/losses_test.cpp ${tests}/classification_loss_test.cpp ${ARGN})
   target_include_directories(${program} BEFORE PRIVATE ${folder})
-  target_link_libraries(${program} PRIVATE diopter_engine)
+  target_link_libraries(${program} PRIVATE diopter_engine diopter_cuda)
   catch_discover_tests(${program} TEST_PREFIX "example, ${loss}: " DISCOVERY_MODE PRE_TEST
     PROPERTIES SKIP_REGULAR_EXPRESSION "SKIPPED: " LABELS example)
 endfunction()
