@@ -1,5 +1,5 @@
 # Headers made ready once instead of in every file. Those of the standard library with GCC only: other compilers read what
-# each file includes, so that a missing #include is found by them.
+# each file includes, so that a missing #include is found by them where files are compiled one by one (Unity.cmake).
 #   precompile_headers(NAME FLAGS HEADER...)   makes them ready for targets that link the interface library FLAGS
 #   use_precompiled_headers(TARGET NAME)
 #
