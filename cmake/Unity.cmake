@@ -1,6 +1,6 @@
 # With DIOPTER_UNITY the files of a folder are compiled as one, which takes two thirds of the time of all of them, or less:
 # templates and inline functions of headers are compiled once instead of in each file. For builds that begin at nothing
-# (the preset auto, .ci/run); who edits builds file by file. Names in the anonymous namespaces of a folder must differ.
+# (the preset auto, .ci/run); who edits builds file by file. Kernels (.cu) always are. Names in the anonymous namespaces of a folder must differ.
 #   compile_by_folder(TARGET [EXCEPT REGEX])   of the target's sources, those in the source tree whose paths do not match
 function(compile_by_folder target)
   if(NOT DIOPTER_UNITY)
@@ -12,7 +12,7 @@ function(compile_by_folder target)
   foreach(source IN LISTS sources)
     cmake_path(ABSOLUTE_PATH source)
     cmake_path(RELATIVE_PATH source BASE_DIRECTORY ${PROJECT_SOURCE_DIR} OUTPUT_VARIABLE path)
-    if(path MATCHES "^(engine|data|retinanet|tools|tests)/" AND NOT (by_folder_EXCEPT AND path MATCHES "${by_folder_EXCEPT}"))
+    if(path MATCHES "^(kernels|engine|data|retinanet|tools|tests)/" AND NOT (by_folder_EXCEPT AND path MATCHES "${by_folder_EXCEPT}"))
       cmake_path(GET path PARENT_PATH folder)
       string(REPLACE "/" "_" group ${folder})
       set_source_files_properties(${source} TARGET_DIRECTORY ${target} PROPERTIES UNITY_GROUP ${group})

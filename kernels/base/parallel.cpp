@@ -13,17 +13,18 @@
 namespace diopter {
 
 namespace {
-std::optional<tbb::global_control> limit;
+std::optional<tbb::global_control> thread_limit;
 }  // namespace
 
 void set_thread_count(int n) {
   DIOPTER_CHECK(n >= 1, "number of threads is ", n, ", must be at least 1");
-  limit.emplace(tbb::global_control::max_allowed_parallelism, static_cast<std::size_t>(n));
+  thread_limit.emplace(tbb::global_control::max_allowed_parallelism, static_cast<std::size_t>(n));
 }
 
 int thread_count() {
-  return limit ? static_cast<int>(tbb::global_control::active_value(tbb::global_control::max_allowed_parallelism))
-               : tbb::info::default_concurrency();
+  return thread_limit
+             ? static_cast<int>(tbb::global_control::active_value(tbb::global_control::max_allowed_parallelism))
+             : tbb::info::default_concurrency();
 }
 
 void detail::run_chunks(std::int64_t chunks, void (*body)(void*, std::int64_t), void* context) {

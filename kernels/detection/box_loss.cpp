@@ -8,7 +8,7 @@ namespace diopter::cpu {
 
 namespace {
 
-constexpr std::int64_t kChunk = 1 << 13;  // deltas
+constexpr std::int64_t kChunkDeltas = 1 << 13;  // deltas
 
 /// Whether none of them is an object's: as in almost every pixel. All are looked at, so that several are at once.
 bool all_negative(const std::int32_t* labels, int n) {
@@ -23,7 +23,7 @@ template <class T>
 void box_loss(const BoxLossArgs<T>& args) {
   const HeadLevels<T>& heads = args.deltas;
   const std::int64_t anchors = heads.anchors();
-  sum_per_image(heads, kChunk, args.losses, [&](const HeadChunk& chunk) {
+  sum_per_image(heads, kChunkDeltas, args.losses, [&](const HeadChunk& chunk) {
     const HeadLevel<T>& level = heads.level[chunk.level];
     const float scale = level.gradient ? args.scale[chunk.image] : 0.0f;
     const float* truth = args.truth.boxes + std::int64_t{args.truth.offsets[chunk.image]} * 4;

@@ -7,7 +7,7 @@ namespace diopter::cpu {
 
 namespace {
 
-constexpr std::int64_t kChunk = 1 << 14;  // logits
+constexpr std::int64_t kChunkLogits = 1 << 14;  // logits
 
 /// Sum over `rows` anchors whose `classes` logits each lie without gaps; writes their gradient, times scale, unless dx
 /// is null. qualities, class_weights: as in the arguments. Almost all anchors are background: consecutive ones are one
@@ -40,7 +40,7 @@ void classification_loss(const ClassificationLossArgs<T>& args, const AnyLoss& a
   const LossFunctions<T> loss = cpu::loss_functions<T>(any_loss, args.density_weights);
   const HeadLevels<T>& heads = args.logits;
   const std::int64_t row_size = heads.channels, pixel_size = heads.cells * row_size, anchors = heads.anchors();
-  sum_per_image(heads, kChunk, args.losses, [&](const HeadChunk& chunk) {
+  sum_per_image(heads, kChunkLogits, args.losses, [&](const HeadChunk& chunk) {
     const HeadLevel<T>& level = heads.level[chunk.level];
     const std::int64_t first = (chunk.image * level.pixels + chunk.pixel) * level.pixel_stride;
     const std::int64_t first_anchor = chunk.image * anchors + chunk.anchor;

@@ -11,7 +11,7 @@ namespace diopter::cpu {
 
 namespace {
 
-constexpr std::int64_t kGrain = 1 << 15;
+constexpr std::int64_t kSumGrain = 1 << 15;
 
 /// Sum of term(i) for i = begin .. end-1. Eight running sums: additions that do not wait for each other.
 template <class S, class Term>
@@ -27,7 +27,7 @@ S piece_sum(std::int64_t begin, std::int64_t end, Term term) {
 /// Sum of term(i) for i = 0 .. n-1.
 template <class S, class Term>
 S sum_of(std::int64_t n, Term term) {
-  return parallel_sum<S>(n, kGrain,
+  return parallel_sum<S>(n, kSumGrain,
                          [=](std::int64_t begin, std::int64_t end) { return piece_sum<S>(begin, end, term); });
 }
 
@@ -59,7 +59,7 @@ void squared_norm(std::int64_t n, const float* x, float* result) {
 }
 
 void squared_norms(std::int64_t n, std::int64_t run, const float* x, float* result) {
-  const std::int64_t runs = (n + run - 1) / run, grain = std::max<std::int64_t>(kGrain / run, 1);
+  const std::int64_t runs = (n + run - 1) / run, grain = std::max<std::int64_t>(kSumGrain / run, 1);
   parallel_for(runs, grain, [=](std::int64_t first, std::int64_t last) {
     for (std::int64_t i = first; i < last; ++i) {
       const auto square = [=](std::int64_t j) { return double{x[j]} * double{x[j]}; };

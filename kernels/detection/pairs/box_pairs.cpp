@@ -9,13 +9,13 @@ namespace diopter::cpu {
 
 namespace {
 
-constexpr std::int64_t kChunk = 1 << 14;  // overlaps
-constexpr std::int64_t kPairs = 512;      // losses of a piece of work
+constexpr std::int64_t kChunkOverlaps = 1 << 14;  // overlaps
+constexpr std::int64_t kPairs = 512;              // losses of a piece of work
 
 }  // namespace
 
 void pairwise_iou(const PairwiseIouArgs& args) {
-  const std::int64_t grain = std::max<std::int64_t>(1, kChunk / std::max<std::int64_t>(1, args.columns));
+  const std::int64_t grain = std::max<std::int64_t>(1, kChunkOverlaps / std::max<std::int64_t>(1, args.columns));
   parallel_for(args.rows, grain, [&args](std::int64_t begin, std::int64_t end) {
     with_widest_vectors([&args, begin, end] {
       for (std::int64_t i = begin; i < end; ++i) {

@@ -57,7 +57,8 @@ if(flavour STREQUAL "ptx")
 endif()
 
 # All kernels once more with the executor's threads in other orders, and with streams that wait until they must not.
-# Sanitizers make this slow: there each of them takes a part, which together are everything. Races are found in any order.
+# Sanitizers make this slow: there each of them takes a part, which together are everything, in two processes side by side.
+# Races are found in any order.
 if(DIOPTER_CUDA_KIND MATCHES "^(host|ptx)$")
   set(settings_fast ORDER=reverse ORDER=shuffle LAZY=1)
   set(settings_asan-clang ORDER=shuffle LAZY=1)
@@ -67,8 +68,17 @@ if(DIOPTER_CUDA_KIND MATCHES "^(host|ptx)$")
   set(settings_ptx ORDER=reverse,APPROX=-2 ORDER=shuffle,APPROX=2 LAZY=1,APPROX=random)
   foreach(setting ${settings_${flavour}})
     string(REPLACE "," ";DIOPTER_EXECUTOR_" environment "DIOPTER_EXECUTOR_${setting}")
-    add_test(NAME "kernels on the executor: ${setting}" COMMAND kernels_tests "~planted*")
-    set_tests_properties("kernels on the executor: ${setting}" PROPERTIES ENVIRONMENT "${environment}" TIMEOUT 1200)
+    if(DIOPTER_SANITIZE)
+      foreach(half 0 1)
+        set(name "kernels on the executor: ${setting}, half ${half}")
+        add_test(NAME ${name} COMMAND kernels_tests "~planted*" --shard-count 2 --shard-index ${half})
+        set_tests_properties(${name} PROPERTIES ENVIRONMENT "${environment}" TIMEOUT 1200)
+      endforeach()
+    else()
+      set(name "kernels on the executor: ${setting}")
+      add_test(NAME ${name} COMMAND kernels_tests "~planted*")
+      set_tests_properties(${name} PROPERTIES ENVIRONMENT "${environment}" TIMEOUT 1200)
+    endif()
   endforeach()
 endif()
 
