@@ -64,10 +64,18 @@ void show_pictures(int done, int total) {
   progress.update(done);
 }
 
+/// A preset whose recipe has changed since protocols name it.
+void print_reading(const Protocol& protocol) {
+  if (protocol.preset == protocol.written_preset) return;
+  std::printf("preset %s in a protocol is what it was at first: %s\n", protocol.written_preset.c_str(),
+              protocol.preset.c_str());
+}
+
 void print_plan(const Protocol& protocol) {
   std::printf("%s\nprotocol %s: %lld runs of %lld iterations\n", printable(protocol.title).c_str(),
               protocol_hash(protocol).c_str(), static_cast<long long>(number_of_runs(protocol)),
               static_cast<long long>(protocol.iterations));
+  print_reading(protocol);
   if (protocol.fixed_lr) std::printf("one learning rate for all, fixed\n");
   if (protocol.extra_rates > 0) {
     std::printf("up to %d learning rates more a contestant, where the best is at the edge\n", protocol.extra_rates);
@@ -191,6 +199,7 @@ int run_study(const Request& request, const Source& protocol) {
   const auto unfinished = [&] { return static_cast<std::int64_t>(results.size()) < total(); };
   std::printf("%s: %lld runs, %zu of them made; %d side by side\n", request.out.c_str(),
               static_cast<long long>(total()), results.size(), options.jobs);
+  print_reading(study.protocol());
   std::fflush(stdout);
   if (unfinished() && !request.join) note_start(request);
 

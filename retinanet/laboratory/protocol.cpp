@@ -386,7 +386,8 @@ Protocol parse_protocol(const std::string& text, const std::string& file) {
   if (p.significance <= 0 || p.significance >= 1) t.reject_key("significance", "must lie between 0 and 1");
 
   const TomlTable training = t.table("training", {"preset", "iterations", "settings"});
-  p.preset = original_preset(training.text("preset"));
+  p.written_preset = training.text("preset");
+  p.preset = original_preset(p.written_preset);
   p.iterations = training.integer("iterations", 1);
   Config common;
   try {

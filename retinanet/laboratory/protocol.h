@@ -53,7 +53,8 @@ struct StoppingRule {
 struct Protocol {
   std::string title;
   StudyData data;
-  std::string preset;
+  std::string preset;          // the original of the one that is written: presets.h
+  std::string written_preset;  // in the protocol's own words
   Settings settings;  // in all runs
   std::int64_t iterations;
   std::vector<std::int64_t> tuning_seeds, final_seeds;

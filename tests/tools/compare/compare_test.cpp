@@ -59,7 +59,7 @@ TEST_CASE("compare tunes, repeats, tests and reports") {
   const Outcome outcome = place.compare("--jobs 2");
   INFO(outcome.out << outcome.err);
   REQUIRE(outcome.exit_code == 0);
-  REQUIRE(contains(outcome.out, "12 runs, 0 of them made; 2 side by side"));
+  REQUIRE(contains(outcome.out, "12 runs, 0 of them made; 2 side by side\npreset small in a protocol is what"));
   REQUIRE(contains(outcome.out, "focal:      "));
   REQUIRE(contains(outcome.out, "too few seeds for a claim"));
   REQUIRE(contains(outcome.out, "wild diverged in 2 of 2 final runs; each counts as AP 0."));
@@ -173,6 +173,8 @@ TEST_CASE("compare prints protocols and plans without running anything") {
   REQUIRE(plan.exit_code == 0);
   REQUIRE(contains(plan.out, "12 runs of 6 iterations"));
   REQUIRE(contains(plan.out, "focal: 2 tuning runs, 2 final runs"));
+  REQUIRE(contains(plan.out, "\npreset small in a protocol is what it was at first: small_sgd\n"));
+  REQUIRE_FALSE(contains(run_diopter("compare quick --plan").out, "what it was at first"));
   REQUIRE_FALSE(fs::exists(place.out));
   const Outcome printed = run_diopter("compare quick --print");
   REQUIRE(printed.exit_code == 0);
