@@ -55,7 +55,7 @@ struct Protocol {
   StudyData data;
   std::string preset;          // the original of the one that is written: presets.h
   std::string written_preset;  // in the protocol's own words
-  Settings settings;  // in all runs
+  Settings settings;           // in all runs
   std::int64_t iterations;
   std::vector<std::int64_t> tuning_seeds, final_seeds;
   std::optional<StoppingRule> stop = {};  // of the final seeds, which then are the most there may be

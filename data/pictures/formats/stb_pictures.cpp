@@ -148,7 +148,9 @@ PictureHeader stb_header(std::string_view bytes) {
   }
   if (height < 0) height = -std::max(height, -INT_MAX);  // a BMP file stored from its top row
   DIOPTER_CHECK(width >= 1 && height >= 1, "cannot be decoded (a size of ", width, "x", height, ")");
-  return {width, height, std::int64_t{3} * width * height};  // stb's copy of the picture
+  // stb's copy of the picture. More pixels are refused by their number.
+  const std::int64_t pixels = std::min(std::int64_t{width} * height, limits::kPicturePixels.value);
+  return {width, height, 3 * pixels};
 }
 
 Image decode_with_stb(std::string_view bytes, int) {

@@ -367,7 +367,7 @@ FirstLook look_at_tiff(const ByteSource& bytes) {
   Tiff tiff(bytes);
   const Layout layout = tiff.layout();
   const std::int64_t part = tiff.part_bytes(layout);
-  constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max() / (1 + kOfCodec);
+  constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max() / 2 / (1 + kOfCodec);  // more can be added
   const std::int64_t memory =
       layout.tiles || layout.compressed ? (1 + kOfCodec) * std::clamp<std::int64_t>(part, 0, kMost) : 0;
   return {{layout.width, layout.height, memory, layout.deep(), true}, tiff.orientation()};

@@ -220,6 +220,10 @@ TEST_CASE("files that are no pictures are errors that name the file") {
   header.resize(54, '\0');
   const std::string huge = folder.write("huge.bmp", header);
   CHECK(error_of([&] { read_image(huge); }) == huge + ": 20000x20000 in 54 bytes: decoding would take 2288 MiB");
+  // One whose bytes would be more than 64 bits can count.
+  header.replace(18, 8, "\0\x03\0\x57\0\0\0\x7F", 8);
+  const std::string larger = folder.write("larger.bmp", header);
+  CHECK(error_of([&] { read_image(larger); }) == larger + ": 1459618560x2130706432 is larger than 512 megapixels");
 }
 
 TEST_CASE("pictures that cannot be written are errors and leave nothing behind") {
