@@ -22,7 +22,7 @@ struct SmallProject {
                  "add_executable(kernels_tests kernels/x.cpp tests/kernels/x_test.cpp)\n");
     folder.write("project/kernels/x.cpp",
                  "int limited(int x) {\n"
-                 "  volatile int left = x;\n"
+                 "  volatile short left = x;\n"  // a loop that counts up ends soon, too
                  "  while (left > 9) left = left - 1;\n"
                  "  return left;\n"
                  "}\n"

@@ -17,6 +17,7 @@ class Library:
 
     def __init__(self, namespace: Any):
         self.namespace = namespace
+        self.gives_what_it_makes = type(self).give is Library.give
 
     def empty(self, like: Array, shape: Sequence[int], dtype: str) -> Array:
         """An array on the device of `like` for a kernel to write: "float32", "int32" or "int64"."""

@@ -92,7 +92,7 @@ class AnchorGrid:
         if matched is None:
             rule = (foreground_iou, background_iou, low_quality, ignore_overlap)
             matched = self._match_on_gpu(library, boxes, labels, rule)
-        return Matches._make(map(library.give, matched))
+        return Matches._make(matched if library.gives_what_it_makes else map(library.give, matched))
 
     def _match_on_gpu(
         self, library: Library, boxes: Sequence[Array], labels: Sequence[Array], rule: Tuple[float, float, bool, float]
