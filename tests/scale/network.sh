@@ -2,7 +2,9 @@
 # Training by ranks on two machines: network namespaces, joined by a network of a given speed.
 #   tests/scale/network.sh PROGRAM [MBIT MS]...    PROGRAM: diopter; Mbit/s and ms of delay in each direction,
 #                                                  by default 1000 1 10000 0.1 100 1
-# Prints the time of a step beside the forecast of diopter doctor --ranks, from the shortest step of one process, and how the packets were delayed: by netem, or by link.py where the kernel has none.
+# SIZE in the environment: pixels of the pictures' sides, 64 without.
+# Prints the time of a step beside the forecast of diopter doctor --ranks, from the shortest step of one process, and how the
+# packets were delayed: by netem, or by link.py where the kernel has none.
 # Ends with 77 where there is no mpirun, ip or python3, or the user may not make namespaces.
 set -euo pipefail
 
@@ -73,7 +75,7 @@ on_both() {  # COMMAND...
     --mca oob_tcp_if_include 10.77.0.0/24 "$@"
 }
 
-"$program" shapes --out shapes --train 60 --val 20 --size 64 >/dev/null 2>&1
+"$program" shapes --out shapes --train 60 --val 20 --size "${SIZE:-64}" >/dev/null 2>&1
 command=("$program" train --preset small_sgd --train-annotations shapes/instances_train.json --train-images shapes/images
          --val-annotations shapes/instances_val.json --val-images shapes/images --threads 1 --no-doctor
          --set train.iterations=40 --set train.batch_size=8 --set train.shards=2 --set train.evaluate_every=0
@@ -85,7 +87,7 @@ step_times() {  # RUN
     awk '{ all[NR] = $1 } END { print all[1], all[int((NR + 1) / 2)] }'
 }
 foreseen() {  # MBIT MS WORK
-  "$program" doctor --no-images --annotations shapes/instances_train.json --preset small --set train.batch_size=8 \
+  "$program" doctor --no-images --annotations shapes/instances_train.json --preset small_sgd --set train.batch_size=8 \
     --set train.shards=2 --ranks 2 --bandwidth "$(awk "BEGIN { print $1 / 1000 }")" --latency "$2" --work "$3" |
     awk '/^ranks,/ { found = 1 } found && $1 == 2 { print $5 }'
 }
