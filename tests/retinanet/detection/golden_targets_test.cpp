@@ -5,6 +5,7 @@
 #include "tests/retinanet/golden.h"
 #include "tests/retinanet/support.h"
 #include "tests/support/compare.h"
+#include "tests/support/devices.h"
 
 using namespace diopter;
 using test::Fixture;

@@ -1,4 +1,5 @@
 #include "retinanet/doctor/doctor.h"
+#include "retinanet/config/configure.h"
 #include "retinanet/config/presets.h"
 
 #include "kernels/base/check.h"

@@ -12,6 +12,7 @@
 #include "retinanet/network/input.h"
 #include "tests/retinanet/golden.h"
 #include "tests/retinanet/support.h"
+#include "tests/support/devices.h"
 
 using namespace diopter;
 using test::Fixture;

@@ -10,6 +10,7 @@
 #include "retinanet/network/retinanet.h"
 #include "tests/retinanet/golden.h"
 #include "tests/retinanet/support.h"
+#include "tests/support/devices.h"
 
 using namespace diopter;
 using test::Fixture;
