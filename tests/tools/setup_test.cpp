@@ -3,8 +3,10 @@
 #include <string>
 
 #include "generated/source_dir.h"
+#include "kernels/base/text.h"
 #include "tests/tools/program.h"
 
+using diopter::formatted;
 using namespace diopter::test;
 namespace fs = std::filesystem;
 
@@ -203,6 +205,29 @@ TEST_CASE("the scripts are well-formed and executable") {
     REQUIRE(run_shell("bash -n '" + file + "'").exit_code == 0);
     REQUIRE((fs::status(file).permissions() & fs::perms::owner_exec) != fs::perms::none);
   }
+}
+
+TEST_CASE("includes.py names a file that compiles only behind another") {
+  if (run_shell("python3 --version && clang++ --version").exit_code != 0) return skip("no python3, clang++");
+  const TemporaryFolder folder;
+  folder.write("whole.cpp", "#include <string>\nstd::string a;\n");
+  folder.write("part.cpp", "std::string b;\n");
+  std::string entries;
+  for (const char* name : {"whole", "part"}) {
+    entries += (entries.empty() ? "" : ",") +
+               formatted(R"({"directory": "%s", "file": "%s.cpp", )", folder.path().c_str(), name) +
+               formatted(R"("command": "ccache /usr/bin/c++ -O2 -std=c++20 -o %s.o -c %s.cpp"})", name, name);
+  }
+  folder.write("compile_commands.json", "[" + entries + "]");
+  const std::string command = "python3 -B '" DIOPTER_SOURCE_DIR "/tools/includes.py' --build '" + folder.path() + "' ";
+  const Outcome both = run_shell(command + "'" + folder.path() + "'");
+  INFO(both.out << both.err);
+  CHECK(both.exit_code == 1);
+  CHECK(contains(both.out, "part.cpp:1:"));
+  CHECK(contains(both.out, "\n2 files, 1 of them do not compile by themselves\n"));
+  CHECK(run_shell(command + "'" + (folder / "whole.cpp") + "'").out ==
+        "1 files, 0 of them do not compile by themselves\n");
+  CHECK(run_shell(command + "'" + (folder / "none.cpp") + "'").exit_code == 2);
 }
 
 TEST_CASE(".ci/run and the scripts of the checks refuse what they do not know") {
