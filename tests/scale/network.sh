@@ -3,8 +3,9 @@
 #   tests/scale/network.sh PROGRAM [MBIT MS]...    PROGRAM: diopter; Mbit/s and ms of delay in each direction,
 #                                                  by default 1000 1 10000 0.1 100 1
 # SIZE in the environment: pixels of the pictures' sides, 64 without.
-# Prints the time of a step beside the forecast of diopter doctor --ranks, from the shortest step of one process, and how the
-# packets were delayed: by netem, or by link.py where the kernel has none.
+# Prints the time of a step beside the forecast of diopter doctor --ranks, and how the packets were delayed: by netem, or by
+# link.py where the kernel has none. The forecast begins with the work of a shard: the shortest step of two ranks that
+# exchange through memory, so that both processors are as busy as they will be.
 # Ends with 77 where there is no mpirun, ip or python3, or the user may not make namespaces.
 set -euo pipefail
 
@@ -96,7 +97,9 @@ traces() { sha256sum <"$1/checkpoints/last.safetensors"; cut -d, --complement -f
 "${command[@]}" --out one >/dev/null 2>&1 || fail "one process"
 read -r least median <<<"$(step_times one)"
 echo "one process, both shards: $least ms a step at least, $median ms in the median"
-work=$(awk "BEGIN { print $least / 2 }")
+mpirun -n 2 --bind-to none --mca pml ob1 --mca btl vader,self "${command[@]}" --out two >log 2>&1 || fail "two ranks: $(cat log)"
+read -r work median <<<"$(step_times two)"
+echo "two ranks without a network: $work ms a step at least, $median ms in the median"
 for ((i = 0; i < ${#networks[@]}; i += 2)); do
   network="${networks[i]} Mbit/s, ${networks[i + 1]} ms"
   join "${networks[i]}" "${networks[i + 1]}"
