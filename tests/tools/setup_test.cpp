@@ -219,7 +219,8 @@ TEST_CASE("includes.py names a file that compiles only behind another") {
                formatted(R"("command": "ccache /usr/bin/c++ -O2 -std=c++20 -o %s.o -c %s.cpp"})", name, name);
   }
   folder.write("compile_commands.json", "[" + entries + "]");
-  const std::string command = "python3 -B '" DIOPTER_SOURCE_DIR "/tools/includes.py' --build '" + folder.path() + "' ";
+  const std::string command =
+      "python3 -B '" DIOPTER_SOURCE_DIR "/tests/structure/includes.py' --build '" + folder.path() + "' ";
   const Outcome both = run_shell(command + "'" + folder.path() + "'");
   INFO(both.out << both.err);
   CHECK(both.exit_code == 1);

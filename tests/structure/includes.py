@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Whether each source compiles by itself, through clang: builds by folders (cmake/Unity.cmake) hide a missing #include.
 
-    tools/includes.py [--build FOLDER] [--jobs N] [FOLDER or FILE...]
+    tests/structure/includes.py [--build FOLDER] [--jobs N] [FOLDER or FILE...]
 
 Of everything without a folder. --build has compile_commands.json, build/includes without, which is then configured.
 Ends with 1 when a file does not compile.
@@ -16,7 +16,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def configure(build):
