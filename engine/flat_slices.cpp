@@ -21,8 +21,10 @@ FlatSlices::FlatSlices(std::int64_t size, std::int64_t rest, const FlatOwner& ow
       for (; from < to; from += most) buckets_.push_back({from, std::min(from + most, to)});
     };
     cut(0, end, each);
+    for (std::size_t bucket = buckets_.size(); bucket-- > 0;) order_.push_back(bucket);
     cut(end, size, kMost);
   }
+  for (std::size_t bucket = order_.size(); bucket < buckets_.size(); ++bucket) order_.push_back(bucket);
   for (std::size_t bucket = 0; bucket < buckets_.size(); ++bucket) {
     owned_.push_back(slice(bucket, owner.rank));
     owned_size_ += owned_.back().size();

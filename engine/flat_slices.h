@@ -39,6 +39,9 @@ class FlatSlices {
   const FlatOwner& owner() const { return owner_; }
   const std::vector<FlatRange>& buckets() const { return buckets_; }
   FlatRange slice(std::size_t bucket, int rank) const;
+  /// Buckets in the order in which a backward pass is through with them: weights lie as the network applies them, so
+  /// the last ones first, then the rest. All ranks have the same.
+  const std::vector<std::size_t>& order_of_leaving() const { return order_; }
   /// This rank's slices, by bucket.
   const std::vector<FlatRange>& owned() const { return owned_; }
   /// Floats of them together.
@@ -48,6 +51,7 @@ class FlatSlices {
   std::int64_t size_, owned_size_ = 0;
   FlatOwner owner_;
   std::vector<FlatRange> buckets_, owned_;
+  std::vector<std::size_t> order_;
 };
 
 }  // namespace diopter

@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "engine/shard_turns.h"
 #include "kernels/base/philox.h"
 #include "kernels/nn/batch_norm.h"
 #include "kernels/toolkit/dispatch.h"
@@ -155,7 +156,7 @@ Norm::Norm(NormKind kind, int channels, int groups, bool zero_gamma, float eps)
 }
 
 bool Norm::fixed() const {
-  const bool batch = kind_ == NormKind::batch || kind_ == NormKind::frozen_batch;
+  const bool batch = kind_ == NormKind::batch || kind_ == NormKind::sync_batch || kind_ == NormKind::frozen_batch;
   return batch && (frozen() || !training());
 }
 
@@ -177,7 +178,10 @@ Norm::Affine Norm::affine() const { return frozen() && folded_.scale.defined() ?
 Variable Norm::operator()(const Variable& x) const {
   if (kind_ == NormKind::none) return x;
   if (kind_ == NormKind::group) return group_norm(x, gamma_, beta_, groups_, eps_);
-  if (!fixed()) return batch_norm(x, gamma_, beta_, running_, kNormMomentum, eps_);
+  if (!fixed()) {
+    ShardTurns* shards = kind_ == NormKind::sync_batch ? ShardTurns::current() : nullptr;
+    return batch_norm(x, gamma_, beta_, running_, kNormMomentum, eps_, shards);
+  }
   const Affine map = affine();
   return channel_affine(x, map.scale, map.shift);
 }

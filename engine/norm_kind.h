@@ -3,6 +3,7 @@
 
 namespace diopter {
 
-enum class NormKind { none, batch, frozen_batch, group };
+/// sync_batch: batch norm whose statistics are those of all shards of a batch.
+enum class NormKind { none, batch, sync_batch, frozen_batch, group };
 
 }  // namespace diopter

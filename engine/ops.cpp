@@ -1,8 +1,11 @@
 #include "engine/ops.h"
 
 #include <algorithm>
+#include <cstring>
+#include <vector>
 
 #include "engine/shapes_only.h"
+#include "engine/shard_turns.h"
 #include "engine/trace.h"
 #include "kernels/nn/batch_norm.h"
 #include "kernels/nn/conv2d/conv2d.h"
@@ -153,6 +156,27 @@ void check_weights(const Tensor& x, const Levels& levels, const Tensor& w, const
                 s.str(), ", stride ", p.stride, ", padding ", p.padding);
 }
 
+/// An array of structures on a device, or none.
+template <class S>
+class Records {
+ public:
+  Records() = default;
+  Records(std::int64_t n, Device device)
+      : bytes_(Tensor::empty({n * static_cast<std::int64_t>(sizeof(S))}, DType::u8, device)) {}
+  Records(const std::vector<S>& values, Device device) : Records(std::ssize(values), device) {
+    bytes_.copy_from_host(values.data());
+  }
+  S* data() const { return bytes_.defined() ? static_cast<S*>(bytes_.raw()) : nullptr; }
+  std::vector<S> on_host() const {
+    std::vector<S> values(bytes_.bytes() / sizeof(S));
+    std::memcpy(values.data(), bytes_.to_vector<std::uint8_t>().data(), bytes_.bytes());
+    return values;
+  }
+
+ private:
+  Tensor bytes_;
+};
+
 void check_norm(int channels, const Tensor& gamma, const Tensor& beta) {
   DIOPTER_CHECK(gamma.shape() == Shape{channels} && beta.shape() == Shape{channels}, "a norm of ", channels,
                 " channels with weight ", gamma.shape().str(), " and bias ", beta.shape().str());
@@ -278,46 +302,62 @@ Variable add(const Variable& a, const Variable& b) {
 }
 
 Variable batch_norm(const Variable& x, const Variable& gamma, const Variable& beta, const RunningStatistics& running,
-                    float momentum, float eps) {
+                    float momentum, float eps, ShardTurns* shards) {
   const Tensor xv = x.value();
   const int channels = channels_of(xv);
   const std::int64_t rows = xv.size() / channels;
   check_norm(channels, gamma.value(), beta.value());
   const Tensor y = like(xv), mean = floats(xv, {channels}), rstd = floats(xv, {channels});
+  Records<Moments<double>> moments;
+  const bool moves = !shards || shards->moves_statistics();
   with_dtype(xv.dtype(), [&](auto t) {
     using T = decltype(t);
+    if (shards) {
+      const Records<Moments<double>> own(channels, xv.device());
+      DIOPTER_DISPATCH(xv.device(), batch_norm_moments, rows, channels, xv.data<T>(), own.data());
+      moments = Records<Moments<double>>(shards->add_up(own.on_host()), xv.device());
+    }
     DIOPTER_DISPATCH(xv.device(), batch_norm_forward,
                      BatchNormForwardArgs<T>{.rows = rows,
                                              .channels = channels,
                                              .x = xv.data<T>(),
                                              .gamma = gamma.value().data<float>(),
                                              .beta = beta.value().data<float>(),
-                                             .running_mean = running.mean.data<float>(),
-                                             .running_var = running.var.data<float>(),
+                                             .running_mean = moves ? running.mean.data<float>() : nullptr,
+                                             .running_var = moves ? running.var.data<float>() : nullptr,
                                              .momentum = momentum,
                                              .eps = eps,
                                              .y = y.data<T>(),
                                              .mean = mean.data<float>(),
-                                             .rstd = rstd.data<float>()});
+                                             .rstd = rstd.data<float>(),
+                                             .moments = moments.data()});
   });
+  const double all_rows = shards ? moments.on_host()[0].n : 0;
 
   return record("batch_norm", {gamma, x, beta}, y,
                 [dx = x.gradient(), dgamma = gamma.gradient(), dbeta = beta.gradient(), xv, gammav = gamma.value(),
-                 mean, rstd, rows, channels](const Tensor& dy) {
+                 mean, rstd, rows, channels, shards, all_rows](const Tensor& dy) {
                   const Tensor gradient = like(dy), dg = floats(dy, {channels}), db = floats(dy, {channels});
                   with_dtype(dy.dtype(), [&](auto t) {
                     using T = decltype(t);
-                    DIOPTER_DISPATCH(dy.device(), batch_norm_backward,
-                                     BatchNormBackwardArgs<T>{.rows = rows,
-                                                              .channels = channels,
-                                                              .x = xv.data<T>(),
-                                                              .dy = dy.data<T>(),
-                                                              .gamma = gammav.data<float>(),
-                                                              .mean = mean.data<float>(),
-                                                              .rstd = rstd.data<float>(),
-                                                              .dx = gradient.data<T>(),
-                                                              .dgamma = dg.data<float>(),
-                                                              .dbeta = db.data<float>()});
+                    BatchNormBackwardArgs<T> args{.rows = rows,
+                                                  .channels = channels,
+                                                  .x = xv.data<T>(),
+                                                  .dy = dy.data<T>(),
+                                                  .gamma = gammav.data<float>(),
+                                                  .mean = mean.data<float>(),
+                                                  .rstd = rstd.data<float>(),
+                                                  .dx = gradient.data<T>(),
+                                                  .dgamma = dg.data<float>(),
+                                                  .dbeta = db.data<float>()};
+                    Records<NormProducts> own, total;
+                    if (shards) {
+                      own = Records<NormProducts>(channels, dy.device());
+                      DIOPTER_DISPATCH(dy.device(), batch_norm_products, args, own.data());
+                      total = Records<NormProducts>(shards->add_up(own.on_host()), dy.device());
+                      args.own = own.data(), args.total = total.data(), args.total_rows = all_rows;
+                    }
+                    DIOPTER_DISPATCH(dy.device(), batch_norm_backward, args);
                   });
                   if (dx) dx->accumulate(gradient);
                   if (dgamma) dgamma->accumulate(dg);

@@ -9,6 +9,8 @@
 
 namespace diopter {
 
+class ShardTurns;
+
 /// Feature maps of several levels as one tensor [rows, C], level-major.
 struct Pyramid {
   Variable rows;
@@ -36,9 +38,10 @@ struct RunningStatistics {
   Tensor mean, var;
 };
 
-/// Normalises by the batch's statistics and updates the running ones. gamma, beta [C].
+/// Normalises by the batch's statistics and updates the running ones. gamma, beta [C]. With `shards`: by the statistics
+/// of all shards of the batch, of which x is one; waits for the device, both ways.
 Variable batch_norm(const Variable& x, const Variable& gamma, const Variable& beta, const RunningStatistics& running,
-                    float momentum, float eps);
+                    float momentum, float eps, ShardTurns* shards = nullptr);
 /// y = x scale[c] + shift[c] with constants: an evaluated or frozen norm.
 Variable channel_affine(const Variable& x, const Tensor& scale, const Tensor& shift);
 

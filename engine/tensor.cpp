@@ -90,6 +90,13 @@ void Tensor::move_to(Device device) const {
   std::swap(moved.memory, storage_->memory);
 }
 
+void Tensor::exchange_memory(const Tensor& other) const {
+  DIOPTER_CHECK(bytes() == storage_->bytes && other.bytes() == other.storage_->bytes && bytes() == other.bytes() &&
+                    device() == other.device(),
+                "memory of ", shape_.str(), " exchanged with that of ", other.shape_.str());
+  std::swap(storage_->memory, other.storage_->memory);
+}
+
 Tensor Tensor::clone() const {
   Tensor result = empty(shape_, dtype_, device());
   result.copy_from(*this);

@@ -78,6 +78,9 @@ class Tensor {
   Tensor reshape(const Shape& shape) const;
   /// Moves the memory to a device; all tensors that share it move along.
   void move_to(Device device) const;
+  /// Exchanges the memory with that of a tensor of the same size, which like this one is the whole of its memory; all
+  /// tensors that share either move along.
+  void exchange_memory(const Tensor& other) const;
   /// A copy with memory of its own.
   Tensor clone() const;
   /// The same values as f32 or bf16: this tensor where it has the type already, else a rounded copy.

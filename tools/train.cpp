@@ -365,7 +365,7 @@ int train(const Request& request, Communicator& ranks) {
 
   Progress progress("train", config.train.iterations, "images", config.train.batch_size * config.train.accumulate,
                     trainer->iteration());
-  const std::int64_t first = trainer->iteration(), sent_before = ranks.bytes_sent();
+  const std::int64_t first = trainer->iteration(), sent_before = trainer->bytes_sent();
   StepReport last;
   std::int64_t skipped = 0;
   TrainerCallbacks callbacks;
@@ -418,7 +418,7 @@ int train(const Request& request, Communicator& ranks) {
               format_duration(last.seconds).c_str(), last.peak_memory_mib, last_checkpoint(request.out).c_str(),
               request.out.c_str());
   if (ranks.ranks() > 1 && result.iteration > first) {
-    const double kib = static_cast<double>(ranks.bytes_sent() - sent_before) / 1024;
+    const double kib = static_cast<double>(trainer->bytes_sent() - sent_before) / 1024;
     std::printf("%d processes; the first sent %.1f KiB a step, and %.0f %% of the others' came before it waited\n",
                 ranks.ranks(), kib / static_cast<double>(result.iteration - first), 100 * trainer->arrived_early());
   }

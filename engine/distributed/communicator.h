@@ -3,20 +3,20 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "engine/distributed/messages.h"
 #include "kernels/base/check.h"
 
 namespace diopter {
 
 /// One of `ranks()` processes. All of them call the same functions in the same order; each call returns when those that
-/// have something for this one have called it, too.
-class Communicator {
+/// have something for this one have called it, too. Its messages are between the ranks' host memories.
+class Communicator : public Messages {
  public:
-  virtual ~Communicator() = default;
-
   virtual int rank() const = 0;
   virtual int ranks() const = 0;
   /// Rank 0 writes files and talks to people.
@@ -24,17 +24,8 @@ class Communicator {
 
   /// What each rank says, by rank.
   virtual std::vector<std::string> gather(const std::string& mine) = 0;
-  /// Messages between two ranks, which pass while these do other work: each begins them, and `progress` moves them on.
-  /// Those of the same tag are matched in the order in which they were begun. Their memory, on the host, is not to be
-  /// touched before `complete`.
-  virtual void begin_send(int to, int tag, const void* bytes, std::int64_t count) = 0;
-  virtual void begin_receive(int from, int tag, void* bytes, std::int64_t count) = 0;
-  /// Does not wait. Bytes of what has begun that are still to come.
-  virtual std::int64_t progress() = 0;
-  /// Waits for all that has begun.
-  virtual void complete() = 0;
-  /// Bytes that this rank has sent to others so far.
-  virtual std::int64_t bytes_sent() const = 0;
+  /// Messages between the ranks' GPUs, or null: then all passes through the host. Every rank calls it.
+  virtual std::unique_ptr<Messages> connect_devices() { return nullptr; }
 };
 
 /// The process that works alone.

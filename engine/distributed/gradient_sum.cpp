@@ -32,14 +32,16 @@ std::int64_t bytes_of(const FlatRange& range, DType dtype) {
 
 }  // namespace
 
-GradientSum::GradientSum(Communicator& ranks, const Tensor& gradients, const FlatSlices& slices, DType wire)
-    : ranks_(ranks), gradients_(gradients), slices_(slices), wire_(wire), on_host_(gradients) {
+GradientSum::GradientSum(Communicator& ranks, Messages& messages, const Tensor& gradients, const FlatSlices& slices,
+                         DType wire)
+    : ranks_(ranks), messages_(messages), gradients_(gradients), slices_(slices), wire_(wire), passing_(gradients) {
   const bool single = ranks.ranks() == 1;
-  sum_ = Tensor::empty({slices.owned_size()}, DType::f32, single ? gradients.device() : Device::cpu);
+  const Device where = single ? gradients.device() : messages.memory();
+  sum_ = Tensor::empty({slices.owned_size()}, DType::f32, where);
   if (single) return;
-  if (gradients.device() != Device::cpu) on_host_ = Tensor::empty(gradients.shape());
-  outgoing_ = wire == DType::f32 ? on_host_ : Tensor::empty(gradients.shape(), wire);
-  received_ = Tensor::empty({ranks.ranks() * slices.owned_size()}, wire);
+  if (gradients.device() != where) passing_ = Tensor::empty(gradients.shape(), DType::f32, where);
+  outgoing_ = wire == DType::f32 ? passing_ : Tensor::empty(gradients.shape(), wire, where);
+  received_ = Tensor::empty({ranks.ranks() * slices.owned_size()}, wire, where);
 }
 
 void GradientSum::start() {
@@ -51,6 +53,7 @@ void GradientSum::begin_round(int senders) {
   add_round();
   senders_ = senders;
   if (ranks_.ranks() == 1) return;
+  sent_ = 0;
   left_.clear();
   for (const FlatRange& bucket : slices_.buckets()) left_.push_back(bucket.size());
   for (int r = 0; r < senders; ++r) {
@@ -58,18 +61,21 @@ void GradientSum::begin_round(int senders) {
     for (std::size_t bucket = 0; bucket < left_.size(); ++bucket) {
       const FlatRange& mine = slices_.owned()[bucket];
       if (r != ranks_.rank() && mine.size() > 0) {
-        ranks_.begin_receive(r, static_cast<int>(bucket), address(received_, place), bytes_of(mine, wire_));
+        messages_.begin_receive(r, static_cast<int>(bucket), address(received_, place), bytes_of(mine, wire_));
       }
       place += mine.size();
     }
   }
+  if (ranks_.rank() < senders) return;
+  for (const std::size_t bucket : slices_.order_of_leaving()) messages_.all_begun(static_cast<int>(bucket));
 }
 
 Tape::AfterEach GradientSum::sender() {
   if (ranks_.ranks() == 1) return {};
   return [this](const std::vector<std::shared_ptr<Gradient>>& final) {
     for (const std::shared_ptr<Gradient>& gradient : final) became_final(gradient->tensor());
-    ranks_.progress();
+    send_final();
+    messages_.progress();
   };
 }
 
@@ -79,8 +85,13 @@ void GradientSum::became_final(const Tensor& gradient) {
   for (std::size_t i = 0; i < left_.size(); ++i) {
     const FlatRange& bucket = slices_.buckets()[i];
     const std::int64_t common = std::min(bucket.end, end) - std::max(bucket.begin, begin);
-    if (common > 0 && (left_[i] -= common) == 0) send(i);
+    if (common > 0) left_[i] -= common;
   }
+}
+
+void GradientSum::send_final() {
+  const std::vector<std::size_t>& order = slices_.order_of_leaving();
+  while (sent_ < order.size() && left_[order[sent_]] == 0) send(order[sent_++]);
 }
 
 void GradientSum::send(std::size_t bucket) {
@@ -94,25 +105,25 @@ void GradientSum::send(std::size_t bucket) {
   for (int r = 0; r < ranks_.ranks(); ++r) {
     const FlatRange theirs = slices_.slice(bucket, r);
     if (r == ranks_.rank() || theirs.size() == 0) continue;
-    ranks_.begin_send(r, static_cast<int>(bucket), address(outgoing_, theirs.begin), bytes_of(theirs, wire_));
+    messages_.begin_send(r, static_cast<int>(bucket), address(outgoing_, theirs.begin), bytes_of(theirs, wire_));
   }
+  messages_.all_begun(static_cast<int>(bucket));
 }
 
 void GradientSum::end_backward() {
   if (ranks_.ranks() == 1) return;
-  for (std::size_t bucket = 0; bucket < left_.size(); ++bucket) {
-    if (left_[bucket] > 0) send(bucket);
-  }
+  std::fill(left_.begin(), left_.end(), 0);
+  send_final();
   const std::int64_t expected = (senders_ - 1) * slices_.owned_size() * static_cast<std::int64_t>(size_of(wire_));
   expected_ += expected;
-  early_ += expected - ranks_.progress();
+  early_ += expected - messages_.progress();
 }
 
 void GradientSum::add_round() {
   if (senders_ == 0) return;
   {
     const ProfiledScope phase("wait for gradients");
-    ranks_.complete();
+    messages_.complete();
   }
   const ProfiledScope phase("add gradients");
   const std::int64_t owned = slices_.owned_size();
@@ -159,15 +170,15 @@ float GradientSum::squared_norm() const {
 }
 
 void GradientSum::drop() {
-  ranks_.complete();
+  messages_.complete();
   senders_ = 0;
 }
 
-void GradientSum::share(const Tensor& flat) { give(flat, ranks_.ranks()); }
+void GradientSum::share(const Tensor& flat) { give(messages_, flat, ranks_.ranks()); }
 
-void GradientSum::collect(const Tensor& flat) { give(flat, 1); }
+void GradientSum::collect(const Tensor& flat) { give(ranks_, flat, 1); }
 
-void GradientSum::give(const Tensor& flat, int receivers) {
+void GradientSum::give(Messages& messages, const Tensor& flat, int receivers) {
   const ProfiledScope phase("share slices");
   for (std::size_t bucket = 0; bucket < slices_.buckets().size(); ++bucket) {
     const int tag = static_cast<int>(bucket);
@@ -176,14 +187,15 @@ void GradientSum::give(const Tensor& flat, int receivers) {
       if (r == ranks_.rank()) continue;
       const FlatRange theirs = slices_.slice(bucket, r);
       if (ranks_.rank() < receivers && theirs.size() > 0) {
-        ranks_.begin_receive(r, tag, address(flat, theirs.begin), bytes_of(theirs, flat.dtype()));
+        messages.begin_receive(r, tag, address(flat, theirs.begin), bytes_of(theirs, flat.dtype()));
       }
       if (r < receivers && mine.size() > 0) {
-        ranks_.begin_send(r, tag, address(flat, mine.begin), bytes_of(mine, flat.dtype()));
+        messages.begin_send(r, tag, address(flat, mine.begin), bytes_of(mine, flat.dtype()));
       }
     }
+    messages.all_begun(tag);
   }
-  ranks_.complete();
+  messages.complete();
 }
 
 }  // namespace diopter

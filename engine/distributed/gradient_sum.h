@@ -15,13 +15,14 @@ namespace diopter {
 /// that it owns (Optimizer::update_owned) and gives them to all others: `share`. For one shard a rank these are the
 /// bytes of a ring all-reduce.
 ///
-/// A bucket of gradients leaves as soon as the backward pass is through with it, and passes while the pass goes on.
-/// Ranks exchange host memory.
+/// A bucket of gradients leaves as soon as the backward pass is through with it and those before it in the order of
+/// leaving, and passes while the pass goes on. The memory that ranks exchange is that of `messages`.
 class GradientSum {
  public:
   /// `gradients`: [slices.size()] floats, into which shards write theirs; they and `ranks` must outlive the sum. What
-  /// each shard gives is rounded to `wire`, f32 or bf16, on a single rank, too.
-  GradientSum(Communicator& ranks, const Tensor& gradients, const FlatSlices& slices, DType wire);
+  /// each shard gives is rounded to `wire`, f32 or bf16, on a single rank, too. Gradients and weights pass as
+  /// `messages`: `ranks` itself, or such as pass between GPUs.
+  GradientSum(Communicator& ranks, Messages& messages, const Tensor& gradients, const FlatSlices& slices, DType wire);
 
   /// Sum and gradients become zero.
   void start();
@@ -38,11 +39,11 @@ class GradientSum {
   /// Ends what is under way where a step is given up.
   void drop();
 
-  /// Where the gradients lie on the host: [size] floats for `share`, until the next step starts.
-  const Tensor& on_host() const { return on_host_; }
-  /// Each rank gives the slices of `flat` that it owns to all others, in host memory.
+  /// The gradients, or a place for them where messages pass: [size] floats for `share`, until the next step starts.
+  const Tensor& passing() const { return passing_; }
+  /// Each rank gives the slices of `flat` that it owns, where messages pass, to all others.
   void share(const Tensor& flat);
-  /// To rank 0 only.
+  /// To rank 0 only, of `flat` on the host.
   void collect(const Tensor& flat);
 
   /// Share of the bytes of gradients that had arrived when this rank's backward passes ended: for these it did not
@@ -54,19 +55,23 @@ class GradientSum {
  private:
   void add_round();
   void became_final(const Tensor& gradient);
+  /// Sends the buckets whose turn it is, until one is not final.
+  void send_final();
   void send(std::size_t bucket);
-  void give(const Tensor& flat, int receivers);
+  void give(Messages& messages, const Tensor& flat, int receivers);
   float squared_norm() const;
 
   Communicator& ranks_;
+  Messages& messages_;
   Tensor gradients_;
   FlatSlices slices_;
   DType wire_;
-  Tensor sum_;                             // [owned]
-  Tensor on_host_;                         // the gradients, or a place for them where they are elsewhere
-  Tensor outgoing_;                        // of type `wire`, on the host; may be the gradients
-  Tensor received_;                        // [ranks, owned] of type `wire`, on the host
+  Tensor sum_;  // [owned]
+  Tensor passing_;
+  Tensor outgoing_;                        // of type `wire`, where messages pass; may be the gradients
+  Tensor received_;                        // [ranks, owned] of type `wire`, where messages pass
   std::vector<std::int64_t> left_;         // by bucket: floats that are not final
+  std::size_t sent_ = 0;                   // buckets, in the order of leaving
   int senders_ = 0;                        // of the round that is open; 0: none is
   std::int64_t expected_ = 0, early_ = 0;  // bytes
 };

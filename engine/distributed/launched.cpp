@@ -9,6 +9,7 @@
 #include <limits>
 #include <optional>
 
+#include "engine/distributed/device_messages.h"
 #include "engine/distributed/mpi_library.h"
 #include "kernels/base/text.h"
 
@@ -86,6 +87,10 @@ class MpiRanks final : public LaunchedRanks {
   }
   std::int64_t progress() override { return library_.progress(); }
   void complete() override { library_.complete(); }
+
+  std::unique_ptr<Messages> connect_devices() override {
+    return diopter::connect_devices(*this, nccl_of_machine().library);
+  }
 
   void abort(int code) override { library_.abort(code); }
 

@@ -169,6 +169,8 @@ std::shared_ptr<const void> borrow_stream(void* stream) {
   return std::make_shared<Borrowed>(static_cast<cudaStream_t>(stream));
 }
 
+void* current_stream() { return stream(); }
+
 Event::Event() {
   use_device();
   check(cudaEventCreate(&event_), "cudaEventCreate");
@@ -176,6 +178,12 @@ Event::Event() {
 Event::~Event() { ignore(cudaEventDestroy(event_)); }
 void Event::record() { check(cudaEventRecord(event_, stream()), "cudaEventRecord"); }
 void Event::wait() const { check(cudaStreamWaitEvent(stream(), event_, 0), "cudaStreamWaitEvent"); }
+bool Event::reached() const {
+  const cudaError_t status = cudaEventQuery(event_);
+  if (status == cudaErrorNotReady) return ignore(status), false;
+  check(status, "cudaEventQuery");
+  return true;
+}
 void Event::synchronize() const { check(cudaEventSynchronize(event_), "cudaEventSynchronize"); }
 float Event::milliseconds_since(const Event& start) const {
   float milliseconds = 0.0f;

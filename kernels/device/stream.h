@@ -74,6 +74,8 @@ class Event {
   void record();
   /// What is given to stream() from now on runs after the recorded point. Does not block the host.
   void wait() const;
+  /// Whether the recorded point is reached.
+  bool reached() const;
   /// Blocks the host until the recorded point is reached.
   void synchronize() const;
   /// Milliseconds from `start` to this event; both recorded and reached.

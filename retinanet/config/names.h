@@ -44,8 +44,10 @@ struct Named {
   const char* name;
 };
 
-inline constexpr Named<NormKind> kBackboneNorms[] = {
-    {NormKind::batch, "batch"}, {NormKind::frozen_batch, "frozen_batch"}, {NormKind::group, "group"}};
+inline constexpr Named<NormKind> kBackboneNorms[] = {{NormKind::batch, "batch"},
+                                                     {NormKind::sync_batch, "sync_batch"},
+                                                     {NormKind::frozen_batch, "frozen_batch"},
+                                                     {NormKind::group, "group"}};
 inline constexpr Named<NormKind> kHeadNorms[] = {{NormKind::none, "none"}, {NormKind::group, "group"}};
 /// Of the rules that find the numbers.
 inline constexpr Named<PriorRule> kPriorRules[] = {{PriorRule::balance, "balance"}, {PriorRule::data, "data"}};

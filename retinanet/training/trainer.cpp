@@ -158,6 +158,10 @@ Trainer::Trainer(const RunState& state, const Dataset& train, const Dataset& val
   model_->set_precision(config.train.precision);
   optimizer_ = make_optimizer(config.train, *model_, {ranks_.rank(), ranks_.ranks()});
   work_ = std::make_unique<TrainingStep>(state_.config, *model_, *optimizer_, ranks_);
+  if (ranks_.ranks() > 1 && device_ != Device::cpu) {
+    messages_.push_back(work_->between_devices() ? "gradients pass from GPU to GPU by NCCL"
+                                                 : "gradients pass through the host: NCCL is not on every rank");
+  }
   load_next();
   if (config.train.cuda_graph) {
     graphs_ = std::make_unique<StepGraphs>(device, [this](const Variable& images, const TruthTensors& truth) {

@@ -114,6 +114,11 @@ class Trainer {
   const std::vector<std::array<double, 2>>& losses() const { return losses_; }
   /// Share of the gradients of other ranks that had arrived when this rank's backward passes ended.
   double arrived_early() const { return work_->arrived_early(); }
+  /// Bytes that this rank has sent to others so far, in all ways.
+  std::int64_t bytes_sent() const {
+    const Messages* between_devices = work_->between_devices();
+    return ranks_.bytes_sent() + (between_devices ? between_devices->bytes_sent() : 0);
+  }
 
  private:
   Trainer(const RunState& state, const Dataset& train, const Dataset& validation, const std::string& folder,

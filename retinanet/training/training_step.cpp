@@ -61,7 +61,18 @@ TrainingStep::TrainingStep(const Config& config, RetinaNet& model, Optimizer& op
   DIOPTER_CHECK(rule_.ranks <= rule_.shards, rule_.ranks, " processes for train.shards = ", rule_.shards,
                 ": each needs a shard of its own, so train.shards must be ", rule_.ranks,
                 " or more, and best a multiple of it");
-  if (rule_.shards > 1) sum_.emplace(ranks, optimizer.gradients(), optimizer.slices(), config.train.wire);
+  if (rule_.shards == 1) return;
+  if (rule_.ranks > 1 && model.device() != Device::cpu) between_devices_ = ranks.connect_devices();
+  sum_.emplace(ranks, between_devices_ ? *between_devices_ : ranks, optimizer.gradients(), optimizer.slices(),
+               config.train.wire);
+  if (config.model.norm != NormKind::sync_batch) return;
+  ShardTurns::AtSwitch swap_gradients;
+  if (rule_.rounds() > 1) {
+    for (int i = 0; i < rule_.mine(); ++i) shard_gradients_.push_back(optimizer.gradients().clone());
+    swap_gradients = [this](int i) { optimizer_.gradients().exchange_memory(shard_gradients_[i]); };
+  }
+  const auto gather = [&ranks](const std::string& mine) { return ranks.gather(mine); };
+  turns_.emplace(ShardTurns::Ranks{rule_.rank, rule_.ranks, gather}, rule_.shards, model.device(), swap_gradients);
 }
 
 void TrainingStep::start() {
@@ -93,22 +104,35 @@ void TrainingStep::add_batch(const std::vector<Shard>& shards, ExampleLogits* ex
     add_to(at(numbers_, kClassificationWeight), whole[0].classification_weight);
   }
   statistics_.start();
+  std::vector<std::string> told(shards.size());
+  const auto run = [&](int i, int senders) {
+    std::optional<ExampleLogits> logits;
+    if (examples) logits.emplace();
+    const Losses losses =
+        run_shard(shards[i], targets[i], part_of(scale, i), whole[i], senders, logits ? &*logits : nullptr);
+    told[i] = text_of(losses, statistics_.take(), logits ? packed(*logits) : "");
+  };
+  const bool stay = !shard_gradients_.empty();  // the gradients, until all shards are through
+  if (stay) {
+    for (const Tensor& gradients : shard_gradients_) gradients.zero();
+    turns_->run(ShardTurns::Statistics::moved, [&](int i) { run(i, 0); });
+  }
   for (int round = 0; round < rule_.rounds(); ++round) {
     // In the last round some ranks may have no shard.
     const int senders = std::min(rule_.ranks, rule_.shards - round * rule_.ranks);
-    std::string told;
-    if (rule_.rank < senders) {
-      std::optional<ExampleLogits> logits;
-      if (examples) logits.emplace();
-      const Losses losses = run_shard(shards[round], targets[round], part_of(scale, round), whole[round], senders,
-                                      logits ? &*logits : nullptr);
-      told = text_of(losses, statistics_.take(), logits ? packed(*logits) : "");
-    } else {
-      sum_->begin_round(senders);
+    const bool sends = rule_.rank < senders;
+    if (stay || !sends) sum_->begin_round(senders);
+    if (stay && sends) {
+      optimizer_.gradients().copy_from(shard_gradients_[round]);
+      sum_->end_backward();
+    } else if (turns_ && sends) {
+      turns_->run(ShardTurns::Statistics::moved, [&](int) { run(round, senders); });
+    } else if (sends) {
+      run(round, senders);
     }
     const std::vector<std::string> all = [&] {
       const ProfiledScope phase("gather losses");  // waits for the slowest rank
-      return ranks_.gather(told);
+      return ranks_.gather(sends ? told[round] : "");
     }();
     for (int rank = 0; rank < senders; ++rank) add_told(all[rank], examples);
   }
@@ -129,7 +153,7 @@ void TrainingStep::finish(WeightAverage* average) {
 
 void TrainingStep::share_weights() {
   if (rule_.ranks == 1) return;
-  const Tensor& flat = sum_->on_host();
+  const Tensor& flat = sum_->passing();
   optimizer_.put_owned_weights(flat);
   sum_->share(flat);
   optimizer_.take_weights(flat);
@@ -149,13 +173,14 @@ std::vector<NamedBuffer> TrainingStep::optimizer_state() {
 
 Losses TrainingStep::run_shard(const Shard& shard, const AnchorTargets& targets, const Tensor& scale,
                                const WholeBatch& whole, int senders, ExampleLogits* examples) {
-  Tape tape(sum_ ? sum_->sender() : Tape::AfterEach());
+  const bool leave = sum_ && senders > 0;
+  Tape tape(leave ? sum_->sender() : Tape::AfterEach());
   const RetinaNet::Output output = model_(shard.images);
   const Losses losses =
       detection_losses(config_, model_.classes(), output.logits, output.deltas, targets, scale, loss_state_, whole);
-  if (sum_) sum_->begin_round(senders);
+  if (leave) sum_->begin_round(senders);
   tape.backward({losses.classification, losses.box});
-  if (sum_) sum_->end_backward();
+  if (leave) sum_->end_backward();
   // Whoever reads the numbers explains a loss that is not finite; its logits would stop the count.
   if (examples && std::isfinite(losses.classification.value().item())) {
     examples->add(output.logits, model_.classes(), targets);
@@ -168,10 +193,15 @@ std::vector<WholeBatch> TrainingStep::look_at_whole(const std::vector<Shard>& sh
   std::vector<WholeBatch> whole(shards.size());
   const auto look = [&](const auto& f) {
     statistics_.start();
-    for (std::size_t i = 0; i < shards.size(); ++i) {
+    const auto look_at = [&](int i) {
       const Tape tape;  // so that the numbers are those of the step
-      f(i, model_(shards[i].images));
+      f(static_cast<std::size_t>(i), model_(shards[i].images));
       statistics_.take();
+    };
+    if (turns_) {
+      turns_->run(ShardTurns::Statistics::kept, look_at);
+    } else {
+      for (int i = 0; i < std::ssize(shards); ++i) look_at(i);
     }
   };
   if (const std::optional<HardExampleRule> rule = hard_example_rule(config_.loss.kind)) {

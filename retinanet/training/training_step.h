@@ -1,6 +1,7 @@
 // Arithmetic of a training step: forward and backward passes over the shards of its batches, then the update.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string_view>
 #include <vector>
@@ -8,6 +9,7 @@
 #include "data/shards.h"
 #include "engine/distributed/gradient_sum.h"
 #include "engine/optimizer.h"
+#include "engine/shard_turns.h"
 #include "retinanet/detection/targets.h"
 #include "retinanet/network/retinanet.h"
 #include "retinanet/training/loss_distribution.h"
@@ -35,8 +37,9 @@ struct Shard {
 /// at all its shards: positives and their average, selected hard
 /// examples, densities of gradients, the guided weight. Gradients, losses and
 /// statistics are added in the order of the shards, so that the bits do not depend on the number of ranks
-/// (docs/scaling.md). One shard is worked on at a time; its activations are gone before the next one's are there. With
-/// one shard a batch everything is queued on the device, and nothing waits for it.
+/// (docs/scaling.md). One shard is worked on at a time; its activations are gone before the next one's are there,
+/// unless norms look at the whole batch (NormKind::sync_batch): then the passes over this rank's shards take turns.
+/// With one shard a batch everything is queued on the device, and nothing waits for it.
 class TrainingStep {
  public:
   /// All of these must outlive it.
@@ -59,6 +62,8 @@ class TrainingStep {
   LossState& loss_state() { return loss_state_; }
   /// [kStepNumbers]
   const Tensor& numbers() const { return numbers_; }
+  /// Messages from GPU to GPU, by which gradients and weights pass; null where they pass through the host.
+  const Messages* between_devices() const { return between_devices_.get(); }
   /// GradientSum::arrived_early; 0 without shards.
   double arrived_early() const { return sum_ ? sum_->arrived_early() : 0; }
 
@@ -67,8 +72,8 @@ class TrainingStep {
   /// there is such a thing.
   std::vector<WholeBatch> look_at_whole(const std::vector<Shard>& shards, const std::vector<AnchorTargets>& targets,
                                         const Tensor& scale);
-  /// Forward and backward pass of one of this rank's shards, in a round in which the first `senders` ranks have one;
-  /// `examples` may be null.
+  /// Forward and backward pass of one of this rank's shards, in a round in which the first `senders` ranks have one, or
+  /// with 0 `senders` in none: then the gradients stay. `examples` may be null.
   Losses run_shard(const Shard& shard, const AnchorTargets& targets, const Tensor& scale, const WholeBatch& whole,
                    int senders, ExampleLogits* examples);
   /// Each rank gets the weights that others have updated.
@@ -89,7 +94,10 @@ class TrainingStep {
   Normaliser normaliser_;
   LossState loss_state_;
   ShardStatistics statistics_;
-  std::optional<GradientSum> sum_;  // where a batch has several shards
+  std::unique_ptr<Messages> between_devices_;  // where they pass so
+  std::optional<GradientSum> sum_;             // where a batch has several shards
+  std::optional<ShardTurns> turns_;            // where their passes need each other
+  std::vector<Tensor> shard_gradients_;        // of the shards of this rank, where several take turns
   Tensor numbers_;
 };
 

@@ -177,7 +177,8 @@ Conversion convert_weights(const std::string& file, const ConvertOptions& option
   std::vector<NamedBuffer> state = model_state(model);
   if (weights.backbone_only) std::erase_if(state, [](const NamedBuffer& t) { return !is_of_backbone(t.name); });
   put_tensors(result.checkpoint, "", state);
-  if (config.model.norm == NormKind::batch) put_batch_counts(result.checkpoint, weights);
+  const bool counts = config.model.norm == NormKind::batch || config.model.norm == NormKind::sync_batch;
+  if (counts) put_batch_counts(result.checkpoint, weights);
 
   if (options.to_torchvision) {
     result.checkpoint.metadata = {{"format", "pt"}};

@@ -51,3 +51,9 @@ TEST_CASE("the small rest is a bucket of its own") {
   CHECK(slices.buckets().back().begin == 90000 / FlatSlices::kRun * FlatSlices::kRun);
   CHECK(FlatSlices(100000, 90000, {0, 1}).buckets().size() == 1);
 }
+
+TEST_CASE("the last weights leave first, and the rest last") {
+  CHECK(FlatSlices(100000, 90000, {1, 2}).order_of_leaving() == std::vector<std::size_t>{7, 6, 5, 4, 3, 2, 1, 0, 8});
+  CHECK(FlatSlices(100000, 90000, {0, 1}).order_of_leaving() == std::vector<std::size_t>{0});
+  CHECK(FlatSlices(100, 0, {0, 2}).order_of_leaving() == std::vector<std::size_t>{0});
+}

@@ -14,7 +14,7 @@ endfunction()
 
 file(REMOVE_RECURSE ${SCRATCH})
 if(SUBDIRECTORY)
-  configure(-DDIOPTER_SOURCE=${SOURCE} -DDIOPTER_CUDA=off)
+  configure(-DDIOPTER_SOURCE=${SOURCE} -DDIOPTER_CUDA=off -DDIOPTER_UNITY=ON)
   run(${CMAKE_COMMAND} --build ${SCRATCH}/consumer --target two_layers)
   run(${SCRATCH}/consumer/two_layers)
   return()

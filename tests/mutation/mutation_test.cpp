@@ -72,7 +72,7 @@ bool caught(const json& report, const std::string& change) {
 
 }  // namespace
 
-TEST_CASE("mutants of a project: what tests notice, what they do not, and what is no program") {
+TEST_CASE("mutants of a project: what tests notice, what they do not, and what is no program", "[thorough]") {
   if (run_shell("python3 --version && git --version && cmake --version && ninja --version").exit_code != 0) {
     return skip("no python3, git, cmake and ninja");
   }
@@ -112,7 +112,7 @@ TEST_CASE("mutants by rule are what the rules say") {
   CHECK(outcome.exit_code == 0);
 }
 
-TEST_CASE("a mutation run that is ended leaves the working tree alone and goes on") {
+TEST_CASE("a mutation run that is ended leaves the working tree alone and goes on", "[thorough]") {
   if (run_shell("python3 --version && git --version && cmake --version && ninja --version").exit_code != 0) {
     return skip("no python3, git, cmake and ninja");
   }

@@ -54,7 +54,7 @@ struct Shapes {
 
 }  // namespace
 
-TEST_CASE("training and detection give the same bits with any vectors, threads and loader threads") {
+TEST_CASE("training and detection give the same bits with any vectors, threads and loader threads", "[thorough]") {
   Shapes shapes;
   std::string run;
   const std::string expected = shapes.train("", "--threads 2 --set train.workers=2", &run);

@@ -1,4 +1,4 @@
-// Ranks that are threads of the test and exchange through its memory: a stand-in for MPI.
+// Ranks that are threads of the test and exchange through its memory: a stand-in for MPI, and for NCCL.
 #pragma once
 
 #include <algorithm>
@@ -10,6 +10,7 @@
 #include <functional>
 #include <limits>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <thread>
@@ -17,6 +18,9 @@
 #include <vector>
 
 #include "engine/distributed/communicator.h"
+#include "engine/distributed/device_messages.h"
+#include "tests/support/devices.h"
+#include "tests/support/nccl_stand_in.h"
 
 namespace diopter::test {
 
@@ -85,6 +89,9 @@ class ThreadRanks {
       if (!expected_.empty()) throw Error("another rank has failed");
     }
     std::int64_t bytes_sent() const override { return sent_; }
+    std::unique_ptr<Messages> connect_devices() override {
+      return has_cuda() ? diopter::connect_devices(*this, &nccl_stand_in()) : nullptr;
+    }
     int met() const { return met_; }
 
    private:

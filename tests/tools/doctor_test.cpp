@@ -89,7 +89,7 @@ TEST_CASE("doctor names the blood cells' box without area") {
   REQUIRE(data.at("boxes").get<int>() == data.at("objects").get<int>() + 1);
 }
 
-TEST_CASE("doctor foresees a step on several processes") {
+TEST_CASE("doctor foresees a step on several processes", "[thorough]") {
   const DetectedShapes shapes;
   const std::string ranks = "--no-images --preset small --set train.batch_size=8 --set train.shards=4 --ranks 3";
   const Outcome outcome = shapes.doctor(ranks + " --bandwidth 1 --latency 2 --work 100");

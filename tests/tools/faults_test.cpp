@@ -125,7 +125,7 @@ class Training {
 
 }  // namespace
 
-TEST_CASE("faults: a training that is killed again and again ends with the bits of the unbroken one") {
+TEST_CASE("faults: a training that is killed again and again ends with the bits of the unbroken one", "[thorough]") {
   constexpr int kKillsPerRun = 4;
   const Training training;
   std::mt19937 random = random_moments();
@@ -150,7 +150,7 @@ TEST_CASE("faults: a training that is killed again and again ends with the bits 
   WARN(done << " kills");
 }
 
-TEST_CASE("faults: a study that is killed again and again has the table of the unbroken one") {
+TEST_CASE("faults: a study that is killed again and again has the table of the unbroken one", "[thorough]") {
   const int kills = number_from("DIOPTER_STUDY_KILLS", 1);
   constexpr int kKillsPerStudy = 4;
   const TemporaryFolder folder;

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "data/pictures/image.h"
+#include "engine/distributed/device_messages.h"
 #include "engine/distributed/launched.h"
 #include "generated/cuda_kind.h"
 #include "kernels/base/libraries.h"
@@ -120,7 +121,8 @@ Facts version_facts() {
   return {{"diopter", DIOPTER_VERSION},      {"build", DIOPTER_BUILD},          {"compiled for", instruction_sets()},
           {"vectors", vectors_in_use()},     {"BLAS", blas_library()},          {"threads", threads_library()},
           {"CUDA", cuda_library()},          {"CUDA side", DIOPTER_CUDA_BUILD}, {"cuDNN", convolution_libraries()},
-          {"pictures", picture_libraries()}, {"ONNX", onnx_library()},          {"MPI", mpi_version()}};
+          {"pictures", picture_libraries()}, {"ONNX", onnx_library()},          {"MPI", mpi_version()},
+          {"NCCL", nccl_of_machine().text}};
 }
 
 Facts gpu_facts() { return {{"driver", driver_version()}, {"GPU", gpu_description()}}; }

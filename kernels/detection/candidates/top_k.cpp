@@ -13,7 +13,7 @@ namespace diopter::cpu {
 
 namespace {
 
-constexpr std::int64_t kChunk = 1 << 16;  // logits
+constexpr std::int64_t kTopKChunk = 1 << 16;  // logits
 constexpr std::int64_t kBlock = 32;
 
 struct Candidate {
@@ -87,7 +87,7 @@ void top_k(const TopKArgs<T>& args) {
     DIOPTER_CHECK(heads.level[l].pixels * heads.cells * heads.channels <= std::numeric_limits<std::int32_t>::max(),
                   "level ", l, " has more than 2^31 - 1 logits an image");
   }
-  const std::vector<HeadChunk> chunks = head_chunks(heads, kChunk);
+  const std::vector<HeadChunk> chunks = head_chunks(heads, kTopKChunk);
   std::vector<std::vector<Candidate>> of_chunk(chunks.size());
   parallel_for(static_cast<std::int64_t>(chunks.size()), 1,
                [&](std::int64_t i, std::int64_t) { of_chunk[i] = best_of_chunk(args, chunks[i]); });

@@ -10,7 +10,7 @@ namespace diopter::cpu {
 
 namespace {
 
-constexpr std::int64_t kChunkLogits = 1 << 14;  // logits
+constexpr std::int64_t kPart = 1 << 14;  // logits that a thread takes at a time
 
 /// Throws Error for a target that the loss does not have.
 void check_targets(const float* targets, std::int64_t begin, std::int64_t end, bool soft) {
@@ -27,7 +27,7 @@ void check_targets(const float* targets, std::int64_t begin, std::int64_t end, b
 
 template <class T>
 void elementwise_loss(const ElementwiseLossArgs<T>& args, const LossFunctions<T>& loss, bool soft) {
-  const double sum = parallel_sum<double>(args.n, kChunkLogits, [&](std::int64_t begin, std::int64_t end) {
+  const double sum = parallel_sum<double>(args.n, kPart, [&](std::int64_t begin, std::int64_t end) {
     check_targets(args.targets, begin, end, soft);
     return loss.elements({.x = args.logits + begin,
                           .targets = args.targets + begin,

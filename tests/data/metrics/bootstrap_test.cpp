@@ -191,7 +191,7 @@ TEST_CASE("resamples in which nothing is found count as 0", "[bootstrap]") {
   CHECK(intervals.ar.high > 0.2);
 }
 
-TEST_CASE("intervals hold the true number as often as they say", "[bootstrap]") {
+TEST_CASE("intervals hold the true number as often as they say", "[thorough]") {
   constexpr int kTrials = 300, kImages = 80;
   constexpr double kShare = 0.6;
   int inside = 0;

@@ -1,5 +1,6 @@
 #include "engine/distributed/gradient_sum.h"
 
+#include <atomic>
 #include <cmath>
 #include <random>
 
@@ -29,7 +30,8 @@ struct Summed {
   std::vector<float> sum;            // gathered from the owners
   std::vector<float> squared_norms;  // of each rank
   std::vector<double> early;
-  std::int64_t sent = 0;  // by all ranks
+  std::int64_t sent = 0;             // by all ranks, through the host
+  std::int64_t between_devices = 0;  // sent from device to device, by all ranks
 };
 
 /// A backward pass over parameters of some sizes, last one first, as the operations of a tape would make it.
@@ -47,15 +49,21 @@ void backward(GradientSum& sum, const Tensor& flat, const std::vector<float>& gr
   }
 }
 
-Summed sums(int ranks, Device device, DType wire = DType::f32, std::int64_t size = kSize, std::int64_t rest = kRest) {
+/// How gradients pass: through host memory, or from device to device.
+enum class Way { host, devices };
+
+Summed sums(int ranks, Device device, DType wire = DType::f32, std::int64_t size = kSize, std::int64_t rest = kRest,
+            Way way = Way::host) {
   const auto gradients = shard_gradients(size);
   Summed result;
   result.squared_norms.resize(static_cast<std::size_t>(ranks));
   result.early.resize(static_cast<std::size_t>(ranks));
+  std::atomic<std::int64_t> between_devices = 0;
   test::ThreadRanks threads(ranks);
   threads.run([&](Communicator& c) {
     const Tensor flat = Tensor::full({size}, 7, device);
-    GradientSum sum(c, flat, FlatSlices(size, rest, {c.rank(), ranks}), wire);
+    const std::unique_ptr<Messages> devices = way == Way::devices ? c.connect_devices() : nullptr;
+    GradientSum sum(c, devices ? *devices : c, flat, FlatSlices(size, rest, {c.rank(), ranks}), wire);
     for (int step = 0; step < 2; ++step) {  // the second one does not see the first
       sum.start();
       for (int first = 0; first < kShards; first += ranks) {
@@ -66,13 +74,15 @@ Summed sums(int ranks, Device device, DType wire = DType::f32, std::int64_t size
         sum.end_backward();
       }
       result.squared_norms[c.rank()] = sum.finish();
-      if (sum.on_host().raw() != flat.raw()) sum.on_host().copy_from(flat);
-      sum.share(sum.on_host());
+      if (sum.passing().raw() != flat.raw()) sum.passing().copy_from(flat);
+      sum.share(sum.passing());
     }
     result.early[c.rank()] = sum.arrived_early();
-    if (c.leads()) result.sum = sum.on_host().to_vector<float>();
+    if (devices) between_devices += devices->bytes_sent();
+    if (c.leads()) result.sum = sum.passing().to_vector<float>();
   });
   result.sent = threads.sent();
+  result.between_devices = between_devices;
   return result;
 }
 
@@ -93,6 +103,12 @@ TEST_CASE("gradients are added in the order of the shards, for any number of ran
         const Summed summed = sums(ranks, device, wire);
         CHECK((summed.sum == expected));
         norms.insert(norms.end(), summed.squared_norms.begin(), summed.squared_norms.end());
+        if (device == Device::cpu || ranks == 1) continue;
+        const Summed direct = sums(ranks, device, wire, kSize, kRest, Way::devices);
+        CHECK((direct.sum == expected));
+        CHECK(direct.squared_norms == summed.squared_norms);
+        CHECK(direct.sent == 0);
+        CHECK(direct.between_devices == summed.sent);
       }
       CHECK(norms == std::vector<float>(norms.size(), norms[0]));
       CHECK(norms[0] == Approx(squared).epsilon(1e-6));
@@ -115,7 +131,7 @@ TEST_CASE("gradients leave while the backward pass goes on") {
   test::ThreadRanks threads(2);
   threads.run([&](Communicator& c) {
     const Tensor flat = Tensor::zeros({kSize});
-    GradientSum sum(c, flat, FlatSlices(kSize, kRest, {c.rank(), 2}), DType::f32);
+    GradientSum sum(c, c, flat, FlatSlices(kSize, kRest, {c.rank(), 2}), DType::f32);
     sum.start();
     sum.begin_round(2);
     const auto part = [&](std::int64_t begin, std::int64_t end) {
@@ -125,7 +141,8 @@ TEST_CASE("gradients leave while the backward pass goes on") {
       if (c.leads()) sent.push_back(c.bytes_sent() / 4);
     };
     const FlatRange last = slices.buckets()[FlatSlices::kBuckets - 1];
-    part(last.begin + 4, last.end);  // its first values are missing
+    part(last.begin + 4, last.end);                            // its first values are missing
+    part(slices.buckets()[0].begin, slices.buckets()[0].end);  // whose turn it is not
     part(last.begin - 8, last.begin + 4);
     sum.end_backward();
     if (c.leads()) sent.push_back(c.bytes_sent() / 4);
@@ -134,5 +151,5 @@ TEST_CASE("gradients leave while the backward pass goes on") {
   const auto to_other = [&](std::size_t bucket) { return slices.slice(bucket, 1).size(); };
   std::int64_t all = 0;
   for (std::size_t bucket = 0; bucket < slices.buckets().size(); ++bucket) all += to_other(bucket);
-  CHECK(sent == std::vector<std::int64_t>{0, to_other(FlatSlices::kBuckets - 1), all});
+  CHECK(sent == std::vector<std::int64_t>{0, 0, to_other(FlatSlices::kBuckets - 1), all});
 }

@@ -237,7 +237,7 @@ TEST_CASE("Checkpoint: tensors that overlap or leave bytes out are refused") {
   CHECK(contains(load("0,4", "3,7"), "tensor b overlaps another one, at offset "));
 }
 
-TEST_CASE("Checkpoint: a header with any byte changed is read or refused") {
+TEST_CASE("Checkpoint: a header with any byte changed is read or refused", "[thorough]") {
   const TemporaryFolder folder;
   const std::string file = folder.path("model.safetensors");
   save_checkpoint(file, some_checkpoint());

@@ -306,7 +306,7 @@ TEST_CASE("torch files: cut anywhere they are errors") {
   }
 }
 
-TEST_CASE("torch files: with any byte changed they are read or refused") {
+TEST_CASE("torch files: with any byte changed they are read or refused", "[thorough]") {
   const TemporaryFolder folder;
   for (const char* name : {"tensors.pth", "tensors_old.pth", "arrays_2.pkl", "arrays_5.pkl"}) {
     const std::string bytes = read_bytes(kFiles + name);

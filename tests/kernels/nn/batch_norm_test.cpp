@@ -232,6 +232,102 @@ TEMPLATE_TEST_CASE("batch norm: backward equals the formula for many rows and ch
   }
 }
 
+TEMPLATE_TEST_CASE("batch norm: a batch in parts is normalised as one", "", float, bf16) {
+  using T = TestType;
+  const Device device = GENERATE(from_range(devices()));
+  for (int channels : {1, 12, 264}) {
+    INFO(channels << " channels on " << device_name(device));
+    const std::vector<std::int64_t> rows{3, 700, 1};
+    const std::size_t n = 704 * static_cast<std::size_t>(channels);
+    auto x = random_array<T>(n, 1), dy = random_array<T>(n, 2);
+    for (std::size_t i = 0; i < n; ++i) x[i] = T(float(x[i]) + (i < n / 3 ? 5.0f : -1.0f));  // parts differ
+    const auto gamma = random_array(channels, 3), beta = random_array(channels, 4);
+    const Forward<T> whole(device, x, channels, gamma, beta);
+    const Backward<T> whole_back(device, x, dy, channels, gamma, whole);
+
+    struct Part {
+      std::vector<T> x, dy, y, dx;
+      std::vector<Moments<double>> moments;
+      std::vector<NormProducts> products;
+      std::vector<float> mean, rstd, dgamma, dbeta;
+    };
+    std::vector<Part> parts;
+    std::vector<Moments<double>> moments(channels);
+    for (std::size_t first = 0; const std::int64_t of_part : rows) {
+      const std::size_t end = first + static_cast<std::size_t>(of_part * channels);
+      Part part;
+      part.x.assign(x.begin() + first, x.begin() + end);
+      part.dy.assign(dy.begin() + first, dy.begin() + end);
+      part.y = part.dx = garbage<T>(end - first);
+      part.moments.resize(channels), part.products.resize(channels);
+      part.mean = part.rstd = part.dgamma = part.dbeta = garbage(channels);
+      on(device, [&](auto& at) {
+        DIOPTER_DISPATCH(device, batch_norm_moments, of_part, channels, at(std::as_const(part.x)), at(part.moments));
+      });
+      for (int c = 0; c < channels; ++c) moments[c] += part.moments[c];
+      parts.push_back(part);
+      first = end;
+    }
+    CHECK(moments[0].n == 704);
+
+    std::vector<NormProducts> products(channels);
+    const auto backward_args = [&](Part& part, auto& at) {
+      return BatchNormBackwardArgs<T>{.rows = std::ssize(part.x) / channels,
+                                      .channels = channels,
+                                      .x = at(std::as_const(part.x)),
+                                      .dy = at(std::as_const(part.dy)),
+                                      .gamma = at(gamma),
+                                      .mean = at(std::as_const(part.mean)),
+                                      .rstd = at(std::as_const(part.rstd)),
+                                      .dx = at(part.dx),
+                                      .dgamma = at(part.dgamma),
+                                      .dbeta = at(part.dbeta)};
+    };
+    for (Part& part : parts) {
+      on(device, [&](auto& at) {
+        const BatchNormForwardArgs<T> args{.rows = std::ssize(part.x) / channels,
+                                           .channels = channels,
+                                           .x = at(std::as_const(part.x)),
+                                           .gamma = at(gamma),
+                                           .beta = at(beta),
+                                           .running_mean = nullptr,
+                                           .running_var = nullptr,
+                                           .y = at(part.y),
+                                           .mean = at(part.mean),
+                                           .rstd = at(part.rstd),
+                                           .moments = at(std::as_const(moments))};
+        DIOPTER_DISPATCH(device, batch_norm_forward, args);
+      });
+      on(device,
+         [&](auto& at) { DIOPTER_DISPATCH(device, batch_norm_products, backward_args(part, at), at(part.products)); });
+      for (int c = 0; c < channels; ++c) products[c] += part.products[c];
+    }
+    std::vector<T> y, dx;
+    std::vector<double> dgamma(channels), dbeta(channels);
+    for (Part& part : parts) {
+      on(device, [&](auto& at) {
+        BatchNormBackwardArgs<T> args = backward_args(part, at);
+        args.own = at(std::as_const(part.products));
+        args.total = at(std::as_const(products));
+        args.total_rows = moments[0].n;
+        DIOPTER_DISPATCH(device, batch_norm_backward, args);
+      });
+      y.insert(y.end(), part.y.begin(), part.y.end());
+      dx.insert(dx.end(), part.dx.begin(), part.dx.end());
+      for (int c = 0; c < channels; ++c) {
+        dgamma[c] += static_cast<double>(part.dgamma[c]);
+        dbeta[c] += static_cast<double>(part.dbeta[c]);
+      }
+      require_close(part.mean, doubles(whole.mean), Tolerance::elementwise);
+      require_close(part.rstd, doubles(whole.rstd), Tolerance::elementwise);
+    }
+    require_close(to_float(y), doubles(to_float(whole.y)), tolerance<T>(Tolerance::elementwise));
+    require_close(to_float(dx), doubles(to_float(whole_back.dx)), tolerance<T>(Tolerance::elementwise));
+    require_close(whole_back.dgamma, dgamma, Tolerance::sum);
+    require_close(whole_back.dbeta, dbeta, Tolerance::sum);
+  }
+}
+
 TEST_CASE("batch norm: no rows is an error") {
   const Device device = GENERATE(from_range(devices()));
   CHECK_THROWS_AS(Forward<float>(device, {}, 2, {1, 1}, {0, 0}), Error);

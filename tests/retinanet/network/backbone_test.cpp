@@ -50,7 +50,7 @@ TEST_CASE("backbones: group norms need channels that their groups divide") {
   CHECK(contains(error_of([&] { make_backbone(model_of("tiny", NormKind::group, 3), 5, random); }), "stem (4)"));
 }
 
-TEST_CASE("backbones: the residual networks give C2 to C5 at strides 4 to 32") {
+TEST_CASE("backbones: the residual networks give C2 to C5 at strides 4 to 32", "[thorough]") {
   const auto require_shapes = [](const std::vector<std::string>& settings, const std::vector<int>& channels,
                                  int blocks) {
     INFO(settings[0]);

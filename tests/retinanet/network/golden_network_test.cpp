@@ -136,7 +136,7 @@ TEST_CASE("golden: the preset detectron2 resizes pictures with Pillow's bits") {
   }
 }
 
-TEST_CASE("golden: feature maps of each backbone and the pyramid") {
+TEST_CASE("golden: feature maps of each backbone and the pyramid", "[thorough]") {
   const Device device = GENERATE(from_range(test::network_devices()));
   const std::string backbone = GENERATE(from_range(test::networks({"resnet18", "resnet34", "resnet50", "resnet101"})));
   const test::Convolutions convolutions(device == Device::cpu && GENERATE(true, false));
@@ -169,7 +169,7 @@ TEST_CASE("golden: feature maps of each backbone and the pyramid") {
   }
 }
 
-TEST_CASE("golden: head outputs and detections") {
+TEST_CASE("golden: head outputs and detections", "[thorough]") {
   const Device device = GENERATE(from_range(test::network_devices()));
   const std::string name = GENERATE(from_range(test::networks({"resnet18_v1", "resnet50_v1", "resnet50_v2"})));
   const test::Convolutions convolutions(device == Device::cpu && GENERATE(true, false));

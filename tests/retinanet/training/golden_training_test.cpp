@@ -71,7 +71,7 @@ std::vector<float> stored(const Checkpoint& checkpoint, const std::string& name)
 
 }  // namespace
 
-TEST_CASE("golden: five training steps") {
+TEST_CASE("golden: five training steps", "[thorough]") {
   const Device device = GENERATE(from_range(test::network_devices()));
   const std::string name = GENERATE(from_range(test::networks({"v1_resnet18", "v1", "v2"})));
   INFO(name << " " << test::device_name(device));

@@ -107,14 +107,17 @@ TEST_CASE("a run has the same bits on any number of ranks") {
   }
 }
 
-TEST_CASE("so have losses and norms that look at a whole batch, AdamW, and gradients rounded on their way") {
+TEST_CASE("so have losses and norms that look at a whole batch, AdamW, and gradients rounded on their way",
+          "[thorough]") {
   const test::ShapesOnDisk shapes;
   for (const Lines& settings :
        {Lines{"loss.kind=ohem", "loss.normaliser=batch"}, Lines{"loss.kind=ohem", "loss.normaliser=image"},
         Lines{"loss.classification_weight=guided"},
         Lines{"loss.kind=ohem", "loss.classification_weight=guided", "loss.normaliser=batch"},
-        Lines{"model.norm=batch"}, Lines{"loss.kind=quality_focal"}, Lines{"loss.kind=ghm"},
-        Lines{"train.optimizer=adamw"}, Lines{"train.wire=bf16"}, Lines{"train.wire=bf16", "train.optimizer=adamw"}}) {
+        Lines{"model.norm=batch"}, Lines{"model.norm=sync_batch"},
+        Lines{"model.norm=sync_batch", "loss.kind=ohem", "loss.classification_weight=guided", "loss.normaliser=batch"},
+        Lines{"loss.kind=quality_focal"}, Lines{"loss.kind=ghm"}, Lines{"train.optimizer=adamw"},
+        Lines{"train.wire=bf16"}, Lines{"train.wire=bf16", "train.optimizer=adamw"}}) {
     INFO(settings[0]);
     const Config config = with(kEverything, settings);
     const test::TemporaryFolder folder;
@@ -139,7 +142,8 @@ TEST_CASE("shards change the rounding of a step and nothing else") {
   for (const Lines& settings :
        {Lines{"loss.normaliser=batch"}, Lines{"loss.normaliser=image"}, Lines{"loss.normaliser=ema"},
         Lines{"loss.kind=ohem", "loss.normaliser=batch"}, Lines{"loss.kind=ohem", "loss.normaliser=image"},
-        Lines{"loss.classification_weight=guided"}, Lines{"loss.kind=ghm"}, Lines{"train.accumulate=2"}}) {
+        Lines{"loss.classification_weight=guided"}, Lines{"loss.kind=ghm"}, Lines{"train.accumulate=2"},
+        Lines{"model.norm=sync_batch"}, Lines{"model.norm=sync_batch", "loss.classification_weight=guided"}}) {
     INFO(settings[0] << " " << settings.back());
     const test::TemporaryFolder folder;
     const Config whole = with({"train.batch_size=8", "train.iterations=1", "train.log_every=1"}, settings);
@@ -253,9 +257,11 @@ TEST_CASE("an evaluation finds the same on any number of ranks, in tiles and whe
 TEST_CASE("ranks on the CUDA side have the bits of one, too") {
   if (!test::has_cuda()) return test::skip("this build has no CUDA");
   const test::ShapesOnDisk shapes;
-  const Config config = with(kEverything, {"train.iterations=2", "train.evaluate_every=0"});
-  for (const int ranks : {1, 2}) {
-    train(ranks, config, shapes, shapes.folder / std::to_string(ranks), false, Device::cuda);
+  for (const std::string norm : {"frozen_batch", "sync_batch"}) {
+    INFO(norm);
+    const Config config = with(kEverything, {"train.iterations=2", "train.evaluate_every=0", "model.norm=" + norm});
+    const auto folder = [&](int ranks) { return shapes.folder / (norm + std::to_string(ranks)); };
+    for (const int ranks : {1, 2}) train(ranks, config, shapes, folder(ranks), false, Device::cuda);
+    CHECK((traces_of(folder(2)) == traces_of(folder(1))));
   }
-  CHECK((traces_of(shapes.folder / "2") == traces_of(shapes.folder / "1")));
 }

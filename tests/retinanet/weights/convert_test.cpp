@@ -48,7 +48,7 @@ void require_same(const Checkpoint& a, const Checkpoint& b) {
   }
 }
 
-TEST_CASE("convert: from torchvision and back gives the same bits") {
+TEST_CASE("convert: from torchvision and back gives the same bits", "[thorough]") {
   const TorchvisionFile in;
   const std::string file = in.folder / "diopter.safetensors";
   const Conversion there = convert_weights(in.file, {});
@@ -106,7 +106,7 @@ Weights nameless(int outputs, bool labels_are_ids) {
   return weights;
 }
 
-TEST_CASE("convert: classes by number, by COCO file and by text file") {
+TEST_CASE("convert: classes by number, by COCO file and by text file", "[thorough]") {
   using Names = std::vector<std::string>;
   using Ids = std::vector<std::int64_t>;
   const TemporaryFolder folder;
@@ -152,7 +152,7 @@ TEST_CASE("convert: classes by number, by COCO file and by text file") {
   }
 }
 
-TEST_CASE("convert: other classes keep everything but the class layer") {
+TEST_CASE("convert: other classes keep everything but the class layer", "[thorough]") {
   const TorchvisionFile in;
   ConvertOptions options;
   options.classes = "2";
@@ -173,7 +173,7 @@ TEST_CASE("convert: other classes keep everything but the class layer") {
   CHECK(result.checkpoint.metadata.at("classes") == R"(["class 0","class 1"])");
 }
 
-TEST_CASE("convert: what cannot be converted") {
+TEST_CASE("convert: what cannot be converted", "[thorough]") {
   const TorchvisionFile in;
   const auto error = [&](const std::vector<std::string>& settings, bool to_torchvision) {
     ConvertOptions options;
@@ -199,7 +199,7 @@ TEST_CASE("convert: what cannot be converted") {
   CHECK(contains(error({"model.groups=0"}, false), "model.groups"));
 }
 
-TEST_CASE("convert: a backbone alone becomes a start for training") {
+TEST_CASE("convert: a backbone alone becomes a start for training", "[thorough]") {
   const TorchvisionFile in;
   Checkpoint classifier;
   for (const auto& [name, tensor] : in.checkpoint.tensors) {
@@ -234,7 +234,8 @@ TEST_CASE("convert: a backbone alone becomes a start for training") {
   CHECK(contains(error_of([&] { convert_weights(file, options); }), "which has no classes"));
 }
 
-TEST_CASE("convert: words of wrappers before the names, and class names of a config.json beside the file") {
+TEST_CASE("convert: words of wrappers before the names, and class names of a config.json beside the file",
+          "[thorough]") {
   TorchvisionFile in;
   const LoadedModel expected = load_model(in.file);
   for (const std::string words : {"model.", "module.model.", "model._orig_mod."}) {
@@ -276,7 +277,7 @@ TEST_CASE("convert: words of wrappers before the names, and class names of a con
   }
 }
 
-TEST_CASE("convert: a preset gives the settings, the file the network") {
+TEST_CASE("convert: a preset gives the settings, the file the network", "[thorough]") {
   const TorchvisionFile in;
   ConvertOptions options;
   options.preset = "paper";

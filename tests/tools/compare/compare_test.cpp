@@ -54,7 +54,7 @@ std::ptrdiff_t finished_runs(const std::string& out) {
 
 }  // namespace
 
-TEST_CASE("compare tunes, repeats, tests and reports") {
+TEST_CASE("compare tunes, repeats, tests and reports", "[thorough]") {
   const Workplace place;
   const Outcome outcome = place.compare("--jobs 2");
   INFO(outcome.out << outcome.err);
@@ -87,7 +87,7 @@ TEST_CASE("compare tunes, repeats, tests and reports") {
   require_refused(place.compare("--resume"), "holds a study by another protocol");
 }
 
-TEST_CASE("compare goes on after kill -9 and gives the table of the unbroken study") {
+TEST_CASE("compare goes on after kill -9 and gives the table of the unbroken study", "[thorough]") {
   const Workplace whole, killed;
   whole.write(longer_protocol());
   killed.write(longer_protocol());
@@ -103,7 +103,7 @@ TEST_CASE("compare goes on after kill -9 and gives the table of the unbroken stu
   REQUIRE(lines_of(killed.out + "/results.csv") == lines_of(whole.out + "/results.csv"));
 }
 
-TEST_CASE("compare goes on after kill -9 where results decide which runs there are") {
+TEST_CASE("compare goes on after kill -9 where results decide which runs there are", "[thorough]") {
   const std::string text =
       replaced(replaced(longer_protocol(), "seeds = [101]", "seeds = [101, 102]\nextend = true\nextra_rates = 1"),
                "seeds = [1, 2]", "seeds = [1, 2, 3, 4]\nstop_at_width = 100\nleast = 2");
@@ -129,7 +129,7 @@ TEST_CASE("compare goes on after kill -9 where results decide which runs there a
   REQUIRE(contains(plan.out, "from 2 final seeds on"));
 }
 
-TEST_CASE("compare lets its runs save and stop when it is interrupted") {
+TEST_CASE("compare lets its runs save and stop when it is interrupted", "[thorough]") {
   const Workplace place;
   place.write(longer_protocol());
   const Outcome outcome = interrupted(place, "INT");
@@ -189,7 +189,7 @@ TEST_CASE("compare finds a built-in protocol beside a folder of its name") {
   REQUIRE(printed.out == read_bytes(DIOPTER_SOURCE_DIR "/retinanet/laboratory/protocols/quick.toml"));
 }
 
-TEST_CASE("compare refuses what it cannot use in one line and leaves nothing behind") {
+TEST_CASE("compare refuses what it cannot use in one line and leaves nothing behind", "[thorough]") {
   const Workplace place;
   place.write(replaced(tiny_protocol(), "iterations", "iteration"));
   require_refused(place.compare(), "tiny.toml:14: unknown key [training].iteration; the nearest is iterations");

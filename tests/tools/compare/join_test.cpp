@@ -53,7 +53,8 @@ std::vector<std::string> runs_made(const std::string& log) {
 
 }  // namespace
 
-TEST_CASE("compare --join: workers that start together make each run once, with the table of one process") {
+TEST_CASE("compare --join: workers that start together make each run once, with the table of one process",
+          "[thorough]") {
   const SharedWorkplace place;
   REQUIRE(place.compare(place.alone).exit_code == 0);
   const std::string worker = place.command(place.shared, "--join --jobs 1");
@@ -74,7 +75,7 @@ TEST_CASE("compare --join: workers that start together make each run once, with 
   place.require_same();
 }
 
-TEST_CASE("compare: a study passes from one process to workers and back") {
+TEST_CASE("compare: a study passes from one process to workers and back", "[thorough]") {
   const SharedWorkplace place;
   write_bytes(place.protocol, replaced(tiny_protocol(), "iterations = 6", "iterations = 60"));
   REQUIRE(place.compare(place.alone, "--jobs 2").exit_code == 0);
@@ -94,7 +95,7 @@ TEST_CASE("compare: a study passes from one process to workers and back") {
   place.require_same();
 }
 
-TEST_CASE("compare --join: a run that fails for every worker ends them, and can be made later") {
+TEST_CASE("compare --join: a run that fails for every worker ends them, and can be made later", "[thorough]") {
   const SharedWorkplace place;
   REQUIRE(place.compare(place.alone).exit_code == 0);
   REQUIRE(place.compare(place.shared, "--shard 1/2").exit_code == 0);
@@ -111,7 +112,7 @@ TEST_CASE("compare --join: a run that fails for every worker ends them, and can 
   place.require_same();
 }
 
-TEST_CASE("compare --shard takes its part of the runs only") {
+TEST_CASE("compare --shard takes its part of the runs only", "[thorough]") {
   const SharedWorkplace place;
   REQUIRE(place.compare(place.alone).exit_code == 0);
   const Outcome first = place.compare(place.shared, "--shard 1/3");
@@ -143,7 +144,7 @@ TEST_CASE("compare: a process alone and workers keep each other away") {
   REQUIRE(contains(outcome.err, "shared: another process works on it"));
 }
 
-TEST_CASE("compare --slurm prints a script and runs nothing") {
+TEST_CASE("compare --slurm prints a script and runs nothing", "[thorough]") {
   const SharedWorkplace place;
   const Outcome outcome = place.compare(place.shared, "--slurm 7 --jobs 2 --lease 30");
   INFO(outcome.out << outcome.err);
@@ -167,7 +168,7 @@ TEST_CASE("compare --slurm prints a script and runs nothing") {
   REQUIRE(contains(run.out, "A tiny study"));
 }
 
-TEST_CASE("compare refuses to share in one line") {
+TEST_CASE("compare refuses to share in one line", "[thorough]") {
   const SharedWorkplace place;
   for (const char* shard : {"0/2", "3/2", "2", "1/", "/2", "1/2/3", "1.5/2", "a/b"}) {
     INFO(shard);

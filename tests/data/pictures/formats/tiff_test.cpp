@@ -16,7 +16,7 @@ using namespace diopter::test;
 
 namespace {
 
-constexpr int kWidth = 21, kHeight = 18;  // two columns and two rows of tiles
+constexpr int kTiffWidth = 21, kTiffHeight = 18;  // two columns and two rows of tiles
 
 /// How the tests' file is written; by default 8-bit RGB in strips of five rows, uncompressed.
 struct Kind {
@@ -37,7 +37,7 @@ std::string packed(const Kind& kind, int x0, int y0, int width, int height, int 
     int bit = 0;
     for (int x = x0; x < x0 + width; ++x) {
       for (int c = kind.planes ? plane : 0; c < (kind.planes ? plane + 1 : kind.samples); ++c) {
-        const int value = x < kWidth && y < kHeight ? stored(x, y, c, kind.bits) : 0;
+        const int value = x < kTiffWidth && y < kTiffHeight ? stored(x, y, c, kind.bits) : 0;
         if (kind.bits == 16) {
           const auto sample = static_cast<std::uint16_t>(value);
           bytes.append(reinterpret_cast<const char*>(&sample), sizeof sample);
@@ -55,8 +55,8 @@ std::string packed(const Kind& kind, int x0, int y0, int width, int height, int 
 
 void write_page(TIFF* file, const Kind& kind) {
   constexpr int kTile = 16;
-  TIFFSetField(file, TIFFTAG_IMAGEWIDTH, kWidth);
-  TIFFSetField(file, TIFFTAG_IMAGELENGTH, kHeight);
+  TIFFSetField(file, TIFFTAG_IMAGEWIDTH, kTiffWidth);
+  TIFFSetField(file, TIFFTAG_IMAGELENGTH, kTiffHeight);
   TIFFSetField(file, TIFFTAG_BITSPERSAMPLE, kind.bits);
   TIFFSetField(file, TIFFTAG_SAMPLESPERPIXEL, kind.samples);
   TIFFSetField(file, TIFFTAG_PHOTOMETRIC, kind.photometric);
@@ -78,8 +78,8 @@ void write_page(TIFF* file, const Kind& kind) {
     TIFFSetField(file, TIFFTAG_TILELENGTH, kTile);
     std::uint32_t tile = 0;
     for (int plane = 0; plane < planes; ++plane) {
-      for (int y = 0; y < kHeight; y += kTile) {
-        for (int x = 0; x < kWidth; x += kTile) {
+      for (int y = 0; y < kTiffHeight; y += kTile) {
+        for (int x = 0; x < kTiffWidth; x += kTile) {
           std::string bytes = packed(kind, x, y, kTile, kTile, plane);
           TIFFWriteEncodedTile(file, tile++, bytes.data(), static_cast<tmsize_t>(bytes.size()));
         }
@@ -89,8 +89,8 @@ void write_page(TIFF* file, const Kind& kind) {
     TIFFSetField(file, TIFFTAG_ROWSPERSTRIP, kind.rows);
     std::uint32_t strip = 0;
     for (int plane = 0; plane < planes; ++plane) {
-      for (int y = 0; y < kHeight; y += kind.rows) {
-        std::string bytes = packed(kind, 0, y, kWidth, std::min(kind.rows, kHeight - y), plane);
+      for (int y = 0; y < kTiffHeight; y += kind.rows) {
+        std::string bytes = packed(kind, 0, y, kTiffWidth, std::min(kind.rows, kTiffHeight - y), plane);
         TIFFWriteEncodedStrip(file, strip++, bytes.data(), static_cast<tmsize_t>(bytes.size()));
       }
     }
@@ -112,9 +112,9 @@ std::string make_tiff(const Kind& kind) {
 /// Compares each pixel of the file's picture with level(x, y, channel).
 void check_picture(const Kind& kind, const std::function<int(int, int, int)>& level, int white = kFullRange) {
   const Image image = decode_image(make_tiff(kind), white);
-  REQUIRE(std::pair(image.width, image.height) == std::pair(kWidth, kHeight));
-  for (int y = 0; y < kHeight; ++y) {
-    for (int x = 0; x < kWidth; ++x) {
+  REQUIRE(std::pair(image.width, image.height) == std::pair(kTiffWidth, kTiffHeight));
+  for (int y = 0; y < kTiffHeight; ++y) {
+    for (int x = 0; x < kTiffWidth; ++x) {
       for (int c = 0; c < 3; ++c) {
         INFO("(" << x << ", " << y << ") channel " << c);
         REQUIRE(int{image.pixel(x, y)[c]} == level(x, y, c));
@@ -176,13 +176,15 @@ TEST_CASE("TIFF: samples of more than 8 bits by what is white") {
   const Kind grey{.bits = 12, .samples = 1, .photometric = PHOTOMETRIC_MINISBLACK, .compression = COMPRESSION_LZW};
   check_picture(grey, [](int x, int y, int) { return stored(x, y, 0, 12) >> 4; });
   int most = 0;
-  for (int i = 0; i < kWidth * kHeight; ++i) most = std::max(most, stored(i % kWidth, i / kWidth, 0, 12));
+  for (int i = 0; i < kTiffWidth * kTiffHeight; ++i)
+    most = std::max(most, stored(i % kTiffWidth, i / kTiffWidth, 0, 12));
   CHECK(decode_image(make_tiff(grey)).greatest == most);
   CHECK(decode_image(make_tiff({})).greatest == 0);
   Kind inverted{.bits = 16, .samples = 1, .photometric = PHOTOMETRIC_MINISWHITE};
   check_picture(inverted, [](int x, int y, int) { return (65535 - stored(x, y, 0, 16)) >> 8; });
   int least = 65535;
-  for (int i = 0; i < kWidth * kHeight; ++i) least = std::min(least, stored(i % kWidth, i / kWidth, 0, 16));
+  for (int i = 0; i < kTiffWidth * kTiffHeight; ++i)
+    least = std::min(least, stored(i % kTiffWidth, i / kTiffWidth, 0, 16));
   CHECK(decode_image(make_tiff(inverted)).greatest == 65535 - least);
 }
 
@@ -197,7 +199,7 @@ TEST_CASE("TIFF: pages are turned upright, and further ones are noticed") {
     int width = 0, height = 0;
     read_image_size(folder.write("a.tif", bytes), width, height);
     CHECK(std::pair(width, height) == std::pair(image.width, image.height));
-    CHECK((width == kHeight) == (orientation >= 5));
+    CHECK((width == kTiffHeight) == (orientation >= 5));
   }
   CHECK(decode_image(make_tiff({.pages = 2})).more);
   CHECK(decode_image(make_tiff({.pages = 2})).rgb == flat.rgb);
@@ -231,7 +233,7 @@ TEST_CASE("TIFF: parts of pictures") {
   for (const int compression : {COMPRESSION_NONE, COMPRESSION_LZW}) {
     for (const int bits : {8, 12, 16}) {
       for (const bool planes : {false, true}) {
-        for (const int rows : {1, 5, kHeight}) {
+        for (const int rows : {1, 5, kTiffHeight}) {
           const Kind strips{.bits = bits, .compression = compression, .planes = planes, .mode = "wb", .rows = rows};
           check_parts(folder.write("a.tif", make_tiff(strips)), true, bits == 16 ? 4095 : kFullRange);
         }
@@ -271,7 +273,7 @@ TEST_CASE("TIFF: one uncompressed strip of many rows is read in parts") {
   }
 }
 
-TEST_CASE("TIFF: what is not read is refused in a line, damaged files too") {
+TEST_CASE("TIFF: what is not read is refused in a line, damaged files too", "[thorough]") {
   const auto error = [](const Kind& kind) { return error_of([&] { decode_image(make_tiff(kind)); }); };
   CHECK(contains(error({.bits = 16, .format = SAMPLEFORMAT_INT}), "signed or floating-point"));
   CHECK(
