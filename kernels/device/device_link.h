@@ -13,7 +13,7 @@
 
 namespace diopter {
 
-/// Functions of NCCL, with the types that its header (nccl.h, versions 2) gives them; the result is 0 for success.
+/// Functions of NCCL, with the types that the header of its versions 2 gives them; the result is 0 for success.
 struct NcclLibrary {
   struct Id {
     char bytes[128];
