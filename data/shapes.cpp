@@ -29,7 +29,7 @@ constexpr double kMinPixels = 3;   // smaller objects look all the same
 constexpr double kMaxFill = 0.45;  // share of a picture that random placing can fill
 
 struct Placed {
-  Shape shape;
+  PlaneShape shape;
   Box box;
   int colour;  // of the class; 0 where colours tell nothing
 
@@ -89,7 +89,7 @@ std::vector<Placed> draw_objects(const ShapesOptions& options, const Background&
 }
 
 struct Distractor {
-  Shape shape;
+  PlaneShape shape;
   std::optional<Tear> tear;  // of a part of an object
 };
 
@@ -101,7 +101,7 @@ Distractor draw_distractor(const ShapesOptions& options, const Background& backg
   constexpr float kPi = 3.1415927f;
   const float side = static_cast<float>(options.size);
   const bool part = options.parts > 0 && random.uniform() < options.parts;
-  Shape shape{};
+  PlaneShape shape{};
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     const Form form = part ? static_cast<Form>(random.below(static_cast<std::uint32_t>(options.forms)))
                            : static_cast<Form>(static_cast<std::uint32_t>(Form::cross) + random.below(3));
@@ -123,7 +123,7 @@ Distractor draw_distractor(const ShapesOptions& options, const Background& backg
 
 /// Blends the shape, or what the tear leaves of it, into the picture by the share of each pixel that it covers (4 x 4
 /// points per pixel). With less contrast its colour is nearer to that of the ground, the picture without shapes.
-void paint(const Shape& shape, const std::optional<Tear>& tear, float contrast, int size,
+void paint(const PlaneShape& shape, const std::optional<Tear>& tear, float contrast, int size,
            const std::vector<float>& ground, std::vector<float>& rgb) {
   constexpr int kPoints = 4;
   constexpr float kDarkness = 0.65f;  // of a texture's dark places

@@ -27,7 +27,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-struct Request {
+struct BenchRequest {
   std::string what, device = "auto", preset = "small", annotations, images, json, save;
   std::vector<std::string> settings;
   int size = 256, batch = 2, classes = 3, warm_up = 2, repetitions = 10;
@@ -52,7 +52,7 @@ class TemporaryFolder {
 };
 
 /// The preset with pictures of the wanted size and without what is not part of a step.
-Config config_of(const Request& request) {
+Config config_of(const BenchRequest& request) {
   Config config = preset(request.preset);
   config.input.min_sizes = {request.size};
   config.input.max_size = request.size;
@@ -66,7 +66,7 @@ Config config_of(const Request& request) {
 
 /// As many pictures as a batch with 7 objects each, unless data are named. Further classes are added to those of the
 /// data.
-Dataset data_of(const Request& request, const TemporaryFolder& folder) {
+Dataset data_of(const BenchRequest& request, const TemporaryFolder& folder) {
   std::string annotations = request.annotations, images = request.images;
   if (annotations.empty()) {
     ShapesOptions shapes;
@@ -90,7 +90,7 @@ Dataset data_of(const Request& request, const TemporaryFolder& folder) {
   return data;
 }
 
-void run(const Request& request, NetworkTimes (*measure)(const NetworkBench&), const char* unit) {
+void run(const BenchRequest& request, NetworkTimes (*measure)(const NetworkBench&), const char* unit) {
   const TemporaryFolder folder;
   const Device device = device_from_name(request.device);
   const NetworkBench bench{.config = config_of(request),
@@ -129,7 +129,7 @@ void run(const Request& request, NetworkTimes (*measure)(const NetworkBench&), c
 }
 
 void add_kind(Command& command, const std::string& name, const std::string& description, const char* unit,
-              NetworkTimes (*measure)(const NetworkBench&), const std::shared_ptr<Request>& request) {
+              NetworkTimes (*measure)(const NetworkBench&), const std::shared_ptr<BenchRequest>& request) {
   Command kind = command.subcommand(
       name, description, "bench " + name + " --preset torchvision --set model.backbone=resnet18 --size 256 --batch 2");
   kind.text("--preset", request->preset, "Configuration to start from").type("NAME");
@@ -156,7 +156,7 @@ void add_kind(Command& command, const std::string& name, const std::string& desc
   });
 }
 
-void print_overhead(const Request& request) {
+void print_overhead(const BenchRequest& request) {
   const std::vector<OverheadTimes> all = bench_overhead(device_from_name(request.device), request.repetitions);
   nlohmann::ordered_json rows = nlohmann::ordered_json::array();
   std::printf("%-12s %10s %10s   microseconds an operation on 8 values\n", "operation", "forward", "training");
@@ -170,7 +170,7 @@ void print_overhead(const Request& request) {
 void add_overhead(Command& command) {
   Command kind = command.subcommand("overhead", "What the engine costs an operation: operations on next to no data",
                                     "bench overhead --threads 1");
-  const auto request = std::make_shared<Request>();
+  const auto request = std::make_shared<BenchRequest>();
   request->repetitions = 51;
   kind.number("--repetitions", request->repetitions, "Their median is shown").range(1, 100'000).type("N");
   kind.text("--json", request->json, "Write the numbers to this file").type("OUT");
@@ -188,7 +188,7 @@ void add_bench_command(Command& program) {
                          "Random weights (or model.weights=FILE) and synthetic pictures with 7 objects each.\n"
                          "tools/peers/peers.py compares the times with those of PyTorch and torchvision.");
   command.require_subcommand();
-  const auto request = std::make_shared<Request>();
+  const auto request = std::make_shared<BenchRequest>();
   add_kind(command, "step", "A training step: batch, forward, losses, backward, SGD", "step", bench_step, request);
   add_kind(command, "inference", "From decoded pictures in memory to detections", "batch", bench_inference, request);
   add_kind(command, "postprocess", "From random head outputs to detections", "batch", bench_postprocess, request);

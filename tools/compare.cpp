@@ -37,7 +37,7 @@ constexpr const char* kJoiningLock = "joining";  // held for as long as one work
 constexpr double kPatience = 60;                 // seconds that runs of a study that was killed get to stop
 constexpr double kPreparation = 3600;            // seconds in which another worker makes the study's pictures
 
-struct Request {
+struct CompareRequest {
   std::string protocol, out, run, run_folder, shard, device = "auto";
   int jobs = 0, threads = 0;  // 0: as many as fit
   int slurm_tasks = 0;        // 0: no script is asked for
@@ -98,7 +98,7 @@ void print_plan(const Protocol& protocol) {
   }
 }
 
-Study open_or_create(const Request& request, const Source& protocol) {
+Study open_or_create(const CompareRequest& request, const Source& protocol) {
   if (Study::exists(request.out)) {
     Study study = Study::open(request.out);
     const std::string hash =
@@ -135,14 +135,14 @@ std::pair<int, int> shard_of(const std::string& text) {
   return {static_cast<int>(*shard), static_cast<int>(*shards)};
 }
 
-std::optional<Sharing> sharing_of(const Request& request) {
+std::optional<Sharing> sharing_of(const CompareRequest& request) {
   if (!request.join) return {};
   const auto [shard, shards] = request.shard.empty() ? std::pair(1, 1) : shard_of(request.shard);
   return Sharing{request.lease, shard, shards};
 }
 
 /// As many runs side by side as there are processors, but no more than memory surely has room for; a GPU takes one.
-RunnerOptions options_of(const Request& request) {
+RunnerOptions options_of(const CompareRequest& request) {
   constexpr int kMostByDefault = 4;
   const int processors = thread_count();
   const int fitting = device_from_name(request.device) == Device::cpu ? std::min(processors, kMostByDefault) : 1;
@@ -165,10 +165,12 @@ std::unique_ptr<FolderLock> lock_study_folder(const std::string& folder, double 
   return std::make_unique<FolderLock>(folder, kLock, FolderLock::Children::hold, patience_seconds, holders);
 }
 
-void note_start(const Request& request) { append_start(request.out, this_start(device_from_name(request.device), {})); }
+void note_start(const CompareRequest& request) {
+  append_start(request.out, this_start(device_from_name(request.device), {}));
+}
 
 /// A study that nobody else works on. The temporary files of programs that were killed are removed.
-Study prepare_alone(const Request& request, const Source& protocol) {
+Study prepare_alone(const CompareRequest& request, const Source& protocol) {
   remove_temporary_files(request.out);
   Study study = open_or_create(request, protocol);
   take_attempts_back(study);
@@ -176,7 +178,7 @@ Study prepare_alone(const Request& request, const Source& protocol) {
 }
 
 /// A study that others may work on, too: one worker after another comes through here.
-Study prepare_shared(const Request& request, const Source& protocol) {
+Study prepare_shared(const CompareRequest& request, const Source& protocol) {
   const FolderLock turn(request.out, kJoiningLock, FolderLock::Children::free, kPreparation);
   DIOPTER_CHECK(turn.problem().empty() || Study::exists(request.out), request.out,
                 ": its file system cannot lock files (", turn.problem(),
@@ -187,7 +189,7 @@ Study prepare_shared(const Request& request, const Source& protocol) {
   return study;
 }
 
-int run_study(const Request& request, const Source& protocol) {
+int run_study(const CompareRequest& request, const Source& protocol) {
   const RunnerOptions options = options_of(request);
   if (!protocol.text.empty()) parse_protocol(protocol.text, protocol.file);  // before a folder is made
   DIOPTER_CHECK(!protocol.text.empty() || Study::exists(request.out), request.out, ": holds no study to go on with");
@@ -226,7 +228,7 @@ int run_study(const Request& request, const Source& protocol) {
 }
 
 /// One run of the study, in this process.
-int make_run(const Request& request) {
+int make_run(const CompareRequest& request) {
   if (request.threads > 0) set_thread_count(request.threads);
   const Study study = Study::open(request.out);
   const PlannedRun run = find_run(study.protocol(), study.results(), request.run);
@@ -246,7 +248,7 @@ int make_run(const Request& request) {
 }
 
 /// The same command, to be given on any machine and in any folder.
-std::string shared_command(const Request& request) {
+std::string shared_command(const CompareRequest& request) {
   const auto full_path = [](const std::string& path) { return fs::absolute(path).lexically_normal().string(); };
   std::vector<std::string> words = {fs::read_symlink("/proc/self/exe"), "compare"};
   if (!request.protocol.empty()) {
@@ -262,7 +264,7 @@ std::string shared_command(const Request& request) {
   return join(words, " ", shell_word);
 }
 
-void print_slurm_script(const Request& request) {
+void print_slurm_script(const CompareRequest& request) {
   const int processors = std::max(1, request.jobs) * std::max(1, request.threads);
   const std::string name = "diopter-" + fs::path(request.out).filename().string();
   const bool gpu = request.device.starts_with("cuda");
@@ -270,7 +272,7 @@ void print_slurm_script(const Request& request) {
              stdout);
 }
 
-int compare_command(Request& request) {
+int compare_command(CompareRequest& request) {
   if (!request.run.empty()) return make_run(request);
   request.join = request.join || !request.shard.empty();
   const bool shared = request.join || request.slurm_tasks > 0;
@@ -316,7 +318,7 @@ void add_compare_command(Command& program) {
           "The study folder gets report.html, report.md, table.csv (the table), results.csv (every run) and\n"
           "runs/. Ctrl-C lets the runs save and stop; the same command with --resume goes on, also after a\n"
           "crash. docs/comparing.md explains it all.");
-  const auto request = std::make_shared<Request>();
+  const auto request = std::make_shared<CompareRequest>();
   command.text("protocol", request->protocol, "TOML file, or the name of a built-in protocol").type("PROTOCOL");
   command.text("--out", request->out, "Study folder; default: study-NAME, after the protocol").type("DIR");
   command.number("--jobs", request->jobs, "Runs side by side; default: one on a GPU, else one a processor, 4 at most")

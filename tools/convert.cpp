@@ -12,12 +12,12 @@ namespace diopter {
 
 namespace {
 
-struct Request {
+struct ConvertRequest {
   std::string in, out, to = "diopter";
   ConvertOptions options;
 };
 
-void run(Request request) {
+void run(ConvertRequest request) {
   std::error_code ignored;
   DIOPTER_CHECK(!std::filesystem::equivalent(request.in, request.out, ignored), request.out,
                 ": is the file that is read");
@@ -39,7 +39,7 @@ void add_convert_command(Command& program) {
       "checkpoints of diopter. Files are only read: no code in them is run. What is written with --to torchvision "
       "loads\n"
       "there with load_state_dict(safetensors.torch.load_file(OUT), strict=True). docs/weights.md has the details.");
-  const auto request = std::make_shared<Request>();
+  const auto request = std::make_shared<ConvertRequest>();
   command.text("in", request->in, "Weights").required().type("IN");
   command.text("out", request->out, "Safetensors file to write").required().type("OUT");
   command.choice("--to", request->to, {"diopter", "torchvision"}, "Who will read it: diopter or torchvision")

@@ -31,7 +31,7 @@ namespace diopter {
 
 namespace {
 
-struct Request {
+struct DetectRequest {
   ModelRequest model;
   PictureRequest pictures;
   std::vector<std::string> annotations;
@@ -42,7 +42,7 @@ struct Request {
   std::int64_t profile = 0;
 };
 
-void check_request(const Request& request) {
+void check_request(const DetectRequest& request) {
   DIOPTER_CHECK(!request.out.empty() || !request.json.empty() || !request.exports.empty() || !request.dump.empty(),
                 "detect needs --out, --json, --export or --dump to know where its results go");
   DIOPTER_CHECK(request.profile == 0 || !request.out.empty(), "--profile writes into --out, which is not given");
@@ -62,7 +62,7 @@ struct Shown {
 };
 
 /// --score, or --thresholds, or those that the checkpoint brings from its last evaluation.
-Shown shown_objects(const Request& request, const LoadedModel& model) {
+Shown shown_objects(const DetectRequest& request, const LoadedModel& model) {
   if (!request.thresholds.empty()) {
     return {read_thresholds(request.thresholds, model.classes),
             "a score of at least their class's in " + request.thresholds};
@@ -81,7 +81,7 @@ Shown shown_objects(const Request& request, const LoadedModel& model) {
 
 /// The pictures, and the ids of their classes, which are those of the annotations where these are given. Pictures keep
 /// numbers from 1 as their ids; `ids` has those of the results.
-Dataset pictures_of(const Request& request, LoadedModel& loaded, std::vector<std::int64_t>& ids) {
+Dataset pictures_of(const DetectRequest& request, LoadedModel& loaded, std::vector<std::int64_t>& ids) {
   const bool named = !request.pictures.inputs.empty() || !request.pictures.list.empty();
   Dataset pictures = named ? requested_pictures(request.pictures) : Dataset();
   if (!request.annotations.empty()) {
@@ -113,7 +113,7 @@ std::string summary(std::ptrdiff_t drawn, const std::string& score, std::size_t 
                      : "; none reaches the model's detect.score_threshold");
 }
 
-int run(const Request& request) {
+int run(const DetectRequest& request) {
   check_request(request);
   LoadedModel loaded = open_model(request.model);
   const int tile = loaded.model->config().input.tile;
@@ -225,7 +225,7 @@ void add_detect_command(Command& program) {
       "--dump writes what the network computed for each picture, alone in its batch, as safetensors: 1/input,\n"
       "1/C3 .., 1/P3 .., 1/logits.P3 .., 1/deltas.P3 .. ([1, height, width, channels]), 1/boxes, 1/scores,\n"
       "1/labels for the first picture, 2/.. for the second. tools/peers/compare_with_torchvision.py reads it.");
-  const auto request = std::make_shared<Request>();
+  const auto request = std::make_shared<DetectRequest>();
   add_model_option(command, request->model, "Model").required();
   command.list("pictures", request->pictures.inputs, "Pictures, folders of pictures, or - for names on standard input")
       .type("IMAGE_OR_DIR");

@@ -23,7 +23,7 @@ namespace diopter {
 
 namespace {
 
-struct Request {
+struct DoctorRequest {
   std::vector<std::string> annotations;
   std::string images, preset = "small", config, json;
   Reading reading;
@@ -34,7 +34,7 @@ struct Request {
 };
 
 /// Seconds of one shard's part of a step: measured, unless they were given.
-double shard_seconds(const Request& request, Config config, const Dataset& dataset) {
+double shard_seconds(const DoctorRequest& request, Config config, const Dataset& dataset) {
   if (request.work > 0) return request.work / 1000;
   config.train.batch_size /= static_cast<int>(config.train.shards);
   config.train.shards = 1;
@@ -43,7 +43,7 @@ double shard_seconds(const Request& request, Config config, const Dataset& datas
   return measure_times(config, dataset, {}, Device::cpu, kSeconds).step;
 }
 
-RanksForecast forecast_ranks(const Request& request, const Config& config, const Dataset& dataset) {
+RanksForecast forecast_ranks(const DoctorRequest& request, const Config& config, const Dataset& dataset) {
   const int classes = static_cast<int>(dataset.categories.size());
   std::int64_t gradients = 0;
   const RetinaNet model(config, classes, InitialWeights::unset);
@@ -58,7 +58,7 @@ RanksForecast forecast_ranks(const Request& request, const Config& config, const
   return forecast;
 }
 
-void examine(const Request& request) {
+void examine(const DoctorRequest& request) {
   Config config = preset(request.preset);
   if (!request.config.empty()) override_config(config, read_file(request.config), request.config);
   apply_settings(config, parse_settings(request.settings));
@@ -92,7 +92,7 @@ void add_doctor_command(Command& program) {
       "doctor", "Looks at a data set before training: boxes, classes, pictures, anchors, loss, memory",
       "doctor --annotations instances_train.json --images images --preset small --set input.max_size=320\n\n"
       "Warnings leave the exit code 0; it is 2 when nothing can be trained: no pictures, no classes, no objects.");
-  const auto request = std::make_shared<Request>();
+  const auto request = std::make_shared<DoctorRequest>();
   add_annotations_option(command, "--annotations", request->annotations,
                          "COCO .json, VOC folder or split file, .csv or YOLO folder")
       .required();

@@ -24,7 +24,7 @@ namespace diopter {
 
 namespace {
 
-struct Request {
+struct EvaluateRequest {
   ModelRequest model;
   std::vector<std::string> annotations;
   std::string images, detections, metric = "coco", json, csv;
@@ -59,7 +59,7 @@ std::vector<Detection> detections_of_model(const RetinaNet& model, Dataset& trut
   return detections;
 }
 
-void check_request(const Request& request) {
+void check_request(const EvaluateRequest& request) {
   DIOPTER_CHECK(request.model.checkpoint.empty() != request.detections.empty(),
                 "evaluate needs either --checkpoint or --detections");
   DIOPTER_CHECK(request.model.settings.empty() || !request.model.checkpoint.empty(), "--set needs --checkpoint");
@@ -78,7 +78,8 @@ void check_request(const Request& request) {
 
 /// `against`: the other detections of --against.
 CocoReport evaluate_coco(const Dataset& truth, const std::vector<Detection>& detections,
-                         const std::vector<Detection>& against, const CocoSettings& settings, const Request& request) {
+                         const std::vector<Detection>& against, const CocoSettings& settings,
+                         const EvaluateRequest& request) {
   CocoReport report;
   report.categories_chosen = !request.categories.empty();
   report.renumbered = request.renumber;
@@ -119,7 +120,7 @@ void write_thresholds(const std::string& file, const Dataset& truth, const Opera
   write_file_atomically(file, thresholds_text(points, names));
 }
 
-void evaluate(const Request& request) {
+void evaluate(const EvaluateRequest& request) {
   check_request(request);
   const bool coco = request.metric == "coco";
   const CocoSettings settings = coco ? coco_settings(request.coco) : CocoSettings();
@@ -189,7 +190,7 @@ void add_evaluate_command(Command& program) {
           "{\"ID\": {\"name\", \"objects\", \"AP\"}}}\n\n"
           "The folder of --csv gets categories.csv, pr_curves.csv, errors.csv, confusion.csv and, with --bootstrap,\n"
           "intervals.csv, with --calibration calibration.csv. What the numbers mean: docs/evaluation.md.");
-  const auto request = std::make_shared<Request>();
+  const auto request = std::make_shared<EvaluateRequest>();
   add_annotations_option(command, "--annotations", request->annotations,
                          "Ground truth: COCO instances file, or another format")
       .required();

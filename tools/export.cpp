@@ -22,7 +22,7 @@ constexpr Named<OnnxOptions::Precision> kOnnxPrecisions[] = {{OnnxOptions::Preci
 constexpr Named<OnnxOptions::Pictures> kOnnxPictures[] = {{OnnxOptions::Pictures::bytes, "bytes"},
                                                           {OnnxOptions::Pictures::floats, "floats"}};
 
-struct Request {
+struct ExportRequest {
   ModelRequest model{.checkpoint = {}, .device = "cpu", .precision = name_of(kPrecisions, DType::f32), .settings = {}};
   std::string out, thresholds;
   std::string precision = name_of(kOnnxPrecisions, OnnxOptions::Precision::f32);
@@ -30,7 +30,7 @@ struct Request {
   bool raw = false;
 };
 
-void run(const Request& request) {
+void run(const ExportRequest& request) {
   DIOPTER_CHECK(!request.raw || request.thresholds.empty(), "--raw has no scores for --thresholds");
   const LoadedModel loaded = open_model(request.model);
   std::vector<OnnxClass> classes;
@@ -70,7 +70,7 @@ void add_export_command(Command& program) {
       "normalisation, network, decoding and non-maximum suppression are inside. docs/onnx.md has the inputs and "
       "outputs,\n"
       "and programs in Python and C++ that run it.");
-  const auto request = std::make_shared<Request>();
+  const auto request = std::make_shared<ExportRequest>();
   command.text("checkpoint", request->model.checkpoint, "A checkpoint, or a run folder for its best weights")
       .required()
       .type("FILE_OR_RUN");

@@ -17,7 +17,7 @@ namespace diopter {
 
 namespace {
 
-struct Request {
+struct FigureRequest {
   std::string out;
   std::vector<std::string> losses;
   std::vector<float> gammas = {1, 2, 3, 4}, betas = {-1, 0, 1, 2};
@@ -56,7 +56,7 @@ Figure curve_figure(const std::string& name, const std::string& axes, const std:
   return {name, table(abscissa, titles, curves), axes + plot_columns(2, titles)};
 }
 
-void draw_losses(const Request& request) {
+void draw_losses(const FigureRequest& request) {
   const auto chosen = [&](const std::vector<std::string>& of_paper) {
     return parse_losses(request.losses.empty() ? of_paper : request.losses, "--loss ");
   };
@@ -76,7 +76,7 @@ void draw_losses(const Request& request) {
 }
 
 /// One panel for each gamma: FL* with each beta.
-void draw_focal_star(const Request& request) {
+void draw_focal_star(const FigureRequest& request) {
   std::vector<AnyLoss> losses;
   for (const float gamma : request.gammas) {
     for (const float beta : request.betas) {
@@ -98,7 +98,7 @@ void draw_focal_star(const Request& request) {
                                script + "unset multiplot\n", 320 * static_cast<int>(rows)}});
 }
 
-void add_out(Command& command, Request& request) {
+void add_out(Command& command, FigureRequest& request) {
   command.text("--out", request.out, "Folder to write into").required().type("DIR");
 }
 
@@ -113,7 +113,7 @@ void add_figure_command(Command& program) {
       "                          --images pictures --out figures\n\n"
       "Each figure is NAME.csv, NAME.gp and, where gnuplot is installed, NAME.svg: docs/figures.md.");
   command.require_subcommand();
-  const auto request = std::make_shared<Request>();
+  const auto request = std::make_shared<FigureRequest>();
 
   Command loss = command.subcommand("loss", "Loss against p_t, loss and derivative against x_t: figures 1, 5 and 6",
                                     "figure loss --loss focal:gamma=2,alpha=0.25 --loss hinge --out figures\n\n"

@@ -18,12 +18,12 @@ void print(const Facts& facts) {
   for (const auto& [name, value] : facts) std::printf("%-12s %s\n", name.c_str(), value.c_str());
 }
 
-struct Request {
+struct InfoRequest {
   std::string preset;
   bool keys = false;
 };
 
-void print_info(const Request& request) {
+void print_info(const InfoRequest& request) {
   if (request.keys || !request.preset.empty()) {
     DIOPTER_CHECK(!request.keys || request.preset.empty(), "info prints --keys or a --preset, not both");
     std::fputs((request.keys ? describe_keys() : format_preset(request.preset)).c_str(), stdout);
@@ -43,7 +43,7 @@ void add_info_command(Command& program) {
       "info\n"
       "  diopter info --keys                                  # every key: values, default, meaning\n"
       "  diopter info --preset small > mine.toml              # a file for --config to start one's own from");
-  const auto request = std::make_shared<Request>();
+  const auto request = std::make_shared<InfoRequest>();
   command.flag("--keys", request->keys, "Print the list of all keys of a configuration (docs/settings.md)");
   command.text("--preset", request->preset, "Print a preset, every key with its meaning").type("NAME");
   command.action([request] { print_info(*request); });

@@ -22,7 +22,7 @@ namespace diopter {
 
 namespace {
 
-struct Request {
+struct KernelsRequest {
   std::string name, builds, device = "auto", json;
   BenchOptions options;
 };
@@ -35,7 +35,7 @@ void list() {
   std::printf("\nbytes: what must at least be read and written; s is 4 (float) or 2 (bf16)\n");
 }
 
-void bench(const Request& request) {
+void bench(const KernelsRequest& request) {
   std::vector<KernelEntry> chosen;
   for (const KernelEntry& kernel : kernel_list()) {
     if (request.name == "all" || &kernel == &kernel_named(request.name)) chosen.push_back(kernel);
@@ -120,7 +120,7 @@ void add_kernels_command(Command& program) {
       program.subcommand("kernels", "Lists, checks and times the hand-written kernels",
                          "kernels list\n  diopter kernels check nms\n  diopter kernels bench classification_loss");
   command.require_subcommand();
-  const auto request = std::make_shared<Request>();
+  const auto request = std::make_shared<KernelsRequest>();
 
   command.subcommand("list", "Formula, least number of bytes, files and tests of each kernel", "kernels list")
       .action(list);

@@ -14,16 +14,16 @@ namespace diopter {
 namespace {
 
 /// Of its own: a report may be made while the run goes on.
-constexpr const char* kLock = ".report.lock";
+constexpr const char* kReportLock = ".report.lock";
 
 void report(const std::string& folder) {
   if (Study::exists(folder)) {
-    const FolderLock lock(folder, kLock);
+    const FolderLock lock(folder, kReportLock);
     write_study_report(Study::open(folder));
   } else {
     DIOPTER_CHECK(is_run_folder(folder), folder,
                   ": is no folder of diopter train (with config.toml) or diopter compare (with protocol.toml)");
-    const FolderLock lock(folder, kLock);
+    const FolderLock lock(folder, kReportLock);
     write_run_report(folder);
   }
   std::printf("%s/report.html\n", folder.c_str());

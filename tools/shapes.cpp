@@ -16,7 +16,7 @@ namespace diopter {
 
 namespace {
 
-struct Request {
+struct ShapesRequest {
   std::string out;
   int train = 1000, val = 200;
   std::pair<int, int> objects;
@@ -30,7 +30,7 @@ void show_progress(int done, int total) {
   progress.update(done);
 }
 
-void write(Request& request) {
+void write(ShapesRequest& request) {
   ShapesOptions& options = request.options;
   std::tie(options.min_objects, options.max_objects) = request.objects;
   std::tie(options.min_object_size, options.max_object_size) = request.object_size;
@@ -48,7 +48,7 @@ void add_shapes_command(Command& program) {
                          "shapes --out shapes --train 1000 --val 200 --size 64 --seed 1\n\n"
                          "Writes DIR/images/*.png, DIR/instances_train.json and DIR/instances_val.json (COCO), and\n"
                          "DIR/shapes.json, from which `diopter train --stream` makes fresh training pictures.");
-  const auto request = std::make_shared<Request>();
+  const auto request = std::make_shared<ShapesRequest>();
   ShapesOptions& options = request->options;
   request->objects = {options.min_objects, options.max_objects};
   request->object_size = {options.min_object_size, options.max_object_size};

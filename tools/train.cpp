@@ -47,7 +47,7 @@ constexpr const char* kDefaultPreset = "small";
 
 using Clock = std::chrono::steady_clock;
 
-struct Request {
+struct TrainRequest {
   std::string device = "auto", preset, config, out, loss, prior;
   std::vector<std::string> train_annotations, val_annotations;
   std::string train_images, val_images;
@@ -61,7 +61,7 @@ struct Request {
 };
 
 /// What overrides the preset or the checkpoint.
-Settings settings_of(const Request& request) {
+Settings settings_of(const TrainRequest& request) {
   Settings settings = parse_settings(request.settings);
   if (!request.loss.empty()) {
     settings.insert(settings.begin(), {kLossKey, parse_loss(request.loss, "--loss " + request.loss)});
@@ -81,7 +81,7 @@ bool states(const Settings& settings, const std::string& key) {
 }
 
 /// train.iterations for --epochs passes over the training set, rounded up.
-Setting iterations_of_epochs(const Request& request, const Config& config, const Dataset& training) {
+Setting iterations_of_epochs(const TrainRequest& request, const Config& config, const Dataset& training) {
   DIOPTER_CHECK(!states(settings_of(request), "train.iterations"),
                 "--epochs and --set train.iterations exclude each other");
   DIOPTER_CHECK(config.train.minutes == 0, "--epochs and train.minutes exclude each other");
@@ -93,7 +93,7 @@ Setting iterations_of_epochs(const Request& request, const Config& config, const
 }
 
 /// train.iterations of train.minutes, of which `start` was the begin; says how they were found.
-Setting iterations_of_minutes(const Request& request, const Config& config, const Dataset& training,
+Setting iterations_of_minutes(const TrainRequest& request, const Config& config, const Dataset& training,
                               const Dataset& validation, Device device, Clock::time_point start) {
   const double minutes = config.train.minutes;
   DIOPTER_CHECK(!states(settings_of(request), "train.iterations"),
@@ -113,7 +113,7 @@ Setting iterations_of_minutes(const Request& request, const Config& config, cons
 /// The settings of a run that is resumed: its own are those of the same command, so that others are meant as changes.
 /// --epochs and the rules of model.prior and loss.class_weights find their numbers again; train.minutes have become
 /// iterations once and for all.
-Settings settings_of_resumption(const Request& request, const Dataset& training) {
+Settings settings_of_resumption(const TrainRequest& request, const Dataset& training) {
   Settings settings = settings_of(request);
   const auto below = [&settings](const Settings& base) { settings.insert(settings.begin(), base.begin(), base.end()); };
   if (!request.config.empty()) below(read_settings(read_file(request.config), request.config));
@@ -140,7 +140,7 @@ Settings settings_of_resumption(const Request& request, const Dataset& training)
   return settings;
 }
 
-void check_changes(const Request& request, const std::vector<SettingChange>& changes) {
+void check_changes(const TrainRequest& request, const std::vector<SettingChange>& changes) {
   std::vector<std::string> others;
   for (const SettingChange& change : changes) {
     if (is_another_training(change)) others.push_back(describe(change));
@@ -158,7 +158,7 @@ void check_changes(const Request& request, const std::vector<SettingChange>& cha
                 request.out, ")");
 }
 
-Config config_of(const Request& request) {
+Config config_of(const TrainRequest& request) {
   Config config = preset(request.preset.empty() ? kDefaultPreset : request.preset);
   if (!request.config.empty()) override_config(config, read_file(request.config), request.config);
   apply_settings(config, settings_of(request));
@@ -167,7 +167,7 @@ Config config_of(const Request& request) {
 }
 
 /// The training set is its own part of a data set with several; --split chooses that of the validation set.
-Dataset read_training_set(const Request& request) {
+Dataset read_training_set(const TrainRequest& request) {
   Reading reading = request.reading;
   reading.split.clear();
   return read_annotations(reading, request.train_annotations, request.train_images, {}, DatasetSplit::train);
@@ -256,7 +256,7 @@ struct Prepared {
 };
 
 /// Ready to train; without a trainer where there was something else to be done.
-Prepared prepare(const Request& request, Communicator& ranks) {
+Prepared prepare(const TrainRequest& request, Communicator& ranks) {
   const auto began = Clock::now();
   DIOPTER_CHECK(request.resume || !request.change, "--change is for --resume");
   DIOPTER_CHECK(!request.resume || !request.find_lr, "--find-lr looks for the rate of a new run, not of --resume");
@@ -327,7 +327,7 @@ Prepared prepare(const Request& request, Communicator& ranks) {
   return run;
 }
 
-int train(const Request& request, Communicator& ranks) {
+int train(const TrainRequest& request, Communicator& ranks) {
   Prepared run;
   together(ranks, [&] { run = prepare(request, ranks); });
   if (!run.trainer) return 0;
@@ -441,7 +441,7 @@ void add_train_command(Command& program) {
       "can change.\n\n"
       "Losses, and what --loss NAME:PARAMETER=VALUE,... can change:\n" +
           describe_losses());
-  const auto request = std::make_shared<Request>();
+  const auto request = std::make_shared<TrainRequest>();
   command.text("--preset", request->preset, "Configuration to start from (default small)").type("NAME");
   command.text("--config", request->config, "TOML file that overrides keys of the preset").type("FILE");
   command.repeated("--set", request->settings, "Overrides one key, may be repeated").type("KEY=VALUE");

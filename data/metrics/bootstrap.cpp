@@ -172,7 +172,7 @@ struct Pair {
 };
 
 template <class Number>
-Difference difference(const Pair& pair, double confidence, const Number& number) {
+PairedDifference difference(const Pair& pair, double confidence, const Number& number) {
   if (number(pair.whole) < 0 || number(pair.whole_against) < 0) return {};
   std::vector<double> values;
   double larger = 0;

@@ -43,7 +43,7 @@ BootstrapIntervals bootstrap_intervals(const CocoMatches& matches, const Bootstr
                                        const std::function<void(std::int64_t, std::int64_t)>& progress = {});
 
 /// By how much a number is larger for one list of detections than for another, of the same data set.
-struct Difference {
+struct PairedDifference {
   double value = 0;
   Interval interval{};      // of the resamples
   double share_larger = 0;  // of the resamples; those that are equal count half
@@ -51,8 +51,8 @@ struct Difference {
 
 /// All 0 where the number does not exist.
 struct PairedBootstrap {
-  Difference ap, ap50, ap75, ar;
-  std::vector<Difference> category_ap;
+  PairedDifference ap, ap50, ap75, ar;
+  std::vector<PairedDifference> category_ap;
 };
 
 /// The paired bootstrap: each resample of the images is evaluated for both, so that what makes images hard for both

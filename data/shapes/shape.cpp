@@ -70,7 +70,7 @@ bool Tear::leaves(const FramePoint& point) const {
   return across > offset + kDepth * std::fabs(2 * (teeth - std::floor(teeth)) - 1);
 }
 
-bool Shape::covers(const FramePoint& point) const {
+bool PlaneShape::covers(const FramePoint& point) const {
   const auto [u, v] = point;
   const float radius2 = u * u + v * v;
   switch (form) {
@@ -84,7 +84,7 @@ bool Shape::covers(const FramePoint& point) const {
   }
 }
 
-bool Shape::dark(const FramePoint& point) const {
+bool PlaneShape::dark(const FramePoint& point) const {
   constexpr float kPeriod = 0.8f;
   switch (texture) {
     case Texture::plain: return false;
@@ -94,7 +94,7 @@ bool Shape::dark(const FramePoint& point) const {
   return false;
 }
 
-Frame::Frame(const Shape& shape)
+Frame::Frame(const PlaneShape& shape)
     : x_(shape.x), y_(shape.y), scale_(shape.scale), cos_(std::cos(shape.angle)), sin_(std::sin(shape.angle)) {}
 
 float outer_radius(Form form) {

@@ -33,7 +33,7 @@ struct Tear {
   bool leaves(const FramePoint& point) const;
 };
 
-struct Shape {
+struct PlaneShape {
   Form form;
   float angle, x, y, scale;  // turned by `angle` about its centre (x, y), in pixels
   Colour colour;
@@ -47,7 +47,7 @@ struct Shape {
 /// From the picture to the frame of a shape.
 class Frame {
  public:
-  explicit Frame(const Shape& shape);
+  explicit Frame(const PlaneShape& shape);
   FramePoint operator()(float px, float py) const {
     const float dx = (px - x_) / scale_, dy = (py - y_) / scale_;
     return {dx * cos_ + dy * sin_, dy * cos_ - dx * sin_};

@@ -63,6 +63,12 @@ __device__ ValueAndDerivative<float> anchor_loss(const ClassificationLossArgs<T>
   return {weight * l.value, weight * l.derivative};
 }
 
+/// Blocks per multiprocessor that registers leave room for; 0: the compiler's choice. Left to it, the last kind spills.
+template <class T, class Loss>
+constexpr int kBlocks = 0;
+template <class Loss>
+constexpr int kBlocks<float, DensityWeighted<Loss>> = 6;
+
 /// A thread takes kPacks packs of 16 bytes, kThreads packs apart, so that a warp reads and writes 512 bytes in a row; a
 /// block takes a tile of kThreads * kPacks packs of one level of one image (blockIdx.y).
 /// Nine of ten tiles belong to background anchors alone, which the block finds out with a label per thread, while the
@@ -72,7 +78,7 @@ __device__ ValueAndDerivative<float> anchor_loss(const ClassificationLossArgs<T>
 /// Losses are added in a fixed order, first per thread, then over the block, into block_losses [images, blocks].
 /// Shared memory: that of block_sum, 32 bytes.
 template <class T, class Loss>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, kBlocks<T, Loss>)
     classification_loss_kernel(const __grid_constant__ ClassificationLossArgs<T> args,
                                const __grid_constant__ HeadTiles tiles, Divider by_classes,
                                const __grid_constant__ Loss loss, float* block_losses) {

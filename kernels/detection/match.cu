@@ -115,8 +115,8 @@ __global__ void __launch_bounds__(kThreads)
 }
 
 /// A thread per box and level: its candidates [total, levels, rule.candidates]. Walks differ from box to box, and a
-/// thread keeps its candidates in local memory; boxes are few.
-__global__ void __launch_bounds__(kThreads)
+/// thread keeps its candidates in local memory; boxes are few. With two blocks asked for, registers are not spilled.
+__global__ void __launch_bounds__(kThreads, 2)
     candidates_kernel(const __grid_constant__ MatchArgs args, std::int32_t* candidates) {
   const std::int64_t i = thread_index();
   const int levels = args.grid.levels, most = args.rule.candidates;

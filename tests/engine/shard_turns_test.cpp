@@ -105,6 +105,18 @@ TEST_CASE("a shard that fails stops the others where they wait") {
   }
 }
 
+TEST_CASE("after a failure no other shard begins") {
+  int begun = 0;
+  ShardTurns turns(one_rank(), 3, Device::cpu);
+  CHECK(test::error_of([&] {
+          turns.run(ShardTurns::Statistics::moved, [&](int) {
+            ++begun;
+            throw Error("fails at once");
+          });
+        }) == "fails at once");
+  CHECK(begun == 1);
+}
+
 TEST_CASE("outside of a pass a shard has nothing to say") {
   ShardTurns turns(one_rank(), 2, Device::cpu);
   CHECK(test::error_of([&] { turns.gather("x"); }).find("outside") != std::string::npos);

@@ -21,13 +21,38 @@ bool is_source(const std::filesystem::path& path) {
 
 const std::regex kCudaKind("if.*DIOPTER_(WITH_CUDA|HOST_EXECUTOR|WITH_CUDNN)");
 
+/// Finds the types of a header, line after line, in clang-format's layout.
+class TypeFinder {
+ public:
+  void read(const std::string& line, std::vector<std::string>& types) {
+    static const std::regex opening("^(inline )?namespace ?([A-Za-z_0-9:]*) ?\\{");
+    static const std::regex type("^(struct|class|enum|enum class|union) ([A-Za-z_0-9]+)( final)?( ?:[^;]*)? \\{");
+    std::smatch match;
+    if (std::regex_search(line, match, opening)) {
+      open_.push_back(match[2]);
+    } else if (line.starts_with("}  // namespace") && !open_.empty()) {
+      open_.pop_back();
+    } else if (std::regex_search(line, match, type) && std::count(open_.begin(), open_.end(), "") == 0) {
+      std::string name;
+      for (const std::string& space : open_) name += space + "::";
+      types.push_back(name + match[2].str());
+    }
+  }
+
+ private:
+  std::vector<std::string> open_;  // namespaces; "" has no name
+};
+
 SourceFile read_source(const std::filesystem::path& path) {
   SourceFile file;
+  const bool header = path.extension() == ".h" || path.extension() == ".cuh";
+  TypeFinder finder;
   std::ifstream in(path);
   if (!in) throw std::runtime_error(path.string() + ": cannot be read");
   constexpr std::string_view kInclude = "#include \"";
   for (std::string line; std::getline(in, line);) {
     ++file.lines;
+    if (header) finder.read(line, file.types);
     if (line.starts_with("#") && std::regex_search(line, kCudaKind)) file.asks_for_cuda = true;
     if (!line.starts_with(kInclude)) continue;
     const std::size_t begin = kInclude.size();
@@ -176,6 +201,18 @@ std::vector<std::string> without_cuda_kind(const SourceTree& tree) {
     const bool includes =
         std::find(file.includes.begin(), file.includes.end(), "generated/cuda_kind.h") != file.includes.end();
     if (file.asks_for_cuda && !includes) findings.push_back(path);
+  }
+  return findings;
+}
+
+std::vector<std::string> types_of_two_headers(const SourceTree& tree) {
+  std::map<std::string, std::string> header_of;
+  std::vector<std::string> findings;
+  for (const auto& [path, file] : tree) {
+    for (const std::string& type : file.types) {
+      const auto [first, is_new] = header_of.emplace(type, path);
+      if (!is_new) findings.push_back(type + ": " + first->second + " and " + path);
+    }
   }
   return findings;
 }

@@ -12,6 +12,8 @@ struct SourceFile {
   std::vector<std::string> includes;  // of the project: what stands between quotes
   std::size_t lines = 0;
   bool asks_for_cuda = false;  // #if of a macro of generated/cuda_kind.h
+  /// Classes and enumerations that a header defines in named namespaces: "diopter::cuda::Stream".
+  std::vector<std::string> types = {};
 };
 
 /// Files by path, relative to the project's root: "kernels/nn/sgd.h".
@@ -50,6 +52,8 @@ std::vector<std::string> long_files(const SourceTree& tree, std::size_t most,
 /// Files that ask which CUDA side the build has and do not include generated/cuda_kind.h, which says it: without, they
 /// are compiled as if there were none.
 std::vector<std::string> without_cuda_kind(const SourceTree& tree);
+/// Types that two headers define under one name: a program with both is undefined, and no compiler or linker says so.
+std::vector<std::string> types_of_two_headers(const SourceTree& tree);
 /// Folders of tests/ for which there is no such folder in the tree; those of `others` mirror nothing.
 std::vector<std::string> tests_without_source(const SourceTree& tree, const std::vector<std::string>& others);
 

@@ -130,6 +130,18 @@ TEST_CASE("structure: what asks for the CUDA side includes the header that knows
   CHECK(without_cuda_kind(sources_and_tests()) == kNone);
 }
 
+TEST_CASE("structure: a name is one type") {
+  const auto defines = [](const std::string& path, const std::string& type) {
+    const std::vector<std::string>& types = sources().at(path).types;
+    return std::count(types.begin(), types.end(), type) == 1;
+  };
+  CHECK(defines("engine/tensor.h", "diopter::Shape"));
+  CHECK(defines("kernels/device/stream.h", "diopter::cuda::StreamScope"));
+  CHECK(defines("engine/norm_kind.h", "diopter::NormKind"));
+  CHECK(defines("engine/optimizer.h", "diopter::AdamW"));
+  CHECK(types_of_two_headers(sources()) == kNone);
+}
+
 TEST_CASE("structure: tests mirror the tree") {
   CHECK(tests_without_source(sources_and_tests(), {"tests/support", "tests/golden", "tests/examples", "tests/structure",
                                                    "tests/docs", "tests/compatibility", "tests/fuzz", "tests/mutation",
@@ -192,6 +204,16 @@ TEST_CASE("structure: a file that asks for the CUDA side without the header that
   CHECK(without_cuda_kind(tree) == kNone);
   tree["a/x.cpp"].includes.pop_back();
   CHECK(without_cuda_kind(tree) == Findings{"a/x.cpp"});
+}
+
+TEST_CASE("structure: a type that two headers define is named") {
+  SourceFile x, y;
+  x.types = {"a::X", "a::b::X"};
+  y.types = {"a::Y"};
+  SourceTree tree{{"a/x.h", x}, {"a/y.h", y}};
+  CHECK(types_of_two_headers(tree) == kNone);
+  tree["a/y.h"].types.push_back("a::b::X");
+  CHECK(types_of_two_headers(tree) == Findings{"a::b::X: a/x.h and a/y.h"});
 }
 
 TEST_CASE("structure: a full folder, a long file and a test of nothing are named") {

@@ -91,14 +91,14 @@ const auto& of_column(const Bootstrap& bootstrap, const CocoColumn& column) {
   return column.name == "AP50" ? bootstrap.ap50 : column.name == "AP75" ? bootstrap.ap75 : bootstrap.ap;
 }
 
-const Difference& difference_of(const CocoReport& report, std::size_t column) {
+const PairedDifference& difference_of(const CocoReport& report, std::size_t column) {
   return of_column(*report.differences, report.metrics.columns[column]);
 }
 
 void print_differences(const CocoReport& report) {
   std::printf("\n%-24s %10s   95 %% interval        larger in\n", ("against " + printable(report.against)).c_str(),
               "difference");
-  const auto line = [](const std::string& name, const Difference& d) {
+  const auto line = [](const std::string& name, const PairedDifference& d) {
     std::printf("%-24s %+10.4f   %+.4f to %+.4f   %5.1f %% of the resamples\n", printable(name).c_str(), d.value,
                 d.interval.low, d.interval.high, 100 * d.share_larger);
   };
@@ -150,7 +150,7 @@ std::string text_of(const Json& json) { return json_text(json, 1) + "\n"; }
 
 Json json_of(const Interval& interval) { return {interval.low, interval.high}; }
 
-Json json_of(const Difference& d) {
+Json json_of(const PairedDifference& d) {
   return {{"difference", d.value}, {"interval", json_of(d.interval)}, {"share_larger", d.share_larger}};
 }
 

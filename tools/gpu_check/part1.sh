@@ -7,8 +7,8 @@ stage runtime 20 run_tests kernels_tests 'cuda *,recorded work*,transfer*,timeli
 stage kernels 60 run_tests kernels_tests kernels
 stage plans 60 plans
 stage conv2d 90 run_tests kernels_tests 'conv2d*'
-for kernel in classification_loss sgd group_norm batch_norm conv2d top_k nms match; do
-  stage "bench_$kernel" 12 bench_kernel "$kernel"
+for kernel in classification_loss sgd adamw group_norm batch_norm conv2d top_k nms match; do
+  stage "bench_$kernel" 11 bench_kernel "$kernel"
 done
 stage step_bf16 25 bench_step bf16 false
 stage step_bf16_graph 25 bench_step bf16 true

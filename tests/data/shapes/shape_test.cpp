@@ -26,7 +26,7 @@ double share_of(Inside inside) {
 TEST_CASE("forms cover the area that their formulas have") {
   const double square = 2.4 * 2.4;
   const auto area = [&](Form form) {
-    const Shape shape{form, 0, 0, 0, 1, {}};
+    const PlaneShape shape{form, 0, 0, 0, 1, {}};
     return square * share_of([&](const FramePoint& p) { return shape.covers(p); });
   };
   CHECK(area(Form::circle) == Approx(3.14159265).epsilon(0.01));
@@ -41,7 +41,7 @@ TEST_CASE("forms cover the area that their formulas have") {
 
 TEST_CASE("no form reaches beyond its outer radius, nor much less far") {
   for (int i = 0; i <= static_cast<int>(Form::ring); ++i) {
-    const Shape shape{static_cast<Form>(i), 0, 0, 0, 1, {}};
+    const PlaneShape shape{static_cast<Form>(i), 0, 0, 0, 1, {}};
     float most = 0;
     for (int k = 0; k < 600 * 600; ++k) {
       const FramePoint p{static_cast<float>(k % 600) / 200 - 1.5f, static_cast<float>(k / 600) / 200 - 1.5f};
@@ -55,15 +55,15 @@ TEST_CASE("no form reaches beyond its outer radius, nor much less far") {
 
 TEST_CASE("textures are dark on half of the plane") {
   for (const Texture texture : {Texture::striped, Texture::checked}) {
-    const Shape shape{Form::square, 0, 0, 0, 1, {}, texture};
+    const PlaneShape shape{Form::square, 0, 0, 0, 1, {}, texture};
     CHECK(share_of([&](const FramePoint& p) { return shape.dark(p); }) == Approx(0.5).margin(0.02));
   }
-  const Shape plain{Form::square, 0, 0, 0, 1, {}};
+  const PlaneShape plain{Form::square, 0, 0, 0, 1, {}};
   CHECK(share_of([&](const FramePoint& p) { return plain.dark(p); }) == 0);
 }
 
 TEST_CASE("a tear leaves one ragged side of a shape") {
-  const Shape circle{Form::circle, 0, 0, 0, 1, {}};
+  const PlaneShape circle{Form::circle, 0, 0, 0, 1, {}};
   const double whole = share_of([&](const FramePoint& p) { return circle.covers(p); });
   for (const float angle : {0.0f, 1.0f, 4.0f}) {
     for (const float offset : {-0.1f, 0.2f}) {
@@ -78,7 +78,7 @@ TEST_CASE("a tear leaves one ragged side of a shape") {
 }
 
 TEST_CASE("a frame turns, moves and scales") {
-  const Shape shape{Form::bar, 1.5707963f, 10, 20, 4, {}};  // its u axis points down
+  const PlaneShape shape{Form::bar, 1.5707963f, 10, 20, 4, {}};  // its u axis points down
   const FramePoint point = Frame(shape)(10, 24);
   CHECK(point.u == Approx(1).margin(1e-5));
   CHECK(point.v == Approx(0).margin(1e-5));

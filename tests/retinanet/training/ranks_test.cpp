@@ -1,6 +1,7 @@
 // Training in shards, by one process and by several ranks: the same bits.
 #include <algorithm>
 #include <atomic>
+#include <cmath>
 #include <fstream>
 #include <sstream>
 
@@ -76,7 +77,7 @@ std::string traces_of(const std::string& folder) {
          read_file(folder + "/evaluation.json");
 }
 
-/// The first step in numbers.
+/// The only step of a run in numbers, and the statistics of its norms after it.
 std::vector<double> first_step(const Config& config, const test::ShapesOnDisk& shapes, const std::string& folder) {
   std::vector<double> numbers;
   TrainerCallbacks callbacks;
@@ -87,7 +88,13 @@ std::vector<double> first_step(const Config& config, const test::ShapesOnDisk& s
       if (step.hardest_negatives) numbers.push_back(step.hardest_negatives->loss[2]);
     }
   };
-  Trainer(config, shapes.train, {}, folder).run(callbacks);
+  Trainer trainer(config, shapes.train, {}, folder);
+  trainer.run(callbacks);
+  for (const NamedBuffer& statistics : trainer.model().buffers()) {
+    double sum = 0;
+    for (const float value : statistics.tensor.to_vector<float>()) sum += std::fabs(double{value});
+    numbers.push_back(sum);
+  }
   return numbers;
 }
 
@@ -143,7 +150,8 @@ TEST_CASE("shards change the rounding of a step and nothing else") {
        {Lines{"loss.normaliser=batch"}, Lines{"loss.normaliser=image"}, Lines{"loss.normaliser=ema"},
         Lines{"loss.kind=ohem", "loss.normaliser=batch"}, Lines{"loss.kind=ohem", "loss.normaliser=image"},
         Lines{"loss.classification_weight=guided"}, Lines{"loss.kind=ghm"}, Lines{"train.accumulate=2"},
-        Lines{"model.norm=sync_batch"}, Lines{"model.norm=sync_batch", "loss.classification_weight=guided"}}) {
+        Lines{"model.norm=sync_batch", "train.accumulate=2"},
+        Lines{"model.norm=sync_batch", "loss.classification_weight=guided"}}) {
     INFO(settings[0] << " " << settings.back());
     const test::TemporaryFolder folder;
     const Config whole = with({"train.batch_size=8", "train.iterations=1", "train.log_every=1"}, settings);
