@@ -211,7 +211,7 @@ std::vector<std::string> types_of_two_headers(const SourceTree& tree) {
   for (const auto& [path, file] : tree) {
     for (const std::string& type : file.types) {
       const auto [first, is_new] = header_of.emplace(type, path);
-      if (!is_new) findings.push_back(type + ": " + first->second + " and " + path);
+      if (!is_new && first->second != path) findings.push_back(type + ": " + first->second + " and " + path);
     }
   }
   return findings;
