@@ -35,7 +35,7 @@ function(write_loss_list sources folder)
       set(source ${folder}/generated/losses/${name}.cpp)
       list(APPEND written ${source})
       file(CONFIGURE OUTPUT ${source} @ONLY CONTENT "// Written by CMake (cmake/LossList.cmake).
-#include \"kernels/detection/loss_loops.h\"
+#include \"kernels/detection/loss_blocks.h\"
 
 namespace diopter {
 @declaration@
@@ -45,8 +45,7 @@ namespace diopter {
 
 namespace diopter {
 @check@
-template cpu::LossFunctions<float> cpu::functions_of(const @type@&, const float*);
-template cpu::LossFunctions<bf16> cpu::functions_of(const @type@&, const float*);
+template cpu::LossFunctions cpu::functions_of(const @type@&, const float*);
 
 }  // namespace diopter
 ")

@@ -13,7 +13,7 @@ constexpr std::int64_t kChunkLogits = 1 << 14;  // logits
 /// is null. qualities, class_weights: as in the arguments. Almost all anchors are background: consecutive ones are one
 /// run of negative logits.
 template <class T>
-double rows_loss(const LossFunctions<T>& loss, const T* x, T* dx, const std::int32_t* labels, const float* qualities,
+double rows_loss(const LossFunctions& loss, const T* x, T* dx, const std::int32_t* labels, const float* qualities,
                  const float* class_weights, std::int64_t rows, std::int64_t classes, float scale) {
   double sum = 0;
   for (std::int64_t row = 0; row < rows;) {
@@ -37,7 +37,7 @@ double rows_loss(const LossFunctions<T>& loss, const T* x, T* dx, const std::int
 
 template <class T>
 void classification_loss(const ClassificationLossArgs<T>& args, const AnyLoss& any_loss) {
-  const LossFunctions<T> loss = cpu::loss_functions<T>(any_loss, args.density_weights);
+  const LossFunctions loss = cpu::loss_functions(any_loss, args.density_weights);
   const HeadLevels<T>& heads = args.logits;
   const std::int64_t row_size = heads.channels, pixel_size = heads.cells * row_size, anchors = heads.anchors();
   sum_per_image(heads, kChunkLogits, args.losses, [&](const HeadChunk& chunk) {

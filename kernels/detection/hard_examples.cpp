@@ -11,7 +11,7 @@ namespace diopter::cpu {
 template <class T>
 void anchor_scores(const AnchorScoreArgs<T>& args, const AnyLoss& any_loss) {
   constexpr std::int64_t kChunk = 1 << 13;  // logits
-  const LossFunctions<T> loss = cpu::loss_functions<T>(any_loss);
+  const LossFunctions loss = cpu::loss_functions(any_loss);
   const HeadLevels<T>& heads = args.logits;
   const std::int64_t anchors = heads.anchors();
   std::int64_t level_start[kMaxLevels] = {};
@@ -29,7 +29,7 @@ void anchor_scores(const AnchorScoreArgs<T>& args, const AnyLoss& any_loss) {
     for (std::int64_t a = 0; a < chunk.pixels * heads.cells; ++a) {
       const T* row = x + a / heads.cells * level.pixel_stride + a % heads.cells * heads.channels;
       double sum = 0;
-      loss.add_anchor(sum, row, nullptr, labels[a], {1, args.class_weights}, heads.channels, 0);
+      loss.add_anchor<T>(sum, row, nullptr, labels[a], {1, args.class_weights}, heads.channels, 0);
       scores[a] = std::isnan(sum) ? INFINITY : static_cast<float>(std::log(sum));
     }
   });

@@ -1,9 +1,9 @@
 // A classification loss as the loops over anchors call it on the CPU: classification_loss.cpp, hard_examples.cpp,
 // pairs/elementwise_loss.cpp.
 //
-// The functions are compiled for each loss and type in a source of their own, which CMake writes (cmake/LossList.cmake)
-// from loss_loops.h, and chosen once per kernel call. So nothing else is compiled per loss, or again when a loss
-// changes.
+// The functions for a block of logits are compiled for each loss in a source of their own, which CMake writes
+// (cmake/LossList.cmake) from loss_blocks.h, and chosen once per kernel call. So nothing else is compiled per loss, or
+// again when a loss changes: the loops over blocks, for each type of logits, are in loss_loops.cpp.
 #pragma once
 
 #include <algorithm>
@@ -33,24 +33,33 @@ struct LogitRun {
   float scale;
 };
 
-template <class T>
+/// Logits that a loss gets at once, so that the compiler vectorises the loop over it, in whole vectors of this size.
+inline constexpr int kLossBlock = 128, kLossVector = 16;
+
+/// What a loss makes of a block.
+struct LossBlock {
+  float values[kLossBlock], derivatives[kLossBlock];
+};
+
 struct LossFunctions {
   std::shared_ptr<const void> loss;  // the version that the functions take
-  double (*negatives_of)(const void* loss, const T* x, T* dx, std::int64_t n, float scale) = nullptr;
+  // Of n logits, whole vectors; targets [n].
+  void (*negatives_of)(const void* loss, const float* x, int n, LossBlock& block) = nullptr;
+  void (*elements_of)(const void* loss, const float* x, const float* targets, int n, LossBlock& block) = nullptr;
   ValueAndDerivative<float> (*positive_of)(const void* loss, float x, float quality) = nullptr;
-  double (*elements_of)(const void* loss, const LogitRun<T>& run) = nullptr;
 
-  /// Sum of the losses of n negative logits. Writes their gradient, times scale, unless dx is null.
-  double negatives(const T* x, T* dx, std::int64_t n, float scale) const {
-    return negatives_of(loss.get(), x, dx, n, scale);
-  }
+  /// Sum of the losses of n negative logits. Writes their gradient, times scale, unless dx is null. T: float or bf16.
+  template <class T>
+  double negatives(const T* x, T* dx, std::int64_t n, float scale) const;
   /// Loss of a positive logit whose target, where the loss has soft ones, is `quality`.
   ValueAndDerivative<float> positive(float x, float quality) const { return positive_of(loss.get(), x, quality); }
   /// Sum of the losses of a run.
-  double elements(const LogitRun<T>& run) const { return elements_of(loss.get(), run); }
+  template <class T>
+  double elements(const LogitRun<T>& run) const;
 
   /// Adds to `sum` the losses of the anchor with this label and the logits x [classes]: one is positive, or none.
   /// Writes their gradient, times scale, unless dx is null: 0 for kIgnore. Throws Error for a label that is no class.
+  template <class T>
   void add_anchor(double& sum, const T* x, T* dx, std::int32_t label, PositiveLogit target, std::int64_t classes,
                   float scale) const {
     const auto add_negatives = [&](std::int64_t begin, std::int64_t end) {
@@ -72,12 +81,11 @@ struct LossFunctions {
   }
 };
 
-/// Those of the version that kernels run (with_kernel_version). T: float or bf16.
-template <class T>
-LossFunctions<T> loss_functions(const AnyLoss& loss, const float* density_weights = nullptr);
+/// Those of the version that kernels run (with_kernel_version).
+LossFunctions loss_functions(const AnyLoss& loss, const float* density_weights = nullptr);
 
 /// The same for one of the losses; compiled for each in a source of its own.
-template <class T, class Loss>
-LossFunctions<T> functions_of(const Loss& loss, const float* density_weights);
+template <class Loss>
+LossFunctions functions_of(const Loss& loss, const float* density_weights);
 
 }  // namespace diopter::cpu

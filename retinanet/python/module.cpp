@@ -36,7 +36,7 @@ void elementwise_loss(const char* loss, handle inputs, handle targets, float sca
 /// A loss that diopter.losses.compile has compiled: parameters, and the function that it exports.
 struct CompiledLoss {
   std::vector<float> parameters;
-  double (*elements)(const float* parameters, const cpu::LogitRun<float>& run);
+  void (*elements)(const float* parameters, const float* x, const float* targets, int n, cpu::LossBlock& block);
 };
 
 void compiled_loss(std::uintptr_t elements, const std::vector<float>& parameters, bool soft, handle inputs,
@@ -49,11 +49,11 @@ void compiled_loss(std::uintptr_t elements, const std::vector<float>& parameters
   const auto data = [](const diopter_tensor* array) {
     return array ? reinterpret_cast<float*>(static_cast<char*>(array->data) + array->byte_offset) : nullptr;
   };
-  cpu::LossFunctions<float> functions;
+  cpu::LossFunctions functions;
   functions.loss = std::shared_ptr<const void>(&compiled, [](const void*) {});
-  functions.elements_of = [](const void* loss, const cpu::LogitRun<float>& run) {
+  functions.elements_of = [](const void* loss, const float* x, const float* of_x, int n, cpu::LossBlock& block) {
     const auto& of = *static_cast<const CompiledLoss*>(loss);
-    return of.elements(of.parameters.data(), run);
+    of.elements(of.parameters.data(), x, of_x, n, block);
   };
   const ElementwiseLossArgs<float> args{.n = flat_x->shape[0],
                                         .logits = data(flat_x),

@@ -92,6 +92,31 @@ TEST_CASE("two_stage: our side alone; a run that has been made is not made again
   REQUIRE(compare("tiny:none:none:none:32:3").err == "none: not found\n");
 }
 
+TEST_CASE("same_time: our side alone; a run that has been made is not made again") {
+  const TemporaryFolder folder;
+  const std::string data = folder / "data", out = folder / "out";
+  REQUIRE(run_diopter("shapes --train 8 --val 3 --size 32 --out " + data).exit_code == 0);
+  const auto compare = [&](const std::string& set) {
+    return run_shell("python3 -B '" DIOPTER_SOURCE_DIR "/tools/peers/same_time.py' --program '" +
+                     std::string(DIOPTER_PROGRAM) + "' --out '" + out + "' --with diopter --minutes 0.005 --seeds 2 " +
+                     set);
+  };
+  const std::string set =
+      "tiny:" + data + "/instances_train.json:" + data + "/instances_val.json:" + data + "/images:32:input.max_size=32";
+  const Outcome outcome = compare(set);
+  INFO(outcome.out << outcome.err);
+  REQUIRE(outcome.exit_code == 0);
+  REQUIRE(contains(outcome.out, "\n| tiny | diopter | "));
+  REQUIRE(contains(outcome.err, "tiny, diopter, seed 2: AP "));
+  const std::string run = "out/tiny/diopter_0.005_1/result.json";
+  json numbers = parse_json(read_bytes(folder / run));
+  REQUIRE(numbers["pictures"].get<int>() % 8 == 0);
+  numbers["AP"] = 99;
+  folder.write(run, json_text(numbers));
+  REQUIRE(contains(compare(set).err, "tiny, diopter, seed 1: AP 99.0"));
+  REQUIRE(compare("tiny:none:none:none:32").err == "none: not found\n");
+}
+
 TEST_CASE("peers: every case has the ratio of both sides, measured in the same run") {
   const char* named = std::getenv("DIOPTER_TEST_PYTHON");
   const std::string python = named ? named : "python3";

@@ -26,25 +26,25 @@ void check_targets(const float* targets, std::int64_t begin, std::int64_t end, b
 }  // namespace
 
 template <class T>
-void elementwise_loss(const ElementwiseLossArgs<T>& args, const LossFunctions<T>& loss, bool soft) {
+void elementwise_loss(const ElementwiseLossArgs<T>& args, const LossFunctions& loss, bool soft) {
   const double sum = parallel_sum<double>(args.n, kPart, [&](std::int64_t begin, std::int64_t end) {
     check_targets(args.targets, begin, end, soft);
-    return loss.elements({.x = args.logits + begin,
-                          .targets = args.targets + begin,
-                          .losses = args.losses ? args.losses + begin : nullptr,
-                          .dx = args.gradient ? args.gradient + begin : nullptr,
-                          .n = end - begin,
-                          .scale = args.scale});
+    return loss.elements<T>({.x = args.logits + begin,
+                             .targets = args.targets + begin,
+                             .losses = args.losses ? args.losses + begin : nullptr,
+                             .dx = args.gradient ? args.gradient + begin : nullptr,
+                             .n = end - begin,
+                             .scale = args.scale});
   });
   if (args.sum) *args.sum = static_cast<float>(double{args.scale} * sum);
 }
 
 template <class T>
 void elementwise_loss(const ElementwiseLossArgs<T>& args, const AnyLoss& loss) {
-  elementwise_loss(args, loss_functions<T>(loss), has_soft_targets(loss));
+  elementwise_loss(args, loss_functions(loss), has_soft_targets(loss));
 }
 
-template void elementwise_loss(const ElementwiseLossArgs<float>&, const LossFunctions<float>&, bool);
+template void elementwise_loss(const ElementwiseLossArgs<float>&, const LossFunctions&, bool);
 template void elementwise_loss(const ElementwiseLossArgs<float>&, const AnyLoss&);
 template void elementwise_loss(const ElementwiseLossArgs<bf16>&, const AnyLoss&);
 

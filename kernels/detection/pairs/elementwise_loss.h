@@ -33,12 +33,11 @@ DIOPTER_KERNEL(template <class T> void elementwise_loss(const ElementwiseLossArg
 
 namespace diopter::cpu {
 
-template <class T>
 struct LossFunctions;
 
 /// The same of a loss that is compiled elsewhere. soft: it has soft targets. T: float.
 template <class T>
-void elementwise_loss(const ElementwiseLossArgs<T>& args, const LossFunctions<T>& loss, bool soft);
+void elementwise_loss(const ElementwiseLossArgs<T>& args, const LossFunctions& loss, bool soft);
 
 }  // namespace diopter::cpu
 
