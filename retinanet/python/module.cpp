@@ -51,9 +51,10 @@ void compiled_loss(std::uintptr_t elements, const std::vector<float>& parameters
   };
   cpu::LossFunctions functions;
   functions.loss = std::shared_ptr<const void>(&compiled, [](const void*) {});
-  functions.elements_of = [](const void* loss, const float* x, const float* of_x, int n, cpu::LossBlock& block) {
+  functions.elements_of = [](const void* loss, const float* logits, const float* of_each, int n,
+                             cpu::LossBlock& block) {
     const auto& of = *static_cast<const CompiledLoss*>(loss);
-    of.elements(of.parameters.data(), x, of_x, n, block);
+    of.elements(of.parameters.data(), logits, of_each, n, block);
   };
   const ElementwiseLossArgs<float> args{.n = flat_x->shape[0],
                                         .logits = data(flat_x),
