@@ -64,7 +64,7 @@ TEST_CASE("tiles cover every pixel, neighbours overlap by their share at least, 
   }
 }
 
-TEST_CASE("without tiles, and where it is no larger than one, a picture has one view; the whole one comes first") {
+TEST_CASE("without tiles, and where it is no larger than one, a picture has one view, and the whole one comes first") {
   CHECK(views_of({}, 500, 300) == std::vector<Window>{{0, 0, 500, 300}});
   CHECK(views_of({.size = 500, .overlap = 0.2, .whole = true}, 500, 300) == std::vector<Window>{{0, 0, 500, 300}});
   const std::vector<Window> views = views_of({.size = 300, .overlap = 0.2, .whole = true}, 500, 300);

@@ -19,8 +19,7 @@ function(example_tests program folder losses)
   test_program(${program} O1 ${sources} ${tests}/losses_test.cpp ${tests}/classification_loss_test.cpp ${ARGN})
   target_include_directories(${program} BEFORE PRIVATE ${folder})
   target_link_libraries(${program} PRIVATE diopter_engine diopter_cuda)
-  catch_discover_tests(${program} TEST_PREFIX "example, ${loss}: " DISCOVERY_MODE PRE_TEST
-    PROPERTIES SKIP_REGULAR_EXPRESSION "SKIPPED: " LABELS example)
+  discover_tests(${program} "example, ${loss}: " LABELS example)
 endfunction()
 
 # docs/adding_a_loss.md: one more loss.
@@ -56,8 +55,7 @@ add_executable(example_backbone_tests ${PROJECT_SOURCE_DIR}/retinanet/config/bac
   ${PROJECT_SOURCE_DIR}/retinanet/network/backbone.cpp ${examples}/backbone_test.cpp $<TARGET_OBJECTS:catch_main>)
 target_include_directories(example_backbone_tests BEFORE PRIVATE ${PROJECT_BINARY_DIR}/with_backbones)
 target_link_libraries(example_backbone_tests PRIVATE diopter_retinanet Catch2::Catch2)
-catch_discover_tests(example_backbone_tests TEST_PREFIX "example, backbones: " DISCOVERY_MODE PRE_TEST
-  PROPERTIES LABELS example)
+discover_tests(example_backbone_tests "example, backbones: " LABELS example)
 
 # docs/onnx.md: a program for onnxruntime, where that is installed for C++ (Debian 13: libonnxruntime-dev).
 find_path(ONNXRUNTIME_INCLUDE_DIR onnxruntime_cxx_api.h PATH_SUFFIXES onnxruntime)

@@ -2,7 +2,7 @@
 set(FUZZ_SOURCES fuzz/target.cpp fuzz/annotations.cpp fuzz/configurations.cpp fuzz/pictures.cpp fuzz/weights.cpp)
 test_program(fuzz_tests O0 fuzz/corpus_test.cpp ${FUZZ_SOURCES})
 target_link_libraries(fuzz_tests PRIVATE diopter_retinanet)
-catch_discover_tests(fuzz_tests TEST_PREFIX "fuzz: " DISCOVERY_MODE PRE_TEST PROPERTIES TIMEOUT 600)
+discover_tests(fuzz_tests "fuzz: ")
 
 if(DIOPTER_FUZZ)
   add_library(fuzz_targets STATIC ${FUZZ_SOURCES})

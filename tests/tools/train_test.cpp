@@ -116,7 +116,7 @@ TEST_CASE("train: the report says what was left out of the data") {
   REQUIRE_FALSE(contains(report, "training, noted"));
 }
 
-TEST_CASE("train: --prior balance is what doctor states; the configuration has the number, and --resume keeps it") {
+TEST_CASE("train: --prior balance is what doctor states, and the configuration has the number, and --resume keeps it") {
   const Shapes shapes;
   const TemporaryFolder folder;
   const Outcome run = run_diopter(shapes.arguments("--prior balance --set train.stop_at=1"));

@@ -103,7 +103,7 @@ TEST_CASE("At most 1, 10 and 100 detections of an image count", "[coco_metrics]"
                0.8, 0.8, -1, -1});
 }
 
-TEST_CASE("Categories are matched apart; one with crowds only does not count", "[coco_metrics]") {
+TEST_CASE("Categories are matched apart, and one with crowds only does not count", "[coco_metrics]") {
   const Dataset truth = make_dataset({1, 2}, {3, 18, 90},
                                      {{1, 1, 3, {0, 0, 40, 40}, 1600},
                                       {2, 2, 3, {0, 0, 40, 40}, 1600},

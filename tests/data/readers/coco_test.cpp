@@ -201,7 +201,7 @@ TEST_CASE("Boxes of polygons and masks are taken where there is no other", "[coc
   CHECK(rect_of(R"({"counts": [3, 4, 9], "size": [4, 4]})", "mask") == Box{0, 0, 2, 4});
 }
 
-TEST_CASE("Ids may be texts, numbers in quotes or whole numbers with a point; results carry them, too", "[coco]") {
+TEST_CASE("Ids may be texts, numbers in quotes or whole numbers with a point, and results carry them, too", "[coco]") {
   const test::TemporaryFolder folder;
   const std::string file = folder.write(
       "a.json",

@@ -80,7 +80,7 @@ TEST_CASE("loss scale: equals the plain version") {
   }
 }
 
-TEST_CASE("loss scale: guided, equals the plain version; what is not finite is not hidden") {
+TEST_CASE("loss scale: guided, equals the plain version, and what is not finite is not hidden") {
   const Device device = GENERATE(from_range(devices()));
   INFO(device_name(device));
   const auto factor_of = [](Device on_device, float classification, float box, const auto& guided_scale) {

@@ -35,7 +35,7 @@ elseif(NOT DIOPTER_CUDA_KIND STREQUAL "off")
   target_compile_definitions(planted_bugs_tests PRIVATE DIOPTER_FLAVOUR="${flavour}"
     DIOPTER_PLANTED_BUGS="$<TARGET_FILE:planted_bugs>")
   add_dependencies(planted_bugs_tests planted_bugs)
-  catch_discover_tests(planted_bugs_tests TEST_PREFIX "kernels: " DISCOVERY_MODE PRE_TEST PROPERTIES TIMEOUT 600)
+  discover_tests(planted_bugs_tests "kernels: ")
   # The translator of PTX needs no nvcc; what runs its output is part of the flavour ptx.
   file(GLOB ptx_tests CONFIGURE_DEPENDS ${here}/ptx/translator/*_test.cpp)
   file(GLOB translator CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/kernels/host_executor/ptx/translator/*.cpp)

@@ -152,7 +152,7 @@ TEST_CASE("losses follow the configuration's kinds and weights") {
   CHECK(std::adjacent_find(kinds.begin(), kinds.end()) == kinds.end());
 }
 
-TEST_CASE("guided, the gradients are the classification loss's, scaled; without positives there are none") {
+TEST_CASE("guided, the gradients are the classification loss's, scaled, and without positives there are none") {
   const RetinaNet model(test::tiny_config({}), 2);
   const RetinaNet::Output output = model(Variable(Tensor::full({1, 32, 32, 3}, 0.5f)));
   Batch batch;

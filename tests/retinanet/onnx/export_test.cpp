@@ -85,7 +85,7 @@ TEST_CASE("onnx: every value is made before it is used, once, and all constants 
   }
 }
 
-TEST_CASE("onnx: parameters keep their names and are [out, in, k, k]; levels share them") {
+TEST_CASE("onnx: parameters keep their names and are [out, in, k, k], and levels share them") {
   const Config config = tiny_config();
   const Exported exported(config);
   RetinaNet network(config, 2);

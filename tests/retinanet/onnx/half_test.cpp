@@ -22,7 +22,7 @@ TEST_CASE("half: every number of 16 bits stays itself, values between two go to 
   }
 }
 
-TEST_CASE("half: beyond the largest number lies infinity; NaN stays NaN") {
+TEST_CASE("half: beyond the largest number lies infinity, and NaN stays NaN") {
   CHECK(Half(65504.0f).bits() == 0x7bff);
   CHECK(Half(65519.99f).bits() == 0x7bff);
   CHECK(Half(65520.0f).bits() == 0x7c00);

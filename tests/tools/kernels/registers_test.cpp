@@ -49,7 +49,7 @@ TEST_CASE("registers.py: a row per kernel, threads as registers allow") {
   CHECK(contains(table.out, "| reduce: `sum_kernel` | 2 | 0 - 64 | 40 - 72, 768 - 1536 |"));
 }
 
-TEST_CASE("registers.py: beside what was written down; spills and unknown architectures are errors") {
+TEST_CASE("registers.py: beside what was written down, and spills and unknown architectures are errors") {
   if (run_shell("python3 --version && c++filt --version").exit_code != 0) return skip("python3 or c++filt is missing");
   const Tree tree;
   const std::string file = tree.folder.path() + "/before.json";

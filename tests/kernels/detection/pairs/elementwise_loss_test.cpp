@@ -82,7 +82,8 @@ void check_all_losses() {
 TEST_CASE("elementwise loss: every loss, every combination of its parameters, float") { check_all_losses<float>(); }
 TEST_CASE("elementwise loss: every loss, every combination of its parameters, bf16") { check_all_losses<bf16>(); }
 
-TEST_CASE("elementwise loss: sizes, shifted addresses and several pieces; the same bits for any number of threads") {
+TEST_CASE(
+    "elementwise loss: sizes, shifted addresses and several pieces, and the same bits for any number of threads") {
   const Device device = GENERATE(from_range(test::devices()));
   for (const std::size_t n : {0, 1, 31, 32, 127, 128, 129, 1023, 1024, 1025, 40000}) {
     INFO(n << " logits");
