@@ -65,7 +65,7 @@ __device__ ValueAndDerivative<float> anchor_loss(const ClassificationLossArgs<T>
 
 /// Blocks per multiprocessor that registers leave room for; 0: the compiler's choice. Left to it, the last kind spills.
 template <class T, class Loss>
-constexpr int kBlocks = 0;
+[[maybe_unused]] constexpr int kBlocks = 0;
 template <class Loss>
 constexpr int kBlocks<float, DensityWeighted<Loss>> = 6;
 
