@@ -309,13 +309,16 @@ Variable batch_norm(const Variable& x, const Variable& gamma, const Variable& be
   check_norm(channels, gamma.value(), beta.value());
   const Tensor y = like(xv), mean = floats(xv, {channels}), rstd = floats(xv, {channels});
   Records<Moments<double>> moments;
+  double all_rows = 0;
   const bool moves = !shards || shards->moves_statistics();
   with_dtype(xv.dtype(), [&](auto t) {
     using T = decltype(t);
     if (shards) {
       const Records<Moments<double>> own(channels, xv.device());
       DIOPTER_DISPATCH(xv.device(), batch_norm_moments, rows, channels, xv.data<T>(), own.data());
-      moments = Records<Moments<double>>(shards->add_up(own.on_host()), xv.device());
+      const std::vector<Moments<double>> all = shards->add_up(own.on_host());
+      moments = Records<Moments<double>>(all, xv.device());
+      all_rows = all[0].n;
     }
     DIOPTER_DISPATCH(xv.device(), batch_norm_forward,
                      BatchNormForwardArgs<T>{.rows = rows,
@@ -332,7 +335,6 @@ Variable batch_norm(const Variable& x, const Variable& gamma, const Variable& be
                                              .rstd = rstd.data<float>(),
                                              .moments = moments.data()});
   });
-  const double all_rows = shards ? moments.on_host()[0].n : 0;
 
   return record("batch_norm", {gamma, x, beta}, y,
                 [dx = x.gradient(), dgamma = gamma.gradient(), dbeta = beta.gradient(), xv, gammav = gamma.value(),
