@@ -55,10 +55,13 @@ def read(file, side):
 
 
 class Data:
+    """Training or validation pictures of a COCO file; labels count from 1, as torchvision's do."""
     def __init__(self, annotations, images):
         truth = json.loads(annotations.read_text())
         self.files = {image["id"]: images / image["file_name"] for image in truth["images"]}
-        self.categories = sorted(category["id"] for category in truth["categories"])
+        self.sizes = {image["id"]: (image["width"], image["height"]) for image in truth["images"]}
+        self.names = {category["id"]: category["name"] for category in truth["categories"]}
+        self.categories = sorted(self.names)
         self.boxes, self.labels = ({key: [] for key in self.files} for _ in range(2))
         for annotation in truth["annotations"]:
             x, y, w, h = annotation["bbox"]

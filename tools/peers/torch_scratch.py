@@ -20,28 +20,13 @@ import time
 import torch
 from PIL import Image
 
+from torch_faster_rcnn import Data
+
 BATCH, RATE, DECAY, CLIP, WARM_UP = 8, 1e-3, 0.05, 10.0, 0.05
 
 
 def result(key, category, x1, y1, x2, y2, score):
     return {"image_id": key, "category_id": category, "bbox": [x1, y1, x2 - x1, y2 - y1], "score": score}
-
-
-class Part:
-    """Training or validation pictures of a COCO file."""
-    def __init__(self, annotations, images):
-        truth = json.loads(annotations.read_text())
-        self.files = {image["id"]: images / image["file_name"] for image in truth["images"]}
-        self.sizes = {image["id"]: (image["width"], image["height"]) for image in truth["images"]}
-        self.names = {category["id"]: category["name"] for category in truth["categories"]}
-        self.categories = sorted(self.names)
-        self.boxes, self.labels = ({key: [] for key in self.files} for _ in range(2))
-        for annotation in truth["annotations"]:
-            x, y, w, h = annotation["bbox"]
-            if annotation.get("iscrowd") or w <= 0 or h <= 0:
-                continue
-            self.boxes[annotation["image_id"]].append([x, y, x + w, y + h])
-            self.labels[annotation["image_id"]].append(self.categories.index(annotation["category_id"]))
 
 
 # ---- torchvision
@@ -68,7 +53,7 @@ def read(file):
 def train_torchvision(options, training, validation):
     model = torchvision_model(options.model, len(training.categories), options.side)
     samples = [(read(training.files[key]), torch.tensor(training.boxes[key]).reshape(-1, 4),
-                torch.tensor(training.labels[key]).long() + 1) for key in training.files]
+                torch.tensor(training.labels[key]).long()) for key in training.files]
     optimizer = torch.optim.AdamW(model.parameters(), RATE, weight_decay=DECAY)
     generator = torch.Generator().manual_seed(options.seed)
     order, steps, begin = [], 0, time.process_time()
@@ -118,7 +103,7 @@ def write_yolo(folder, parts):
                 link.symlink_to(file.resolve())
             width, height = data.sizes[key]
             (folder / "labels" / part / f"{file.stem}.txt").write_text("".join(
-                f"{label} {(x1 + x2) / 2 / width} {(y1 + y2) / 2 / height} {(x2 - x1) / width} {(y2 - y1) / height}\n"
+                f"{label - 1} {(x1 + x2) / 2 / width} {(y1 + y2) / 2 / height} {(x2 - x1) / width} {(y2 - y1) / height}\n"
                 for (x1, y1, x2, y2), label in zip(data.boxes[key], data.labels[key])))
     names = [data.names[c] for c in data.categories]
     text = json.dumps({"path": str(folder.resolve()), "train": "images/train", "val": "images/val", "names": names})
@@ -162,7 +147,7 @@ def main():
     torch.set_num_threads(options.threads)
     torch.manual_seed(options.seed)
     options.out.mkdir(parents=True, exist_ok=True)
-    training, validation = (Part(file, options.images) for file in (options.train, options.val))
+    training, validation = (Data(file, options.images) for file in (options.train, options.val))
     train = train_torchvision if options.model in ("ssdlite", "retinanet") else train_ultralytics
     found, numbers = train(options, training, validation)
     (options.out / "detections.json").write_text(json.dumps(found))
