@@ -2,15 +2,16 @@ include(${CMAKE_CURRENT_LIST_DIR}/HeaderNames.cmake)
 
 # write_loss_list(SOURCES FOLDER LOSSES...): writes into FOLDER/generated what the build knows of the losses in the folders
 # LOSSES, LOSSES/NAME.h with struct diopter::NameLoss (focal_star.h: FocalStarLoss):
-#   loss_list.h       includes all of them and defines struct AnyLoss, a std::variant of them, and kLossNames, in the order
-#                     of folders and names
-#   losses/NAME.cpp   the CPU's loops over logits, compiled for this loss
-# and sets SOURCES to the latter. A header more is noticed at the next build.
+#   loss_list.h, .cpp  include all of them and list their types; list their entries (kernels/detection/any_loss.h): in the
+#                     order of folders and names
+#   losses/NAME.cpp   what is compiled for this loss on the CPU: its entry, and loops over logits
+# and sets SOURCES to the sources. A header more is noticed at the next build.
 function(write_loss_list sources folder)
   set(written "")
   set(declarations "")
   set(includes "")
   set(checks "")
+  set(entries "")
   set(names "")
   set(types "")
   foreach(losses IN LISTS ARGN)
@@ -32,10 +33,11 @@ function(write_loss_list sources folder)
       string(CONCAT check "static_assert(PointwiseLoss<${type}>,\n    \"${name}.h must define struct diopter::${type} with "
         "operator()(x, positive) and source: see docs/adding_a_loss.md\");\n")
       string(APPEND checks "${check}")
+      list(APPEND entries "&loss_entry<${type}>()")
       set(source ${folder}/generated/losses/${name}.cpp)
       list(APPEND written ${source})
       file(CONFIGURE OUTPUT ${source} @ONLY CONTENT "// Written by CMake (cmake/LossList.cmake).
-#include \"kernels/detection/loss_blocks.h\"
+#include \"kernels/detection/loss_entry.h\"
 
 namespace diopter {
 @declaration@
@@ -45,18 +47,18 @@ namespace diopter {
 
 namespace diopter {
 @check@
-template cpu::LossFunctions cpu::functions_of(const @type@&, const float*);
+template <>
+constexpr const char* kLossName<@type@> = \"@name@\";
+template const LossEntry& loss_entry<@type@>();
 
 }  // namespace diopter
 ")
     endforeach()
   endforeach()
   list(JOIN types ", " types)
-  list(JOIN names "\", \"" names)
+  list(JOIN entries ",\n                                           " entries)
   file(CONFIGURE OUTPUT ${folder}/generated/loss_list.h @ONLY CONTENT "// Written by CMake (cmake/LossList.cmake) from the headers that it includes.
 #pragma once
-
-#include <variant>
 
 #include \"kernels/detection/pointwise_loss.h\"
 
@@ -66,13 +68,23 @@ namespace diopter {
 @includes@
 namespace diopter {
 @checks@
-
-struct AnyLoss : std::variant<@types@> {
-  using variant::variant;
-  using variant::operator=;
-};
-constexpr const char* kLossNames[] = {\"@names@\"};
+template <class... Losses>
+struct LossTypes {};
+using AllLossTypes = LossTypes<@types@>;
 }  // namespace diopter
 ")
-  set(${sources} ${written} PARENT_SCOPE)
+  set(source ${folder}/generated/loss_list.cpp)
+  file(CONFIGURE OUTPUT ${source} @ONLY CONTENT "// Written by CMake (cmake/LossList.cmake).
+#include \"kernels/detection/any_loss.h\"
+
+namespace diopter {
+@declarations@
+std::span<const LossEntry* const> loss_entries() {
+  static const LossEntry* const entries[] = {@entries@};
+  return entries;
+}
+
+}  // namespace diopter
+")
+  set(${sources} ${written} ${source} PARENT_SCOPE)
 endfunction()

@@ -7,6 +7,7 @@
 #include "kernels/base/check.h"
 #include "kernels/base/csv_text.h"
 #include "kernels/base/text.h"
+#include "kernels/detection/losses/focal_star.h"
 #include "retinanet/config/loss_text.h"
 #include "retinanet/laboratory/loss_curves.h"
 #include "tools/command/command.h"

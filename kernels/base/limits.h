@@ -21,6 +21,7 @@ inline constexpr Limit kPicturePixels{"picture", "pixels", std::int64_t{512} << 
 inline constexpr Limit kInputPixels{"picture", "pixels at the network's input", std::int64_t{64} << 20};
 inline constexpr Limit kJpegScanPixels{"JPEG", "pixels times scans", std::int64_t{1} << 30};
 inline constexpr Limit kJpegScanPixelsOfByte{"JPEG", "pixels times scans, more for each byte of the file", 256};
+inline constexpr Limit kGifPixelsOfByte{"GIF", "pixels for each byte of the file", 4096};  // LZW reaches 2,730
 inline constexpr Limit kJsonDepth{"JSON", "values inside each other", 64};
 inline constexpr Limit kTomlDepth{"TOML", "values inside each other", 16};
 inline constexpr Limit kTomlKeyParts{"TOML", "parts of a dotted key", 16};
@@ -32,9 +33,9 @@ inline constexpr Limit kPickleValues{"pickle", "values, references and marks", s
 inline constexpr Limit kPickleKey{"pickle", "bytes of the key of a storage", 255};
 
 inline constexpr const Limit* kAll[] = {
-    &kPictureBytes,           &kPictureSide, &kPicturePixels,     &kInputPixels,  &kJpegScanPixels,
-    &kJpegScanPixelsOfByte,   &kJsonDepth,   &kTomlDepth,         &kTomlKeyParts, &kProtocolList,
-    &kProtocolConfigurations, &kYoloClass,   &kSafetensorsHeader, &kPickleValues, &kPickleKey,
+    &kPictureBytes,    &kPictureSide,       &kPicturePixels, &kInputPixels,  &kJpegScanPixels, &kJpegScanPixelsOfByte,
+    &kGifPixelsOfByte, &kJsonDepth,         &kTomlDepth,     &kTomlKeyParts, &kProtocolList,   &kProtocolConfigurations,
+    &kYoloClass,       &kSafetensorsHeader, &kPickleValues,  &kPickleKey,
 };
 
 /// Memory that reading a file of so many bytes may take: 64 n + 256 MiB.

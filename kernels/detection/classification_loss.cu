@@ -175,11 +175,9 @@ void loss_of(const ClassificationLossArgs<T>& args, const Loss& loss) {
 
 template <class T>
 void classification_loss(const ClassificationLossArgs<T>& args, const AnyLoss& loss) {
-  std::visit(
-      [&](const auto& l) {
-        with_kernel_version(l, args.density_weights, [&](const auto& version) { loss_of(args, version); });
-      },
-      loss);
+  visit_loss(loss, [&](const auto& l) {
+    with_kernel_version(l, args.density_weights, [&](const auto& version) { loss_of(args, version); });
+  });
 }
 
 template void classification_loss(const ClassificationLossArgs<float>&, const AnyLoss&);

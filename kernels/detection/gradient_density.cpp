@@ -5,15 +5,15 @@
 #include <vector>
 
 #include "kernels/detection/head_cut.h"
-#include "kernels/detection/loss_list.h"
+#include "kernels/detection/loss_functions.h"
 
 namespace diopter::cpu {
 
-namespace {
-
-template <class T, class Loss>
-void histogram_of(const GradientHistogramArgs<T>& args, const Loss& loss, int bins) {
+template <class T>
+void gradient_histogram(const GradientHistogramArgs<T>& args, const AnyLoss& any_loss) {
   constexpr std::int64_t kChunk = 1 << 14;  // logits
+  const int bins = density_bins(any_loss);
+  const LossFunctions loss = cpu::loss_functions(any_loss);
   const HeadLevels<T>& heads = args.logits;
   const std::vector<HeadChunk> chunks = head_chunks(heads, kChunk);
   std::vector<std::atomic<std::int32_t>> counts(bins);
@@ -26,20 +26,12 @@ void histogram_of(const GradientHistogramArgs<T>& args, const Loss& loss, int bi
     for (std::int64_t a = 0; a < chunk.pixels * heads.cells; ++a) {
       if (labels[a] == kIgnore) continue;
       const T* row = x + a / heads.cells * level.pixel_stride + a % heads.cells * heads.channels;
-      for (int k = 0; k < heads.channels; ++k) {
-        ++of_chunk[density_bin(loss(static_cast<float>(row[k]), k == labels[a]).derivative, bins)];
-      }
+      loss.for_each_derivative(row, labels[a], heads.channels,
+                               [&](float derivative) { ++of_chunk[density_bin(derivative, bins)]; });
     }
     for (int b = 0; b < bins; ++b) counts[b] += of_chunk[b];
   });
   std::copy(counts.begin(), counts.end(), args.counts);
-}
-
-}  // namespace
-
-template <class T>
-void gradient_histogram(const GradientHistogramArgs<T>& args, const AnyLoss& any_loss) {
-  with_density_bins(any_loss, [&](const auto& fast, int bins) { histogram_of(args, fast, bins); });
 }
 
 template void gradient_histogram(const GradientHistogramArgs<float>&, const AnyLoss&);

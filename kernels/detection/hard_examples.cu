@@ -110,7 +110,7 @@ void scores_of(const AnchorScoreArgs<T>& args, const Loss& loss) {
 
 template <class T>
 void anchor_scores(const AnchorScoreArgs<T>& args, const AnyLoss& loss) {
-  std::visit([&](const auto& l) { with_fast_version(l, [&](const auto& fast) { scores_of(args, fast); }); }, loss);
+  visit_loss(loss, [&](const auto& l) { with_fast_version(l, [&](const auto& fast) { scores_of(args, fast); }); });
 }
 
 void select_hard_examples(const HardExampleArgs& args) {

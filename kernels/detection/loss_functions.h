@@ -2,8 +2,8 @@
 // pairs/elementwise_loss.cpp.
 //
 // The functions for a block of logits are compiled for each loss in a source of their own, which CMake writes
-// (cmake/LossList.cmake) from loss_blocks.h, and chosen once per kernel call. So nothing else is compiled per loss, or
-// again when a loss changes: the loops over blocks, for each type of logits, are in loss_loops.cpp.
+// (cmake/LossList.cmake) from loss_entry.h, and chosen once per kernel call. So nothing else is compiled per loss, or
+// again when a loss changes: the loops over blocks, for each type of logits, are in loss_functions.cpp.
 #pragma once
 
 #include <algorithm>
@@ -11,8 +11,8 @@
 #include <memory>
 
 #include "kernels/base/check.h"
+#include "kernels/detection/any_loss.h"
 #include "kernels/detection/box.h"
-#include "kernels/detection/pointwise_loss.h"
 
 namespace diopter::cpu {
 
@@ -36,6 +36,9 @@ struct LogitRun {
 /// Logits that a loss gets at once, so that the compiler vectorises the loop over it, in whole vectors of this size.
 inline constexpr int kLossBlock = 128, kLossVector = 16;
 
+/// Size of the whole vectors that hold n values, so that no loop goes over single ones.
+inline int in_whole_vectors(int n) { return (n + kLossVector - 1) / kLossVector * kLossVector; }
+
 /// What a loss makes of a block.
 struct LossBlock {
   float values[kLossBlock], derivatives[kLossBlock];
@@ -56,6 +59,19 @@ struct LossFunctions {
   /// Sum of the losses of a run.
   template <class T>
   double elements(const LogitRun<T>& run) const;
+  /// Calls f(derivative) for the logits x [classes] of an anchor with this label, which is not kIgnore.
+  template <class T, class F>
+  void for_each_derivative(const T* x, std::int32_t label, std::int64_t classes, const F& f) const {
+    for (std::int64_t begin = 0; begin < classes; begin += kLossBlock) {
+      const int n = static_cast<int>(std::min<std::int64_t>(kLossBlock, classes - begin));
+      float logits[kLossBlock] = {}, targets[kLossBlock] = {};
+      for (int i = 0; i < n; ++i) logits[i] = static_cast<float>(x[begin + i]);
+      if (label >= begin && label < begin + n) targets[label - begin] = 1;
+      LossBlock block;
+      elements_of(loss.get(), logits, targets, in_whole_vectors(n), block);
+      for (int i = 0; i < n; ++i) f(block.derivatives[i]);
+    }
+  }
 
   /// Adds to `sum` the losses of the anchor with this label and the logits x [classes]: one is positive, or none.
   /// Writes their gradient, times scale, unless dx is null: 0 for kIgnore. Throws Error for a label that is no class.
@@ -82,10 +98,8 @@ struct LossFunctions {
 };
 
 /// Those of the version that kernels run (with_kernel_version).
-LossFunctions loss_functions(const AnyLoss& loss, const float* density_weights = nullptr);
-
-/// The same for one of the losses; compiled for each in a source of its own.
-template <class Loss>
-LossFunctions functions_of(const Loss& loss, const float* density_weights);
+inline LossFunctions loss_functions(const AnyLoss& loss, const float* density_weights = nullptr) {
+  return loss.entry().functions(loss.address(), density_weights);
+}
 
 }  // namespace diopter::cpu

@@ -26,7 +26,7 @@
 
 namespace diopter {
 
-struct AnyLoss;  // one of them, with its parameters: loss_list.h
+struct AnyLoss;  // one of them, with its parameters: any_loss.h
 
 template <class T>
 struct ValueAndDerivative {

@@ -9,9 +9,9 @@
 
 #include <vector>
 
+#include "kernels/detection/any_loss.h"
 #include "kernels/detection/box.h"
 #include "kernels/detection/classification_loss.h"
-#include "kernels/detection/loss_list.h"
 
 namespace diopter::plain {
 

@@ -8,8 +8,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "kernels/detection/any_loss.h"
 #include "kernels/detection/gradient_density.h"
-#include "kernels/detection/loss_list.h"
 
 namespace diopter::plain {
 

@@ -6,9 +6,9 @@
 #include <cmath>
 #include <vector>
 
+#include "kernels/detection/any_loss.h"
 #include "kernels/detection/box.h"
 #include "kernels/detection/hard_examples.h"
-#include "kernels/detection/loss_list.h"
 
 namespace diopter::plain {
 

@@ -1,8 +1,8 @@
 // Losses of the C interface by their names.
 #pragma once
 
+#include "kernels/detection/any_loss.h"
 #include "kernels/detection/box_loss.h"
-#include "kernels/detection/loss_list.h"
 
 namespace diopter::c_api {
 

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "kernels/detection/loss_list.h"
+#include "kernels/detection/any_loss.h"
 #include "retinanet/config/names.h"
 
 namespace diopter {

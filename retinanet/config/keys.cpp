@@ -77,7 +77,7 @@ void add_match(const Rows<Config::Match>& r) {
 
 void add_loss(const Rows<Config::Loss>& r) {
   using L = Config::Loss;
-  r.loss("kind", &L::kind, FocalLoss{}, "classification loss (diopter info lists them); its parameters follow");
+  r.loss("kind", &L::kind, loss_named("focal"), "classification loss (diopter info lists them); its parameters follow");
   r.choice("normaliser", &L::normaliser, kLossNormalisers, LossNormaliser::image,
            "what positives are counted over; ema is a moving average");
   r.number("ema_momentum", &L::ema_momentum, between(0, 1), 0.9, "of normaliser = ema");
@@ -227,7 +227,7 @@ void with_parameter(Loss& loss, const std::string& name, const F& f) {
 /// The parameters of a loss, which files from before them have at the loss's defaults.
 std::vector<Key> parameter_keys(const AnyLoss& loss) {
   std::vector<Key> keys;
-  const AnyLoss defaults = all_losses()[loss.index()];
+  const AnyLoss defaults = AnyLoss(loss.entry());
   for_each_parameter(defaults, [&](const auto& p, float standard) {
     const std::string name = p.name, full_name = "loss." + name;
     keys.push_back({.name = full_name,

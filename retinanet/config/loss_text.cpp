@@ -43,7 +43,11 @@ void set_parameter(AnyLoss& loss, const std::string& assignment, const std::stri
 
 }  // namespace
 
-std::vector<std::string> loss_names() { return {std::begin(kLossNames), std::end(kLossNames)}; }
+std::vector<std::string> loss_names() {
+  std::vector<std::string> names;
+  for (const LossEntry* entry : loss_entries()) names.emplace_back(entry->name);
+  return names;
+}
 
 AnyLoss parse_loss(const std::string& text, const std::string& where) {
   const std::size_t colon = text.find(':');

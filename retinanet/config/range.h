@@ -4,7 +4,7 @@
 #include <limits>
 #include <string>
 
-#include "kernels/detection/pointwise_loss.h"
+#include "kernels/detection/any_loss.h"
 
 namespace diopter {
 
@@ -28,8 +28,7 @@ inline Range between(double lowest, double highest) { return {.lowest = lowest, 
 /// The double with the same fewest digits as the float: 0.1f becomes 0.1.
 double widened(float value);
 
-template <class Loss>
-Range range_of(const LossParameter<Loss>& p) {
+inline Range range_of(const ParameterFacts& p) {
   return {.lowest = widened(p.lowest), .highest = widened(p.highest), .whole = p.whole};
 }
 

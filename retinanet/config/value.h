@@ -6,7 +6,7 @@
 #include <variant>
 #include <vector>
 
-#include "kernels/detection/loss_list.h"
+#include "kernels/detection/any_loss.h"
 #include "retinanet/config/range.h"
 
 namespace diopter {

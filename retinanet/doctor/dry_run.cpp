@@ -11,7 +11,7 @@
 #include "engine/shapes_only.h"
 #include "kernels/base/check.h"
 #include "kernels/base/parallel.h"
-#include "kernels/detection/loss_list.h"
+#include "kernels/detection/any_loss.h"
 #include "kernels/device/memory.h"
 #include "retinanet/detection/targets.h"
 #include "retinanet/doctor/anchor_coverage.h"
@@ -272,7 +272,7 @@ void check_memory(const Config& config, const Dataset& dataset, const AvailableM
   if (known.images.empty()) return;
   Config counted = config;
   // Which examples are hard follows from values that are not computed; how much memory a step takes does not.
-  if (hard_example_rule(config.loss.kind)) counted.loss.kind = FocalLoss{};
+  if (hard_example_rule(config.loss.kind)) counted.loss.kind = loss_named("focal");
   const StepMemory memory = step_memory(counted, known, 0, DryRun::shapes_only);
   const std::int64_t needed = memory.predicted + memory.loader;
   DIOPTER_CHECK(needed <= available.bytes, "a training step needs about ", needed >> 20, " MiB (",

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "data/dataset.h"
-#include "kernels/detection/loss_list.h"
+#include "kernels/detection/any_loss.h"
 #include "retinanet/config/config.h"
 #include "retinanet/doctor/anchor_coverage.h"
 

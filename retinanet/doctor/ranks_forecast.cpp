@@ -4,7 +4,7 @@
 
 #include "engine/flat_slices.h"
 #include "kernels/base/check.h"
-#include "kernels/detection/loss_list.h"
+#include "kernels/detection/any_loss.h"
 
 namespace diopter {
 

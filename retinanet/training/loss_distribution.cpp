@@ -4,7 +4,7 @@
 #include <cmath>
 #include <cstring>
 
-#include "kernels/detection/loss_list.h"
+#include "kernels/detection/any_loss.h"
 #include "kernels/toolkit/dispatch.h"
 #include "retinanet/detection/targets.h"
 #include "retinanet/network/input.h"

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "kernels/detection/loss_list.h"
+#include "kernels/detection/any_loss.h"
 #include "tools/command/options.h"
 
 namespace diopter {

@@ -4,12 +4,12 @@
 
 #include "kernels/base/philox.h"
 #include "kernels/detection/anchors.h"
+#include "kernels/detection/any_loss.h"
 #include "kernels/detection/box_loss.h"
 #include "kernels/detection/candidates/nms.h"
 #include "kernels/detection/candidates/top_k.h"
 #include "kernels/detection/classification_loss.h"
 #include "kernels/detection/hard_examples.h"
-#include "kernels/detection/loss_list.h"
 #include "kernels/detection/loss_scale.h"
 #include "kernels/detection/pairs/box_pairs.h"
 #include "kernels/detection/pairs/elementwise_loss.h"
@@ -40,7 +40,7 @@ void add_classification_loss(Cases& cases, Device device, const CaseSize& batch)
                                                           .labels = scene.labels.data<std::int32_t>(),
                                                           .scale = scale.data<float>(),
                                                           .losses = losses.data<float>()};
-                     DIOPTER_DISPATCH(device, classification_loss, args, FocalLoss{});
+                     DIOPTER_DISPATCH(device, classification_loss, args, loss_named("focal"));
                    },
                    {},
                    {{"logits", head.values},
@@ -63,7 +63,7 @@ void add_elementwise_loss(Cases& cases, Device device, const CaseSize& batch) {
                                                        .targets = targets.data<float>(),
                                                        .losses = losses.data<float>(),
                                                        .gradient = head.levels.level[0].gradient};
-                     DIOPTER_DISPATCH(device, elementwise_loss, args, FocalLoss{});
+                     DIOPTER_DISPATCH(device, elementwise_loss, args, loss_named("focal"));
                    }});
 }
 
@@ -98,7 +98,7 @@ void add_anchor_scores(Cases& cases, Device device, const CaseSize& batch) {
                      const AnchorScoreArgs<T> args{.logits = head.levels,
                                                    .labels = scene.labels.data<std::int32_t>(),
                                                    .scores = scores.data<float>()};
-                     DIOPTER_DISPATCH(device, anchor_scores, args, OhemLoss{});
+                     DIOPTER_DISPATCH(device, anchor_scores, args, loss_named("ohem"));
                    }});
 }
 

@@ -148,6 +148,9 @@ PictureHeader stb_header(std::string_view bytes) {
   }
   if (height < 0) height = -std::max(height, -INT_MAX);  // a BMP file stored from its top row
   DIOPTER_CHECK(width >= 1 && height >= 1, "cannot be decoded (a size of ", width, "x", height, ")");
+  const std::int64_t most = limits::kGifPixelsOfByte.value * static_cast<std::int64_t>(bytes.size());
+  DIOPTER_CHECK(!recognises_gif(bytes) || std::int64_t{width} * height <= most, "cannot be decoded (", width, "x",
+                height, " pixels in ", bytes.size(), " bytes)");
   // stb's copy of the picture. More pixels are refused by their number.
   const std::int64_t pixels = std::min(std::int64_t{width} * height, limits::kPicturePixels.value);
   return {width, height, 3 * pixels};

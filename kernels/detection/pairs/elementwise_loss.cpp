@@ -4,7 +4,6 @@
 #include "kernels/base/check.h"
 #include "kernels/base/parallel.h"
 #include "kernels/detection/loss_functions.h"
-#include "kernels/detection/loss_list.h"
 
 namespace diopter::cpu {
 

@@ -54,7 +54,7 @@ void loss_of(const ElementwiseLossArgs<T>& args, const Loss& loss) {
 
 template <class T>
 void elementwise_loss(const ElementwiseLossArgs<T>& args, const AnyLoss& loss) {
-  std::visit([&](const auto& l) { with_fast_version(l, [&](const auto& fast) { loss_of(args, fast); }); }, loss);
+  visit_loss(loss, [&](const auto& l) { with_fast_version(l, [&](const auto& fast) { loss_of(args, fast); }); });
 }
 
 template void elementwise_loss(const ElementwiseLossArgs<float>&, const AnyLoss&);

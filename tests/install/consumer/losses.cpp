@@ -1,7 +1,7 @@
 // The losses of the installed library, and the backbone of a preset.
 #include <cstdio>
 
-#include "kernels/detection/loss_list.h"
+#include "kernels/detection/any_loss.h"
 #include "retinanet/config/loss_text.h"
 #include "retinanet/config/presets.h"
 

@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "kernels/base/check.h"
+#include "kernels/detection/losses/ce.h"
 #include "kernels/plain/classification_loss.h"
 #include "tests/kernels/detection/loss_variations.h"
 #include "tests/kernels/detection/support.h"
@@ -129,22 +130,22 @@ TEST_CASE("classification loss: equals a plain sum in double") {
                                    {1, 3, 91, {257}, 7}};
   for (const Case& c : cases) {
     INFO("images " << c.images << " cells " << c.cells << " classes " << c.classes << " padding " << c.padding);
-    require_plain_sum<float>(device, c, FocalLoss{}, 1e-5);
-    require_plain_sum<bf16>(device, c, FocalLoss{}, 0.00391);  // half a unit in the last place of bf16
+    require_plain_sum<float>(device, c, loss_named("focal"), 1e-5);
+    require_plain_sum<bf16>(device, c, loss_named("focal"), 0.00391);  // half a unit in the last place of bf16
   }
   for (float gamma : {0.0f, 0.5f, 1.0f, 1.5f, 5.0f}) {
-    require_plain_sum<float>(device, {2, 3, 5, {40, 10}, 0}, FocalLoss{gamma, -1}, 1e-5);
+    require_plain_sum<float>(device, {2, 3, 5, {40, 10}, 0}, loss_named("focal", {gamma, -1}), 1e-5);
   }
-  require_plain_sum<float>(device, {2, 3, 20, {40, 10}, 0}, FocalLoss{}, 1e-5, 1);
-  require_plain_sum<bf16>(device, {2, 3, 20, {40, 10}, 0}, FocalLoss{}, 0.00391, 3);
+  require_plain_sum<float>(device, {2, 3, 20, {40, 10}, 0}, loss_named("focal"), 1e-5, 1);
+  require_plain_sum<bf16>(device, {2, 3, 20, {40, 10}, 0}, loss_named("focal"), 0.00391, 3);
 }
 
 TEST_CASE("classification loss: runs of logits around the lengths of vectors and blocks") {
   const Device device = GENERATE(from_range(test::devices()));
   for (int classes : {1, 2, 7, 8, 9, 15, 16, 17, 63, 64, 65, 127, 128, 129, 144, 255, 257}) {
     INFO(classes << " classes");
-    require_plain_sum<float>(device, {1, 1, classes, {11}, 3}, FocalLoss{}, 1e-5);
-    require_plain_sum<bf16>(device, {1, 1, classes, {11}, 3}, FocalLoss{}, 0.00391);
+    require_plain_sum<float>(device, {1, 1, classes, {11}, 3}, loss_named("focal"), 1e-5);
+    require_plain_sum<bf16>(device, {1, 1, classes, {11}, 3}, loss_named("focal"), 0.00391);
   }
 }
 
@@ -157,8 +158,8 @@ void require_tiles(Device device, double tolerance) {
     const Case c{2, 1, classes, {anchors, anchors}, 0};
     INFO(classes << " classes on " << test::device_name(device));
     std::vector<std::int32_t> labels(anchors_of(c), kBackground);
-    require_plain_sum_of<T>(labels, device, c, FocalLoss{}, tolerance);
-    require_plain_sum_of<T>(labels, device, c, FocalLoss{}, tolerance, 1);  // no aligned addresses
+    require_plain_sum_of<T>(labels, device, c, loss_named("focal"), tolerance);
+    require_plain_sum_of<T>(labels, device, c, loss_named("focal"), tolerance, 1);  // no aligned addresses
     // One that is not background, about the borders of the first level's tiles, and at its end.
     for (const std::int64_t place : {std::int64_t{0}, tile - classes, tile - 1, tile, tile + classes, 2 * tile - 1,
                                      2 * tile, anchors * classes - 1}) {
@@ -166,14 +167,15 @@ void require_tiles(Device device, double tolerance) {
       for (const std::int32_t other : {kIgnore, 0, classes - 1}) {
         INFO("label " << other << " at the anchor of logit " << place);
         label = other;
-        require_plain_sum_of<T>(labels, device, c, FocalLoss{}, tolerance);
+        require_plain_sum_of<T>(labels, device, c, loss_named("focal"), tolerance);
       }
       label = kBackground;
     }
   }
   // Tiles as long as the level, and gaps between pixels.
   for (const Case& c : {Case{1, 1, 64, {2 * tile / 64}, 0}, Case{2, 2, 20, {tile / 20}, 8}}) {
-    require_plain_sum_of<T>(std::vector<std::int32_t>(anchors_of(c), kBackground), device, c, FocalLoss{}, tolerance);
+    require_plain_sum_of<T>(std::vector<std::int32_t>(anchors_of(c), kBackground), device, c, loss_named("focal"),
+                            tolerance);
   }
 }
 
@@ -226,8 +228,8 @@ TEST_CASE("classification loss: a NaN among background shows in its image's loss
 // can move reciprocals by two units in the last place, where a GPU is off by one.
 TEST_CASE("classification loss: gradients of every logit that bf16 can hold") {
   const Device device = GENERATE(from_range(test::devices()));
-  for (const AnyLoss& loss :
-       {AnyLoss(FocalLoss{0, 0.25f}), AnyLoss(FocalLoss{1, 0.25f}), AnyLoss(FocalLoss{}), AnyLoss(CeLoss{})}) {
+  for (const AnyLoss& loss : {AnyLoss(loss_named("focal", {0, 0.25f})), AnyLoss(loss_named("focal", {1, 0.25f})),
+                              AnyLoss(loss_named("focal")), AnyLoss(CeLoss{})}) {
     INFO(test::described(loss) << " on " << test::device_name(device));
     Head<float> head(1, 1, 64, {1024});
     for (int i = 0; i < 65536; ++i) {
@@ -366,7 +368,7 @@ TEST_CASE("classification loss: all anchors ignored") {
   const Device device = GENERATE(from_range(test::devices()));
   Head<float> head(2, 3, 4, {10, 5});  // logits are NaN
   const std::vector<std::int32_t> labels(2 * 45, kIgnore);
-  CHECK(losses_of(device, head, labels, FocalLoss{}, {1, INFINITY}) == std::vector<float>{0, 0});
+  CHECK(losses_of(device, head, labels, loss_named("focal"), {1, INFINITY}) == std::vector<float>{0, 0});
   CHECK(head.all_gradients() == std::vector<float>(2 * 45 * 4, 0.0f));
 }
 
@@ -374,8 +376,8 @@ TEST_CASE("classification loss: a small gradient times a large scale survives bf
   const Device device = GENERATE(from_range(test::devices()));
   Head<bf16> head(1, 1, 1, {1});
   head.value(0, 0, 0) = bf16(-30.0f);
-  losses_of(device, head, {kBackground}, FocalLoss{}, {65536});
-  CHECK(head.gradient(0, 0, 0) == Approx(65536 * FocalLoss{}(-30.0, false).derivative).epsilon(0.004));
+  losses_of(device, head, {kBackground}, loss_named("focal"), {65536});
+  CHECK(head.gradient(0, 0, 0) == Approx(65536 * loss_at(loss_named("focal"), -30, false).derivative).epsilon(0.004));
 }
 
 TEST_CASE("classification loss: initial loss of 2,016 anchors and 80 classes") {
@@ -383,9 +385,9 @@ TEST_CASE("classification loss: initial loss of 2,016 anchors and 80 classes") {
   Head<float> head(1, 9, 80, {168, 56});
   head.fill(std::vector<float>(2016 * 80, -4.59511985f));
   std::vector<std::int32_t> labels(2016, kBackground);
-  CHECK(losses_of(device, head, labels, FocalLoss{}, {})[0] == Approx(0.12157).epsilon(1e-4));
+  CHECK(losses_of(device, head, labels, loss_named("focal"), {})[0] == Approx(0.12157).epsilon(1e-4));
   labels[100] = 3;
-  CHECK(losses_of(device, head, labels, FocalLoss{}, {})[0] == Approx(0.12157 + 1.128382).epsilon(1e-4));
+  CHECK(losses_of(device, head, labels, loss_named("focal"), {})[0] == Approx(0.12157 + 1.128382).epsilon(1e-4));
 }
 
 TEST_CASE("classification loss: same bits for any number of threads and every time") {
@@ -394,10 +396,10 @@ TEST_CASE("classification loss: same bits for any number of threads and every ti
   head.fill(test::uniform(3 * 655 * 9 * 5, -8, 4, 2));
   const std::vector<std::int32_t> labels = some_labels(3 * 655 * 9, 5, 1);
   const std::vector<float> scale = {1, 0.5f, 2};
-  const std::vector<float> first_losses = losses_of(device, head, labels, FocalLoss{}, scale);
+  const std::vector<float> first_losses = losses_of(device, head, labels, loss_named("focal"), scale);
   const std::vector<float> first_gradients = head.all_gradients();
   test::with_thread_counts([&] {
-    REQUIRE(losses_of(device, head, labels, FocalLoss{}, scale) == first_losses);
+    REQUIRE(losses_of(device, head, labels, loss_named("focal"), scale) == first_losses);
     REQUIRE(head.all_gradients() == first_gradients);
   });
 }
@@ -405,7 +407,7 @@ TEST_CASE("classification loss: same bits for any number of threads and every ti
 TEST_CASE("classification loss: a label beyond the classes is an error") {
   Head<float> head(1, 1, 3, {2});
   head.fill(std::vector<float>(6, 0.0f));
-  CHECK_THROWS_AS(losses_of(Device::cpu, head, {kBackground, 3}, FocalLoss{}, {}), Error);
+  CHECK_THROWS_AS(losses_of(Device::cpu, head, {kBackground, 3}, loss_named("focal"), {}), Error);
 }
 
 }  // namespace

@@ -1,7 +1,12 @@
 // Losses of other papers than the focal loss's: values by their formulas as printed, and how they are related.
 #include <cmath>
 
-#include "kernels/detection/loss_list.h"
+#include "kernels/detection/any_loss.h"
+#include "kernels/detection/losses/asymmetric.h"
+#include "kernels/detection/losses/focal.h"
+#include "kernels/detection/losses/poly.h"
+#include "kernels/detection/losses/quality_focal.h"
+#include "kernels/detection/losses/varifocal.h"
 #include "tests/kernels/detection/logits.h"
 #include "tests/support/catch.h"
 

@@ -6,6 +6,8 @@
 #include <utility>
 
 #include "kernels/detection/classification_loss.h"
+#include "kernels/detection/losses/ce.h"
+#include "kernels/detection/losses/ghm.h"
 #include "kernels/plain/gradient_density.h"
 #include "tests/kernels/detection/support.h"
 #include "tests/support/catch.h"

@@ -4,6 +4,9 @@
 #include <cmath>
 #include <numeric>
 
+#include "kernels/detection/losses/ce.h"
+#include "kernels/detection/losses/ohem.h"
+#include "kernels/detection/losses/ohem13.h"
 #include "kernels/plain/hard_examples.h"
 #include "tests/kernels/detection/loss_variations.h"
 #include "tests/kernels/detection/support.h"

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "kernels/detection/loss_list.h"
+#include "kernels/detection/any_loss.h"
 
 namespace diopter::test {
 

@@ -1,11 +1,11 @@
 // Properties that every loss of the build's list must have, whoever wrote it: nothing here names one.
 #include <algorithm>
 #include <cmath>
-#include <functional>
 #include <string>
 #include <vector>
 
 #include "tests/kernels/detection/loss_variations.h"
+#include "tests/kernels/detection/loss_versions.h"
 #include "tests/kernels/detection/support.h"
 #include "tests/support/catch.h"
 
@@ -13,48 +13,28 @@ namespace diopter {
 namespace {
 
 using test::described;
+using test::versions_of;
+using Version = test::LossVersion;
+using Versions = test::LossVersions;
 
-/// A loss or its fast version, the type forgotten: what follows is compiled once.
-struct Version {
-  std::function<ValueAndDerivative<double>(double, bool)> in_double;
-  std::function<ValueAndDerivative<float>(float, bool)> in_float;
-};
-
-struct Versions {
-  Version general, fast;
-  Version gpu;  // what the CUDA kernel runs: the fast version with GpuLogistic, in float
-};
-
-Versions versions_of(const AnyLoss& loss) {
-  const auto forget = [](const auto& f) { return Version{f, f}; };
-  return std::visit(
-      [&](const auto& l) {
-        Versions versions{forget(l), {}, {}};
-        with_fast_version(l, [&](const auto& fast) {
-          versions.fast = forget(fast);
-          versions.gpu = {fast, [fast](float x, bool positive) { return loss_on_gpu(fast, x, positive); }};
-        });
-        return versions;
-      },
-      loss);
-}
-
-/// Calls check(version, positive) for every variation, as it is and in its fast versions.
+/// Calls check(version, positive) for every variation, as it is and in its fast versions; the last of which is another
+/// in float only.
+enum class Types { in_double, both };
 template <class Check>
-void for_every_version(const Check& check) {
+void for_every_version(Types types, const Check& check) {
   for (const AnyLoss& loss : test::variations()) {
     const Versions versions = versions_of(loss);
     for (const bool positive : {false, true}) {
       INFO(described(loss) << (positive ? ", positive" : ", negative"));
       check(versions.general, positive);
       check(versions.fast, positive);
-      check(versions.gpu, positive);
+      if (types == Types::both) check(versions.gpu, positive);
     }
   }
 }
 
 TEST_CASE("losses: derivatives against central differences in double") {
-  for_every_version([](const Version& loss, bool positive) {
+  for_every_version(Types::in_double, [](const Version& loss, bool positive) {
     int kinks = 0;
     for (int i = -160; i <= 160; ++i) {
       const double x = i * 0.25 + 0.0137;  // where no formula has a kink by intention
@@ -65,8 +45,8 @@ TEST_CASE("losses: derivatives against central differences in double") {
         continue;
       }
       const double exact = loss.in_double(x, positive).derivative;
-      INFO("x " << x << ": " << exact << " instead of " << measured);
-      REQUIRE(std::fabs(exact - measured) < 1e-8 * std::fmax(1e-3, std::fabs(exact)));
+      const bool close = std::fabs(exact - measured) < 1e-8 * std::fmax(1e-3, std::fabs(exact));
+      if (!close) FAIL("x " << x << ": " << exact << " instead of " << measured);
     }
     REQUIRE(kinks <= 3);
   });
@@ -86,8 +66,7 @@ std::vector<T> logits() {
 /// The first logit for which the two differ by more than the relative error allowed(x, positive), and by more than
 /// `least`; or "".
 template <class T, class Allowed>
-std::string first_difference(const std::function<ValueAndDerivative<T>(T, bool)>& fast,
-                             const std::function<ValueAndDerivative<T>(T, bool)>& general, T least,
+std::string first_difference(const test::LossFunction<T>& fast, const test::LossFunction<T>& general, T least,
                              const Allowed& allowed) {
   for (const bool positive : {false, true}) {
     for (const T x : logits<T>()) {
@@ -131,37 +110,35 @@ TEST_CASE("losses: finite for logits up to 1e4, and NaN stays NaN so that a brok
     using T = decltype(zero);
     for (const T x : logits<T>()) {
       const ValueAndDerivative<T> l = loss(x, positive);
-      INFO("x " << x);
-      REQUIRE(std::isfinite(l.value));
-      REQUIRE(std::isfinite(l.derivative));
+      if (!std::isfinite(l.value) || !std::isfinite(l.derivative))
+        FAIL("x " << x << ": " << l.value << ' ' << l.derivative);
     }
-    REQUIRE(std::isnan(loss(T(NAN), positive).value));
-    REQUIRE(std::isnan(loss(T(NAN), positive).derivative));
+    CHECK(std::isnan(loss(T(NAN), positive).value));
+    CHECK(std::isnan(loss(T(NAN), positive).derivative));
   };
-  for_every_version([&](const Version& loss, bool positive) {
+  for_every_version(Types::both, [&](const Version& loss, bool positive) {
     check(loss.in_float, positive, 0.0f);
     check(loss.in_double, positive, 0.0);
   });
 }
 
 TEST_CASE("losses: float follows double") {
-  for_every_version([](const Version& loss, bool positive) {
+  for_every_version(Types::both, [](const Version& loss, bool positive) {
     int jumps = 0;
     for (int i = -300; i <= 300; ++i) {
       const float x = static_cast<float>(i) * 0.05f + 0.0137f;
       const auto f = loss.in_float(x, positive);
       const auto d = loss.in_double(static_cast<double>(x), positive);
       const auto close = [](float a, double b) { return std::fabs(a - b) <= 2e-5 * std::fmax(0.1, std::fabs(b)); };
-      INFO("x " << x << ": " << f.value << ' ' << f.derivative << " instead of " << d.value << ' ' << d.derivative);
-      REQUIRE(close(f.value, d.value));
+      if (!close(f.value, d.value)) FAIL("x " << x << ": " << f.value << " instead of " << d.value);
       jumps += !close(f.derivative, d.derivative);  // one side of a kink or the other
     }
-    REQUIRE(jumps <= 1);
+    CHECK(jumps <= 1);
   });
 }
 
 TEST_CASE("losses: the less likely the truth, the higher the loss") {
-  for_every_version([](const Version& loss, bool positive) {
+  for_every_version(Types::in_double, [](const Version& loss, bool positive) {
     for (int i = -160; i < 160; ++i) {
       const double wrong = i * 0.25, worse = wrong + 0.25;
       const double rise = loss.in_double(positive ? -worse : worse, positive).value -
@@ -179,7 +156,12 @@ void for_every_soft_loss(const Check& check) {
     if (!has_soft_targets(loss)) continue;
     ++found;
     INFO(described(loss));
-    std::visit([&](const auto& l) { check(loss, [&](auto x, auto y) { return positive_loss(l, x, y); }); }, loss);
+    struct Positive {
+      const AnyLoss& loss;
+      auto operator()(double x, double y) const { return positive_loss_at(loss, x, y); }
+      auto operator()(float x, float y) const { return test::positive_loss_at(loss, x, y); }
+    };
+    check(loss, Positive{loss});
   }
   CHECK(found > 0);
 }
@@ -239,13 +221,16 @@ TEST_CASE("losses: soft targets, finite in float as in double, and NaN stays NaN
       for (const float x : logits<float>()) {
         const auto f = soft(x, y);
         const auto d = soft(static_cast<double>(x), static_cast<double>(y));
-        INFO("quality " << y << " x " << x << ": " << f.value << ' ' << f.derivative << " instead of " << d.value << ' '
-                        << d.derivative);
-        REQUIRE(std::fabs(f.value - d.value) <= 2e-5 * std::fmax(0.1, std::fabs(d.value)));
-        REQUIRE(std::isfinite(f.derivative));
         const double off = std::fabs(1 / (1 + std::exp(-static_cast<double>(x))) - quality);
-        if (off < 1e-3 && quality > 0) continue;  // an exponent below 1 is steep there
-        REQUIRE(std::fabs(f.derivative - d.derivative) <= 5e-5 * std::fmax(0.1, std::fabs(d.derivative)));
+        const bool steep = off < 1e-3 && quality > 0;  // where an exponent is below 1
+        const bool close =
+            std::fabs(f.value - d.value) <= 2e-5 * std::fmax(0.1, std::fabs(d.value)) &&
+            (steep ? std::isfinite(f.derivative)
+                   : std::fabs(f.derivative - d.derivative) <= 5e-5 * std::fmax(0.1, std::fabs(d.derivative)));
+        if (!close) {
+          FAIL("quality " << y << " x " << x << ": " << f.value << ' ' << f.derivative << " instead of " << d.value
+                          << ' ' << d.derivative);
+        }
       }
       REQUIRE(std::isnan(soft(NAN, y).value));
       REQUIRE(std::isnan(soft(NAN, y).derivative));

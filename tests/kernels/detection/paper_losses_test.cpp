@@ -1,7 +1,12 @@
 // The losses of the paper beside the focal loss: values, and how they are related.
 #include <cmath>
 
-#include "kernels/detection/loss_list.h"
+#include "kernels/detection/any_loss.h"
+#include "kernels/detection/losses/balanced_ce.h"
+#include "kernels/detection/losses/ce.h"
+#include "kernels/detection/losses/focal.h"
+#include "kernels/detection/losses/focal_star.h"
+#include "kernels/detection/losses/hinge.h"
 #include "tests/kernels/detection/logits.h"
 #include "tests/kernels/detection/support.h"
 #include "tests/support/catch.h"

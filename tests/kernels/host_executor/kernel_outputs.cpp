@@ -5,12 +5,12 @@
 #include <cstdio>
 #include <string>
 
+#include "kernels/detection/any_loss.h"
 #include "kernels/detection/box_loss.h"
 #include "kernels/detection/candidates/nms.h"
 #include "kernels/detection/candidates/top_k.h"
 #include "kernels/detection/classification_loss.h"
 #include "kernels/detection/hard_examples.h"
-#include "kernels/detection/loss_list.h"
 #include "kernels/detection/loss_scale.h"
 #include "kernels/detection/match.h"
 #include "kernels/nn/adamw.h"

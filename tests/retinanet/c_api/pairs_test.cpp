@@ -1,5 +1,6 @@
 #include <cmath>
 
+#include "kernels/detection/losses/focal.h"
 #include "kernels/detection/pairs/box_pairs.h"
 #include "kernels/plain/box_pairs.h"
 #include "kernels/plain/elementwise_loss.h"

@@ -1,4 +1,8 @@
 #include "retinanet/config/config.h"
+#include "kernels/detection/losses/balanced_ce.h"
+#include "kernels/detection/losses/focal.h"
+#include "kernels/detection/losses/focal_star.h"
+#include "kernels/detection/losses/hinge.h"
 #include "retinanet/config/config_text.h"
 #include "retinanet/config/configure.h"
 #include "retinanet/config/presets.h"
@@ -155,8 +159,8 @@ TEST_CASE("presets differ where their models differ") {
   for (const Config& c : {d2, v2, tv, paper}) CHECK(c.train.bias_decay == c.train.weight_decay);
   CHECK(tv.train.norm_decay == tv.train.weight_decay);
   for (const Config& c : {tv, v2, d2, paper}) {
-    CHECK(std::get<FocalLoss>(c.loss.kind).gamma == 2);
-    CHECK(std::get<FocalLoss>(c.loss.kind).alpha == 0.25f);
+    CHECK(c.loss.kind.get<FocalLoss>().gamma == 2);
+    CHECK(c.loss.kind.get<FocalLoss>().alpha == 0.25f);
     CHECK(c.model.prior.values == std::vector<double>{0.01});
     CHECK(c.train.lr == 0.01);
     CHECK(c.train.batch_size == 16);
@@ -348,7 +352,7 @@ TEST_CASE("a file overrides the keys that it has") {
   Config config = preset("small");
   override_config(config, "[train]\nlr = 0.5\n[loss]\ngamma = 1\n", "b.toml");
   CHECK(config.train.lr == 0.5);
-  CHECK(std::get<FocalLoss>(config.loss.kind).gamma == 1);
+  CHECK(config.loss.kind.get<FocalLoss>().gamma == 1);
   CHECK(config.train.momentum == 0.9);
   CHECK(contains(error_of([&] { override_config(config, "[train]\nlearning_rate = 1\n", "b.toml"); }),
                  "b.toml:2: unknown key train.learning_rate"));
@@ -373,20 +377,20 @@ TEST_CASE("every loss's configuration survives being written, no parameter has t
 TEST_CASE("the chosen loss decides which parameters there are, in any order") {
   Config config = preset("small");
   apply_settings(config, {"loss.beta=-1", "train.lr=2", "loss.kind=focal_star", "loss.gamma=3"});
-  const FocalStarLoss star = std::get<FocalStarLoss>(config.loss.kind);
+  const FocalStarLoss star = config.loss.kind.get<FocalStarLoss>();
   CHECK(star.gamma == 3);
   CHECK(star.beta == -1);
   CHECK(star.alpha == 0.25f);
   CHECK(config.train.lr == 2);
 
   override_config(config, "[loss]\nalpha = 0.5\nkind = \"balanced_ce\"\nnormaliser = \"image\"\n", "d.toml");
-  CHECK(std::get<BalancedCeLoss>(config.loss.kind).alpha == 0.5f);
+  CHECK(config.loss.kind.get<BalancedCeLoss>().alpha == 0.5f);
   CHECK(config.loss.normaliser == LossNormaliser::image);
 
   set_config(config, "loss.kind=hinge:margin=0.75");
-  CHECK(std::get<HingeLoss>(config.loss.kind).margin == 0.75f);
+  CHECK(config.loss.kind.get<HingeLoss>().margin == 0.75f);
   set_config(config, "loss.kind=hinge");  // its defaults, whatever was set before
-  CHECK(std::get<HingeLoss>(config.loss.kind).margin == 0.5f);
+  CHECK(config.loss.kind.get<HingeLoss>().margin == 0.5f);
 }
 
 TEST_CASE("a parameter of another loss, or of none, is refused") {

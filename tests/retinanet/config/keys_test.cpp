@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <set>
 
+#include "kernels/detection/losses/ce.h"
+#include "kernels/detection/losses/focal.h"
+#include "kernels/detection/losses/focal_star.h"
 #include "retinanet/config/config_error.h"
 #include "retinanet/config/config_text.h"
 #include "retinanet/config/configure.h"

@@ -1,5 +1,8 @@
 // Names and parameters of losses as text. Only the last two tests name losses of the list.
 #include "retinanet/config/loss_text.h"
+#include "kernels/detection/losses/ce.h"
+#include "kernels/detection/losses/focal.h"
+#include "kernels/detection/losses/focal_star.h"
 
 #include <algorithm>
 #include <cmath>
@@ -68,7 +71,7 @@ TEST_CASE("loss choice: the description has a line for each loss and parameter")
 }
 
 TEST_CASE("loss choice: named parameters, defaults for the others") {
-  const FocalLoss focal = std::get<FocalLoss>(parse_loss("focal:gamma=0.5", "test"));
+  const FocalLoss focal = parse_loss("focal:gamma=0.5", "test").get<FocalLoss>();
   CHECK(focal.gamma == 0.5f);
   CHECK(focal.alpha == 0.25f);
   CHECK(format_loss(FocalStarLoss{2, 1, 0.25f}) == "focal_star:gamma=2,beta=1,alpha=0.25");

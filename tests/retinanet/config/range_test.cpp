@@ -1,6 +1,7 @@
 #include "retinanet/config/range.h"
 
-#include "kernels/detection/loss_list.h"
+#include "kernels/detection/any_loss.h"
+#include "kernels/detection/losses/focal_star.h"
 #include "tests/support/catch.h"
 
 using namespace diopter;
@@ -44,7 +45,7 @@ TEST_CASE("a loss's parameter has its range in the digits that were written") {
   CHECK(widened(0.1f) == 0.1);
   CHECK(widened(2.5f) == 2.5);
   CHECK(widened(1e30f) == 1e30);
-  const FocalStarLoss loss;
+  const AnyLoss loss = loss_named("focal_star");
   for_each_parameter(loss, [](const auto& p, float) {
     CHECK(static_cast<float>(range_of(p).lowest) == p.lowest);
     CHECK(range_of(p).has(widened(p.lowest)));

@@ -1,5 +1,6 @@
 #include "retinanet/config/setting.h"
 
+#include "kernels/detection/losses/hinge.h"
 #include "tests/support/catch.h"
 #include "tests/support/files.h"
 

@@ -3,7 +3,10 @@
 #include <algorithm>
 #include <cmath>
 
-#include "kernels/detection/loss_list.h"
+#include "kernels/detection/any_loss.h"
+#include "kernels/detection/losses/ce.h"
+#include "kernels/detection/losses/ohem.h"
+#include "kernels/detection/losses/ohem13.h"
 #include "tests/kernels/detection/support.h"
 #include "tests/support/catch.h"
 #include "tests/support/devices.h"

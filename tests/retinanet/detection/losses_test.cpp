@@ -3,7 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "kernels/detection/loss_list.h"
+#include "kernels/detection/any_loss.h"
+#include "kernels/detection/losses/focal.h"
 #include "tests/kernels/detection/support.h"
 #include "tests/support/files.h"
 #include "tests/support/gradcheck.h"

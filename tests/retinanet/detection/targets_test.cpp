@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "kernels/detection/losses/ce.h"
 #include "retinanet/detection/anchors_for_levels.h"
 #include "retinanet/network/retinanet.h"
 #include "tests/retinanet/support.h"

@@ -1,4 +1,5 @@
 #include "retinanet/doctor/dry_run.h"
+#include "kernels/detection/losses/ce.h"
 #include "retinanet/config/configure.h"
 #include "retinanet/config/presets.h"
 

@@ -6,6 +6,8 @@
 
 #include "data/pictures/image.h"
 #include "kernels/base/check.h"
+#include "kernels/detection/losses/ce.h"
+#include "kernels/detection/losses/focal.h"
 #include "kernels/plain/match.h"
 #include "retinanet/config/configure.h"
 #include "retinanet/config/presets.h"

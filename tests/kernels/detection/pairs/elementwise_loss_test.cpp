@@ -87,14 +87,14 @@ TEST_CASE(
   const Device device = GENERATE(from_range(test::devices()));
   for (const std::size_t n : {0, 1, 31, 32, 127, 128, 129, 1023, 1024, 1025, 40000}) {
     INFO(n << " logits");
-    const std::vector<float> logits = some_logits<float>(n), targets = some_targets(n, FocalLoss{});
-    const Outputs<float> expected = plain_outputs(logits, targets, FocalLoss{});
-    const Outputs<float> first = outputs_of(device, logits, targets, FocalLoss{}, 1);
+    const std::vector<float> logits = some_logits<float>(n), targets = some_targets(n, loss_named("focal"));
+    const Outputs<float> expected = plain_outputs(logits, targets, loss_named("focal"));
+    const Outputs<float> first = outputs_of(device, logits, targets, loss_named("focal"), 1);
     test::require_close(first.losses, expected.losses, 1e-5);
     test::require_close(first.sum, expected.sum, 1e-5);
     test::require_close(first.gradient, expected.gradient, 1e-5);
     test::with_thread_counts([&] {
-      const Outputs<float> again = outputs_of(device, logits, targets, FocalLoss{});
+      const Outputs<float> again = outputs_of(device, logits, targets, loss_named("focal"));
       REQUIRE(again.sum == first.sum);
       REQUIRE(again.losses == first.losses);
       REQUIRE(again.gradient == first.gradient);
@@ -104,15 +104,15 @@ TEST_CASE(
 
 TEST_CASE("elementwise loss: outputs that are not wanted are left out") {
   const Device device = GENERATE(from_range(test::devices()));
-  const std::vector<float> logits = some_logits<float>(1500), targets = some_targets(1500, FocalLoss{});
-  const Outputs<float> all = outputs_of(device, logits, targets, FocalLoss{});
+  const std::vector<float> logits = some_logits<float>(1500), targets = some_targets(1500, loss_named("focal"));
+  const Outputs<float> all = outputs_of(device, logits, targets, loss_named("focal"));
   std::vector<float> losses(1500, NAN), sum{NAN}, gradient(1500, NAN);
   const auto call = [&](bool with_losses, bool with_sum, bool with_gradient) {
     test::DeviceArrays at(device);
     DIOPTER_DISPATCH(device, elementwise_loss,
                      ElementwiseLossArgs<float>{1500, at(logits), at(targets), 0.5f, with_losses ? at(losses) : nullptr,
                                                 with_sum ? at(sum) : nullptr, with_gradient ? at(gradient) : nullptr},
-                     FocalLoss{});
+                     loss_named("focal"));
     at.download();
   };
   call(true, false, false);
@@ -126,13 +126,13 @@ TEST_CASE("elementwise loss: outputs that are not wanted are left out") {
 TEST_CASE("elementwise loss: a target that the loss does not have is named") {
   std::vector<float> logits(20000, 0.5f), targets(20000, 0.0f);
   targets[17000] = 0.25f;
-  CHECK_NOTHROW(outputs_of(Device::cpu, logits, targets, VarifocalLoss{}));
-  CHECK_THROWS_WITH(outputs_of(Device::cpu, logits, targets, FocalLoss{}),
+  CHECK_NOTHROW(outputs_of(Device::cpu, logits, targets, loss_named("varifocal")));
+  CHECK_THROWS_WITH(outputs_of(Device::cpu, logits, targets, loss_named("focal")),
                     "targets: element 17000 is 0.25, must be 0 or 1: this loss has no soft targets");
   for (const float wrong : {-0.5f, 1.5f, NAN}) {
     targets[17000] = wrong;
-    CHECK_THROWS_AS(outputs_of(Device::cpu, logits, targets, VarifocalLoss{}), Error);
-    CHECK_THROWS_AS(outputs_of(Device::cpu, logits, targets, FocalLoss{}), Error);
+    CHECK_THROWS_AS(outputs_of(Device::cpu, logits, targets, loss_named("varifocal")), Error);
+    CHECK_THROWS_AS(outputs_of(Device::cpu, logits, targets, loss_named("focal")), Error);
   }
 }
 
