@@ -1,11 +1,30 @@
 #include "kernels/base/csv_text.h"
 
+#include <charconv>
+
 #include "kernels/base/text.h"
 
 namespace diopter {
 
+namespace {
+
+bool is_number(std::string_view text) {
+  double value = 0;
+  const char* const begin = text.data() + text.starts_with('+');
+  const std::from_chars_result read = std::from_chars(begin, text.data() + text.size(), value);
+  return read.ec == std::errc() && read.ptr == text.data() + text.size();
+}
+
+/// Whether a spreadsheet would compute what the field says.
+bool looks_like_formula(std::string_view field) {
+  if (field.starts_with('=') || field.starts_with('@')) return true;
+  return field.size() > 1 && (field[0] == '+' || field[0] == '-') && !is_number(field);
+}
+
+}  // namespace
+
 CsvText& CsvText::operator<<(std::string_view text) {
-  const std::string field = printable(text);
+  const std::string shown = printable(text), field = looks_like_formula(shown) ? "'" + shown : shown;
   if (in_line_) text_ += ',';
   in_line_ = true;
   if (field.find_first_of(",\"") == std::string::npos) {
@@ -47,6 +66,9 @@ std::optional<std::vector<std::string>> csv_fields(std::string_view line, char s
     }
   }
   if (quoted) return std::nullopt;
+  for (std::string& field : fields) {
+    if (field.starts_with('\'') && looks_like_formula(std::string_view(field).substr(1))) field.erase(0, 1);
+  }
   return fields;
 }
 

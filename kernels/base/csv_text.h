@@ -10,7 +10,8 @@
 namespace diopter {
 
 /// Lines of comma-separated fields; numbers in the shortest digits that read back as the same number. Fields are as
-/// `printable` makes them, so that a line of text is a line of the table.
+/// `printable` makes them, so that a line of text is a line of the table; one that a spreadsheet would take for a
+/// formula, beginning with = or @, or with + or - and no number, has an apostrophe before it.
 class CsvText {
  public:
   CsvText() = default;
@@ -30,7 +31,8 @@ class CsvText {
   bool in_line_ = false;
 };
 
-/// The fields of one line without its end. A field in double quotes may hold separators, and quotes written twice.
+/// The fields of one line without its end, without the apostrophe before what looks like a formula. A field in double
+/// quotes may hold separators, and quotes written twice.
 /// Nothing when a quote is not closed.
 std::optional<std::vector<std::string>> csv_fields(std::string_view line, char separator = ',');
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -99,12 +100,15 @@ nb::object nms_of_host(nb::handle boxes, nb::handle scores, nb::handle idxs, flo
 nb::object match_of_host(const diopter_anchor_grid& grid, std::int64_t anchors, const diopter_match_rule& rule,
                          const nb::list& boxes, const nb::list& labels, nb::handle make) {
   const auto images = static_cast<std::int64_t>(boxes.size());
+  const Array first_image("boxes[0]", boxes[0]);
+  if (first_image && !first_image.on_host()) return nb::none();
+  std::optional<Array> further;
   std::vector<float> corners;
   std::vector<std::int32_t> classes, offsets{0};
   for (std::size_t image = 0; image < boxes.size(); ++image) {
     const std::string place = "[" + std::to_string(image) + "]", box_name = "boxes" + place, name = "labels" + place;
-    const Array b(box_name.c_str(), boxes[image]), l(name.c_str(), labels[image]);
-    if (image == 0 && b && !b.on_host()) return nb::none();
+    const Array& b = image == 0 ? first_image : further.emplace(box_name.c_str(), boxes[image]);
+    const Array l(name.c_str(), labels[image]);
     checked([&] {
       const float* of_image = Arrays::of_host().get<float>(box_name.c_str(), b.get(), {kAny, 4});
       const std::int64_t n = b.get()->shape[0];
@@ -113,10 +117,9 @@ nb::object match_of_host(const diopter_anchor_grid& grid, std::int64_t anchors, 
       offsets.push_back(c_api::as_int(static_cast<std::int64_t>(classes.size()), "boxes"));
     });
   }
-  const Array like("boxes", boxes[0]);
-  const nb::object found = like.empty({images, anchors}, "int32", make);
-  const nb::object matches = like.empty({images, anchors}, "int32", make);
-  const nb::object positives = like.empty({images}, "int32", make);
+  const nb::object found = first_image.empty({images, anchors}, "int32", make);
+  const nb::object matches = first_image.empty({images, anchors}, "int32", make);
+  const nb::object positives = first_image.empty({images}, "int32", make);
   const Array f("labels", found, true), m("matches", matches, true), p("positives", positives, true);
   const std::int64_t four[] = {offsets.back(), 4}, row[] = {offsets.back()}, ends[] = {images + 1};
   const diopter_tensor all = tensor_of(corners.data(), four), of_boxes = tensor_of(classes.data(), row);
@@ -126,16 +129,29 @@ nb::object match_of_host(const diopter_anchor_grid& grid, std::int64_t anchors, 
   return nb::make_tuple(found, matches, positives);
 }
 
-nb::object sum_of_host(nb::handle losses, float scale, nb::handle make) {
-  const Array l("losses", losses);
-  if (!l.on_host()) return nb::none();
-  const float* values = checked([&] { return Arrays::of_host().get<float>("losses", l.get(), {kAny}); });
-  double sum = 0;
-  for (std::int64_t i = 0; i < l.get()->shape[0]; ++i) sum += double{values[i]};
-  nb::object result = l.empty({}, "float32", make);
-  const Array written("result", result, true);
-  *static_cast<float*>(written.get()->data) = static_cast<float>(double{scale} * sum);
-  return result;
+nb::object box_pair_loss_of_host(const char* loss, float epsilon, nb::handle boxes1, nb::handle boxes2,
+                                 std::optional<float> scale, bool of_first, bool of_second, nb::handle make) {
+  const Array first("boxes1", boxes1), second("boxes2", boxes2);
+  if (first && !first.on_host()) return nb::none();
+  const std::int64_t n = first && first.get()->ndim > 0 ? first.get()->shape[0] : 0, row[] = {n};
+  nb::object result = scale ? first.empty({}, "float32", make) : first.empty({n}, "float32", make);
+  const nb::object gradient1 = of_first ? first.empty({n, 4}, "float32", make) : nb::none();
+  const nb::object gradient2 = of_second ? first.empty({n, 4}, "float32", make) : nb::none();
+  const Array written("result", result, true), g1("gradient", gradient1, true), g2("gradient", gradient2, true);
+  std::vector<float> of_each(scale ? static_cast<std::size_t>(n) : 0);
+  const diopter_tensor to_sum = tensor_of(of_each.data(), row), *losses = scale ? &to_sum : written.get();
+  call([&] {
+    const int status = diopter_box_pair_loss(loss, epsilon, first.get(), second.get(), losses, g1.get(), nullptr);
+    if (status != DIOPTER_OK || !of_second) return status;
+    // The losses are the same for boxes that are exchanged.
+    return diopter_box_pair_loss(loss, epsilon, second.get(), first.get(), losses, g2.get(), nullptr);
+  });
+  if (scale) {
+    double sum = 0;
+    for (const float l : of_each) sum += double{l};
+    *static_cast<float*>(written.get()->data) = static_cast<float>(double{*scale} * sum);
+  }
+  return nb::make_tuple(result, gradient1, gradient2);
 }
 
 }  // namespace diopter::python

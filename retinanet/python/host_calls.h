@@ -6,6 +6,8 @@
 
 #include <nanobind/nanobind.h>
 
+#include <optional>
+
 #include "retinanet/c_api/diopter.h"
 
 namespace diopter::python {
@@ -19,7 +21,10 @@ nanobind::object nms_of_host(nanobind::handle boxes, nanobind::handle scores, na
 nanobind::object match_of_host(const diopter_anchor_grid& grid, std::int64_t anchors, const diopter_match_rule& rule,
                                const nanobind::list& boxes, const nanobind::list& labels, nanobind::handle make);
 
-/// scale times the sum of losses, added in double: float32 without dimensions.
-nanobind::object sum_of_host(nanobind::handle losses, float scale, nanobind::handle make);
+/// Losses [n] of pairs of boxes, or scale times their sum, added in double, without dimensions; the gradients [n, 4] of
+/// the losses with respect to boxes1 and to boxes2, None for those that are not wanted. All float32.
+nanobind::object box_pair_loss_of_host(const char* loss, float epsilon, nanobind::handle boxes1,
+                                       nanobind::handle boxes2, std::optional<float> scale, bool of_first,
+                                       bool of_second, nanobind::handle make);
 
 }  // namespace diopter::python

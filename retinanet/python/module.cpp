@@ -2,6 +2,7 @@
 // arrays on a GPU are those of the library that the arrays belong to, or `stream`, an address.
 #include <nanobind/nanobind.h>
 #include <nanobind/stl/array.h>
+#include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
@@ -248,7 +249,8 @@ NB_MODULE(_kernels, module) {
   module.def("empty", &empty, nb::arg("like"), nb::arg("shape"), nb::arg("type"));
   module.def("nms_of_host", &nms_of_host, array("boxes"), array("scores"), array("idxs"), nb::arg("iou_threshold"),
              nb::arg("make"));
-  module.def("sum_of_host", &sum_of_host, array("losses"), nb::arg("scale"), nb::arg("make"));
+  module.def("box_pair_loss_of_host", &box_pair_loss_of_host, nb::arg("loss"), nb::arg("epsilon"), array("boxes1"),
+             array("boxes2"), nb::arg("scale").none(), nb::arg("of_first"), nb::arg("of_second"), nb::arg("make"));
   module.def("top_k", &top_k, array("values"), nb::arg("min_value"), array("indices"), array("top"), array("counts"),
              stream);
   module.def("coco_metrics", &coco_metrics, array("image_ids"), array("category_ids"), array("boxes"),

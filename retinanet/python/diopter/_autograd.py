@@ -47,23 +47,20 @@ class ClassificationLoss(torch.autograd.Function):
 
 
 class BoxPairLoss(torch.autograd.Function):
-    """Losses [n] of boxes [n, 4] with boxes [n, 4], or scale times their sum."""
+    """Losses [n] of boxes [n, 4] with boxes [n, 4], or scale times their sum.
+
+    kernel(boxes1, boxes2, scale, of_first, of_second) -> result, and the gradients that are wanted"""
 
     @staticmethod
-    def forward(ctx: Any, boxes1: torch.Tensor, boxes2: torch.Tensor, kernel: Callable, reduce: Optional[Callable],
-                scale: float):  # fmt: skip
-        of_first, of_second = (torch.empty_like(boxes1) if needed else None for needed in ctx.needs_input_grad[:2])
-        losses = torch.empty(boxes1.shape[:1], dtype=torch.float32, device=boxes1.device)
-        kernel(boxes1, boxes2, losses, of_first)
-        if of_second is not None:  # the losses are the same for boxes that are exchanged
-            kernel(boxes2, boxes1, losses, of_second)
-        ctx.save_for_backward(of_first, of_second)
-        ctx.scale = None if reduce is None else scale
-        return losses if reduce is None else reduce(losses, scale)
+    def forward(ctx: Any, boxes1: torch.Tensor, boxes2: torch.Tensor, kernel: Callable, scale: Optional[float]):
+        result, first, second = kernel(boxes1, boxes2, scale, *ctx.needs_input_grad[:2])
+        ctx.save_for_backward(first, second)
+        ctx.scale = scale
+        return result
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, of_result: torch.Tensor):
         factor = of_result.unsqueeze(1) if ctx.scale is None else of_result * ctx.scale
         first, second = (None if g is None else factor * g for g in ctx.saved_tensors)
-        return first, second, None, None, None
+        return first, second, None, None

@@ -51,7 +51,16 @@ def empty(like: Array, shape: Sequence[int], type: str) -> Array: ...
 def nms_of_host(
     boxes: Array, scores: Array, idxs: Optional[Array], iou_threshold: float, make: Callable[..., Array]
 ) -> Optional[Array]: ...
-def sum_of_host(losses: Array, scale: float, make: Callable[..., Array]) -> Optional[Array]: ...
+def box_pair_loss_of_host(
+    loss: str,
+    epsilon: float,
+    boxes1: Array,
+    boxes2: Array,
+    scale: Optional[float],
+    of_first: bool,
+    of_second: bool,
+    make: Callable[..., Array],
+) -> Optional[Tuple[Array, Optional[Array], Optional[Array]]]: ...
 def coco_metrics(
     image_ids: Array,
     category_ids: Array,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from typing import Optional
+from typing import Optional, Tuple
 
 from . import _kernels
 from ._arrays import Array, Library, library_of, scale_of
@@ -79,21 +79,28 @@ def _pair_loss(loss: str, boxes1: Array, boxes2: Array, reduction: str, eps: flo
     library = library_of("boxes1", boxes1)
     library_of("boxes2", boxes2)
     count = boxes1.shape[0] if len(boxes1.shape) else 0
-    scale, stream = scale_of(reduction, count), library.stream(boxes1)
+    scale = None if reduction == "none" else scale_of(reduction, count)
     if library.torch and library.grad_enabled() and (boxes1.requires_grad or getattr(boxes2, "requires_grad", False)):
-        def kernel(first: Array, second: Array, losses: Array, gradient: Array) -> None:
-            _kernels.box_pair_loss(loss, eps, first, second, losses, gradient, stream)
-
-        reduce = None if reduction == "none" else functools.partial(_reduced, library)
-        return library.autograd.BoxPairLoss.apply(boxes1, boxes2, kernel, reduce, scale)
-    losses = library.empty(boxes1, (count,), "float32")
-    _kernels.box_pair_loss(loss, eps, boxes1, boxes2, losses, None, stream)
-    if reduction == "none":
-        return library.give(losses)
-    return library.number(_reduced(library, losses, scale))
+        kernel = functools.partial(_pair_loss_and_gradients, library, loss, eps)
+        return library.autograd.BoxPairLoss.apply(boxes1, boxes2, kernel, scale)
+    result, _, _ = _pair_loss_and_gradients(library, loss, eps, boxes1, boxes2, scale, False, False)
+    return library.give(result) if scale is None else library.number(result)
 
 
-def _reduced(library: Library, losses: Array, scale: float) -> Array:
-    """scale times the sum of losses."""
-    total = _kernels.sum_of_host(losses, scale, library.make)
-    return losses.sum() * scale if total is None else total
+def _pair_loss_and_gradients(
+    library: Library, loss: str, eps: float, boxes1: Array, boxes2: Array, scale: Optional[float], of_first: bool,
+    of_second: bool
+) -> Tuple[Array, Optional[Array], Optional[Array]]:  # fmt: skip
+    """Losses [n], or `scale` times their sum; their gradients [n, 4] with respect to the boxes where they are wanted."""
+    made = _kernels.box_pair_loss_of_host(loss, eps, boxes1, boxes2, scale, of_first, of_second, library.make)
+    if made is not None:
+        return made
+    stream, losses = library.stream(boxes1), library.empty(boxes1, boxes1.shape[:1], "float32")
+    first, second = (
+        library.empty(boxes, boxes.shape, "float32") if wanted else None
+        for boxes, wanted in ((boxes1, of_first), (boxes2, of_second))
+    )
+    _kernels.box_pair_loss(loss, eps, boxes1, boxes2, losses, first, stream)
+    if of_second:  # the losses are the same for boxes that are exchanged
+        _kernels.box_pair_loss(loss, eps, boxes2, boxes1, losses, second, stream)
+    return losses if scale is None else losses.sum() * scale, first, second

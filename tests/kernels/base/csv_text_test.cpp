@@ -20,6 +20,16 @@ TEST_CASE("csv: a field is text in one line") {
   CHECK(csv.text() == "two?lines,b?r,\"?[2J, ?\"\n");
 }
 
+TEST_CASE("csv: what a spreadsheet would compute is text for it, and reads back") {
+  const std::vector<std::string> fields = {"=1+1", "@SUM(A1)", "+A1", "-A1, B1", "-", "'", "'quoted'", "a=b"};
+  CsvText csv(fields);
+  CHECK(csv.text() == "'=1+1,'@SUM(A1),'+A1,\"'-A1, B1\",-,','quoted',a=b\n");
+  CHECK(csv_fields(csv.text().substr(0, csv.text().size() - 1)) == fields);
+  CsvText numbers({"-3", "+2.5", "-1e-7", "-inf", "-nan"});
+  numbers << -0.5;
+  CHECK(numbers.text() == "-3,+2.5,-1e-7,-inf,-nan\n-0.5");
+}
+
 TEST_CASE("csv: fields of a line") {
   using Fields = std::vector<std::string>;
   CHECK(csv_fields("") == Fields{""});

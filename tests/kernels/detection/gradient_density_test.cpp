@@ -71,6 +71,25 @@ TEST_CASE("gradient histogram: the plain count, of every logit that is learned f
         }) == "the loss ce does not weigh by the density of gradients");
 }
 
+TEST_CASE("gradient histogram: as many classes as a block of logits has, fewer and more, whichever is positive") {
+  const Device device = GENERATE(from_range(test::devices()));
+  for (const int classes : {127, 128, 129, 300}) {
+    INFO(classes << " classes on " << test::device_name(device));
+    test::Head<float> head(1, 1, classes, {5});
+    head.fill(test::uniform(5 * classes, -8, 4, 3));
+    const std::vector<std::int32_t> labels{0, classes - 1, kIgnore, kBackground, 126};
+    const GhmLoss loss{};
+    std::vector<std::int32_t> found(30, -1), expected(30);
+    test::DeviceArrays at(device), host(Device::cpu);
+    DIOPTER_DISPATCH(device, gradient_histogram,
+                     GradientHistogramArgs<float>{head.levels(at, false), at(labels), at(found)}, loss);
+    at.download();
+    plain::gradient_histogram<float>({head.levels(host, false), host(labels), expected.data()}, loss);
+    CHECK(std::accumulate(found.begin(), found.end(), 0) == 4 * classes);
+    CHECK(found == expected);
+  }
+}
+
 TEST_CASE("gradient histogram: g of 1 and NaN are in the last bin, and a NaN shows in the loss") {
   CHECK(density_bin(1.0, 30) == 29);
   CHECK(density_bin(-1.0f, 30) == 29);
