@@ -33,8 +33,11 @@ std::string nearest_name(const std::string& typed, const std::vector<std::string
   std::string nearest;
   std::size_t least = std::numeric_limits<std::size_t>::max();
   for (const std::string& name : names) {
+    const auto is_nearer = [&](std::size_t distance) { return distance < least && 2 * distance <= name.size(); };
+    // At least as many letters are inserted as one has more than the other.
+    if (!is_nearer(std::max(typed.size(), name.size()) - std::min(typed.size(), name.size()))) continue;
     const std::size_t distance = edit_distance(typed, name);
-    if (distance < least && 2 * distance <= name.size()) {
+    if (is_nearer(distance)) {
       least = distance;
       nearest = name;
     }

@@ -13,6 +13,12 @@ TEST_CASE("the nearest name forgives typing errors only") {
   REQUIRE(diopter::nearest_name("shape", names) == "shapes");
   REQUIRE(diopter::nearest_name("benchmark", names) == "");
   REQUIRE(diopter::nearest_name("train", {}) == "");
+  // Half of the name's letters may be wrong, also where the lengths alone say so; of equally near ones it is the first.
+  REQUIRE(diopter::nearest_name("abcdxy", {"abcd"}) == "abcd");
+  REQUIRE(diopter::nearest_name("abcdxyz", {"abcd"}) == "");
+  REQUIRE(diopter::nearest_name("ab", {"abcd"}) == "abcd");
+  REQUIRE(diopter::nearest_name("ab", {"abcdef", "abcd"}) == "abcd");
+  REQUIRE(diopter::nearest_name("abcd", {"abcdef", "abcx", "abcy"}) == "abcx");
 }
 
 TEST_CASE("the hint after an unknown name") {
