@@ -34,12 +34,11 @@ runs=build/fuzz/found/runs.csv
 # Two frames of where memory was allocated: more cost a third of the time. A reproduction without ASAN_OPTIONS has all.
 export ASAN_OPTIONS=detect_leaks=1:allocator_may_return_null=0:malloc_context_size=2 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
 
-# Without libFuzzer's statistics of rare features, which take up to 40 % of the time where a target has 10,000 edges.
 run_one() {  # TARGET
   local target=$1 found=build/fuzz/found/$1 log=build/fuzz/found/$1.log status=0
   mkdir -p "$found" build/fuzz/crashes
   local TIMEFORMAT="processor_seconds %U %S"
-  { time "$programs/fuzz_$target" -entropic=0 -max_total_time="$seconds" -seed="$seed" -max_len=65536 -timeout=20 -rss_limit_mb=2048 -print_final_stats=1 \
+  { time "$programs/fuzz_$target" -max_total_time="$seconds" -seed="$seed" -max_len=65536 -timeout=20 -rss_limit_mb=2048 -print_final_stats=1 \
     -artifact_prefix="build/fuzz/crashes/$target-" \
     "$found" "tests/fuzz/corpus/$target"; } >"$log" 2>&1 || status=$?
   # One line: executions, those in a second of processor time, edges that inputs reached.
