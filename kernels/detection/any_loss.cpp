@@ -15,17 +15,21 @@ std::vector<AnyLoss> all_losses() {
   return losses;
 }
 
+const LossEntry* find_loss(std::string_view name) {
+  const std::span<const LossEntry* const> all = loss_entries();
+  const auto found = std::find_if(all.begin(), all.end(), [&](const LossEntry* entry) { return name == entry->name; });
+  return found == all.end() ? nullptr : *found;
+}
+
 AnyLoss loss_named(std::string_view name, std::initializer_list<float> values) {
-  for (const LossEntry* entry : loss_entries()) {
-    if (name != entry->name) continue;
-    AnyLoss loss(*entry);
-    DIOPTER_CHECK(values.size() <= entry->parameters.size(), "the loss ", name, " has ", entry->parameters.size(),
-                  " parameters, not ", values.size());
-    std::size_t which = 0;
-    for (const float value : values) entry->parameter(loss.address(), which++) = value;
-    return loss;
-  }
-  fail("no loss has the name ", name);
+  const LossEntry* entry = find_loss(name);
+  DIOPTER_CHECK(entry, "no loss has the name ", name);
+  DIOPTER_CHECK(values.size() <= entry->parameters.size(), "the loss ", name, " has ", entry->parameters.size(),
+                " parameters, not ", values.size());
+  AnyLoss loss(*entry);
+  std::size_t which = 0;
+  for (const float value : values) entry->parameter(loss.address(), which++) = value;
+  return loss;
 }
 
 int density_bins(const AnyLoss& loss) {

@@ -52,7 +52,6 @@ const LossEntry& loss_entry();
 std::span<const LossEntry* const> loss_entries();
 
 struct AnyLoss {
- public:
   /// The first of the list.
   AnyLoss() : AnyLoss(*loss_entries().front()) {}
   /// With its default parameters.
@@ -90,6 +89,9 @@ struct AnyLoss {
 
 /// Every loss with its default parameters.
 std::vector<AnyLoss> all_losses();
+
+/// The entry of this name; null for none.
+const LossEntry* find_loss(std::string_view name);
 
 /// The loss of this name, its first parameters with these values, the others with their defaults. Throws Error for an
 /// unknown name and for more values than there are parameters.

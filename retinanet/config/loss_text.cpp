@@ -52,11 +52,9 @@ std::vector<std::string> loss_names() {
 AnyLoss parse_loss(const std::string& text, const std::string& where) {
   const std::size_t colon = text.find(':');
   const std::string name = text.substr(0, colon);
-  const std::vector<AnyLoss> losses = all_losses();
-  std::size_t index = 0;
-  while (index < losses.size() && name != loss_name(losses[index])) ++index;
-  if (index == losses.size()) reject(where, "unknown loss " + name + hint_with_list(name, loss_names()));
-  AnyLoss loss = losses[index];
+  const LossEntry* entry = find_loss(name);
+  if (!entry) reject(where, "unknown loss " + name + hint_with_list(name, loss_names()));
+  AnyLoss loss(*entry);
   for (std::size_t begin = colon; begin != std::string::npos;) {
     const std::size_t end = text.find(',', ++begin);
     set_parameter(loss, text.substr(begin, end - begin), where);

@@ -21,8 +21,8 @@ measure() {  # TEXT COMMAND...
 }
 build() { cmake --preset release && cmake --build --preset release "$@"; }
 build_by_folder() { cmake --preset release -DDIOPTER_UNITY=ON && cmake --build --preset release; }
-check_focal_loss() { build --target kernels_tests && build/release/diopter kernels check classification_loss; }
-run_detect() { build --target diopter && build/release/diopter detect --help; }
+check_focal_loss() { cmake --build --preset release --target kernels_tests && build/release/diopter kernels check classification_loss; }
+run_detect() { cmake --build --preset release --target diopter && build/release/diopter detect --help; }
 
 measure "(a) fresh clone to the end of tools/demo.sh" tools/demo.sh
 rm -r build

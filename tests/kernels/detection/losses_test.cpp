@@ -17,9 +17,10 @@ using test::versions_of;
 using Version = test::LossVersion;
 using Versions = test::LossVersions;
 
-/// Calls check(version, positive) for every variation, as it is and in its fast versions; the last of which is another
-/// in float only.
 enum class Types { in_double, both };
+
+/// Calls check(version, positive) for every variation, as it is and in its fast versions, of which the GPU's is another
+/// in float only.
 template <class Check>
 void for_every_version(Types types, const Check& check) {
   for (const AnyLoss& loss : test::variations()) {

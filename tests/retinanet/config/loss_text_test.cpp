@@ -1,13 +1,13 @@
 // Names and parameters of losses as text. Only the last two tests name losses of the list.
 #include "retinanet/config/loss_text.h"
-#include "kernels/detection/losses/ce.h"
-#include "kernels/detection/losses/focal.h"
-#include "kernels/detection/losses/focal_star.h"
 
 #include <algorithm>
 #include <cmath>
 
 #include "kernels/base/text.h"
+#include "kernels/detection/losses/ce.h"
+#include "kernels/detection/losses/focal.h"
+#include "kernels/detection/losses/focal_star.h"
 #include "tests/support/files.h"
 
 using namespace diopter;

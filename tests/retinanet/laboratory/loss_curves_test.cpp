@@ -1,11 +1,11 @@
 // Curves of losses against values worked out by hand or with other tools.
 #include "retinanet/laboratory/loss_curves.h"
-#include "kernels/detection/losses/ce.h"
-#include "kernels/detection/losses/focal.h"
-#include "kernels/detection/losses/focal_star.h"
 
 #include <cmath>
 
+#include "kernels/detection/losses/ce.h"
+#include "kernels/detection/losses/focal.h"
+#include "kernels/detection/losses/focal_star.h"
 #include "tests/support/catch.h"
 
 using namespace diopter;

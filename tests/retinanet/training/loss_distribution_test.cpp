@@ -1,13 +1,13 @@
 // The distribution of a loss over examples, on logits made by hand and of a model.
 #include "retinanet/training/loss_distribution.h"
-#include "kernels/detection/losses/ce.h"
-#include "kernels/detection/losses/focal.h"
-#include "kernels/detection/losses/hinge.h"
 
 #include <algorithm>
 #include <cmath>
 #include <limits>
 
+#include "kernels/detection/losses/ce.h"
+#include "kernels/detection/losses/focal.h"
+#include "kernels/detection/losses/hinge.h"
 #include "retinanet/detection/targets.h"
 #include "retinanet/network/input.h"
 #include "tests/retinanet/support.h"
