@@ -164,7 +164,7 @@ TEST_CASE("a batch norm over shards is the batch norm of all their rows") {
     for (std::size_t i = 0; i < actual.size(); ++i) CHECK(actual[i] == Approx(expected[i]).margin(1e-5));
   };
   for (const Device device : test::devices()) {
-    INFO(device_name(device));
+    INFO(test::device_name(device));
     const Result whole = norm(all_x, all_dy, device, nullptr);
     std::vector<Result> of_one_rank;
     for (const int ranks : {1, 2, 3}) {
