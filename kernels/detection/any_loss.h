@@ -41,6 +41,8 @@ struct LossEntry {
   ValueAndDerivative<double> (*at_target)(const void* loss, double x, double target);
   std::optional<HardExampleRule> (*hard_examples)(const void* loss);
   std::optional<GradientDensityRule> (*gradient_density)(const void* loss);
+  std::optional<ClassFocusingRule> (*class_focusing)(const void* loss);
+  void (*set_class)(void* loss, float more);  // the exponent of a class; nothing for a loss that has none
   cpu::LossFunctions (*functions)(const void* loss, const float* density_weights);
 };
 
@@ -108,6 +110,20 @@ inline std::optional<HardExampleRule> hard_example_rule(const AnyLoss& loss) {
 /// How its logits weigh by the density of their gradients; nothing for 1 each.
 inline std::optional<GradientDensityRule> gradient_density_rule(const AnyLoss& loss) {
   return loss.entry().gradient_density(loss.address());
+}
+
+/// How far the exponents of its classes may differ; nothing for one exponent.
+inline std::optional<ClassFocusingRule> class_focusing_rule(const AnyLoss& loss) {
+  return loss.entry().class_focusing(loss.address());
+}
+
+/// Whether its logits depend on what steps before were like.
+inline bool remembers_steps(const AnyLoss& loss) { return gradient_density_rule(loss) || class_focusing_rule(loss); }
+
+/// The loss of a class whose exponent is larger by `more`; the loss itself where classes do not differ.
+inline AnyLoss loss_of_class(AnyLoss loss, float more) {
+  loss.entry().set_class(loss.address(), more);
+  return loss;
 }
 
 /// The bins of a loss that weighs by the density of gradients. Throws Error for another.

@@ -49,13 +49,19 @@ __device__ unsigned negative_packs(const HeadRuns& runs, Divider by_classes, con
   return negative;
 }
 
-/// Loss of the logit of class k of an anchor with this label, `anchor` counted over all images. A positive one takes
-/// its quality, where the loss has soft targets, and the weight of its class.
+/// Loss of the logit of class k of an anchor with this label, `anchor` counted over all images. It takes the exponent
+/// of its class, where the loss has such; a positive one its quality, where the loss has soft targets, and the weight
+/// of its class.
 template <class T, class Loss>
 __device__ ValueAndDerivative<float> anchor_loss(const ClassificationLossArgs<T>& args, const Loss& loss, float x,
                                                  std::int32_t k, std::int32_t label, std::int64_t anchor) {
   const bool positive = k == label;
-  ValueAndDerivative<float> l = loss_on_gpu(loss, x, positive);
+  ValueAndDerivative<float> l;
+  if constexpr (FocusesByClass<Loss>) {
+    l = loss_on_gpu(args.class_focusing ? loss.of_class(args.class_focusing[k]) : loss, x, positive);
+  } else {
+    l = loss_on_gpu(loss, x, positive);
+  }
   if constexpr (SoftTargets<Loss>) {
     if (positive && args.qualities) l = loss.with_quality(x, args.qualities[anchor], GpuLogistic<>{});
   }
@@ -74,7 +80,7 @@ constexpr int kBlocks<float, DensityWeighted<Loss>> = 6;
 /// Nine of ten tiles belong to background anchors alone, which the block finds out with a label per thread, while the
 /// logits are on their way. In the others each thread looks at its packs, of which almost all are negative logits and
 /// nothing else. A pack with a positive or an ignored logit, with padding or the end of the level, and every pack where
-/// memory is not aligned, is gone through element by element.
+/// memory is not aligned, is gone through element by element; so is everything where the loss focuses by class.
 /// Losses are added in a fixed order, first per thread, then over the block, into block_losses [images, blocks].
 /// Shared memory: that of block_sum, 32 bytes.
 template <class T, class Loss>
@@ -108,7 +114,8 @@ __global__ void __launch_bounds__(kThreads, kBlocks<T, Loss>)
 
   // A whole tile of values without gaps: all of its loads start before anything is waited for. They are in bounds, and
   // not looked at if the tile turns out not to be background.
-  const bool packed = aligned(x, dx), gapless = runs.length == runs.size && begin + kTile<T> <= runs.size;
+  const bool packed = !FocusesByClass<Loss> && aligned(x, dx),
+             gapless = runs.length == runs.size && begin + kTile<T> <= runs.size;
   bool background = packed && gapless;
   if (background) {  // the same for all threads
     Pack<T> logits[kPacks];

@@ -5,7 +5,8 @@
 //
 // A loss with soft targets takes loss.with_quality(x, quality of the anchor) at k == label; the quality is a constant.
 // Class weights multiply the loss, and so the gradient, at k == label, the one positive logit of an anchor; negative
-// logits weigh 1 whatever their class. Density weights multiply the losses of all logits.
+// logits weigh 1 whatever their class. Density weights multiply the losses of all logits. With class focusing the
+// logits of class k have loss.of_class(more of k).
 //
 // `loss` is any of losses/*.h. The scale, loss weight over normaliser, is folded in before rounding, so that nothing is
 // left to do for the backward pass.
@@ -30,6 +31,7 @@ struct ClassificationLossArgs {
   const float* qualities = nullptr;      // as labels, read where label >= 0: soft targets in [0, 1]; null: 1 everywhere
   const float* class_weights = nullptr;  // [channels], finite and not negative; null: 1 each
   const float* density_weights = nullptr;  // [bins] of a loss that weighs by density (gradient_density.h); null: 1 each
+  const float* class_focusing = nullptr;  // [channels] of a loss that focuses by class (class_focusing.h); null: 0 each
 };
 
 }  // namespace diopter

@@ -102,6 +102,13 @@ struct Erased {
     if constexpr (WeighsByDensity<Loss>) return of(loss).gradient_density();
     return std::nullopt;
   }
+  static std::optional<ClassFocusingRule> class_focusing(const void* loss) {
+    if constexpr (FocusesByClass<Loss>) return of(loss).class_focusing();
+    return std::nullopt;
+  }
+  static void set_class([[maybe_unused]] void* loss, [[maybe_unused]] float more) {
+    if constexpr (FocusesByClass<Loss>) new (loss) Loss(of(loss).of_class(more));
+  }
   static cpu::LossFunctions functions(const void* loss, const float* density_weights) {
     return cpu::functions_of(of(loss), density_weights);
   }
@@ -127,6 +134,8 @@ const LossEntry& loss_entry() {
                                    .at_target = Erased::at_target,
                                    .hard_examples = Erased::hard_examples,
                                    .gradient_density = Erased::gradient_density,
+                                   .class_focusing = Erased::class_focusing,
+                                   .set_class = Erased::set_class,
                                    .functions = Erased::functions};
   return entry;
 }

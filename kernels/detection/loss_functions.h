@@ -39,6 +39,12 @@ inline constexpr int kLossBlock = 128, kLossVector = 16;
 /// Size of the whole vectors that hold n values, so that no loop goes over single ones.
 inline int in_whole_vectors(int n) { return (n + kLossVector - 1) / kLossVector * kLossVector; }
 
+/// Throws Error for a label that is neither a class nor kBackground nor kIgnore.
+inline void check_label(std::int32_t label, std::int64_t classes) {
+  DIOPTER_CHECK((label >= 0 && label < classes) || label == kBackground || label == kIgnore, "label ", label,
+                " of an anchor, with ", classes, " classes");
+}
+
 /// What a loss makes of a block.
 struct LossBlock {
   float values[kLossBlock], derivatives[kLossBlock];
@@ -86,7 +92,7 @@ struct LossFunctions {
     } else if (label == kIgnore) {
       if (dx) std::fill_n(dx, classes, T(0.0f));
     } else {
-      DIOPTER_CHECK(label >= 0 && label < classes, "label ", label, " of an anchor, with ", classes, " classes");
+      check_label(label, classes);
       const ValueAndDerivative<float> l = positive(static_cast<float>(x[label]), target.quality);
       const float weight = target.class_weights ? target.class_weights[label] : 1.0f;
       sum += double{weight * l.value};

@@ -11,6 +11,8 @@
 //   hard_examples()          which anchors are trained on, a HardExampleRule; may be missing: all
 //   gradient_density()       that logits weigh by how common their derivatives are, a GradientDensityRule, for a loss
 //                            with |derivative| <= 1; may be missing: they weigh 1
+//   class_focusing(), of_class(more)   that classes have exponents of their own by the gradients that they had, a
+//                            ClassFocusingRule, and the loss with such an exponent; may be missing
 //
 // A fast version is a functor of another type that gives the same values and derivatives. Kernels run it in place of
 // the loss, so it must not carry a formula of its own: it calls the loss (exponent.h) or another loss (ohem.h).
@@ -60,6 +62,11 @@ struct GradientDensityRule {
 };
 inline constexpr int kMostDensityBins = 256;
 
+/// Exponents of classes by their gradients: see class_focusing.h.
+struct ClassFocusingRule {
+  float most;  // in addition to the loss's own exponent, for a class whose positives had no gradient
+};
+
 template <class Loss>
 concept PointwiseLoss = requires {
   sizeof(Loss);
@@ -80,6 +87,13 @@ concept SoftTargets = requires(const Loss& loss) {
 template <class Loss>
 concept WeighsByDensity = requires(const Loss& loss) {
   { loss.gradient_density() } -> std::same_as<GradientDensityRule>;
+};
+
+/// A loss whose exponent depends on the class.
+template <class Loss>
+concept FocusesByClass = requires(const Loss& loss) {
+  { loss.class_focusing() } -> std::same_as<ClassFocusingRule>;
+  { loss.of_class(0.0f) } -> std::same_as<Loss>;
 };
 
 /// Bin of [0, 1] that a derivative's size falls into; the last one for 1 and NaN.

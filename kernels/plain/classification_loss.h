@@ -4,7 +4,7 @@
 //   losses[image] = sum over anchors with label != kIgnore and classes k of loss(x, k == label)
 //   gradient      = scale[image] * dloss/dx; 0 for ignored anchors
 // At k == label a loss with soft targets takes the anchor's quality for its target, and the loss is multiplied by the
-// class's weight.
+// class's weight; one that focuses by class is that of the class.
 #pragma once
 
 #include <vector>
@@ -30,11 +30,12 @@ void classification_loss(const ClassificationLossArgs<T>& args, const AnyLoss& l
         const std::int64_t pixel = image * level.pixels + anchor / heads.cells;
         const T* logits = level.values + pixel * level.pixel_stride + anchor % heads.cells * heads.channels;
         for (int k = 0; k < heads.channels; ++k) {
+          const AnyLoss of_k = args.class_focusing ? loss_of_class(loss, args.class_focusing[k]) : loss;
           ValueAndDerivative<double> at{0, 0};
           const auto x = static_cast<double>(static_cast<float>(logits[k]));
-          if (*label != kIgnore) at = loss_at(loss, x, k == *label);
+          if (*label != kIgnore) at = loss_at(of_k, x, k == *label);
           if (k == *label && args.qualities) {
-            at = positive_loss_at(loss, x, static_cast<double>(args.qualities[label - args.labels]));
+            at = positive_loss_at(of_k, x, static_cast<double>(args.qualities[label - args.labels]));
           }
           if (k == *label && args.class_weights) {
             const double weight{args.class_weights[k]};

@@ -1,5 +1,5 @@
 // Weights by the density of gradients, the shortest way. What the devices run:
-// kernels/detection/gradient_density.{h,cpp,cu}.
+// kernels/detection/weighting/gradient_density.{h,cpp,cu}.
 //
 //   gradient_histogram: counts of |dL/dx| in bins of equal width
 //   density_weights: 1 / (bins that are not empty * moving average of the bin's count)
@@ -9,7 +9,7 @@
 #include <cmath>
 
 #include "kernels/detection/any_loss.h"
-#include "kernels/detection/gradient_density.h"
+#include "kernels/detection/weighting/gradient_density.h"
 
 namespace diopter::plain {
 

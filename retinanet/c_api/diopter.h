@@ -59,7 +59,8 @@ typedef struct diopter_tensor {
 // Classification loss over anchors and classes: losses[image] = sum of loss(logit, class == label) over the anchors
 // that are not ignored; gradient = scale[image] * its derivative.
 //   loss       a loss with parameters, as --loss takes it: "focal", "focal:gamma=1.5,alpha=0.5", "ce"; none that
-//              selects hard examples or weighs by steps before (ohem, ohem13, ghm)
+//              selects hard examples or weighs by steps before (ohem, ohem13, ghm,
+//              equalized_focal)
 //   logits     [images, anchors, classes] float32 or bfloat16
 //   labels     [images, anchors] int32: class, -1 for background, -2 for ignored
 //   qualities  [images, anchors] float32, targets in [0, 1] of the positives of losses with soft ones; null: 1

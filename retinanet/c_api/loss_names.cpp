@@ -21,7 +21,7 @@ AnyLoss parsed_loss(const char* text) {
   }
   require(!hard_example_rule(loss), "loss: ", loss_name(loss),
           " selects hard examples, for which it needs more than logits and labels; must be another loss");
-  require(!gradient_density_rule(loss), "loss: ", loss_name(loss),
+  require(!remembers_steps(loss), "loss: ", loss_name(loss),
           " weighs logits by the gradients of steps before, for which it needs more than logits and labels; must be "
           "another loss");
   return loss;

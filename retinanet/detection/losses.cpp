@@ -1,5 +1,6 @@
 #include "retinanet/detection/losses.h"
 
+#include "kernels/detection/weighting/class_focusing.h"
 #include "kernels/nn/elementwise.h"
 #include "kernels/nn/reduce.h"
 #include "kernels/toolkit/dispatch.h"
@@ -99,8 +100,14 @@ Variable classification_loss(const Pyramid& logits, int classes, const AnchorTar
                                     .losses = losses.data<float>(),
                                     .qualities = table(tables.qualities),
                                     .class_weights = table(tables.class_weights),
-                                    .density_weights = table(tables.density_weights)},
+                                    .density_weights = table(tables.density_weights),
+                                    .class_focusing = table(tables.class_focusing)},
           loss);
+      if (!tables.class_gradients.defined() || !gradient.defined()) return;
+      DIOPTER_DISPATCH(scale.device(), class_gradients,
+                       ClassGradientsArgs<T>{.gradients = head_levels<T>(logits, gradient, targets.grid.cells, classes),
+                                             .labels = targets.labels.data<std::int32_t>(),
+                                             .sums = tables.class_gradients.data<float>()});
     });
   });
 }

@@ -26,6 +26,8 @@ struct LossTables {
   Tensor qualities = {};        // [images, anchors] float, of a loss with soft targets
   Tensor class_weights = {};    // [classes] float
   Tensor density_weights = {};  // [bins] float, of a loss that weighs by density
+  Tensor class_focusing = {};   // [classes] float, of a loss that focuses by class
+  Tensor class_gradients = {};  // [2, classes] float: gets the sums of ClassGradientsArgs, where gradients are recorded
 };
 
 /// Sum over the images of scale[image] * (loss over its anchors and classes): [1]. logits [rows, cells * classes],

@@ -78,16 +78,21 @@ LossState::LossState(const Config::Loss& loss, int classes, Device device) {
   if (const std::optional<GradientDensityRule> rule = gradient_density_rule(loss.kind)) {
     density_averages = Tensor::zeros({rule->bins}, DType::f32, device);
   }
+  if (class_focusing_rule(loss.kind)) class_gradients = Tensor::zeros({2, classes}, DType::f32, device);
 }
 
-std::vector<float> LossState::densities() const {
-  return density_averages.defined() ? density_averages.to_vector<float>() : std::vector<float>();
+std::map<std::string, std::vector<float>> LossState::memory() const {
+  std::map<std::string, std::vector<float>> memory;
+  for_each_memory([&](const char* name, const Tensor& tensor) { memory[name] = tensor.to_vector<float>(); });
+  return memory;
 }
 
-void LossState::set_densities(const std::vector<float>& averages) {
-  if (density_averages.defined() && density_averages.size() == std::ssize(averages)) {
-    density_averages.copy_from_host(averages.data());
-  }
+void LossState::set_memory(const std::map<std::string, std::vector<float>>& memory) {
+  for_each_memory([&](const char* name, const Tensor& tensor) {
+    const auto kept = memory.find(name);
+    const bool fits = kept != memory.end() && std::ssize(kept->second) == tensor.size();
+    if (fits) tensor.copy_from_host(kept->second.data());
+  });
 }
 
 Tensor gradient_counts(const AnyLoss& loss, const Pyramid& logits, int classes, const AnchorTargets& targets) {
@@ -116,6 +121,19 @@ Tensor density_weights(const AnyLoss& loss, const Tensor& counts, const Tensor& 
                                       .averages = averages.data<float>(),
                                       .weights = weights.data<float>()});
   return weights;
+}
+
+Tensor class_focusing(const AnyLoss& loss, const Tensor& class_gradients) {
+  const std::optional<ClassFocusingRule> rule = class_focusing_rule(loss);
+  if (!rule) return {};
+  const std::int64_t classes = class_gradients.shape()[1];
+  const Tensor more = Tensor::empty({classes}, DType::f32, class_gradients.device());
+  DIOPTER_DISPATCH(more.device(), class_focusing,
+                   ClassFocusingArgs{.rule = *rule,
+                                     .classes = static_cast<int>(classes),
+                                     .sums = class_gradients.data<float>(),
+                                     .more = more.data<float>()});
+  return more;
 }
 
 Tensor scale_of_selected(LossNormaliser normaliser, const Tensor& selected) {
@@ -164,6 +182,8 @@ Losses detection_losses(const Config& config, int classes, const Pyramid& logits
   DIOPTER_CHECK(state.density_averages.defined() == density.has_value() &&
                     (!density || state.density_averages.size() == density->bins),
                 "the averages of gradient densities are not those of the loss ", loss_name(config.loss.kind));
+  DIOPTER_CHECK(state.class_gradients.defined() == class_focusing_rule(config.loss.kind).has_value(),
+                "the gradients of classes are not those of the loss ", loss_name(config.loss.kind));
   Losses losses;
   if (has_soft_targets(config.loss.kind)) {
     losses.qualities = Tensor::empty(targets.labels.shape(), DType::f32, scale.device());
@@ -181,8 +201,14 @@ Losses detection_losses(const Config& config, int classes, const Pyramid& logits
           : density_weights(config.loss.kind,
                             gradient_counts(config.loss.kind, logits, classes, classification.anchors),
                             state.density_averages);
-  losses.classification = classification_loss(logits, classes, classification.anchors, classification_scale,
-                                              config.loss.kind, {losses.qualities, state.class_weights, densities});
+  const Tensor focusing =
+      whole.class_focusing.defined() ? whole.class_focusing : class_focusing(config.loss.kind, state.class_gradients);
+  if (focusing.defined() && is_recorded({logits.rows})) {
+    losses.class_gradients = Tensor::empty({2, classes}, DType::f32, scale.device());
+  }
+  losses.classification =
+      classification_loss(logits, classes, classification.anchors, classification_scale, config.loss.kind,
+                          {losses.qualities, state.class_weights, densities, focusing, losses.class_gradients});
   if (guided) {
     losses.classification_weight = whole.classification_weight.defined()
                                        ? whole.classification_weight

@@ -1,9 +1,14 @@
 // Targets of a batch, and the normaliser of its losses.
 #pragma once
 
+#include <map>
+#include <string>
+#include <vector>
+
 #include "data/loader.h"
-#include "kernels/detection/gradient_density.h"
 #include "kernels/detection/loss_scale.h"
+#include "kernels/detection/weighting/class_focusing.h"
+#include "kernels/detection/weighting/gradient_density.h"
 #include "retinanet/config/config.h"
 #include "retinanet/detection/class_weights.h"
 #include "retinanet/detection/hard_examples.h"
@@ -48,15 +53,23 @@ class Normaliser {
 struct LossState {
   Tensor class_weights = {};     // [classes] float; undefined with loss.class_weights = none
   Tensor density_averages = {};  // [bins] float, of a loss that weighs by density, else undefined: DensityWeightsArgs
+  Tensor class_gradients =
+      {};  // [2, classes] float, of a loss that focuses by class, else undefined: ClassFocusingArgs
 
   LossState() = default;
   /// Of a run that begins. Throws Error where loss.class_weights still is a rule, or has not one number per class.
   LossState(const Config::Loss& loss, int classes, Device device = Device::cpu);
 
-  /// The averages; none where there are none.
-  std::vector<float> densities() const;
-  /// Goes on from these, unless they are of another number of bins, as another loss has: then the averages begin anew.
-  void set_densities(const std::vector<float>& averages);
+  /// What there is of the last two, by name.
+  std::map<std::string, std::vector<float>> memory() const;
+  /// Goes on from it. What is of another size, as with another number of bins, begins anew.
+  void set_memory(const std::map<std::string, std::vector<float>>& memory);
+  /// Calls f(name, tensor) for each.
+  template <class F>
+  void for_each_memory(const F& f) const {
+    if (density_averages.defined()) f("densities", density_averages);
+    if (class_gradients.defined()) f("class_gradients", class_gradients);
+  }
 };
 
 /// What a shard's losses depend on that the whole batch decides, where a batch has more than one shard. Undefined where
@@ -65,6 +78,7 @@ struct WholeBatch {
   Tensor selected_scale;         // [images of the shard] float: factor of each where the loss selects hard examples
   Tensor classification_weight;  // [1], with loss.classification_weight = guided: of the batch
   Tensor density_weights;        // [bins] float, of a loss that weighs by density
+  Tensor class_focusing;         // [classes] float, of a loss that focuses by class
 };
 
 /// Labels that the classification loss is computed on, and its factor per image.
@@ -88,8 +102,13 @@ Tensor scale_of_selected(LossNormaliser normaliser, const Tensor& selected);
 Tensor gradient_counts(const AnyLoss& loss, const Pyramid& logits, int classes, const AnchorTargets& targets);
 
 /// [bins] float: weights of a batch's logits from its counts, [bins] i32, by the density of their gradients
-/// (kernels/detection/gradient_density.h). Advances the averages. Undefined for a loss that does not weigh by density.
+/// (kernels/detection/weighting/gradient_density.h). Advances the averages. Undefined for a loss that does not weigh by
+/// density.
 Tensor density_weights(const AnyLoss& loss, const Tensor& counts, const Tensor& averages);
+
+/// [classes] float: what the exponents of classes are larger by, from LossState::class_gradients
+/// (kernels/detection/weighting/class_focusing.h). Undefined for a loss that does not focus by class.
+Tensor class_focusing(const AnyLoss& loss, const Tensor& class_gradients);
 
 /// [1]: guided_scale (kernels/detection/loss_scale.h) of a batch's losses, [1] each.
 Tensor guided_weight(const Tensor& classification, const Tensor& box);
@@ -98,6 +117,8 @@ struct Losses {
   Variable classification, box;  // weighted, [1]
   Tensor classification_weight;  // [1], with loss.classification_weight = guided: the factor of the classification loss
   Tensor qualities;              // [images, anchors], of losses with soft targets: those of the positives
+  Tensor class_gradients;        // [2, classes], of losses that focus by class, where gradients are recorded:
+                                 // to be added to the state's
 };
 
 /// Both losses of a batch, or of a shard of it. Advances the state's averages, unless the whole batch did. Throws Error

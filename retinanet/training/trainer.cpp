@@ -95,7 +95,7 @@ class BeforeStep {
   BeforeStep(const RetinaNet& model, const Normaliser& normaliser, const LossState& loss) {
     for (const NamedBuffer& buffer : model.buffers()) add(buffer.tensor);
     add(normaliser.average_tensor());
-    if (loss.density_averages.defined()) add(loss.density_averages);
+    loss.for_each_memory([&](const char*, const Tensor& memory) { add(memory); });
   }
   void put_back() const {
     for (const auto& [tensor, before] : tensors_) tensor.copy_from(before);
@@ -241,7 +241,7 @@ std::unique_ptr<Trainer> Trainer::resume(const std::string& folder, const Settin
   get_tensors(checkpoint, kOptimizerPrefix, trainer->optimizer_->named(optimizer_state));
   trainer->optimizer_->take_state(optimizer_state);
   trainer->work_->normaliser().set_average(state.normaliser);
-  trainer->work_->loss_state().set_densities(state.densities);
+  trainer->work_->loss_state().set_memory(state.loss_memory);
   trainer->refresh_copies();
   if (trainer->average_ && state.average_updates > 0) {
     get_tensors(checkpoint, kAveragePrefix, trainer->average_->averages());
@@ -284,7 +284,7 @@ bool Trainer::queue_step(const TrainerCallbacks& callbacks) {
     std::optional<ExampleLogits> examples;
     const bool logged = due(state_.config.train.log_every, queued_ + 1);
     // Shares of losses are told where each is what the formula says of it by itself.
-    const bool by_itself = !hard_example_rule(loss) && !gradient_density_rule(loss);
+    const bool by_itself = !hard_example_rule(loss) && !remembers_steps(loss);
     if (logged && device_ == Device::cpu && by_itself) examples.emplace();
     std::optional<BeforeStep> before;
     if (state_.config.train.accumulate > 1) before.emplace(*model_, work_->normaliser(), work_->loss_state());
@@ -395,7 +395,7 @@ void Trainer::save(const std::string& file, bool with_optimizer) {
   put_tensors(checkpoint, kOptimizerPrefix, optimizer_state);
   if (average_) put_tensors(checkpoint, kAveragePrefix, average_->averages());
   state_.normaliser = work_->normaliser().average();
-  state_.densities = work_->loss_state().densities();
+  state_.loss_memory = work_->loss_state().memory();
   state_.average_updates = average_ ? average_->updates() : 0;
   put_run_state(checkpoint, state_);
   save_checkpoint(file, checkpoint);

@@ -35,15 +35,17 @@ AnchorGrid grid_of(const Config& config, const Shard& shard) {
                             height);
 }
 
-/// What all ranks must know of a shard; the changed statistics and the logits of its examples follow, as bytes.
+/// What all ranks must know of a shard; the gradients of its classes, the changed statistics and the logits of its
+/// examples follow, as bytes.
 struct Told {
   float classification, box;
-  std::uint64_t statistics;  // bytes
+  std::uint64_t class_gradients, statistics;  // bytes
 };
 
 std::string text_of(const Losses& losses, const std::string& statistics, const std::string& logits) {
-  const Told told{losses.classification.value().item(), losses.box.value().item(), statistics.size()};
-  return std::string(reinterpret_cast<const char*>(&told), sizeof told) + statistics + logits;
+  const std::string classes = losses.class_gradients.defined() ? bytes_of(losses.class_gradients) : "";
+  const Told told{losses.classification.value().item(), losses.box.value().item(), classes.size(), statistics.size()};
+  return std::string(reinterpret_cast<const char*>(&told), sizeof told) + classes + statistics + logits;
 }
 
 }  // namespace
@@ -93,6 +95,7 @@ void TrainingStep::add_batch(const std::vector<Shard>& shards, ExampleLogits* ex
   if (rule_.shards == 1) {
     const Losses losses = run_shard(shards[0], targets[0], scale, {}, 1, examples);
     add_losses(losses.classification.value(), losses.box.value());
+    if (losses.class_gradients.defined()) add_to(loss_state_.class_gradients, losses.class_gradients);
     if (losses.classification_weight.defined()) {
       add_to(at(numbers_, kClassificationWeight), losses.classification_weight);
     }
@@ -226,6 +229,9 @@ std::vector<WholeBatch> TrainingStep::look_at_whole(const std::vector<Shard>& sh
                                            loss_state_.density_averages);
     for (WholeBatch& of_shard : whole) of_shard.density_weights = weights;
   }
+  // Of the steps before: shards of this batch that are done must not show.
+  const Tensor focusing = class_focusing(config_.loss.kind, loss_state_.class_gradients);
+  for (WholeBatch& of_shard : whole) of_shard.class_focusing = focusing;
   if (config_.loss.classification_weight == kGuidedWeight) {
     const Tensor one = Tensor::full({1}, 1, model_.device());
     std::vector<Tensor> classification, box;
@@ -258,6 +264,12 @@ void TrainingStep::add_told(std::string_view told, ExampleLogits* examples) {
   std::memcpy(&head, told.data(), sizeof head);
   told.remove_prefix(sizeof head);
   add_losses(Tensor::full({1}, head.classification, model_.device()), Tensor::full({1}, head.box, model_.device()));
+  if (head.class_gradients > 0) {
+    const Tensor of_shard = Tensor::empty(loss_state_.class_gradients.shape(), DType::f32, model_.device());
+    of_shard.copy_from_host(told.substr(0, head.class_gradients).data());
+    add_to(loss_state_.class_gradients, of_shard);
+    told.remove_prefix(head.class_gradients);
+  }
   statistics_.add(told.substr(0, head.statistics));
   if (examples) add_packed(told.substr(head.statistics), *examples);
 }

@@ -112,7 +112,10 @@ RunState parse_run_state(const Checkpoint& checkpoint) {
     state.changes = changes_of(text_or("changes", "[]"));
     state.iteration = std::stoll(text("iteration"));
     state.normaliser = std::stod(text("normaliser"));
-    state.densities = parse_json(text_or("densities", "[]")).get<std::vector<float>>();
+    for (const char* name : {"densities", "class_gradients"}) {  // LossState::memory
+      const auto memory = parse_json(text_or(name, "[]")).get<std::vector<float>>();
+      if (!memory.empty()) state.loss_memory[name] = memory;
+    }
     state.best_ap = std::stod(text("best_ap"));
     state.average_updates = std::stoll(text("average_updates"));
     state.evaluated = std::stoll(text_or("evaluated", "0"));  // not in files of 0.1, as both hashes
@@ -121,7 +124,7 @@ RunState parse_run_state(const Checkpoint& checkpoint) {
     state.left_out = std::stoll(text_or("left_out", "0"));
   } catch (const nlohmann::json::exception&) {
     fail(checkpoint.file,
-         ": its metadata holds no lists of classes, of densities, of thresholds or of changed settings");
+         ": its metadata holds no lists of classes, of what the loss remembers, of thresholds or of changed settings");
   } catch (const std::logic_error&) {
     fail(checkpoint.file, ": its metadata holds something that is not a number, or not a score for each class");
   }
@@ -149,7 +152,7 @@ void put_run_state(Checkpoint& checkpoint, const RunState& state) {
   if (!state.thresholds.empty()) checkpoint.metadata["thresholds"] = json_text(nlohmann::json(state.thresholds));
   if (state.stale > 0) checkpoint.metadata["stale"] = std::to_string(state.stale);
   if (state.left_out > 0) checkpoint.metadata["left_out"] = std::to_string(state.left_out);
-  if (!state.densities.empty()) checkpoint.metadata["densities"] = json_text(nlohmann::json(state.densities));
+  for (const auto& [name, memory] : state.loss_memory) checkpoint.metadata[name] = json_text(nlohmann::json(memory));
   if (!state.changes.empty()) checkpoint.metadata["changes"] = text_of(state.changes);
 }
 

@@ -33,6 +33,7 @@ const std::vector<FolderRule>& folder_rules() {
         {"kernels/detection", with(toolkit, {"generated/loss_list.h"})},
         {"kernels/detection/candidates", with(toolkit, {"kernels/detection"})},
         {"kernels/detection/pairs", with(toolkit, {"kernels/detection", "generated/loss_list.h"})},
+        {"kernels/detection/weighting", with(toolkit, {"kernels/detection"})},
         {"kernels/detection/losses", {"kernels/base", "kernels/detection"}},
         {"kernels/plain", with(toolkit, {"kernels/nn/*", "kernels/detection/*"})},
 

@@ -156,8 +156,8 @@ TEST_CASE("train: help and info list the losses") {
   for (const std::string command : {"train --help", "info"}) {
     const std::string out = run_diopter(command).out;
     INFO(out);
-    for (const std::string name : {"asymmetric", "balanced_ce", "ce", "focal", "focal_star", "ghm", "hinge", "ohem",
-                                   "ohem13", "poly", "quality_focal", "varifocal"}) {
+    for (const std::string name : {"asymmetric", "balanced_ce", "ce", "equalized_focal", "focal", "focal_star", "ghm",
+                                   "hinge", "ohem", "ohem13", "poly", "quality_focal", "varifocal"}) {
       REQUIRE(contains(out, "\n  " + name + " "));
     }
     REQUIRE(contains(out, "Lin et al. 2017, equation 5\n    gamma "));

@@ -106,8 +106,8 @@ void draw(const Request& request) {
   for (const AnyLoss& loss : losses) {
     DIOPTER_CHECK(!hard_example_rule(loss), "--loss ", loss_name(loss),
                   ": trains on selected anchors, which a distribution over all of them does not show; take ce");
-    DIOPTER_CHECK(!gradient_density_rule(loss), "--loss ", loss_name(loss),
-                  ": weighs logits by the gradients of a whole step, which a distribution does not show; take ce");
+    DIOPTER_CHECK(!remembers_steps(loss), "--loss ", loss_name(loss),
+                  ": weighs logits by the gradients of whole steps, which a distribution does not show; take ce");
   }
   const LoadedModel loaded = open_model(request.model);
   Dataset dataset =

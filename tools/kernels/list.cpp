@@ -35,11 +35,15 @@ const std::vector<KernelEntry>& kernel_list() {
        .tests = "match:*,atss:*"},
       {.name = "loss_scale",
        .files = "kernels/detection/loss_scale",
-       .more = "kernels/detection/gradient_density.{h,cpp,cu} (GHM-C)",
+       .more = "kernels/detection/weighting/gradient_density.{h,cpp,cu} (GHM-C), class_focusing.{h,cpp,cu} (equalized "
+               "focal)",
        .formula =
-           "normalisation of the losses: Lin et al. 2017, section 4.1; torchvision; Detectron2; GHM-C, Li et al. 2019",
+           "normalisation of the losses: Lin et al. 2017, section 4.1; torchvision; Detectron2; GHM-C, Li et al. "
+           "2019; exponents of classes, Li et al. 2022",
        .floor = "8 per image",
-       .tests = "loss scale:*,gradient histogram:*,density weights:*,GHM-C:*"},
+       .tests =
+           "loss scale:*,gradient histogram:*,density weights:*,GHM-C:*,class gradients:*,class focusing:*,equalized "
+           "focal loss:*"},
       {.name = "box_loss",
        .files = "kernels/detection/box_loss",
        .more = "",

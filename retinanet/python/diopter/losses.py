@@ -26,7 +26,8 @@ Kernel = Callable[[Array, Array, float, Array, Array, Array, int], None]
 def elementwise_loss(inputs: Array, targets: Array, loss: str = "focal", reduction: str = "none") -> Array:
     """A loss of `diopter train --loss`, with its parameters: "focal:gamma=1.5,alpha=0.5", "poly", "varifocal".
 
-    Differentiable with respect to `inputs` in PyTorch. Not for ohem, ohem13 and ghm, which need whole steps.
+    Differentiable with respect to `inputs` in PyTorch. Not for ohem, ohem13, ghm and
+    equalized_focal, which need whole steps.
     """
     return apply(functools.partial(_kernels.elementwise_loss, loss), inputs, targets, reduction)
 

@@ -109,6 +109,7 @@ TEST_CASE("C interface: losses that cannot be") {
   require_refused(with("focal:gamma=-1"), {"gamma"});
   require_refused(with("ohem"), {"ohem selects hard examples"});
   require_refused(with("ghm"), {"ghm weighs logits by the gradients of steps before"});
+  require_refused(with("equalized_focal"), {"equalized_focal weighs logits by the gradients of steps before"});
   require_refused(diopter_classification_loss("ce", logits, labels, losses, nullptr, losses, nullptr, nullptr),
                   {"qualities: is float32 [1], must be float32 [1, 1]"});
   HostArray qualities = filled({1, 1}, 0.5f);

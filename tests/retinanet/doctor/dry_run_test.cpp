@@ -88,12 +88,26 @@ TEST_CASE("the expected loss follows from the prior and the loss") {
 
 TEST_CASE("the untrained network starts at the expected loss") {
   const Dataset dataset = boxes_of(64, 64);
-  for (const std::string setting :
-       {"loss.gamma=2", "loss.gamma=0.5", "loss.normaliser=image", "loss.normaliser=ema", "model.prior=0.1",
-        "model.prior=[0.1, 0.01]", "loss.alpha=0.75", "loss.kind=ce", "loss.kind=balanced_ce",
-        "loss.kind=focal_star:beta=-1", "loss.kind=hinge:margin=0.9", "loss.kind=ohem", "loss.kind=ohem13",
-        "loss.kind=poly", "loss.kind=asymmetric", "loss.kind=quality_focal", "loss.kind=varifocal", "loss.kind=ghm",
-        "loss.classification_weight=guided"}) {
+  for (const std::string setting : {"loss.gamma=2",
+                                    "loss.gamma=0.5",
+                                    "loss.normaliser=image",
+                                    "loss.normaliser=ema",
+                                    "model.prior=0.1",
+                                    "model.prior=[0.1, 0.01]",
+                                    "loss.alpha=0.75",
+                                    "loss.kind=ce",
+                                    "loss.kind=balanced_ce",
+                                    "loss.kind=focal_star:beta=-1",
+                                    "loss.kind=hinge:margin=0.9",
+                                    "loss.kind=ohem",
+                                    "loss.kind=ohem13",
+                                    "loss.kind=poly",
+                                    "loss.kind=asymmetric",
+                                    "loss.kind=quality_focal",
+                                    "loss.kind=varifocal",
+                                    "loss.kind=ghm",
+                                    "loss.kind=equalized_focal",
+                                    "loss.classification_weight=guided"}) {
     Config config = preset("small");
     set_config(config, setting);
     const InitialLoss loss = initial_loss(config, dataset, false);

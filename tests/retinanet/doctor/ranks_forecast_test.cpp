@@ -86,6 +86,7 @@ TEST_CASE("ranks forecast: exchanges are those of the training") {
   check_counts("train.accumulate=2", 4);
   check_counts("loss.kind=ohem", 2);
   check_counts("loss.kind=ghm", 4);
+  check_counts("loss.kind=equalized_focal", 2);
   check_counts("loss.classification_weight=guided", 3);
   check_counts("train.wire=bf16", 4);
 }

@@ -42,22 +42,50 @@ TEST_CASE("a run remembers its loss when it is resumed") {
   CHECK(format_loss(other->config().loss.kind) == "focal_star:gamma=2,beta=1,alpha=0.5");
 }
 
-TEST_CASE("ghm: what it remembers of gradients is the same after a resumption, and begins anew with other bins") {
+TEST_CASE("what a loss remembers of gradients is the same after a resumption; ghm begins anew with other bins") {
   const test::ShapesOnDisk shapes;
-  const auto config = [](int stop) {
+  const auto config = [](const std::string& loss, int stop) {
     return test::tiny_config(
-        {"loss.kind=ghm:bins=12", "train.iterations=8", "train.accumulate=2", "train.stop_at=" + std::to_string(stop)});
+        {"loss.kind=" + loss, "train.iterations=8", "train.accumulate=2", "train.stop_at=" + std::to_string(stop)});
   };
-  Trainer(config(0), shapes.train, {}, shapes.folder / "whole").run({});
-  Trainer(config(5), shapes.train, {}, shapes.folder / "broken").run({});
-  CHECK(Trainer::resume(shapes.folder / "broken", {}, shapes.train, {})->run({}).iteration == 8);
-  const auto bytes = [&](const std::string& name) { return test::read_bytes(last_checkpoint(shapes.folder / name)); };
-  CHECK((bytes("broken") == bytes("whole")));
-  CHECK(parse_run_state(load_checkpoint(last_checkpoint(shapes.folder / "whole"))).densities.size() == 12);
+  const auto memory_of = [&](const std::string& name) {
+    return parse_run_state(load_checkpoint(last_checkpoint(shapes.folder / name))).loss_memory;
+  };
+  for (const std::string loss : {"ghm:bins=12", "equalized_focal"}) {
+    const std::string whole = loss.substr(0, 3) + "_whole", broken = loss.substr(0, 3) + "_broken";
+    Trainer(config(loss, 0), shapes.train, {}, shapes.folder / whole).run({});
+    Trainer(config(loss, 5), shapes.train, {}, shapes.folder / broken).run({});
+    CHECK(Trainer::resume(shapes.folder / broken, {}, shapes.train, {})->run({}).iteration == 8);
+    const auto bytes = [&](const std::string& name) { return test::read_bytes(last_checkpoint(shapes.folder / name)); };
+    CHECK((bytes(broken) == bytes(whole)));
+  }
+  CHECK(memory_of("ghm_whole").at("densities").size() == 12);
+  const std::vector<float> gradients = memory_of("equ_whole").at("class_gradients");
+  REQUIRE(gradients.size() == 2 * shapes.train.categories.size());
+  for (const float sum : gradients) CHECK(sum > 0);
 
-  Trainer(config(5), shapes.train, {}, shapes.folder / "other").run({});
+  Trainer(config("ghm:bins=12", 5), shapes.train, {}, shapes.folder / "other").run({});
   CHECK(Trainer::resume(shapes.folder / "other", {"loss.bins=10"}, shapes.train, {})->run({}).iteration == 8);
-  CHECK(parse_run_state(load_checkpoint(last_checkpoint(shapes.folder / "other"))).densities.size() == 10);
+  CHECK(memory_of("other").at("densities").size() == 10);
+}
+
+TEST_CASE("equalized_focal: the first step is the focal loss's, the second has an exponent for each class") {
+  test::ShapesOnDisk shapes;
+  shapes.train.images.resize(1);  // both steps see the same picture
+  int runs = 0;
+  const auto losses = [&](const std::string& loss) {
+    Trainer trainer(
+        test::tiny_config({"loss.kind=" + loss, "train.iterations=2", "train.optimizer=sgd", "train.lr=1e-9",
+                           "train.batch_size=1", "augment.flip=0", "train.log_every=1", "model.prior=0.5"}),
+        shapes.train, {}, shapes.folder / std::to_string(runs++));
+    trainer.run({});
+    return trainer.losses();
+  };
+  const auto focal = losses("focal"), equalized = losses("equalized_focal"), plain = losses("equalized_focal:scale=0");
+  CHECK(equalized[0][0] == Approx(focal[0][0]).epsilon(1e-6));
+  CHECK(plain[1][0] == Approx(focal[1][0]).epsilon(1e-6));
+  // At 0.5 negatives have far more gradient than positives: nearly all of 8 is added to each exponent.
+  CHECK(equalized[1][0] == Approx(focal[1][0] * 5 * std::pow(0.5, 8)).epsilon(0.1));
 }
 
 TEST_CASE("ghm: the sum of the weighted losses, whatever loss.normaliser says") {

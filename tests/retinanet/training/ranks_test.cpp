@@ -123,8 +123,8 @@ TEST_CASE("so have losses and norms that look at a whole batch, AdamW, and gradi
         Lines{"loss.kind=ohem", "loss.classification_weight=guided", "loss.normaliser=batch"},
         Lines{"model.norm=batch"}, Lines{"model.norm=sync_batch"},
         Lines{"model.norm=sync_batch", "loss.kind=ohem", "loss.classification_weight=guided", "loss.normaliser=batch"},
-        Lines{"loss.kind=quality_focal"}, Lines{"loss.kind=ghm"}, Lines{"train.optimizer=adamw"},
-        Lines{"train.wire=bf16"}, Lines{"train.wire=bf16", "train.optimizer=adamw"}}) {
+        Lines{"loss.kind=quality_focal"}, Lines{"loss.kind=ghm"}, Lines{"loss.kind=equalized_focal"},
+        Lines{"train.optimizer=adamw"}, Lines{"train.wire=bf16"}, Lines{"train.wire=bf16", "train.optimizer=adamw"}}) {
     INFO(settings[0]);
     const Config config = with(kEverything, settings);
     const test::TemporaryFolder folder;
@@ -149,8 +149,8 @@ TEST_CASE("shards change the rounding of a step and nothing else") {
   for (const Lines& settings :
        {Lines{"loss.normaliser=batch"}, Lines{"loss.normaliser=image"}, Lines{"loss.normaliser=ema"},
         Lines{"loss.kind=ohem", "loss.normaliser=batch"}, Lines{"loss.kind=ohem", "loss.normaliser=image"},
-        Lines{"loss.classification_weight=guided"}, Lines{"loss.kind=ghm"}, Lines{"train.accumulate=2"},
-        Lines{"model.norm=sync_batch", "train.accumulate=2"},
+        Lines{"loss.classification_weight=guided"}, Lines{"loss.kind=ghm"}, Lines{"loss.kind=equalized_focal"},
+        Lines{"train.accumulate=2"}, Lines{"model.norm=sync_batch", "train.accumulate=2"},
         Lines{"model.norm=sync_batch", "loss.classification_weight=guided"}}) {
     INFO(settings[0] << " " << settings.back());
     const test::TemporaryFolder folder;

@@ -98,7 +98,7 @@ TEST_CASE("changes of settings are kept in the metadata, where there are any") {
   CHECK(parse_run_state(checkpoint).changes == state.changes);
   for (const char* text : {"{}", "[1]", "[{\"iteration\": 1}]", "x"})
     CHECK(test::contains(error_with("changes", text),
-                         "no lists of classes, of densities, of thresholds or of changed settings"));
+                         "no lists of classes, of what the loss remembers, of thresholds or of changed settings"));
 }
 
 TEST_CASE("settings of a checkpoint that no run can have are refused, as those of a file are") {

@@ -1,4 +1,4 @@
-#include "kernels/detection/gradient_density.h"
+#include "kernels/detection/weighting/gradient_density.h"
 
 #include <algorithm>
 #include <atomic>
