@@ -57,6 +57,19 @@ TEST_CASE("Of equal overlaps the later ground truth is taken", "[coco_metrics]")
                0.85, 0.85, -1, -1});
 }
 
+// pycocotools takes min(threshold, 1 - 1e-10).
+TEST_CASE("At the threshold 1 an overlap short of 1 by rounding is a hit", "[coco_metrics]") {
+  const Dataset truth = make_dataset({1}, {1}, {{1, 1, 1, {0, 0, 10, 10}, 100}});
+  CocoSettings settings;
+  settings.thresholds = {1.0};
+  const auto ap = [&](double width) {
+    return coco_metrics(truth, match_coco(truth, {{1, 1, {0, 0, width, 10}, .9}}, settings)).stats.ap;
+  };
+  CHECK(ap(10) == Approx(1));
+  CHECK(ap(10 + 5e-10) == Approx(1));
+  CHECK(ap(10 + 5e-9) == 0);
+}
+
 TEST_CASE("A crowd takes any number of detections that no object fits", "[coco_metrics]") {
   const Dataset truth = make_dataset({1}, {1},
                                      {{1, 1, 1, {0, 0, 100, 100}, 10000, true},

@@ -76,3 +76,23 @@ TEST_CASE("a 95% interval holds exactly the differences that the t-test does not
     REQUIRE(paired_t_test(shifted) == Approx(0.05).epsilon(1e-9));
   }
 }
+
+// numpy's: eight sums up to 128 numbers, the sums of both halves beyond.
+TEST_CASE("a mean is added in numpy's order") {
+  const auto lanes = [](std::span<const double> values) {
+    double of_lane[8] = {}, rest = 0;
+    const std::size_t whole = values.size() - values.size() % 8;
+    for (std::size_t i = 0; i < whole; ++i) of_lane[i % 8] += values[i];
+    rest = ((of_lane[0] + of_lane[1]) + (of_lane[2] + of_lane[3])) +
+           ((of_lane[4] + of_lane[5]) + (of_lane[6] + of_lane[7]));
+    for (std::size_t i = whole; i < values.size(); ++i) rest += values[i];
+    return rest;
+  };
+  std::vector<double> values;
+  for (int i = 0; i < 129; ++i) values.push_back(std::sin(i) * std::pow(10, i % 7));
+  const std::span<const double> all(values);
+  CHECK(mean(all.first(128)) == lanes(all.first(128)) / 128);
+  const double halves = lanes(all.first(64)) + lanes(all.subspan(64));
+  CHECK(halves != lanes(all));  // so that the order shows
+  CHECK(mean(all) == halves / 129);
+}

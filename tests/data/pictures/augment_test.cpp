@@ -99,6 +99,7 @@ TEST_CASE("sizes after resizing are those of the reference implementations") {
   CHECK(resized(rule, 800, 500, 333) == std::pair(1201, 800));
   CHECK(resized(rule, 800, 1000, 300) == std::pair(1333, 399));  // the longer side limits
   CHECK(resized(rule, 800, 5000, 1) == std::pair(1333, 1));      // never less than a pixel
+  CHECK(resized(rule, 800, 1, 5000) == std::pair(1, 1333));
 
   int short_of_800 = 0;  // retinanet-facts: scaling in double gives 799 for 57 of the shorter sides up to 1333
   for (int side = 1; side <= 1333; ++side) short_of_800 += resized(rule, 800, side, side).first == 799;

@@ -230,7 +230,11 @@ TEST_CASE("pictures that cannot be written are errors and leave nothing behind")
   const TemporaryFolder folder;
   const Image image = gradient(4, 4);
   CHECK(contains(error_of([&] { write_image(folder.path("a.gif"), image); }), "a.gif: cannot write: the extension"));
-  CHECK(contains(error_of([&] { write_image(folder.path("a.png"), Image{}); }), "a.png: cannot write: "));
+  for (const auto& [width, height] : {std::pair{0, 0}, {0, 5}, {5, 0}}) {
+    CHECK(error_of([&] {
+            write_image(folder.path("a.png"), Image{width, height, {}});
+          }) == folder.path("a.png") + ": cannot write: the picture is empty");
+  }
   const std::string nowhere = folder.path("no_such_folder/a.png");
   CHECK(error_of([&] { write_image(nowhere, image); }) == nowhere + ": cannot write: No such file or directory");
   std::filesystem::create_directories(folder.path("b.png/inside"));

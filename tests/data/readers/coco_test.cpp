@@ -172,6 +172,13 @@ TEST_CASE("Annotations that cannot be used are left out and counted, or refused 
     CHECK(contains(dataset.warnings.at(0), "annotations[0]"));
     CHECK(error_line(file, [&] { read_coco(file, {.strict = true}); }).starts_with("annotations[0]"));
   }
+  // The id is that of what is unknown, of whichever picture.
+  const auto place_of = [&](const std::string& annotation) {
+    return read_coco(folder.write("ids.json", instances(kImage, annotation)), {}).findings.at(0).places.at(0);
+  };
+  CHECK(place_of(R"({"id": 1, "image_id": 5, "category_id": 40, "bbox": [1, 2, 3, 4]})") == "annotations[0], id 40");
+  CHECK(place_of(R"({"id": 1, "image_id": 70, "category_id": 1, "bbox": [1, 2, 3, 4]})") == "annotations[0], id 70");
+
   // Python's NaN is a value of one annotation; a strict reader has no such thing in JSON.
   const std::string file = folder.write(
       "nan.json",

@@ -61,6 +61,7 @@ TEST_CASE("a YOLO folder is read with sizes relative to the picture") {
   CHECK(dataset.categories[2].id == 3);
   CHECK(dataset.warnings.empty());
   REQUIRE(dataset.images.size() == 3);
+  for (int i = 0; i < 3; ++i) CHECK(dataset.images[i].id == i + 1);
   CHECK(dataset.images[0].name == "a.jpg");
   CHECK(dataset.images[0].annotations.empty());
   CHECK(dataset.images[0].width == 10);

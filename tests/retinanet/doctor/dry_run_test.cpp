@@ -119,7 +119,7 @@ TEST_CASE("the untrained network starts at the expected loss") {
   }
 }
 
-TEST_CASE("the predicted memory is that of a step") {
+TEST_CASE("the predicted memory is that of a step", "[thorough]") {
   const int threads = thread_count();
   set_thread_count(1);
   for (const auto& [side, images] : {std::pair{64, 6}, std::pair{320, 2}}) {  // the larger is measured at 256 x 256
@@ -140,7 +140,7 @@ TEST_CASE("the predicted memory is that of a step") {
   set_thread_count(threads);
 }
 
-TEST_CASE("every thread's work space and the loader's batches are counted") {
+TEST_CASE("every thread's work space and the loader's batches are counted", "[thorough]") {
   const Config config = preset("small");
   const int threads = thread_count();
   set_thread_count(1);
