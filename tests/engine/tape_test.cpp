@@ -319,6 +319,9 @@ TEST_CASE("FiniteCheck: names the operation and its parameter") {
             "the first non-finite output is that of conv2d with head.weight: 1 of 3 values");
       const Variable bad(Tensor::from({2}, std::vector<float>{NAN, -infinity}, device));
       CHECK(error_of([&] { add(bad, bad); }) == "the first non-finite output is that of add: 2 of 2 values");
+      const Variable named(Tensor::from({2}, std::vector<float>{0, 0}, device), true, "bias");
+      CHECK(error_of([&] { add(bad, named); }) ==
+            "the first non-finite output is that of add with bias: 2 of 2 values");
       { const FiniteCheck nested; }
       CHECK_THROWS_AS(add(bad, bad), Error);
     }

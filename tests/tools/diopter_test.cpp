@@ -52,9 +52,15 @@ TEST_CASE("info shows build, processor, libraries, driver and GPU, one line each
   REQUIRE(info.exit_code == 0);
   REQUIRE(info.err.empty());
   for (const std::string key : {"diopter ", "build ", "compiled for ", "vectors ", "processor ", "BLAS ", "threads ",
-                                "CUDA ", "CUDA side ", "cuDNN ", "driver ", "GPU "}) {
+                                "CUDA ", "CUDA side ", "cuDNN ", "NCCL ", "driver ", "GPU "}) {
     INFO(key << "in\n" << info.out);
     REQUIRE(contains("\n" + info.out, "\n" + key));
   }
+  const auto nccl = [](const std::string& named) {
+    return run_shell("DIOPTER_NCCL='" + named + "' '" DIOPTER_PROGRAM "' info | sed -n 's/^NCCL *//p'").out;
+  };
+  CHECK(nccl("off") == "off (DIOPTER_NCCL)\n");
+  CHECK(nccl("/none.so") == "no /none.so\n");
+  CHECK(nccl("libm.so.6") == "libm.so.6 is too old: it has no ncclSend\n");
   REQUIRE(run_diopter("--version").out == info.out.substr(0, 7) + info.out.substr(12, info.out.find('\n') - 11));
 }

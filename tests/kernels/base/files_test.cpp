@@ -82,6 +82,11 @@ TEST_CASE("files: what cannot be written leaves the old file") {
   const std::string file = folder.write("file", "old");
   write_file_atomically(file, {"n", "", "ew"});
   CHECK(read_file(file) == "new");
+  const mode_t mask = umask(027);
+  write_file_atomically(folder / "others", "x");
+  umask(mask);
+  CHECK(std::filesystem::status(folder / "others").permissions() == std::filesystem::perms(0640));
+  std::filesystem::remove(folder / "others");
   CHECK(error_of([&] { write_file_atomically(folder / "none/file", "x"); }) ==
         folder / "none/file: cannot write: No such file or directory");
   std::filesystem::create_directory(folder / "taken");
