@@ -397,6 +397,12 @@ TEST_CASE("conv2d: impossible shapes are errors") {
   CHECK_THROWS_AS(run({Levels({1, 4, 4}), 0, 1, 3, 1, 1}), Error);
   CHECK_THROWS_AS(run({Levels({1, 4, 4}), 1, 1, 3, 0, 1}), Error);
   CHECK_THROWS_AS(run({Levels({1, 4, 4}), 1, 1, 3, 1, -1}), Error);
+  Conv2dShape most{{}, 1, 1, 3, 1, 1};
+  most.in.count = kMaxLevels;
+  for (LevelShape& level : most.in.level) level = {1, 4, 4};
+  CHECK_NOTHROW(validate(most));
+  most.in.count = kMaxLevels + 1;
+  CHECK_THROWS_AS(validate(most), Error);
 }
 
 }  // namespace
