@@ -63,7 +63,7 @@ TEST_CASE("evaluators: our side alone, in a table") {
   REQUIRE(contains(outcome.out, "| 1,000 | 1 | diopter | "));
 }
 
-TEST_CASE("two_stage: our side alone, and a run that has been made is not made again") {
+TEST_CASE("two_stage: our side alone, and a run that has been made is not made again", "[thorough]") {
   const TemporaryFolder folder;
   const std::string data = folder / "data", out = folder / "out";
   REQUIRE(run_diopter("shapes --train 4 --val 3 --size 32 --out " + data).exit_code == 0);
@@ -92,7 +92,7 @@ TEST_CASE("two_stage: our side alone, and a run that has been made is not made a
   REQUIRE(compare("tiny:none:none:none:32:3").err == "none: not found\n");
 }
 
-TEST_CASE("same_time: our side alone, and a run that has been made is not made again") {
+TEST_CASE("same_time: our side alone, and a run that has been made is not made again", "[thorough]") {
   const TemporaryFolder folder;
   const std::string data = folder / "data", out = folder / "out";
   REQUIRE(run_diopter("shapes --train 8 --val 3 --size 32 --out " + data).exit_code == 0);
