@@ -1,6 +1,7 @@
 #include "retinanet/detection/targets.h"
 
 #include <algorithm>
+#include <map>
 
 #include "kernels/detection/losses/ce.h"
 #include "retinanet/detection/anchors_for_levels.h"
@@ -228,4 +229,22 @@ TEST_CASE("losses with soft targets take the IoUs of the decoded boxes, without 
     CHECK(losses.classification.value().item() < with(ones));
     CHECK(with(ones) == Approx(with(Tensor())));
   }
+}
+
+TEST_CASE("a loss's memory goes on from what was kept, unless it has another size") {
+  const auto state_of = [](const std::string& loss) {
+    return LossState(test::configured("small", {"loss.kind=" + loss}).loss, 3);
+  };
+  using Memory = std::map<std::string, std::vector<float>>;
+  const Memory bins{{"densities", {1, 2, 3, 4}}}, classes{{"class_gradients", {1, 2, 3, 4, 5, 6}}};
+  CHECK(state_of("focal").memory().empty());
+  LossState ghm = state_of("ghm:bins=4"), wider = state_of("ghm:bins=5"), equalized = state_of("equalized_focal");
+  CHECK(ghm.memory() == Memory{{"densities", std::vector<float>(4)}});
+  CHECK(equalized.memory() == Memory{{"class_gradients", std::vector<float>(6)}});
+  for (LossState* state : {&ghm, &wider, &equalized}) state->set_memory(bins);
+  CHECK(ghm.memory() == bins);
+  CHECK(wider.memory() == Memory{{"densities", std::vector<float>(5)}});
+  CHECK(equalized.memory() == Memory{{"class_gradients", std::vector<float>(6)}});
+  equalized.set_memory(classes);
+  CHECK(equalized.memory() == classes);
 }

@@ -58,6 +58,14 @@ TEST_CASE("what a loss remembers of gradients is the same after a resumption; gh
     CHECK(Trainer::resume(shapes.folder / broken, {}, shapes.train, {})->run({}).iteration == 8);
     const auto bytes = [&](const std::string& name) { return test::read_bytes(last_checkpoint(shapes.folder / name)); };
     CHECK((bytes(broken) == bytes(whole)));
+    // A stop between the two batches of a step takes back what the first has changed.
+    const std::string cut = loss.substr(0, 3) + "_cut";
+    Trainer trainer(config(loss, 0), shapes.train, {}, shapes.folder / cut);
+    TrainerCallbacks stop;
+    stop.stop_requested = [polled = 0]() mutable { return ++polled > 2 * 4 + 1; };
+    CHECK(trainer.run(stop).iteration == 4);
+    CHECK(trainer.run({}).iteration == 8);
+    CHECK((bytes(cut) == bytes(whole)));
   }
   CHECK(memory_of("ghm_whole").at("densities").size() == 12);
   const std::vector<float> gradients = memory_of("equ_whole").at("class_gradients");

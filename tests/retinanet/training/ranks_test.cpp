@@ -10,6 +10,7 @@
 #include "retinanet/network/detect.h"
 #include "retinanet/training/run_folder.h"
 #include "retinanet/training/trainer.h"
+#include "retinanet/weights/run_state.h"
 #include "retinanet/weights/weights.h"
 #include "tests/retinanet/support.h"
 #include "tests/support/catch.h"
@@ -77,7 +78,7 @@ std::string traces_of(const std::string& folder) {
          read_file(folder + "/evaluation.json");
 }
 
-/// The only step of a run in numbers, and the statistics of its norms after it.
+/// The only step of a run in numbers, and the statistics of its norms and the gradients of its classes after it.
 std::vector<double> first_step(const Config& config, const test::ShapesOnDisk& shapes, const std::string& folder) {
   std::vector<double> numbers;
   TrainerCallbacks callbacks;
@@ -94,6 +95,11 @@ std::vector<double> first_step(const Config& config, const test::ShapesOnDisk& s
     double sum = 0;
     for (const float value : statistics.tensor.to_vector<float>()) sum += std::fabs(double{value});
     numbers.push_back(sum);
+  }
+  const auto memory = parse_run_state(load_checkpoint(last_checkpoint(folder))).loss_memory;
+  if (memory.contains("class_gradients")) {
+    const std::vector<float>& gradients = memory.at("class_gradients");
+    numbers.insert(numbers.end(), gradients.begin(), gradients.end());
   }
   return numbers;
 }
