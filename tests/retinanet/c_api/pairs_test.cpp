@@ -42,6 +42,14 @@ TEST_CASE("C interface: loss of logits with a target each is the kernel's") {
                     {"loss: ghm weighs"});
     require_refused(diopter_elementwise_loss(nullptr, logits, targets, 1, losses, sum, gradient, nullptr),
                     {"loss: is null"});
+    diopter_tensor most = *static_cast<const diopter_tensor*>(logits);
+    std::int64_t size = std::int64_t{1} << 60;  // 2^62 bytes could be
+    most.shape = &size;
+    require_refused(diopter_elementwise_loss("ce", &most, targets, 1, losses, sum, gradient, nullptr),
+                    {"targets: is float32 [700], must be", std::to_string(size)});
+    size *= 2;
+    require_refused(diopter_elementwise_loss("ce", &most, targets, 1, losses, sum, gradient, nullptr),
+                    {"inputs: float32 [" + std::to_string(size) + "] is more than memory can hold"});
     require_refused(diopter_elementwise_loss("ce", logits, targets, NAN, losses, sum, gradient, nullptr),
                     {"scale: is nan, must be finite"});
     targets.data<float>()[6] = 0.5f;

@@ -337,6 +337,19 @@ TEST_CASE("a value out of range names its key") {
   CHECK(range_error("train.lr=0") == "");
 }
 
+TEST_CASE("scales times ratios of anchors are bounded") {
+  const auto refusal = [](const std::string& scales, const std::string& ratios) {
+    Config config = preset("small");
+    return error_of([&] {
+      apply_settings(config, parse_settings({"anchors.scales=" + scales, "anchors.ratios=" + ratios}));
+      check_config(config);
+    });
+  };
+  CHECK(refusal("[1, 2, 3, 4]", "[1, 2, 3, 4]").empty());
+  CHECK(refusal("[1, 2, 3, 4, 5]", "[1, 2, 3, 4]") ==
+        "anchors.scales and anchors.ratios must give at most 16 anchors per pixel");
+}
+
 TEST_CASE("differences name key and values") {
   Config a = preset("small"), b = a;
   CHECK(differences(a, b, {"model.norm_eps", "input.mean", "loss.box"}).empty());
