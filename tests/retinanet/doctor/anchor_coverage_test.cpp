@@ -77,6 +77,9 @@ TEST_CASE("coverage counts objects by size and shape") {
   REQUIRE(coverage.by_ratio[0].foreground == 0);
   REQUIRE(coverage.by_ratio[1].boxes == 3);
   REQUIRE(coverage.anchors_per_picture == 9 * (40 * 32 + 20 * 16 + 10 * 8));
+  dataset.images.push_back(annotated("b", 80, 64, {}));
+  REQUIRE(anchor_coverage(preset("small"), dataset).anchors_per_picture ==
+          9 * (40 * 32 + 20 * 16 + 10 * 8) * 1.25 / 2);  // the mean of both pictures
 
   double sum = 0;
   for (const TargetBox& t : input_targets(dataset.images[0], input_size(config, 160, 128))) {
