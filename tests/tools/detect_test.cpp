@@ -398,6 +398,11 @@ TEST_CASE("detect exports annotations that read back as what it found") {
     }
     require_found(found, annotations == "labels" ? 1e-5 : 1e-4);
   }
+  // Readers of CVAT's files look for the classes there.
+  for (const std::string name : {"circle", "square", "triangle"}) {
+    INFO(name);
+    REQUIRE(contains(read_bytes(at("cvat.xml")), "<name>" + name + "</name>"));
+  }
   Found tasks;
   for (const auto& task : diopter::parse_json(read_bytes(at("tasks.json")))) {
     const std::string name = task.at("data").at("image");

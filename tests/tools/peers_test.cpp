@@ -92,6 +92,42 @@ TEST_CASE("two_stage: our side alone, and a run that has been made is not made a
   REQUIRE(compare("tiny:none:none:none:32:3").err == "none: not found\n");
 }
 
+TEST_CASE("read_exports: boxes that differ, and readers that are not there") {
+  const TemporaryFolder folder;
+  folder.write("exports/detections.json", R"([
+    {"file_name": "x/a.png", "category": "cat", "bbox": [1, 2, 3, 4], "score": 0.5},
+    {"file_name": "x/b.png", "category": "cat", "bbox": [1, 2, 3, 4], "score": 0.1}])");
+  folder.write("exports/voc/a.xml", "");
+  folder.write("exports/cvat.xml", "");
+  folder.write("modules/datumaro.py", "raise ImportError('not here')");
+  // A reader that finds the box that it is told of.
+  folder.write("modules/supervision.py", R"(import os, types
+class Values(list):
+    tolist = lambda self: list(self)
+class DetectionDataset(list):
+    @classmethod
+    def from_pascal_voc(cls, pictures, annotations):
+        label, *box = os.environ["BOX"].split()
+        data = cls([("pictures/a.png", None, types.SimpleNamespace(xyxy=Values([list(map(float, box))]), class_id=Values([0])))])
+        data.classes = [label]
+        return data
+)");
+  const auto read = [&](const std::string& box) {
+    return run_shell("BOX='" + box + "' PYTHONPATH='" + (folder / "modules") +
+                     "' python3 -B '" DIOPTER_SOURCE_DIR "/tools/peers/read_exports.py' '" + (folder / "exports") +
+                     "' --score 0.2");
+  };
+  const Outcome same = read("cat 1 2 4 6.0005");
+  REQUIRE(same.out ==
+          "cvat.xml: skipped, not here\n"
+          "voc, supervision, VOC: 1 of 1 boxes, edges differ by at most 0.0005 pixels\n");
+  REQUIRE(same.exit_code == 0);
+  REQUIRE(read("cat 1 2 4 6.01").exit_code == 1);
+  const Outcome other = read("dog 1 2 4 6");
+  REQUIRE(other.exit_code == 1);
+  REQUIRE(contains(other.out, "1 of 1 boxes, other pictures, classes or numbers of boxes\n"));
+}
+
 TEST_CASE("same_time: our side alone, and a run that has been made is not made again", "[thorough]") {
   const TemporaryFolder folder;
   const std::string data = folder / "data", out = folder / "out";

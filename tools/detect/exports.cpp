@@ -88,6 +88,12 @@ std::string cvat_text(const ExportedPictures& pictures, const Classes& classes) 
   pugi::xml_document document;
   pugi::xml_node root = document.append_child("annotations");
   root.append_child("version").text() = "1.1";
+  pugi::xml_node labels = root.append_child("meta").append_child("task").append_child("labels");
+  for (const std::string& name : classes) {
+    pugi::xml_node label = labels.append_child("label");
+    label.append_child("name").text() = printable(name).c_str();
+    label.append_child("attributes");
+  }
   int id = 0;
   for (const ExportedPicture& picture : pictures) {
     pugi::xml_node image = root.append_child("image");
