@@ -230,9 +230,9 @@ TEST_CASE("pictures that cannot be written are errors and leave nothing behind")
   const TemporaryFolder folder;
   const Image image = gradient(4, 4);
   CHECK(contains(error_of([&] { write_image(folder.path("a.gif"), image); }), "a.gif: cannot write: the extension"));
-  for (const auto& [width, height] : {std::pair{0, 0}, {0, 5}, {5, 0}}) {
+  for (const auto& size : {std::pair{0, 0}, {0, 5}, {5, 0}}) {
     CHECK(error_of([&] {
-            write_image(folder.path("a.png"), Image{width, height, {}});
+            write_image(folder.path("a.png"), Image{size.first, size.second, {}});
           }) == folder.path("a.png") + ": cannot write: the picture is empty");
   }
   const std::string nowhere = folder.path("no_such_folder/a.png");

@@ -11,6 +11,7 @@
 #include "tests/support/catch.h"
 #include "tests/support/compare.h"
 #include "tests/support/device_buffer.h"
+#include "tests/support/files.h"
 #include "tests/support/random.h"
 
 namespace diopter {
