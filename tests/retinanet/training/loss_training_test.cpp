@@ -42,7 +42,7 @@ TEST_CASE("a run remembers its loss when it is resumed") {
   CHECK(format_loss(other->config().loss.kind) == "focal_star:gamma=2,beta=1,alpha=0.5");
 }
 
-TEST_CASE("what a loss remembers of gradients is the same after a resumption; ghm begins anew with other bins") {
+TEST_CASE("what a loss remembers of gradients is the same after a resumption, and ghm begins anew with other bins") {
   const test::ShapesOnDisk shapes;
   const auto config = [](const std::string& loss, int stop) {
     return test::tiny_config(
