@@ -1,6 +1,7 @@
 // Targets of a batch, and the normaliser of its losses.
 #pragma once
 
+#include <iterator>
 #include <map>
 #include <string>
 #include <vector>
@@ -49,12 +50,14 @@ class Normaliser {
   Tensor average_, positives_;
 };
 
+/// Names of what a loss remembers of steps, also in checkpoints.
+inline constexpr const char* kLossMemories[] = {"densities", "class_gradients"};
+
 /// What the classification loss keeps in a device's memory from step to step.
 struct LossState {
   Tensor class_weights = {};     // [classes] float; undefined with loss.class_weights = none
   Tensor density_averages = {};  // [bins] float, of a loss that weighs by density, else undefined: DensityWeightsArgs
-  Tensor class_gradients =
-      {};  // [2, classes] float, of a loss that focuses by class, else undefined: ClassFocusingArgs
+  Tensor class_gradients = {};   // [2, classes] float, of one that focuses by class, else undefined: ClassFocusingArgs
 
   LossState() = default;
   /// Of a run that begins. Throws Error where loss.class_weights still is a rule, or has not one number per class.
@@ -67,8 +70,10 @@ struct LossState {
   /// Calls f(name, tensor) for each.
   template <class F>
   void for_each_memory(const F& f) const {
-    if (density_averages.defined()) f("densities", density_averages);
-    if (class_gradients.defined()) f("class_gradients", class_gradients);
+    const Tensor* const memories[] = {&density_averages, &class_gradients};
+    for (std::size_t i = 0; i < std::size(memories); ++i) {
+      if (memories[i]->defined()) f(kLossMemories[i], *memories[i]);
+    }
   }
 };
 

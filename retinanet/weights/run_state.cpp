@@ -9,6 +9,7 @@
 #include "retinanet/config/config_error.h"
 #include "retinanet/config/config_text.h"
 #include "retinanet/config/configure.h"
+#include "retinanet/detection/targets.h"
 
 namespace diopter {
 
@@ -112,7 +113,7 @@ RunState parse_run_state(const Checkpoint& checkpoint) {
     state.changes = changes_of(text_or("changes", "[]"));
     state.iteration = std::stoll(text("iteration"));
     state.normaliser = std::stod(text("normaliser"));
-    for (const char* name : {"densities", "class_gradients"}) {  // LossState::memory
+    for (const char* name : kLossMemories) {
       const auto memory = parse_json(text_or(name, "[]")).get<std::vector<float>>();
       if (!memory.empty()) state.loss_memory[name] = memory;
     }

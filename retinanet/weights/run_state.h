@@ -25,15 +25,16 @@ struct RunState {
   std::vector<std::int64_t> category_ids;  // of the classes, in the training annotations
   std::int64_t iteration = 0;              // steps done; with the seed it gives data order and all random numbers
   double normaliser = 0;                   // moving average of the positives (loss.normaliser = ema)
-  std::map<std::string, std::vector<float>> loss_memory{};  // LossState::memory
-  double best_ap = -1;                                      // best AP so far
-  std::int64_t average_updates = 0;                         // of the weights' moving average; 0: there is none
-  std::int64_t evaluated = 0;          // steps that the weights of the last evaluation had behind them; 0: none
-  std::int64_t stale = 0;              // evaluations in a row without a better AP (train.patience)
-  std::int64_t left_out = 0;           // steps of the schedule that train.patience has left out so far
-  std::vector<double> thresholds;      // scores of largest F1 in that evaluation, by class (best_scores); or none
-  std::string data, validation_data;   // hashes of both sets (data/dataset_hash.h); "": none, or not known
-  std::vector<SettingChange> changes;  // of the configuration, oldest first
+  double best_ap = -1;                     // best AP so far
+  std::int64_t average_updates = 0;        // of the weights' moving average; 0: there is none
+  std::int64_t evaluated = 0;              // steps that the weights of the last evaluation had behind them; 0: none
+  std::int64_t stale = 0;                  // evaluations in a row without a better AP (train.patience)
+  std::int64_t left_out = 0;               // steps of the schedule that train.patience has left out so far
+  std::vector<double> thresholds;          // scores of largest F1 in that evaluation, by class (best_scores); or none
+  std::string data, validation_data;       // hashes of both sets (data/dataset_hash.h); "": none, or not known
+  std::vector<SettingChange> changes;      // of the configuration, oldest first
+  /// What the loss remembers of steps, by the names of kLossMemories (retinanet/detection/targets.h).
+  std::map<std::string, std::vector<float>> loss_memory{};
 };
 
 /// Version of what put_run_state writes (docs/weights.md). It goes up when an older program would misread a file, not
