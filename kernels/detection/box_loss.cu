@@ -34,12 +34,11 @@ __global__ void __launch_bounds__(kThreads)
   std::int64_t i = thread_index();
   float loss = 0;
   if (i < anchors) {
-    // Where the anchor's deltas lie: level, pixel and cell from its index. level_of leaves the index within the level.
+    // Where the anchor's deltas lie. level_of leaves the index within the level.
     const std::int64_t anchor = image * anchors + i;
-    const int l = args.grid.level_of(i), cells = args.grid.cells;
+    const int l = args.grid.level_of(i);
     const HeadLevel<T>& level = args.deltas.level[l];
-    const int in_level = static_cast<int>(i);
-    const std::int64_t at = (image * level.pixels + in_level / cells) * level.pixel_stride + in_level % cells * 4;
+    const std::int64_t at = args.deltas.offset(l, image, static_cast<int>(i));
 
     // Loss and derivative of a positive anchor; any other keeps zeros.
     float derivative[4] = {0, 0, 0, 0};

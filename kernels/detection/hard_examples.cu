@@ -33,16 +33,13 @@ __global__ void __launch_bounds__(kThreads)
       index -= heads.level[l].pixels * heads.cells;
       score += heads.images * heads.level[l].pixels * heads.cells;
     }
-    const HeadLevel<T>& level = heads.level[l];
-    const unsigned cells = heads.cells, pixel = static_cast<unsigned>(index) / cells;
-    const unsigned cell = static_cast<unsigned>(index) - pixel * cells;
-    const T* x = level.values + (image * level.pixels + pixel) * level.pixel_stride + cell * heads.channels;
+    const T* x = heads.level[l].values + heads.offset(l, image, static_cast<int>(index));
     // This lane's classes; none of an ignored anchor.
     for (int k = lane; label != kIgnore && k < heads.channels; k += lanes) {
       const float value = loss(static_cast<float>(x[k]), k == label).value;
       sum += k == label && args.class_weights ? args.class_weights[k] * value : value;
     }
-    score += image * level.pixels * heads.cells + index;
+    score += image * heads.level[l].pixels * heads.cells + index;
   }
   // The lanes' sums. Lanes of an anchor are neighbours and their number divides a warp's, so no other anchor's sum gets
   // in.

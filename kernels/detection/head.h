@@ -32,6 +32,13 @@ struct HeadLevels {
     for (int l = 0; l < count; ++l) sum += level[l].pixels * cells;
     return sum;
   }
+
+  /// Where the values of an anchor begin, in `values` and in `gradient` of level l; anchor: its index within the level
+  /// of one image, in 32 bits or 64.
+  template <class Index>
+  DIOPTER_HD std::int64_t offset(int l, std::int64_t image, Index anchor) const {
+    return (image * level[l].pixels + anchor / cells) * level[l].pixel_stride + anchor % cells * channels;
+  }
 };
 
 }  // namespace diopter

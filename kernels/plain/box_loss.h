@@ -61,8 +61,7 @@ void box_loss(const BoxLossArgs<T>& args, double* losses) {
       const HeadLevel<T>& level = heads.level[l];
       for (std::int64_t i = 0; i < level.pixels * heads.cells; ++i, ++anchor) {
         if (args.labels[anchor] < 0) continue;
-        const std::int64_t pixel = image * level.pixels + i / heads.cells;
-        const T* x = level.values + pixel * level.pixel_stride + i % heads.cells * 4;
+        const T* x = level.values + heads.offset(l, image, i);
         const double deltas[4] = {float(x[0]), float(x[1]), float(x[2]), float(x[3])};
         const Box target = box_at(args.truth.boxes, args.truth.offsets[image] + args.matches[anchor]);
         double aspect_weight = -1;

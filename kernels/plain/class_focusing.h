@@ -23,8 +23,7 @@ void class_gradients(const ClassGradientsArgs<T>& args, std::vector<double>& sum
     for (int l = 0; l < heads.count; ++l) {
       const HeadLevel<T>& level = heads.level[l];
       for (std::int64_t anchor = 0; anchor < level.pixels * heads.cells; ++anchor, ++label) {
-        const std::int64_t pixel = image * level.pixels + anchor / heads.cells;
-        const T* row = level.gradient + pixel * level.pixel_stride + anchor % heads.cells * heads.channels;
+        const T* row = level.gradient + heads.offset(l, image, anchor);
         for (int k = 0; k < heads.channels; ++k) {
           const double size{std::fabs(static_cast<float>(row[k]))};
           sums[k == *label ? k : heads.channels + k] += size;

@@ -27,8 +27,7 @@ void classification_loss(const ClassificationLossArgs<T>& args, const AnyLoss& l
     for (int l = 0; l < heads.count; ++l) {
       const HeadLevel<T>& level = heads.level[l];
       for (std::int64_t anchor = 0; anchor < level.pixels * heads.cells; ++anchor, ++label) {
-        const std::int64_t pixel = image * level.pixels + anchor / heads.cells;
-        const T* logits = level.values + pixel * level.pixel_stride + anchor % heads.cells * heads.channels;
+        const T* logits = level.values + heads.offset(l, image, anchor);
         for (int k = 0; k < heads.channels; ++k) {
           const AnyLoss of_k = args.class_focusing ? loss_of_class(loss, args.class_focusing[k]) : loss;
           ValueAndDerivative<double> at{0, 0};

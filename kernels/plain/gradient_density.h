@@ -24,8 +24,7 @@ void gradient_histogram(const GradientHistogramArgs<T>& args, const AnyLoss& los
     for (int l = 0; l < heads.count; ++l) {
       const HeadLevel<T>& level = heads.level[l];
       for (std::int64_t anchor = 0; anchor < level.pixels * heads.cells; ++anchor, ++label) {
-        const std::int64_t pixel = image * level.pixels + anchor / heads.cells;
-        const T* logits = level.values + pixel * level.pixel_stride + anchor % heads.cells * heads.channels;
+        const T* logits = level.values + heads.offset(l, image, anchor);
         for (int k = 0; k < heads.channels && *label != kIgnore; ++k) {
           const double g = std::fabs(loss_at(loss, static_cast<float>(logits[k]), k == *label).derivative);
           ++args.counts[std::min(static_cast<int>(g * bins), bins - 1)];

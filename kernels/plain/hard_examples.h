@@ -19,11 +19,11 @@ void anchor_scores(const AnchorScoreArgs<T>& args, const AnyLoss& loss) {
   float* score = args.scores;
   std::int64_t before = 0;  // anchors of an image in the levels before
   for (int l = 0; l < heads.count; ++l) {
-    const HeadLevel<T>& level = heads.level[l];
-    const std::int64_t anchors = level.pixels * heads.cells;
+    const std::int64_t anchors = heads.level[l].pixels * heads.cells;
     for (std::int64_t i = 0; i < heads.images * anchors; ++i) {
-      const std::int32_t label = args.labels[i / anchors * heads.anchors() + before + i % anchors];
-      const T* logits = level.values + i / heads.cells * level.pixel_stride + i % heads.cells * heads.channels;
+      const std::int64_t image = i / anchors, anchor = i % anchors;
+      const std::int32_t label = args.labels[image * heads.anchors() + before + anchor];
+      const T* logits = heads.level[l].values + heads.offset(l, image, anchor);
       double sum = 0;
       for (int k = 0; k < heads.channels && label != kIgnore; ++k) {
         const double weight{k == label && args.class_weights ? args.class_weights[k] : 1.0f};

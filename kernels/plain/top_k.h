@@ -45,12 +45,10 @@ void decode_candidates(const DecodeArgs<T>& args) {
     const std::int64_t first = std::int64_t{image} * heads.count * args.k;
     std::int64_t out = first;
     for (int l = 0; l < heads.count; ++l) {
-      const HeadLevel<T>& level = heads.level[l];
       for (std::int32_t rank = 0; rank < args.counts[image * heads.count + l]; ++rank, ++out) {
         const std::int64_t in = first + std::int64_t{l} * args.k + rank;
         const std::int32_t anchor = args.indices[in] / args.classes;
-        const std::int64_t pixel = image * level.pixels + anchor / heads.cells;
-        const T* x = level.values + pixel * level.pixel_stride + anchor % heads.cells * 4;
+        const T* x = heads.level[l].values + heads.offset(l, image, anchor);
         const float deltas[4] = {float(x[0]), float(x[1]), float(x[2]), float(x[3])}, value = args.values[in];
         Box box = decode_box(args.coder, args.grid.box(l, anchor), deltas);
         if (const float* size = args.image_sizes ? args.image_sizes + image * 2 : nullptr) {

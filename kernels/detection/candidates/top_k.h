@@ -45,11 +45,9 @@ struct DecodeArgs {
 template <class T>
 DIOPTER_HD void decode_candidate(const DecodeArgs<T>& args, std::int64_t image, int l, int rank, std::int64_t out) {
   const HeadLevels<T>& heads = args.deltas;
-  const HeadLevel<T>& level = heads.level[l];
   const std::int64_t in = (image * heads.count + l) * args.k + rank;
   const std::int32_t index = args.indices[in], anchor = index / args.classes;
-  const T* x =
-      level.values + (image * level.pixels + anchor / heads.cells) * level.pixel_stride + anchor % heads.cells * 4;
+  const T* x = heads.level[l].values + heads.offset(l, image, anchor);
   const float deltas[4] = {float(x[0]), float(x[1]), float(x[2]), float(x[3])}, value = args.values[in];
   Box box = decode_box(args.coder, args.grid.box(l, anchor), deltas);
   if (args.image_sizes) {

@@ -19,9 +19,7 @@ __device__ const T* gradients_of_anchor(const HeadLevels<T>& heads, std::int64_t
   std::int64_t index = anchor - image * of_image;
   int l = 0;
   for (; index >= heads.level[l].pixels * heads.cells; ++l) index -= heads.level[l].pixels * heads.cells;
-  const HeadLevel<T>& level = heads.level[l];
-  const std::int64_t pixel = index / heads.cells, cell = index - pixel * heads.cells;
-  return level.gradient + (image * level.pixels + pixel) * level.pixel_stride + cell * heads.channels;
+  return heads.level[l].gradient + heads.offset(l, image, index);
 }
 
 /// A block takes kAnchors anchors, blockIdx.x, of kClasses classes, blockIdx.y: a thread has one class of every
