@@ -9,7 +9,8 @@ namespace diopter::cuda {
 namespace {
 
 constexpr int kThreads = 256;
-constexpr int kLogits = 32;  // of a thread
+static_assert(kThreads >= kMostDensityBins);  // a thread clears and adds a bin
+constexpr int kLogits = 32;                   // of a thread
 
 /// One thread: at most 256 bins.
 __global__ void density_weights_kernel(DensityWeightsArgs args) { compute_density_weights(args); }
@@ -30,7 +31,7 @@ __global__ void __launch_bounds__(kThreads)
   const std::int32_t* labels = args.labels + image * tiles.anchors + runs.first_anchor;
   const std::uint32_t first = (blockIdx.x - runs.first_block) * (kThreads * kLogits) + thread;
 
-  for (int b = thread; b < bins; b += kThreads) histogram[b] = 0;
+  if (thread < bins) histogram[thread] = 0;
   __syncthreads();
 
   int bin = 0, run = 0;
@@ -53,9 +54,7 @@ __global__ void __launch_bounds__(kThreads)
   if (run > 0) atomicAdd(&histogram[bin], run);
 
   __syncthreads();
-  for (int b = thread; b < bins; b += kThreads) {
-    if (histogram[b] > 0) atomicAdd(&args.counts[b], histogram[b]);
-  }
+  if (thread < bins && histogram[thread] > 0) atomicAdd(&args.counts[thread], histogram[thread]);
 }
 
 template <class T, class Loss>

@@ -90,6 +90,28 @@ TEST_CASE("gradient histogram: as many classes as a block of logits has, fewer a
   }
 }
 
+// A block of the GPU's kernel takes 8,192 logits.
+TEST_CASE("gradient histogram: levels that several blocks share") {
+  const Device device = GENERATE(from_range(test::devices()));
+  INFO(test::device_name(device));
+  constexpr int kImages = 2, kCells = 3, kClasses = 20, kPixels[] = {300, 150}, kAnchors = kCells * (300 + 150);
+  test::Head<float> head(kImages, kCells, kClasses, {kPixels[0], kPixels[1]});
+  head.fill(test::uniform(kImages * kAnchors * kClasses, -8, 4, 5));
+  std::vector<std::int32_t> labels;
+  for (int i = 0; i < kImages * kAnchors; ++i) labels.push_back(i % 5 == 0 ? i % kClasses : kBackground);
+  const GhmLoss loss{};
+  std::vector<std::int32_t> found(30, -1), expected(30);
+  test::DeviceArrays at(device), host(Device::cpu);
+  DIOPTER_DISPATCH(device, gradient_histogram,
+                   GradientHistogramArgs<float>{head.levels(at, false), at(std::as_const(labels)), at(found)}, loss);
+  at.download();
+  plain::gradient_histogram<float>({head.levels(host, false), host(std::as_const(labels)), expected.data()}, loss);
+  CHECK(std::accumulate(found.begin(), found.end(), 0) == kImages * kAnchors * kClasses);
+  int moved = 0;  // between neighbouring bins: g is rounded to float
+  for (std::size_t b = 0; b < found.size(); ++b) moved += std::abs(found[b] - expected[b]);
+  CHECK(moved <= 8);
+}
+
 TEST_CASE("gradient histogram: g of 1 and NaN are in the last bin, and a NaN shows in the loss") {
   CHECK(density_bin(1.0, 30) == 29);
   CHECK(density_bin(-1.0f, 30) == 29);
