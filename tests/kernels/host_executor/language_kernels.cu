@@ -205,7 +205,7 @@ std::vector<int> thread_indices(Size3 grid, Size3 block) {
 }
 
 std::vector<int> grid_stride_visits(std::int64_t n, unsigned blocks) {
-  return collect<int>(static_cast<std::size_t>(n),
+  return collect<int>(static_cast<std::size_t>(n) + 1,
                       [&](int* out) { launch(grid_stride_kernel, {.grid = blocks, .block = 64}, n, out); });
 }
 

@@ -16,7 +16,7 @@ struct Size3 {
 /// The linear index that each thread of the grid computes from the built-in variables, at that place.
 std::vector<int> thread_indices(Size3 grid, Size3 block);
 
-/// How often each of n indices is visited by grid_stride in `blocks` blocks of 64 threads.
+/// How often each of n indices, and the one behind them, is visited by grid_stride in `blocks` blocks of 64 threads.
 std::vector<int> grid_stride_visits(std::int64_t n, unsigned blocks);
 
 /// For each of `threads` threads: __syncthreads_count, _and and _or of "my index is below `limit`".

@@ -35,11 +35,13 @@ TEST_CASE("cuda language: every thread of a grid runs once, with its own indices
   }
 }
 
-TEST_CASE("cuda language: grid_stride visits every index once") {
+TEST_CASE("cuda language: grid_stride visits every index once, and none behind them") {
   if (no_device()) return;
   for (const std::int64_t n : {1, 63, 64, 65, 1000, 100000}) {
     for (const unsigned blocks : {1u, 3u, 200u}) {
-      CHECK(grid_stride_visits(n, blocks) == std::vector<int>(static_cast<std::size_t>(n), 1));
+      std::vector<int> once(static_cast<std::size_t>(n), 1);
+      once.push_back(0);
+      CHECK(grid_stride_visits(n, blocks) == once);
     }
   }
 }
