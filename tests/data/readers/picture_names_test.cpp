@@ -14,7 +14,8 @@ TEST_CASE("keys of names are equal however the name is written") {
   CHECK(name_key("\u1ec7") == name_key("e\u0323\u0302"));  // two marks
   CHECK(name_key("\uac01") == name_key("\u1100\u1161\u11a8"));
   CHECK(name_key("\u304c") == name_key("\u304b\u3099"));
-  CHECK(name_key("\u03b1") != name_key("\u02b1"));  // of two bytes, the second the same
+  CHECK(name_key("\u03b1") != name_key("\u02b1"));        // of two bytes, the second the same
+  CHECK(name_key("\U0001f600.png") == "\U0001f600.png");  // of four
   CHECK(name_key("a\\b.png") == name_key("a/b.png"));
   CHECK(name_key("100%.png") != name_key("100.png"));
   CHECK(name_key("\xE9.png") != name_key("e.png"));  // bytes that are no UTF-8 stay

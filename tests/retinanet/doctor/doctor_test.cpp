@@ -74,7 +74,7 @@ TEST_CASE("what is wrong becomes a warning") {
   REQUIRE(warns(report, "annotations do not say their size: 1 (unknown.png)"));
   REQUIRE(warns(report, "1 class has no objects: it cannot be learned: 'unicorn'"));
   REQUIRE(warns(report, "classes are uneven: 32 objects of 'cat', 1 of 'rare'"));
-  REQUIRE(warns(report, "of the pictures have no objects"));
+  REQUIRE(warns(report, "56.2 % of the pictures have no objects"));  // 9 of 16
   REQUIRE(warns(report, "smaller at the network's input than its finest stride"));
   REQUIRE(warns(report, "have an anchor with IoU >= 0.5"));
   REQUIRE(warns(report, "objects get no anchor at all and are not learned (match.low_quality = true"));

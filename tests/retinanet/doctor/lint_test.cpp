@@ -74,6 +74,20 @@ TEST_CASE("lint counts and names what is wrong with boxes") {
   require(report.crowded, 0, "");
 }
 
+TEST_CASE("a box may reach one pixel over each border of its picture") {
+  const auto across = [](const Rect& rect) {
+    Dataset dataset;
+    dataset.categories = {{1, "cat"}};
+    dataset.images = {annotated("a", 320, 160, {rect})};
+    return lint(dataset, preset("small")).partly_outside.count;
+  };
+  CHECK(across({-1, -1, 322, 162}) == 0);
+  CHECK(across({-1.5, 50, 30, 30}) == 1);
+  CHECK(across({50, -1.5, 30, 30}) == 1);
+  CHECK(across({291.5, 50, 30, 30}) == 1);
+  CHECK(across({50, 131.5, 30, 30}) == 1);
+}
+
 TEST_CASE("lint counts objects, classes and sizes") {
   const DatasetReport report = lint(hand_made(), preset("small"));
   REQUIRE(report.pictures == 3);
