@@ -183,4 +183,8 @@ TEST_CASE("training tiles of large pictures are the same by strips, where a pict
   // With room for two of the eleven these are decoded at once, and the others by strips as before.
   const std::vector<Batch> mixed = batches_with(0, 2 * kPicture, 0);
   for (std::size_t i = 0; i < strips.size(); ++i) require_equal(mixed[i], strips[i]);
+  // With room for all of them none is read by strips.
+  for (const Batch& batch : batches_with(0, 10 * kPicture + 3 * 64 * 256, 0)) {
+    CHECK(std::count(batch.image_ids.begin(), batch.image_ids.end(), 105) == 0);
+  }
 }

@@ -128,6 +128,9 @@ TEST_CASE("contestants must try equally many configurations, or have their learn
 
 TEST_CASE("what is wrong with a protocol is said with its line") {
   require_error("seeds = [101]", "seedss = [101]", "p.toml:20: unknown key [tuning].seedss; the nearest is seeds");
+  const std::string text = tiny_protocol(), table = "[[contestant]]";
+  const std::string one = text.substr(0, text.find(table, text.find(table) + 1));
+  CHECK(contains(protocol_error(one), "contestant must be two or more tables [[contestant]]"));
   require_error("title =", "titel =", "p.toml:1: unknown key titel; the nearest is title");
   require_error("title = \"A tiny study\"\n", "", "p.toml: title is missing");
   require_error("size = 32\n", "size = 32.5\n", "p.toml:8: [data.shapes].size must be an integer");

@@ -21,6 +21,8 @@ TEST_CASE("sizes and boxes at the input are those of the loader") {
     record.annotations[2].rect = {30, 30, 0, 10};
     record.annotations[3].crowd = true;
     record.annotations[4].difficult = true;
+    record.annotations[5].rect = {50, -5, 20, 5.5};  // half a pixel of it is inside
+    record.annotations[6].rect = {-5, 50, 5.5, 20};
 
     const Sample sample = prepare(image, record, options.resize, options.normalisation);
     const Batch batch = collate({sample}, options.divisor);
