@@ -31,13 +31,30 @@ struct Logits {
 };
 
 template <class T>
-std::vector<std::int32_t> counts_of(Device device, Logits<T>& logits, const GhmLoss& loss) {
+std::vector<std::int32_t> counts_of(Device device, test::Head<T>& head, std::vector<std::int32_t>& labels,
+                                    const GhmLoss& loss) {
   std::vector<std::int32_t> counts(static_cast<std::size_t>(loss.bins), -1);
   test::on(device, [&](auto& at) {
     DIOPTER_DISPATCH(device, gradient_histogram,
-                     GradientHistogramArgs<T>{logits.head.levels(at, false), at(logits.labels), at(counts)}, loss);
+                     GradientHistogramArgs<T>{head.levels(at, false), at(labels), at(counts)}, loss);
   });
   return counts;
+}
+
+template <class T>
+std::vector<std::int32_t> plain_counts_of(test::Head<T>& head, const std::vector<std::int32_t>& labels,
+                                          const GhmLoss& loss) {
+  std::vector<std::int32_t> counts(static_cast<std::size_t>(loss.bins));
+  test::DeviceArrays host(Device::cpu);
+  plain::gradient_histogram<T>({head.levels(host, false), host(labels), counts.data()}, loss);
+  return counts;
+}
+
+/// By how much all bins together differ: g is rounded to float, so that some move between neighbours.
+int moved(const std::vector<std::int32_t>& found, const std::vector<std::int32_t>& expected) {
+  int sum = 0;
+  for (std::size_t b = 0; b < found.size(); ++b) sum += std::abs(found[b] - expected[b]);
+  return sum;
 }
 
 }  // namespace
@@ -48,17 +65,11 @@ TEST_CASE("gradient histogram: the plain count, of every logit that is learned f
     INFO(bins << " bins on " << test::device_name(device));
     const GhmLoss loss{.bins = bins};
     Logits<> logits(3);
-    const std::vector<std::int32_t> found = counts_of(device, logits, loss);
-    std::vector<std::int32_t> expected(found.size());
-    test::DeviceArrays host(Device::cpu);
-    plain::gradient_histogram<float>(
-        {logits.head.levels(host, false), host(std::as_const(logits.labels)), expected.data()}, loss);
+    const std::vector<std::int32_t> found = counts_of(device, logits.head, logits.labels, loss);
     const auto learned = std::ssize(logits.labels) - std::count(logits.labels.begin(), logits.labels.end(), kIgnore);
     CHECK(std::accumulate(found.begin(), found.end(), 0) == 4 * learned);
-    int moved = 0;  // between neighbouring bins: g is rounded to float
-    for (std::size_t b = 0; b < found.size(); ++b) moved += std::abs(found[b] - expected[b]);
-    CHECK(moved <= 2);
-    test::with_thread_counts([&] { CHECK(counts_of(device, logits, loss) == found); });
+    CHECK(moved(found, plain_counts_of(logits.head, logits.labels, loss)) <= 2);
+    test::with_thread_counts([&] { CHECK(counts_of(device, logits.head, logits.labels, loss) == found); });
   }
   CHECK(test::error_of([&] {
           Logits<> logits(3);
@@ -77,16 +88,10 @@ TEST_CASE("gradient histogram: as many classes as a block of logits has, fewer a
     INFO(classes << " classes on " << test::device_name(device));
     test::Head<float> head(1, 1, classes, {5});
     head.fill(test::uniform(5 * classes, -8, 4, 3));
-    const std::vector<std::int32_t> labels{0, classes - 1, kIgnore, kBackground, 126};
-    const GhmLoss loss{};
-    std::vector<std::int32_t> found(30, -1), expected(30);
-    test::DeviceArrays at(device), host(Device::cpu);
-    DIOPTER_DISPATCH(device, gradient_histogram,
-                     GradientHistogramArgs<float>{head.levels(at, false), at(labels), at(found)}, loss);
-    at.download();
-    plain::gradient_histogram<float>({head.levels(host, false), host(labels), expected.data()}, loss);
+    std::vector<std::int32_t> labels{0, classes - 1, kIgnore, kBackground, 126};
+    const std::vector<std::int32_t> found = counts_of(device, head, labels, GhmLoss{});
     CHECK(std::accumulate(found.begin(), found.end(), 0) == 4 * classes);
-    CHECK(found == expected);
+    CHECK(found == plain_counts_of(head, labels, GhmLoss{}));
   }
 }
 
@@ -99,17 +104,9 @@ TEST_CASE("gradient histogram: levels that several blocks share") {
   head.fill(test::uniform(kImages * kAnchors * kClasses, -8, 4, 5));
   std::vector<std::int32_t> labels;
   for (int i = 0; i < kImages * kAnchors; ++i) labels.push_back(i % 5 == 0 ? i % kClasses : kBackground);
-  const GhmLoss loss{};
-  std::vector<std::int32_t> found(30, -1), expected(30);
-  test::DeviceArrays at(device), host(Device::cpu);
-  DIOPTER_DISPATCH(device, gradient_histogram,
-                   GradientHistogramArgs<float>{head.levels(at, false), at(std::as_const(labels)), at(found)}, loss);
-  at.download();
-  plain::gradient_histogram<float>({head.levels(host, false), host(std::as_const(labels)), expected.data()}, loss);
+  const std::vector<std::int32_t> found = counts_of(device, head, labels, GhmLoss{});
   CHECK(std::accumulate(found.begin(), found.end(), 0) == kImages * kAnchors * kClasses);
-  int moved = 0;  // between neighbouring bins: g is rounded to float
-  for (std::size_t b = 0; b < found.size(); ++b) moved += std::abs(found[b] - expected[b]);
-  CHECK(moved <= 8);
+  CHECK(moved(found, plain_counts_of(head, labels, GhmLoss{})) <= 8);
 }
 
 TEST_CASE("gradient histogram: g of 1 and NaN are in the last bin, and a NaN shows in the loss") {
@@ -161,7 +158,7 @@ TEST_CASE("GHM-C: twenty steps with momentum are those of the algorithm as it is
       losses[image] += weight[bin] / found * value / total;
     });
 
-    const std::vector<std::int32_t> counts = counts_of(device, logits, ghm);
+    const std::vector<std::int32_t> counts = counts_of(device, logits.head, logits.labels, ghm);
     std::vector<float> weights(30, NAN), values(2, NAN);
     const std::vector<float> ones(2, 1.0f);
     test::DeviceArrays at(device);
@@ -195,7 +192,7 @@ TEST_CASE("GHM-C in bf16: counts and losses are those of the same logits in floa
   std::vector<float> values;
   for (const float x : test::uniform(2 * 147 * 4, -8, 4, 7)) values.push_back(static_cast<float>(bf16(x)));
   same.head.fill(values);
-  CHECK(counts_of(device, logits, ghm) == counts_of(device, same, ghm));
+  CHECK(counts_of(device, logits.head, logits.labels, ghm) == counts_of(device, same.head, same.labels, ghm));
 
   const std::vector<float> weights = test::uniform(30, 0.1f, 2, 8), scale{0.5f, 2};
   const auto losses_of = [&]<class T>(Logits<T>& of) {
