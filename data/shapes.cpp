@@ -11,6 +11,7 @@
 #include "data/readers/coco.h"
 #include "data/shapes/colours.h"
 #include "data/shapes/quick_normals.h"
+#include "data/shapes/rich.h"
 #include "data/shapes/shape.h"
 #include "kernels/base/check.h"
 #include "kernels/base/parallel.h"
@@ -23,7 +24,11 @@ namespace {
 constexpr std::uint64_t kValidation = std::uint64_t{1} << 32;  // first index of the validation pictures
 constexpr std::uint64_t kNoise = std::uint64_t{1} << 63;       // streams of the pixel noise
 constexpr std::uint64_t kMissing = std::uint64_t{1} << 62;     // streams that choose the labels that are missing
-constexpr float kMaxTilt = 0.26f;                              // of squares and triangles: 15 degrees
+constexpr std::uint64_t kRich = std::uint64_t{1} << 60;        // streams of patterns and light
+constexpr float kPi = 3.1415927f;
+constexpr float kMaxTilt = 0.26f;   // of squares and triangles: 15 degrees
+constexpr float kNarrowest = 0.6f;  // of a rich picture's objects: height to width
+constexpr float kFaintest = 0.35f;  // of a rich picture's objects: contrast
 constexpr float kMaxIou = 0.1f;
 constexpr double kMinPixels = 3;   // smaller objects look all the same
 constexpr double kMaxFill = 0.45;  // share of a picture that random placing can fill
@@ -34,14 +39,25 @@ struct Placed {
   int colour;  // of the class; 0 where colours tell nothing
 
   int category(const ShapesOptions& options) const {
-    return (static_cast<int>(shape.form) * options.colours + colour) * options.textures +
-           static_cast<int>(shape.texture);
+    const int texture = options.textures > 1 ? static_cast<int>(shape.texture) : 0;
+    return (static_cast<int>(shape.form) * options.colours + colour) * options.textures + texture;
   }
 };
 
 /// One of `count`; where there is only one, no random number is spent.
 int draw_index(int count, Philox& random) {
   return count > 1 ? static_cast<int>(random.below(static_cast<std::uint32_t>(count))) : 0;
+}
+
+/// That of a class; with one texture it is plain, in rich pictures any.
+Texture draw_texture(const ShapesOptions& options, Philox& random) {
+  return static_cast<Texture>(draw_index(options.rich && options.textures == 1 ? kTextures : options.textures, random));
+}
+
+/// How far an object is turned.
+float draw_angle(const ShapesOptions& options, Form form, Philox& random) {
+  if (options.rich) return random.uniform(-kPi, kPi);
+  return form == Form::circle ? 0 : random.uniform(-kMaxTilt, kMaxTilt);
 }
 
 /// `count` objects of min_size to max_size pixels, without colours; fewer where they find no room.
@@ -53,10 +69,11 @@ std::vector<Placed> place_objects(const ShapesOptions& options, int count, float
   for (int attempt = 0; attempt < kAttempts * count && static_cast<int>(placed.size()) < count; ++attempt) {
     const Form form = static_cast<Form>(random.below(static_cast<std::uint32_t>(options.forms)));
     const int colour = draw_index(options.colours, random);
-    const Texture texture = static_cast<Texture>(draw_index(options.textures, random));
-    const float angle = form == Form::circle ? 0 : random.uniform(-kMaxTilt, kMaxTilt);
+    const Texture texture = draw_texture(options, random);
+    const float angle = draw_angle(options, form, random);
+    const float narrow = options.rich ? random.uniform(kNarrowest, 1) : 1;
     const float size = random.uniform(min_size, max_size), u = random.uniform(), v = random.uniform();
-    const Box unit = unit_box(form, angle);
+    const Box unit = unit_box(form, angle, narrow);
     const float scale = size / std::max(unit.x2 - unit.x1, unit.y2 - unit.y1);
     const float width = (unit.x2 - unit.x1) * scale, height = (unit.y2 - unit.y1) * scale;
     const float x1 = u * (side - width), y1 = v * (side - height);
@@ -64,7 +81,8 @@ std::vector<Placed> place_objects(const ShapesOptions& options, int count, float
     const bool free = std::none_of(placed.begin(), placed.end(),
                                    [&](const Placed& other) { return box_iou(box, other.box) > kMaxIou; });
     if (!free) continue;
-    placed.push_back({{form, angle, x1 - unit.x1 * scale, y1 - unit.y1 * scale, scale, {}, texture}, box, colour});
+    placed.push_back(
+        {{form, angle, x1 - unit.x1 * scale, y1 - unit.y1 * scale, scale, {}, texture, narrow}, box, colour});
   }
   return placed;
 }
@@ -88,6 +106,9 @@ std::vector<Placed> draw_objects(const ShapesOptions& options, const Background&
   return placed;
 }
 
+/// Whether a distractor of this form may hide a part of an object.
+bool in_front(const ShapesOptions& options, Form form) { return options.rich && form == Form::line; }
+
 struct Distractor {
   PlaneShape shape;
   std::optional<Tear> tear;  // of a part of an object
@@ -98,7 +119,6 @@ struct Distractor {
 Distractor draw_distractor(const ShapesOptions& options, const Background& background,
                            const std::vector<Placed>& objects, Philox& random) {
   constexpr int kAttempts = 6;
-  constexpr float kPi = 3.1415927f;
   const float side = static_cast<float>(options.size);
   const bool part = options.parts > 0 && random.uniform() < options.parts;
   PlaneShape shape{};
@@ -112,9 +132,9 @@ Distractor draw_distractor(const ShapesOptions& options, const Background& backg
     const Box box{x - radius, y - radius, x + radius, y + radius};
     const bool free = std::none_of(objects.begin(), objects.end(),
                                    [&](const Placed& object) { return box_intersection(box, object.box) > 0; });
-    if (free) break;
+    if (free || in_front(options, form)) break;
   }
-  if (part) shape.texture = static_cast<Texture>(draw_index(options.textures, random));
+  if (part) shape.texture = draw_texture(options, random);
   shape.colour = part && options.colours > 1 ? draw_named_colour(draw_index(options.colours, random), random)
                                              : draw_colour(background, random);
   if (!part) return {shape, {}};
@@ -233,13 +253,27 @@ Image make_image(const ShapesOptions& options, std::uint64_t index, ImageRecord&
       for (int c = 0; c < 3; ++c) *value++ = background.at(u, v, c);
     }
   }
+  Philox patterns(options.seed, index | kRich);
+  float contrast = options.contrast, noise = options.noise;
+  if (options.rich) {
+    add_patterns(size, patterns, ground);
+    contrast *= patterns.uniform(kFaintest, 1);
+    noise *= patterns.uniform();
+  }
   std::vector<float> rgb = ground;
-  for (const auto& [shape, tear] : distractors) paint(shape, tear, options.contrast, size, ground, rgb);
-  for (const Placed& object : objects) paint(object.shape, {}, options.contrast, size, ground, rgb);
+  const auto paint_distractors = [&](bool front) {
+    for (const auto& [shape, tear] : distractors) {
+      if (in_front(options, shape.form) == front) paint(shape, tear, contrast, size, ground, rgb);
+    }
+  };
+  paint_distractors(false);
+  for (const Placed& object : objects) paint(object.shape, {}, contrast, size, ground, rgb);
+  paint_distractors(true);
+  if (options.rich) photograph(size, patterns, rgb);
 
   Image image{size, size, std::vector<std::uint8_t>(rgb.size())};
   for (std::size_t i = 0; i < rgb.size(); ++i) {
-    const float noisy = rgb[i] + (options.noise > 0 ? options.noise * next_normal() : 0);
+    const float noisy = rgb[i] + (noise > 0 ? noise * next_normal() : 0);
     image.rgb[i] = static_cast<std::uint8_t>(std::clamp(noisy, 0.0f, 1.0f) * 255 + 0.5f);
   }
 

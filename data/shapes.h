@@ -26,6 +26,9 @@ struct ShapesOptions {
   int textures = 1;   // 1 to 3
   float parts = 0;    // share of the distractors that are torn parts of objects
   float missing = 0;  // share of the training set's boxes that are left out; their objects are in the pictures
+  // Patterned grounds; objects at any angle, narrower ones, behind lines; another light and focus in each picture. With
+  // one texture, textures are random and tell nothing.
+  bool rich = false;
   std::uint64_t seed = 0;
 
   int classes() const { return forms * colours * textures; }

@@ -34,6 +34,7 @@ void for_each_option(Options& o, const Visit& visit) {
   visit("textures", o.textures);
   visit("parts", o.parts);
   visit("missing", o.missing);
+  visit("rich", o.rich);
   visit("seed", o.seed);
 }
 
@@ -92,9 +93,15 @@ ShapesOptions read_shapes_recipe(const std::string& file) {
   for_each_option(options, [&](const char* name, auto& option) {
     const auto found = values.find(name);
     if (found == values.end()) return;
-    constexpr bool real = std::is_floating_point_v<std::remove_reference_t<decltype(option)>>;
-    DIOPTER_CHECK(real ? found->is_number() : found->is_number_integer(), file, ": ", name, " must be ",
-                  real ? "a number" : "an integer");
+    using Option = std::remove_reference_t<decltype(option)>;
+    constexpr bool truth = std::is_same_v<Option, bool>, real = std::is_floating_point_v<Option>;
+    DIOPTER_CHECK(truth  ? found->is_boolean()
+                  : real ? found->is_number()
+                         : found->is_number_integer(),
+                  file, ": ", name, " must be ",
+                  truth  ? "true or false"
+                  : real ? "a number"
+                         : "an integer");
     found->get_to(option);
     values.erase(found);
   });

@@ -70,6 +70,8 @@ void add_shapes_command(Command& program) {
   command.number("--contrast", options.contrast, "Of objects against the background, 0 (invisible) to 1");
   command.number("--empty", options.empty, "Share of pictures without objects");
   command.number("--missing", options.missing, "Share of the training set's boxes that are left out");
+  command.flag("--rich", options.rich,
+               "Patterned grounds, objects at any angle, light and focus of each picture its own");
   command.action([request] { write(*request); });
 }
 

@@ -95,7 +95,12 @@ bool PlaneShape::dark(const FramePoint& point) const {
 }
 
 Frame::Frame(const PlaneShape& shape)
-    : x_(shape.x), y_(shape.y), scale_(shape.scale), cos_(std::cos(shape.angle)), sin_(std::sin(shape.angle)) {}
+    : x_(shape.x),
+      y_(shape.y),
+      scale_(shape.scale),
+      cos_(std::cos(shape.angle)),
+      sin_(std::sin(shape.angle)),
+      height_(shape.height) {}
 
 float outer_radius(Form form) {
   constexpr float kMore = 1e-3f;  // for rounding
@@ -104,11 +109,16 @@ float outer_radius(Form form) {
   return most + kMore;
 }
 
-Box unit_box(Form form, float angle) {
-  if (form == Form::circle) return {-1, -1, 1, 1};
+Box unit_box(Form form, float angle, float height) {
+  if (form == Form::circle) {
+    const float x = std::hypot(std::cos(angle), height * std::sin(angle));
+    const float y = std::hypot(std::sin(angle), height * std::cos(angle));
+    return {-x, -y, x, y};
+  }
   Box box{2, 2, -2, -2};
   for (const auto& [u, v] : corners_of(form)) {
-    const float x = u * std::cos(angle) - v * std::sin(angle), y = u * std::sin(angle) + v * std::cos(angle);
+    const float low = v * height;
+    const float x = u * std::cos(angle) - low * std::sin(angle), y = u * std::sin(angle) + low * std::cos(angle);
     box = {std::min(box.x1, x), std::min(box.y1, y), std::max(box.x2, x), std::max(box.y2, y)};
   }
   return box;

@@ -38,6 +38,7 @@ struct PlaneShape {
   float angle, x, y, scale;  // turned by `angle` about its centre (x, y), in pixels
   Colour colour;
   Texture texture = Texture::plain;
+  float height = 1;  // of the frame: v is so many times as long as u, at most 1
 
   bool covers(const FramePoint& point) const;
   /// Whether the texture is dark there.
@@ -50,17 +51,18 @@ class Frame {
   explicit Frame(const PlaneShape& shape);
   FramePoint operator()(float px, float py) const {
     const float dx = (px - x_) / scale_, dy = (py - y_) / scale_;
-    return {dx * cos_ + dy * sin_, dy * cos_ - dx * sin_};
+    return {dx * cos_ + dy * sin_, (dy * cos_ - dx * sin_) / height_};
   }
 
  private:
-  float x_, y_, scale_, cos_, sin_;
+  float x_, y_, scale_, cos_, sin_, height_;
 };
 
 /// How far a form of scale 1 reaches from its centre, or a little more.
 float outer_radius(Form form);
 
-/// The tight box of a class's form of scale 1 about the origin, turned by `angle`.
-Box unit_box(Form form, float angle);
+/// The tight box of a class's form of scale 1 about the origin, its height multiplied by `height` and then turned by
+/// `angle`.
+Box unit_box(Form form, float angle, float height = 1);
 
 }  // namespace diopter

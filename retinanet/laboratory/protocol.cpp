@@ -56,6 +56,7 @@ StudyData read_shapes(const TomlTable& t) {
   s.textures = t.integer("textures", 1, s.textures);
   s.parts = real("parts", s.parts);
   s.missing = real("missing", s.missing);
+  s.rich = t.flag("rich", false);
   s.seed = static_cast<std::uint64_t>(t.integer("seed", 0, 0));
   data.stream = t.flag("stream", false);
   return data;
@@ -93,9 +94,9 @@ StudyData read_data(const TomlTable& file) {
   const TomlTable t = file.table("data", {"shapes", "split", "files"});
   if (t.raw().size() != 1) t.reject(t.raw(), "[data] must hold one of [data.shapes], [data.split], [data.files]");
   if (t.has("shapes")) {
-    return read_shapes(
-        t.table("shapes", {"train", "tune", "test", "size", "objects", "object_size", "distractors", "noise",
-                           "contrast", "empty", "forms", "colours", "textures", "parts", "missing", "stream", "seed"}));
+    return read_shapes(t.table(
+        "shapes", {"train", "tune", "test", "size", "objects", "object_size", "distractors", "noise", "contrast",
+                   "empty", "forms", "colours", "textures", "parts", "missing", "rich", "stream", "seed"}));
   }
   if (t.has("split")) return read_split(t.table("split", {"annotations", "images", "format", "shares", "seed"}));
   return read_files(t.table("files", {"train", "tune", "test", "format"}));
@@ -325,6 +326,7 @@ std::string later_data_text(const StudyData& data) {
   }
   if (s.parts > 0) out << "\nparts " << shortest(static_cast<double>(s.parts));
   if (s.missing > 0) out << "\nmissing " << shortest(static_cast<double>(s.missing));
+  if (s.rich) out << "\nrich";
   if (data.stream) out << "\nstream";
   return out.str();
 }

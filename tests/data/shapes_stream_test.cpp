@@ -20,6 +20,7 @@ ShapesOptions some_options() {
   options.forms = 4;
   options.colours = 2;
   options.missing = 0.25f;
+  options.rich = true;
   options.seed = (std::uint64_t{1} << 63) + 5;
   return options;
 }
@@ -81,6 +82,7 @@ TEST_CASE("files that are no recipe are refused") {
   CHECK(contains(error_for(R"({"diopter_shapes": 3})"), "is no shapes.json"));
   CHECK(contains(error_for(R"({"diopter_shapes": {"size": 48.5}})"), "size must be an integer"));
   CHECK(contains(error_for(R"({"diopter_shapes": {"noise": "much"}})"), "noise must be a number"));
+  CHECK(contains(error_for(R"({"diopter_shapes": {"rich": 1}})"), "rich must be true or false"));
   CHECK(contains(error_for(R"({"diopter_shapes": {"sise": 48}})"), "unknown key sise"));
   CHECK(contains(error_for(R"({"diopter_shapes": {"size": 1}})"), "size is 1"));
   CHECK(contains(error_of([&] { read_shapes_recipe(folder.path("none.json")); }), "none.json"));

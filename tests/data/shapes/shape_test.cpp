@@ -53,6 +53,28 @@ TEST_CASE("no form reaches beyond its outer radius, nor much less far") {
   }
 }
 
+TEST_CASE("narrower forms fill their box, however they are turned") {
+  for (int i = 0; i < kClassForms; ++i) {
+    for (const float angle : {0.0f, 0.4f, 2.0f, -1.1f}) {
+      const float height = i % 2 == 0 ? 0.6f : 0.8f;
+      const PlaneShape shape{static_cast<Form>(i), angle, 0, 0, 1, {}, Texture::plain, height};
+      const Box box = unit_box(shape.form, angle, height);
+      Box drawn{9, 9, -9, -9};
+      const Frame frame(shape);
+      for (int k = 0; k < 600 * 600; ++k) {
+        const float x = static_cast<float>(k % 600) / 200 - 1.5f, y = static_cast<float>(k / 600) / 200 - 1.5f;
+        if (!shape.covers(frame(x, y))) continue;
+        drawn = {std::min(drawn.x1, x), std::min(drawn.y1, y), std::max(drawn.x2, x), std::max(drawn.y2, y)};
+      }
+      INFO("form " << i << " turned by " << angle);
+      for (const float difference : {drawn.x1 - box.x1, drawn.y1 - box.y1, box.x2 - drawn.x2, box.y2 - drawn.y2}) {
+        CHECK(difference >= -0.006f);
+        CHECK(difference < 0.05f);  // sharp corners fall between the points
+      }
+    }
+  }
+}
+
 TEST_CASE("textures are dark on half of the plane") {
   for (const Texture texture : {Texture::striped, Texture::checked}) {
     const PlaneShape shape{Form::square, 0, 0, 0, 1, {}, texture};

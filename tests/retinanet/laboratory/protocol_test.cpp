@@ -231,11 +231,13 @@ TEST_CASE("the hash is of what a protocol says, not of how it is written") {
   const std::string stopped = hash_with("seeds = [1, 2]", "seeds = [1, 2, 3, 4]\nstop_at_width = 1\nleast = 2");
   REQUIRE(stopped != fixed);
   REQUIRE(hash_with("seeds = [1, 2]", "seeds = [1, 2, 3, 4]\nstop_at_width = 1\nleast = 3") != stopped);
-  REQUIRE(hash_with("seed = 5",
-                    "seed = 5\nforms = 3\ncolours = 1\ntextures = 1\nparts = 0.0\nmissing = 0.0\nstream = false") ==
-          hash);
+  REQUIRE(
+      hash_with(
+          "seed = 5",
+          "seed = 5\nforms = 3\ncolours = 1\ntextures = 1\nparts = 0.0\nmissing = 0.0\nrich = false\nstream = false") ==
+      hash);
   for (const char* key :
-       {"forms = 4", "colours = 3", "textures = 3", "parts = 0.5", "missing = 0.1", "stream = true"}) {
+       {"forms = 4", "colours = 3", "textures = 3", "parts = 0.5", "missing = 0.1", "rich = true", "stream = true"}) {
     INFO(key);
     REQUIRE(hash_with("seed = 5", "seed = 5\n" + std::string(key)) != hash);
   }
