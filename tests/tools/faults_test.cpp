@@ -1,4 +1,5 @@
 // Runs that are killed, or whose disk fails, at any moment: they go on, and end with the bits of the unbroken run.
+// And inputs that were met badly once.
 // DIOPTER_KILLS, DIOPTER_STUDY_KILLS and DIOPTER_FAULTS are how often (few by default); DIOPTER_FAULT_SEED chooses
 // other moments.
 #include <algorithm>
@@ -233,4 +234,61 @@ TEST_CASE("faults: a call that fails stops the training with one line, and it go
     fs::remove_all(training.folder(run));
   }
   WARN(done << " failing calls");
+}
+
+// Files and scripts that the program has once met badly, each with what is expected of it.
+TEST_CASE("faults: inputs that once lost work, memory or pictures end as they should") {
+  const std::string cases = test_data_folder() + "/cases/faults";
+  if (test_data_folder().empty()) return skip("DIOPTER_TEST_DATA is not set");
+  const TemporaryFolder folder;
+  const auto in_folder = [&](const std::string& command) {
+    return run_shell("cd '" + folder.path() + "'; D='" DIOPTER_PROGRAM "'; export D; " + command);
+  };
+  const std::string train =
+      "$D train --threads 1 --train-annotations s/instances_train.json --train-images s/images --set model.weights= "
+      "--set train.iterations=4 --set train.batch_size=2 --set train.workers=0 ";
+  const std::string detect = "$D detect --checkpoint run/checkpoints/last.safetensors ";
+  REQUIRE(in_folder("$D shapes --out s --train 12 --val 2 --size 32 && " + train + "--out run").exit_code == 0);
+  struct Case {
+    std::string command;
+    int exit_code;
+    std::string says;  // on stderr, or "": anything
+  };
+  const std::string in = "'" + cases + "/";
+  const std::vector<Case> all = {
+      {"$D doctor --annotations " + in + "csv_many_classes/many_classes.csv'", 2, "a.png: no such file"},
+      {detect + in + "detect_broken_picture/p' --json out.json && cat out.json", 3,
+       "000002.png: the file is truncated"},
+      {detect + in + "detect_latin1_name/p' --json out.json", 0, ""},
+      {"cp -r " + in + "detect_overwrites_inputs/photos' p; " + detect + "p --out p", 2,
+       "p/1.jpg: is one of the pictures"},
+      {"cmp p/1.jpg " + in + "detect_overwrites_inputs/photos/1.jpg'", 0, ""},
+      {train + "--out huge --set train.batch_size=2000000000", 2, "train.batch_size must lie between"},
+      {train + "--out huge --set input.max_size=1000000000", 2, "input.max_size must lie between"},
+      {detect + in + "jpeg_dht_overflow/bad.jpg' --json out.json", 2, "Huffman"},
+      {detect + in + "long_picture_drawing/p_20000x3.png' --out long", 0, ""},
+      {detect + in + "long_picture_drawing/p_5000000x1.png' --out long", 2, "is longer than 1048576 pixels"},
+      {"$D detect --checkpoint " + in + "nan_detections/nanbox.safetensors' s/images --json nan.json", 2,
+       "are not finite"},
+      {"test ! -e nan.json", 0, ""},
+      {detect + in + "png_idat_bomb/png_idat_bomb_10x10.png' --json out.json", 2, "data go on behind the last row"},
+      {detect + in + "pnm_16bit/grey16.pgm' " + in + "pnm_16bit/rgb16.ppm' --json out.json", 0, ""},
+      {detect + in + "pnm_16bit/pnm_overflow.bin' --json out.json", 2, "the file is truncated"},
+      {"$D convert " + in + "safetensors_overlap/overlap_20000x256K.safetensors' x.safetensors", 2,
+       "overlaps another one"},
+      {"$D convert " + in + "terminal_escapes/esc.safetensors' x.safetensors", 2, "?[31mred"},
+      {"$D compare " + in + "toml_deep_table/deep_table.toml' --plan", 2, "parts of a dotted key"},
+      {train + "--out deep --config " + in + "toml_deep_table/deep_table.toml'", 2, "parts of a dotted key"},
+      {"D=$D bash " + in + "killed_in_final_evaluation/repro.sh' && echo", 0, ""},
+      {"D=$D bash " + in + "killed_while_appending_metrics/repro.sh' | grep '^exit 0$'", 0, ""},
+  };
+  for (const auto& [command, exit_code, says] : all) {
+    const Outcome outcome = in_folder(command);
+    INFO(command << "\n" << outcome.out << outcome.err);
+    CHECK(outcome.exit_code == exit_code);
+    CHECK(contains(outcome.err, says));
+    CHECK(outcome.err.find('\x1b') == std::string::npos);
+    CHECK_FALSE(contains(outcome.err, "internal error"));
+    CHECK_FALSE(contains(outcome.out, "null"));
+  }
 }
