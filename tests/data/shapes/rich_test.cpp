@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "data/shapes.h"
+#include "data/shapes/shape.h"
 #include "tests/support/catch.h"
 
 using namespace diopter;
