@@ -5,11 +5,13 @@
 #include <cstdio>
 #include <filesystem>
 #include <mutex>
+#include <numbers>
 #include <optional>
 #include <vector>
 
 #include "data/readers/coco.h"
 #include "data/shapes/colours.h"
+#include "data/shapes/pixels.h"
 #include "data/shapes/quick_normals.h"
 #include "data/shapes/rich.h"
 #include "data/shapes/shape.h"
@@ -25,7 +27,7 @@ constexpr std::uint64_t kValidation = std::uint64_t{1} << 32;  // first index of
 constexpr std::uint64_t kNoise = std::uint64_t{1} << 63;       // streams of the pixel noise
 constexpr std::uint64_t kMissing = std::uint64_t{1} << 62;     // streams that choose the labels that are missing
 constexpr std::uint64_t kRich = std::uint64_t{1} << 60;        // streams of patterns and light
-constexpr float kPi = 3.1415927f;
+constexpr float kPi = std::numbers::pi_v<float>;
 constexpr float kMaxTilt = 0.26f;   // of squares and triangles: 15 degrees
 constexpr float kNarrowest = 0.6f;  // of a rich picture's objects: height to width
 constexpr float kFaintest = 0.35f;  // of a rich picture's objects: contrast
@@ -245,14 +247,9 @@ Image make_image(const ShapesOptions& options, std::uint64_t index, ImageRecord&
 
   const int size = options.size;
   std::vector<float> ground(static_cast<std::size_t>(size) * size * 3);
-  float* value = ground.data();
-  for (int y = 0; y < size; ++y) {
-    for (int x = 0; x < size; ++x) {
-      const float u = (static_cast<float>(x) + 0.5f) / static_cast<float>(size);
-      const float v = (static_cast<float>(y) + 0.5f) / static_cast<float>(size);
-      for (int c = 0; c < 3; ++c) *value++ = background.at(u, v, c);
-    }
-  }
+  for_each_pixel(size, ground, [&](float* pixel, float u, float v) {
+    for (int c = 0; c < 3; ++c) pixel[c] = background.at(u, v, c);
+  });
   Philox patterns(options.seed, index | kRich);
   float contrast = options.contrast, noise = options.noise;
   if (options.rich) {

@@ -3,14 +3,16 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <numbers>
 
+#include "data/shapes/pixels.h"
 #include "data/shapes/shape.h"
 
 namespace diopter {
 
 namespace {
 
-constexpr float kPi = 3.1415927f;
+constexpr float kPi = std::numbers::pi_v<float>;
 
 /// Random values from -1 to 1 at the corners of cells x cells squares over the picture, and smooth between them.
 class Clouds {
@@ -62,17 +64,6 @@ struct Stripes {
   }
   float at(float u, float v) const { return strength * std::sin(across * u + down * v + start); }
 };
-
-template <class Visit>  // (pixel, u, v)
-void for_each_pixel(int size, std::vector<float>& picture, const Visit& visit) {
-  float* pixel = picture.data();
-  for (int y = 0; y < size; ++y) {
-    for (int x = 0; x < size; ++x, pixel += 3) {
-      visit(pixel, (static_cast<float>(x) + 0.5f) / static_cast<float>(size),
-            (static_cast<float>(y) + 0.5f) / static_cast<float>(size));
-    }
-  }
-}
 
 /// Every pixel becomes (1 2 1) / 4 of itself and its neighbours at a distance of `step` pixels in a row or column of
 /// them that begins at `first`.

@@ -14,6 +14,7 @@
 
 #include "data/readers/coco.h"
 #include "kernels/base/check.h"
+#include "tests/data/shapes/drawn.h"
 #include "tests/support/catch.h"
 #include "tests/support/files.h"
 
@@ -25,19 +26,6 @@ ImageRecord record_of(const ShapesOptions& options, std::uint64_t index) {
   ImageRecord record;
   make_shapes_image(options, index, record);
   return record;
-}
-
-/// Tight box of the pixels that differ.
-Box difference_box(const Image& a, const Image& b) {
-  Box box{1e9f, 1e9f, -1e9f, -1e9f};
-  for (int y = 0; y < a.height; ++y) {
-    for (int x = 0; x < a.width; ++x) {
-      if (std::equal(a.pixel(x, y), a.pixel(x, y) + 3, b.pixel(x, y))) continue;
-      const float fx = static_cast<float>(x), fy = static_cast<float>(y);
-      box = {std::min(box.x1, fx), std::min(box.y1, fy), std::max(box.x2, fx + 1), std::max(box.y2, fy + 1)};
-    }
-  }
-  return box;
 }
 
 }  // namespace
@@ -105,9 +93,7 @@ TEST_CASE("pictures of shapes are those of the first version") {
     INFO("picture " << i);
     ImageRecord record;
     const Image image = make_shapes_image(options, i, record);
-    double sum = 0;
-    for (std::size_t k = 0; k < image.rgb.size(); ++k) sum += image.rgb[k] * (1 + static_cast<double>(k % 7) / 2);
-    CHECK(std::abs(sum / static_cast<double>(image.rgb.size()) - known[i].brightness) < 0.02);
+    CHECK(std::abs(test::weighted_mean(image) - known[i].brightness) < 0.02);
     REQUIRE(record.annotations.size() == known[i].objects.size());
     for (std::size_t n = 0; n < record.annotations.size(); ++n) {
       const auto& [category, box] = known[i].objects[n];
@@ -134,7 +120,7 @@ TEST_CASE("annotations are tight about what is drawn") {
     ImageRecord record, same;
     const Image image = make_shapes_image(options, i, record), ground = make_shapes_image(invisible, i, same);
     REQUIRE(record.annotations.size() == 1);
-    const Box box = record.annotations[0].rect.box(), drawn = difference_box(image, ground);
+    const Box box = record.annotations[0].rect.box(), drawn = test::difference_box(image, ground);
     INFO("picture " << i << ", class " << record.annotations[0].category);
     REQUIRE(std::fabs(box.x1 - drawn.x1) <= 1);
     REQUIRE(std::fabs(box.y1 - drawn.y1) <= 1);

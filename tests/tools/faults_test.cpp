@@ -242,7 +242,7 @@ TEST_CASE("faults: inputs that once lost work, memory or pictures end as they sh
   if (test_data_folder().empty()) return skip("DIOPTER_TEST_DATA is not set");
   const TemporaryFolder folder;
   const auto in_folder = [&](const std::string& command) {
-    return run_shell("cd '" + folder.path() + "'; D='" DIOPTER_PROGRAM "'; export D; " + command);
+    return run_shell("cd '" + folder.path() + "'; export TMPDIR=$PWD D='" DIOPTER_PROGRAM "'; " + command);
   };
   const std::string train =
       "$D train --threads 1 --train-annotations s/instances_train.json --train-images s/images --set model.weights= "
@@ -257,8 +257,7 @@ TEST_CASE("faults: inputs that once lost work, memory or pictures end as they sh
   const std::string in = "'" + cases + "/";
   const std::vector<Case> all = {
       {"$D doctor --annotations " + in + "csv_many_classes/many_classes.csv'", 2, "a.png: no such file"},
-      {detect + in + "detect_broken_picture/p' --json out.json && cat out.json", 3,
-       "000002.png: the file is truncated"},
+      {detect + in + "detect_broken_picture/p' --json out.json", 3, "000002.png: the file is truncated"},
       {detect + in + "detect_latin1_name/p' --json out.json", 0, ""},
       {"cp -r " + in + "detect_overwrites_inputs/photos' p; " + detect + "p --out p", 2,
        "p/1.jpg: is one of the pictures"},
@@ -279,8 +278,8 @@ TEST_CASE("faults: inputs that once lost work, memory or pictures end as they sh
       {"$D convert " + in + "terminal_escapes/esc.safetensors' x.safetensors", 2, "?[31mred"},
       {"$D compare " + in + "toml_deep_table/deep_table.toml' --plan", 2, "parts of a dotted key"},
       {train + "--out deep --config " + in + "toml_deep_table/deep_table.toml'", 2, "parts of a dotted key"},
-      {"D=$D bash " + in + "killed_in_final_evaluation/repro.sh' && echo", 0, ""},
-      {"D=$D bash " + in + "killed_while_appending_metrics/repro.sh' | grep '^exit 0$'", 0, ""},
+      {"bash " + in + "killed_in_final_evaluation/repro.sh'", 0, ""},
+      {"bash " + in + "killed_while_appending_metrics/repro.sh' | grep '^exit 0$'", 0, ""},
   };
   for (const auto& [command, exit_code, says] : all) {
     const Outcome outcome = in_folder(command);
@@ -289,6 +288,6 @@ TEST_CASE("faults: inputs that once lost work, memory or pictures end as they sh
     CHECK(contains(outcome.err, says));
     CHECK(outcome.err.find('\x1b') == std::string::npos);
     CHECK_FALSE(contains(outcome.err, "internal error"));
-    CHECK_FALSE(contains(outcome.out, "null"));
+    CHECK_FALSE(contains(outcome.out, "differ"));  // of files that must be the same
   }
 }

@@ -8,6 +8,7 @@
 
 #include "data/shapes.h"
 #include "data/shapes/shape.h"
+#include "tests/data/shapes/drawn.h"
 #include "tests/support/catch.h"
 
 using namespace diopter;
@@ -19,12 +20,6 @@ ShapesOptions rich_options() {
   options.rich = true;
   options.forms = 8;
   return options;
-}
-
-double weighted_mean(const Image& image) {
-  double sum = 0;
-  for (std::size_t k = 0; k < image.rgb.size(); ++k) sum += image.rgb[k] * (1 + static_cast<double>(k % 7) / 2);
-  return sum / static_cast<double>(image.rgb.size());
 }
 
 }  // namespace
@@ -93,14 +88,7 @@ TEST_CASE("annotations of rich pictures are about what is drawn, at any angle an
     const Image image = make_shapes_image(options, i, record), ground = make_shapes_image(invisible, i, same);
     REQUIRE(record.annotations.size() == 1);
     const Rect& r = record.annotations[0].rect;
-    double x1 = 1e9, y1 = 1e9, x2 = -1, y2 = -1;
-    for (int y = 0; y < 128; ++y) {
-      for (int x = 0; x < 128; ++x) {
-        if (std::equal(image.pixel(x, y), image.pixel(x, y) + 3, ground.pixel(x, y))) continue;
-        x1 = std::min(x1, double(x)), y1 = std::min(y1, double(y));
-        x2 = std::max(x2, x + 1.0), y2 = std::max(y2, y + 1.0);
-      }
-    }
+    const auto [x1, y1, x2, y2] = test::difference_box(image, ground);
     INFO("picture " << i << ", class " << record.annotations[0].category);
     // The lens spreads an object by two pixels at most; colours near the ground's hide an edge.
     REQUIRE(x1 >= r.x - 3);
@@ -177,6 +165,6 @@ TEST_CASE("rich pictures are those of the first version that had them") {
       = {439.86, 449.01, 218.87, 502.80};
   for (std::size_t i = 0; i < known.size(); ++i) {
     ImageRecord record;
-    CHECK(std::fabs(weighted_mean(make_shapes_image(options, i, record)) - known[i]) < 0.02);
+    CHECK(std::fabs(test::weighted_mean(make_shapes_image(options, i, record)) - known[i]) < 0.02);
   }
 }
