@@ -185,7 +185,7 @@ void add_bench_command(Command& program) {
   Command command =
       program.subcommand("bench", "Times training steps, inference, post-processing and data loading",
                          "bench step --preset torchvision --size 512 --batch 2 --threads 2\n\n"
-                         "Random weights (or model.weights=FILE) and synthetic pictures with 7 objects each.\n"
+                         "The weights of model.weights, else random ones, and synthetic pictures with 7 objects each.\n"
                          "tools/peers/peers.py compares the times with those of PyTorch and torchvision.");
   command.require_subcommand();
   const auto request = std::make_shared<BenchRequest>();

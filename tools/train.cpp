@@ -29,6 +29,7 @@
 #include "retinanet/training/setting_changes.h"
 #include "retinanet/training/time_budget.h"
 #include "retinanet/training/trainer.h"
+#include "retinanet/weights/start.h"
 #include "tools/command/command.h"
 #include "tools/command/environment.h"
 #include "tools/command/interrupt.h"
@@ -38,66 +39,19 @@
 #include "tools/command/reading.h"
 #include "tools/train/find_lr.h"
 #include "tools/train/same_run.h"
+#include "tools/train/train_request.h"
 
 namespace diopter {
 
 namespace {
 
-constexpr const char* kDefaultPreset = "small";
-
 using Clock = std::chrono::steady_clock;
-
-struct TrainRequest {
-  std::string device = "auto", preset, config, out, loss, prior;
-  std::vector<std::string> train_annotations, val_annotations;
-  std::string train_images, val_images;
-  Reading reading;
-  std::vector<std::string> settings;
-  std::int64_t seed = -1, profile = 0, batch = 0;
-  double lr = -1, epochs = 0, minutes = 0;  // not given
-  std::int64_t patience = -1;
-  std::string stream;
-  bool resume = false, change = false, no_doctor = false, find_lr = false;
-};
-
-/// What overrides the preset or the checkpoint.
-Settings settings_of(const TrainRequest& request) {
-  Settings settings = parse_settings(request.settings);
-  if (!request.loss.empty()) {
-    settings.insert(settings.begin(), {kLossKey, parse_loss(request.loss, "--loss " + request.loss)});
-  }
-  if (!request.prior.empty())
-    settings.push_back(parse_setting("model.prior=" + request.prior, "--prior " + request.prior));
-  if (request.seed >= 0) settings.push_back({"train.seed", request.seed});
-  if (request.lr >= 0) settings.push_back({"train.lr", request.lr});
-  if (request.batch > 0) settings.push_back({"train.batch_size", request.batch});
-  if (request.minutes > 0) settings.push_back({"train.minutes", request.minutes});
-  if (request.patience >= 0) settings.push_back({"train.patience", request.patience});
-  return settings;
-}
-
-bool states(const Settings& settings, const std::string& key) {
-  return std::any_of(settings.begin(), settings.end(), [&](const Setting& setting) { return setting.key == key; });
-}
-
-/// train.iterations for --epochs passes over the training set, rounded up.
-Setting iterations_of_epochs(const TrainRequest& request, const Config& config, const Dataset& training) {
-  DIOPTER_CHECK(!states(settings_of(request), "train.iterations"),
-                "--epochs and --set train.iterations exclude each other");
-  DIOPTER_CHECK(config.train.minutes == 0, "--epochs and train.minutes exclude each other");
-  const double per_step = static_cast<double>(config.train.batch_size) * config.train.accumulate;
-  const double iterations = std::ceil(request.epochs * views_per_epoch(training, loader_options(config)) / per_step);
-  constexpr double kMost = 1e12;
-  DIOPTER_CHECK(iterations <= kMost, "--epochs ", request.epochs, ": too many");
-  return {"train.iterations", static_cast<std::int64_t>(iterations)};
-}
 
 /// train.iterations of train.minutes, of which `start` was the begin; says how they were found.
 Setting iterations_of_minutes(const TrainRequest& request, const Config& config, const Dataset& training,
                               const Dataset& validation, Device device, Clock::time_point start) {
   const double minutes = config.train.minutes;
-  DIOPTER_CHECK(!states(settings_of(request), "train.iterations"),
-                "train.minutes and --set train.iterations exclude each other");
+  DIOPTER_CHECK(!states_iterations(request), "train.minutes and --set train.iterations exclude each other");
   // A twentieth of the time is spent on measuring, within limits.
   const RunTimes times = measure_times(config, training, validation, device, std::clamp(60 * minutes / 20, 0.5, 20.0));
   const double left = 60 * minutes - std::chrono::duration<double>(Clock::now() - start).count();
@@ -108,36 +62,6 @@ Setting iterations_of_minutes(const TrainRequest& request, const Config& config,
               static_cast<long long>(iterations), static_cast<long long>(evaluations_of(times, iterations)),
               each.c_str());
   return {"train.iterations", iterations};
-}
-
-/// The settings of a run that is resumed: its own are those of the same command, so that others are meant as changes.
-/// --epochs and the rules of model.prior and loss.class_weights find their numbers again; train.minutes have become
-/// iterations once and for all.
-Settings settings_of_resumption(const TrainRequest& request, const Dataset& training) {
-  Settings settings = settings_of(request);
-  const auto below = [&settings](const Settings& base) { settings.insert(settings.begin(), base.begin(), base.end()); };
-  if (!request.config.empty()) below(read_settings(read_file(request.config), request.config));
-  const std::string file = config_file(request.out);
-  if (!file_exists(file)) return settings;  // Trainer::resume says what is missing
-  Config config = parse_config(read_file(file), file);
-  if (!request.preset.empty()) below(preset_settings_of_run(request.preset, settings, config));
-  const Config::Train before = config.train;
-  apply_settings(config, settings);
-  if (config.train.minutes > 0 && !states(settings_of(request), "train.iterations")) {
-    DIOPTER_CHECK(config.train.minutes == before.minutes, request.out, ": train.minutes (", before.minutes,
-                  ") have become train.iterations = ", before.iterations,
-                  " when the run began: another length is --set train.minutes=0 --set train.iterations=N");
-    settings.push_back({"train.iterations", before.iterations});
-  }
-  if (request.epochs > 0) settings.push_back(iterations_of_epochs(request, config, training));
-  const Config found = with_prior(with_class_weights(config, training), training);
-  const auto add_found = [&settings](const char* key, const auto& asked, const auto& numbers) {
-    if (asked.rule == numbers.rule) return;
-    settings.push_back({key, numbers.values.size() == 1 ? Value(numbers.values[0]) : Value(numbers.values)});
-  };
-  add_found("loss.class_weights", config.loss.class_weights, found.loss.class_weights);
-  add_found("model.prior", config.model.prior, found.model.prior);
-  return settings;
 }
 
 void check_changes(const TrainRequest& request, const std::vector<SettingChange>& changes) {
@@ -156,14 +80,6 @@ void check_changes(const TrainRequest& request, const std::vector<SettingChange>
                 "; with --change they hold from here on, and config.toml says so; a new run may start "
                 "from its weights (--set model.weights=",
                 request.out, ")");
-}
-
-Config config_of(const TrainRequest& request) {
-  Config config = preset(request.preset.empty() ? kDefaultPreset : request.preset);
-  if (!request.config.empty()) override_config(config, read_file(request.config), request.config);
-  apply_settings(config, settings_of(request));
-  check_config(config);
-  return config;
 }
 
 /// The training set is its own part of a data set with several; --split chooses that of the validation set.
@@ -354,11 +270,14 @@ int train(const TrainRequest& request, Communicator& ranks) {
   std::int64_t parameters = 0;
   for (const NamedParameter& p : trainer->model().parameters()) parameters += p.variable.value().size();
   const Config& config = trainer->config();
+  const bool from_builtin = config.model.weights == kAutoWeights && !starts_afresh(config);
   std::printf(
-      "%zu training and %zu validation pictures, %zu classes; %s with %lld parameters on %s; iteration %lld of %lld\n",
+      "%zu training and %zu validation pictures, %zu classes; %s with %lld parameters%s on %s; iteration %lld of "
+      "%lld\n",
       training.images.size(), validation.images.size(), training.categories.size(), config.model.backbone.c_str(),
-      static_cast<long long>(parameters), device == Device::cpu ? "cpu" : "cuda",
-      static_cast<long long>(trainer->iteration()), static_cast<long long>(config.train.iterations));
+      static_cast<long long>(parameters), from_builtin ? " from the built-in weights" : "",
+      device == Device::cpu ? "cpu" : "cuda", static_cast<long long>(trainer->iteration()),
+      static_cast<long long>(config.train.iterations));
   if (training.stream) std::printf("streaming: no picture twice, by %s\n", printable(request.stream).c_str());
   const Interrupt interrupt;
   check_standard_output();

@@ -111,8 +111,9 @@ Shape stored_shape(const Shape& s) { return s.rank() == 4 ? Shape{s[0], s[3], s[
 
 }  // namespace
 
-Checkpoint load_checkpoint(const std::string& file) {
-  const std::string bytes = read_file(file);
+Checkpoint load_checkpoint(const std::string& file) { return parse_checkpoint(read_file(file), file); }
+
+Checkpoint parse_checkpoint(std::string_view bytes, const std::string& file) {
   std::uint64_t header_size = 0;
   DIOPTER_CHECK(bytes.size() >= 8, file, ": truncated at offset ", bytes.size(), ": no safetensors header");
   std::memcpy(&header_size, bytes.data(), 8);
@@ -125,7 +126,7 @@ Checkpoint load_checkpoint(const std::string& file) {
 
   Checkpoint checkpoint{file, {}, {}};
   try {
-    const nlohmann::json header = parse_json(std::string_view(bytes).substr(8, header_size));
+    const nlohmann::json header = parse_json(bytes.substr(8, header_size));
     for (const auto& [name, entry] : header.get_ref<const nlohmann::json::object_t&>()) {
       if (name == "__metadata__") {
         for (const auto& [key, value] : entry.get_ref<const nlohmann::json::object_t&>()) {

@@ -4,6 +4,7 @@
 
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "engine/module.h"
@@ -27,6 +28,9 @@ struct Checkpoint {
 /// Reads a whole file. Throws Error "FILE: reason", with the offset where it is truncated or inconsistent, for anything
 /// that is not a safetensors file of F32, BF16, I32 or U8 tensors (F16, F64 and I64 are converted to F32 and I32).
 Checkpoint load_checkpoint(const std::string& file);
+
+/// The same of such a file's bytes; Errors call them `file`.
+Checkpoint parse_checkpoint(std::string_view bytes, const std::string& file);
 
 /// Writes to a temporary file and renames it.
 void save_checkpoint(const std::string& file, const Checkpoint& checkpoint);

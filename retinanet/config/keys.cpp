@@ -31,7 +31,8 @@ void add_model(const Rows<Config::Model>& r) {
   r.number("freeze_stages", &M::freeze_stages, between(0, 5), 2,
            "1: stem, 2: and layer1, ...; 0: everything is trained");
   r.flag("stride_in_1x1", &M::stride_in_1x1, false, "of bottlenecks; true for Caffe's ResNets");
-  r.text("weights", &M::weights, "", "file to start from: .safetensors, .pth, .pt, .pkl (docs/weights.md)");
+  r.text("weights", &M::weights, "",
+         "file to start from: .safetensors, .pth, .pt, .pkl; auto: built-in ones that fit (docs/weights.md)");
   r.number("min_level", &M::min_level, between(2, 5), 3, "first pyramid level; level l has stride 2^l");
   r.number("max_level", &M::max_level, between(2, 9), 7, "last pyramid level");
   r.choice("p6_from", &M::p6_from, kP6Sources, P6Source::p5, "input of the first level beyond the backbone");

@@ -43,7 +43,10 @@ Settings preset_settings_of_run(const std::string& name, const Settings& others,
   };
   const std::string& original = original_preset(name);
   const bool is_original = !has_its_optimizer(name) && has_its_optimizer(original);
-  return read_settings(preset_text(is_original ? original : name), "--preset " + name);
+  Settings settings = read_settings(preset_text(is_original ? original : name), "--preset " + name);
+  if (run.model.weights.empty())
+    std::erase_if(settings, [](const Setting& setting) { return setting.key == "model.weights"; });
+  return settings;
 }
 
 }  // namespace diopter

@@ -13,6 +13,7 @@
 #include "retinanet/detection/class_weights.h"
 #include "retinanet/network/backbone.h"
 #include "retinanet/network/input.h"
+#include "retinanet/weights/start.h"
 
 namespace diopter {
 
@@ -210,7 +211,7 @@ void warn_of_rate(const Config& config, Warnings& warnings) {
 void warn_of_start(const DoctorReport& report, const Config& config, std::int64_t system_memory, Warnings& warnings) {
   const double expected = report.loss.expected, measured = report.loss.measured;
   // Trained weights do not start at the prior.
-  if (config.model.weights.empty() && !(std::fabs(measured - expected) <= kLossTolerance * expected)) {
+  if (starts_afresh(config) && !(std::fabs(measured - expected) <= kLossTolerance * expected)) {
     warnings.add(Weight::run, 1, "the untrained network's classification loss is ", measured,
                  " where model.prior predicts ", expected,
                  config.model.norm == NormKind::frozen_batch

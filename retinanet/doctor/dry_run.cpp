@@ -19,7 +19,7 @@
 #include "retinanet/network/input.h"
 #include "retinanet/network/make_optimizer.h"
 #include "retinanet/network/retinanet.h"
-#include "retinanet/weights/weights.h"
+#include "retinanet/weights/start.h"
 
 namespace diopter {
 
@@ -227,7 +227,7 @@ InitialLoss initial_loss(Config config, const Dataset& dataset, bool open) {
 
   const int classes = static_cast<int>(dataset.categories.size());
   RetinaNet model(config, classes);
-  if (!config.model.weights.empty()) start_from(model, config.model.weights);
+  start(model);
   const Step step = forward(model, batch);
   return {expected_classification_loss(config, classes, step.classification.anchors, step.classification.scale,
                                        step.losses.qualities),

@@ -25,7 +25,7 @@
 #include "retinanet/training/run_folder.h"
 #include "retinanet/training/setting_changes.h"
 #include "retinanet/training/validation.h"
-#include "retinanet/weights/weights.h"
+#include "retinanet/weights/start.h"
 
 namespace diopter {
 
@@ -185,13 +185,12 @@ void Trainer::load_next() {
 
 void Trainer::start_weights() {
   const Config::Model& model = state_.config.model;
-  if (!model.weights.empty()) {
-    const std::string message = start_from(*model_, model.weights, state_.classes);
-    if (!message.empty()) messages_.push_back(message);
-  } else if (model.freeze_stages > 0 || model.norm == NormKind::frozen_batch) {
+  const std::string message = start(*model_, state_.classes);
+  if (!message.empty()) (model.weights == kAutoWeights ? notes_ : messages_).push_back(message);
+  if (starts_afresh(state_.config) && (model.freeze_stages > 0 || model.norm == NormKind::frozen_batch)) {
     messages_.push_back(
-        "model.weights is empty, but model.freeze_stages or model.norm keeps parts of the backbone as they "
-        "were initialised");
+        "no weights to start from, but model.freeze_stages or model.norm keeps parts of the backbone as they were "
+        "initialised");
   }
   refresh_copies();
 }
@@ -435,9 +434,10 @@ Trainer::Result Trainer::run(const TrainerCallbacks& own) {
   const std::int64_t first = state_.iteration;
   std::int64_t saved = std::filesystem::exists(last_checkpoint(folder_)) ? first : -1;
   Result result{state_.iteration, false, false, {}};
-  for (const std::string& message : messages_) {
+  for (const std::string& note : notes_)
+    if (callbacks.note) callbacks.note(note);
+  for (const std::string& message : messages_)
     if (callbacks.message) callbacks.message(message);
-  }
   const auto tell = [&](StepReport& report) {
     report.seconds = seconds_since(start);
     report.images_per_second =

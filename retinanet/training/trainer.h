@@ -178,8 +178,8 @@ class Trainer {
   std::array<QueuedStep, 2> steps_;     // step number i is in i % 2
   std::int64_t queued_ = 0;             // steps, state_.iteration of them finished
   std::vector<std::array<double, 2>> losses_;
-  std::vector<std::string> messages_;  // for run() to tell
-  std::set<std::string> warned_;       // of all ranks, where there are several
+  std::vector<std::string> notes_, messages_;  // for run() to tell
+  std::set<std::string> warned_;               // of all ranks, where there are several
 };
 
 }  // namespace diopter

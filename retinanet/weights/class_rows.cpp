@@ -57,7 +57,9 @@ std::string describe_class_rows(const std::vector<std::string>& known, const std
   for (const std::string& name : wanted)
     (std::find(known.begin(), known.end(), name) == known.end() ? fresh : kept).push_back(name);
   if (kept.empty()) {
-    return "has none of the classes " + quoted_list(wanted) + " but " + quoted_list(known) +
+    constexpr std::size_t kFew = 10;
+    const std::string others = known.size() > kFew ? std::to_string(known.size()) + " others" : quoted_list(known);
+    return "has none of the classes " + quoted_list(wanted) + " but " + others +
            "; the last classification layer starts afresh";
   }
   if (fresh.empty() && known.size() == wanted.size())

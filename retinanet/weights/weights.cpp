@@ -107,24 +107,10 @@ std::vector<std::string> other_settings(const Weights& weights, const Config& to
 
 /// "; they fit --preset NAME", or where their network differs from the model's; "" where it does not.
 std::string what_they_fit(const Weights& weights, const Config& to) {
-  std::vector<std::string> keys{"model.backbone", "model.width", "model.norm"};
-  if (!weights.backbone_only) {
-    keys.insert(keys.end(), {"model.min_level", "model.max_level", "model.p6_from", "model.fpn_channels",
-                             "model.head_depth", "model.head_norm"});
-  }
-  const Config& from = weights.state.config;
-  const auto other = [&](const Config& config) {
-    std::vector<std::string> all = differences(from, config, keys);
-    if (!weights.backbone_only && cells_of(from.anchors) != cells_of(config.anchors)) {
-      all.push_back("a pixel has " + std::to_string(cells_of(from.anchors)) + " anchors, not " +
-                    std::to_string(cells_of(config.anchors)));
-    }
-    return all;
-  };
-  const std::vector<std::string> here = other(to);
+  const std::vector<std::string> here = network_differences(weights, to);
   if (here.empty()) return "";
   for (const std::string& name : preset_names()) {
-    if (other(preset(name)).empty()) return "; they fit --preset " + name;
+    if (network_differences(weights, preset(name)).empty()) return "; they fit --preset " + name;
   }
   return "; they were made with another network: " + join(here);
 }
@@ -302,8 +288,23 @@ std::vector<std::string> load_into(const RetinaNet& model, const Weights& weight
   return messages;
 }
 
-std::string start_from(const RetinaNet& model, const std::string& file, const std::vector<std::string>& classes) {
-  return join(load_into(model, read_weights(file), classes), "; ");
+std::vector<std::string> network_differences(const Weights& weights, const Config& config) {
+  std::vector<std::string> keys{"model.backbone", "model.width", "model.norm"};
+  if (!weights.backbone_only) {
+    keys.insert(keys.end(), {"model.min_level", "model.max_level", "model.p6_from", "model.fpn_channels",
+                             "model.head_depth", "model.head_norm"});
+  }
+  const Config& from = weights.state.config;
+  const auto has_groups = [&](const Config& c) {
+    return c.model.norm == NormKind::group || (!weights.backbone_only && c.model.head_norm == NormKind::group);
+  };
+  if (has_groups(from) && has_groups(config)) keys.push_back("model.groups");
+  std::vector<std::string> all = differences(from, config, keys);
+  if (!weights.backbone_only && cells_of(from.anchors) != cells_of(config.anchors)) {
+    all.push_back("a pixel has " + std::to_string(cells_of(from.anchors)) + " anchors, not " +
+                  std::to_string(cells_of(config.anchors)));
+  }
+  return all;
 }
 
 LoadedModel load_model(const std::string& name, Device device, const Settings& settings) {

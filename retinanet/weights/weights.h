@@ -48,8 +48,9 @@ std::vector<Category> default_classes(int outputs, bool labels_are_ids, bool& kn
 std::vector<std::string> load_into(const RetinaNet& model, const Weights& weights,
                                    const std::vector<std::string>& classes = {});
 
-/// read_weights and load_into; returns the messages as one line, "" when there are none.
-std::string start_from(const RetinaNet& model, const std::string& file, const std::vector<std::string>& classes = {});
+/// Where the network of the weights and that of a configuration differ, one line per key: then their tensors do not
+/// fit, or would mean something else (groups of norms). Of a backbone's weights only what is of the backbone.
+std::vector<std::string> network_differences(const Weights& weights, const Config& config);
 
 /// The model of a checkpoint with its configuration and class names.
 struct LoadedModel {

@@ -134,8 +134,8 @@ TEST_CASE("same_time: our side alone, and a run that has been made is not made a
   REQUIRE(run_diopter("shapes --train 8 --val 3 --size 32 --out " + data).exit_code == 0);
   const auto compare = [&](const std::string& set) {
     return run_shell("python3 -B '" DIOPTER_SOURCE_DIR "/tools/peers/same_time.py' --program '" +
-                     std::string(DIOPTER_PROGRAM) + "' --out '" + out + "' --with diopter --minutes 0.005 --seeds 2 " +
-                     set);
+                     std::string(DIOPTER_PROGRAM) + "' --out '" + out +
+                     "' --with diopter,diopter_scratch --minutes 0.005 " + "--seeds 2 " + set);
   };
   const std::string set =
       "tiny:" + data + "/instances_train.json:" + data + "/instances_val.json:" + data + "/images:32:input.max_size=32";
@@ -143,13 +143,18 @@ TEST_CASE("same_time: our side alone, and a run that has been made is not made a
   INFO(outcome.out << outcome.err);
   REQUIRE(outcome.exit_code == 0);
   REQUIRE(contains(outcome.out, "\n| tiny | diopter | "));
-  REQUIRE(contains(outcome.err, "tiny, diopter, seed 2: AP "));
+  REQUIRE(contains(outcome.err, "tiny, diopter, 0.005 min, seed 2: AP "));
   const std::string run = "out/tiny/diopter_0.005_1/result.json";
   json numbers = parse_json(read_bytes(folder / run));
   REQUIRE(numbers["pictures"].get<int>() % 8 == 0);
+  const std::string runs = read_bytes(folder / "out/runs.csv");
+  REQUIRE(std::count(runs.begin(), runs.end(), '\n') == 5);
+  REQUIRE(contains(runs, "\ntiny,diopter_scratch,0.005,2,"));
+  REQUIRE(contains(read_bytes(folder / "out/tiny/diopter_scratch_0.005_1/train.log"), "parameters on cpu"));
+  REQUIRE(contains(read_bytes(folder / "out/tiny/diopter_0.005_1/train.log"), "from the built-in weights on cpu"));
   numbers["AP"] = 99;
   folder.write(run, json_text(numbers));
-  REQUIRE(contains(compare(set).err, "tiny, diopter, seed 1: AP 99.0"));
+  REQUIRE(contains(compare(set).err, "tiny, diopter, 0.005 min, seed 1: AP 99.0"));
   REQUIRE(compare("tiny:none:none:none:32").err == "none: not found\n");
 }
 

@@ -12,7 +12,7 @@
 #include "retinanet/network/detect.h"
 #include "retinanet/network/input.h"
 #include "retinanet/training/trainer.h"
-#include "retinanet/weights/weights.h"
+#include "retinanet/weights/start.h"
 #include "tools/kernels/scene.h"
 
 namespace diopter {
@@ -98,7 +98,7 @@ NetworkTimes bench_step(const NetworkBench& bench) {
 
 NetworkTimes bench_inference(const NetworkBench& bench) {
   RetinaNet model(bench.config, static_cast<int>(bench.data.categories.size()));
-  if (!bench.config.model.weights.empty()) start_from(model, bench.config.model.weights);
+  start(model);
   model.move_to(bench.device);
   model.set_precision(bench.config.detect.precision);
   model.set_training(false);

@@ -186,7 +186,13 @@ TEST_CASE("the preset of a run: the original, where only that has its optimizer"
   CHECK(optimizer("small", {}, "adamw") == OptimizerKind::adamw);
   CHECK(optimizer("small_sgd", {}, "adamw") == OptimizerKind::sgd);
   CHECK(optimizer("small", {"train.optimizer=sgd"}, "sgd") == OptimizerKind::adamw);  // said on top of today's preset
-  Config config = preset("torchvision");
+  Config config = preset("small");  // a run from before the preset named weights goes on as it is
+  config.model.weights = "";
+  apply_settings(config, preset_settings_of_run("small", {}, config));
+  CHECK(config.model.weights == "");
+  apply_settings(config, preset_settings_of_run("small", {}, preset("small")));
+  CHECK(config.model.weights == "auto");
+  config = preset("torchvision");
   apply_settings(config, preset_settings_of_run("torchvision", {}, preset("small")));
   CHECK(format_config(config) == format_config(preset("torchvision")));
 }

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "retinanet/weights/foreign_weights.h"
+#include "retinanet/weights/start.h"
 #include "retinanet/weights/weights.h"
 #include "tests/retinanet/support.h"
 #include "tests/support/devices.h"
@@ -215,11 +216,11 @@ TEST_CASE("convert: a backbone alone becomes a start for training", "[thorough]"
   CHECK(conversion.checkpoint.metadata.at("classes") == "[]");
   CHECK(contains(error_of([&] { load_model(out); }), out + ": holds a backbone only"));
 
-  const Config config =
-      configured("torchvision", {"model.backbone=resnet18", "model.fpn_channels=8", "model.norm=frozen_batch"});
-  for (const std::string& start : {file, out}) {
-    const RetinaNet model(config, 2);
-    CHECK(contains(start_from(model, start), "holds a backbone only; pyramid and heads start afresh"));
+  for (const std::string& weights : {file, out}) {
+    const RetinaNet model(configured("torchvision", {"model.backbone=resnet18", "model.fpn_channels=8",
+                                                     "model.norm=frozen_batch", "model.weights=" + weights}),
+                          2);
+    CHECK(contains(start(model), "holds a backbone only; pyramid and heads start afresh"));
     Checkpoint filled;
     put_tensors(filled, "", model_state(model));
     const Tensor& stem = filled.tensors.at("backbone.body.conv1.weight");

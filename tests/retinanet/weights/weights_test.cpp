@@ -5,6 +5,7 @@
 #include <set>
 
 #include "retinanet/weights/foreign_weights.h"
+#include "retinanet/weights/start.h"
 #include "tests/retinanet/support.h"
 #include "tests/support/compare.h"
 #include "tests/support/devices.h"
@@ -226,9 +227,8 @@ TEST_CASE("weights: classes of files that name none") {
 
 TEST_CASE("weights: a run starts from files of torch, or says what is wrong with them") {
   const std::string file = DIOPTER_SOURCE_DIR "/tests/golden/torch_files/training.pth";
-  const RetinaNet model(six_anchors({}), 2);
-  CHECK(contains(error_of([&] { start_from(model, file); }),
-                 file + ": of no known network: its first tensor is 0.bias [2]; "));
+  const RetinaNet model(six_anchors({"model.weights=" + file}), 2);
+  CHECK(contains(error_of([&] { start(model); }), file + ": of no known network: its first tensor is 0.bias [2]; "));
 }
 
 }  // namespace
