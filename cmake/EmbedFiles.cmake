@@ -1,9 +1,14 @@
+# Sets namespace and name of NAMESPACE::NAME.
+macro(split_qualified_name qualified_name)
+  string(REGEX REPLACE "::[^:]*$" "" namespace "${qualified_name}")
+  string(REGEX REPLACE "^.*::" "" name "${qualified_name}")
+endmacro()
+
 # embed_files(OUTPUT.cpp NAMESPACE::NAME FILE...): writes a C++ file that defines
 #   const std::map<std::string, std::string>& NAME();   file name without extension -> contents
 # so that the program needs no data files beside it.
 function(embed_files output qualified_name)
-  string(REGEX REPLACE "::[^:]*$" "" namespace "${qualified_name}")
-  string(REGEX REPLACE "^.*::" "" name "${qualified_name}")
+  split_qualified_name(${qualified_name})
   set(entries "")
   foreach(file IN LISTS ARGN)
     set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${file})
@@ -27,8 +32,7 @@ endfunction()
 # embed_bytes(OUTPUT.cpp NAMESPACE::NAME FILE): writes a C++ file that defines
 #   std::string_view NAME();   the file's bytes, which the assembler takes in
 function(embed_bytes output qualified_name file)
-  string(REGEX REPLACE "::[^:]*$" "" namespace "${qualified_name}")
-  string(REGEX REPLACE "^.*::" "" name "${qualified_name}")
+  split_qualified_name(${qualified_name})
   file(CONFIGURE OUTPUT ${output} @ONLY CONTENT "#include <string_view>
 __asm__(
     \".pushsection .rodata\\n\"

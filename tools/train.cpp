@@ -1,9 +1,7 @@
 // diopter train: trains a detector on a data set.
 #include <algorithm>
 #include <chrono>
-#include <cmath>
 #include <cstdio>
-#include <filesystem>
 #include <memory>
 #include <new>
 #include <optional>
@@ -15,15 +13,12 @@
 #include "data/shapes_stream.h"
 #include "data/unreadable_pictures.h"
 #include "engine/device.h"
-#include "kernels/base/files.h"
 #include "kernels/base/text.h"
 #include "retinanet/config/configure.h"
 #include "retinanet/config/loss_text.h"
-#include "retinanet/config/presets.h"
 #include "retinanet/detection/class_weights.h"
 #include "retinanet/doctor/doctor.h"
 #include "retinanet/doctor/prior.h"
-#include "retinanet/network/input.h"
 #include "retinanet/report/run_report.h"
 #include "retinanet/training/run_folder.h"
 #include "retinanet/training/setting_changes.h"

@@ -187,7 +187,7 @@ void Trainer::start_weights() {
   const Config::Model& model = state_.config.model;
   const std::string message = start(*model_, state_.classes);
   if (!message.empty()) (model.weights == kAutoWeights ? notes_ : messages_).push_back(message);
-  if (starts_afresh(state_.config) && (model.freeze_stages > 0 || model.norm == NormKind::frozen_batch)) {
+  if ((model.freeze_stages > 0 || model.norm == NormKind::frozen_batch) && starts_afresh(state_.config)) {
     messages_.push_back(
         "no weights to start from, but model.freeze_stages or model.norm keeps parts of the backbone as they were "
         "initialised");

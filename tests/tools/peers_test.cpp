@@ -1,4 +1,5 @@
 // tools/peers/peers.py at its smallest sizes: our side alone, and beside PyTorch where there is one.
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <string>
@@ -135,7 +136,7 @@ TEST_CASE("same_time: our side alone, and a run that has been made is not made a
   const auto compare = [&](const std::string& set) {
     return run_shell("python3 -B '" DIOPTER_SOURCE_DIR "/tools/peers/same_time.py' --program '" +
                      std::string(DIOPTER_PROGRAM) + "' --out '" + out +
-                     "' --with diopter,diopter_scratch --minutes 0.005 " + "--seeds 2 " + set);
+                     "' --with diopter,diopter_scratch --minutes 0.005 --seeds 2 " + set);
   };
   const std::string set =
       "tiny:" + data + "/instances_train.json:" + data + "/instances_val.json:" + data + "/images:32:input.max_size=32";
