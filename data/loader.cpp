@@ -136,8 +136,8 @@ struct Loader::State {
                    std::int64_t position) const {
     Philox random = random_stream(options.seed, Purpose::augment, epoch, position);
     const PixelsBy by = is_photometric(options.augment) ? PixelsBy::host : options.pixels_by;
-    Sample sample =
-        augment(seen, record, resize_rule(options, window), options.augment, options.normalisation, random, by);
+    Sample sample = augment(seen, record, resize_rule(options, window), in_epoch(options.augment, epoch),
+                            options.normalisation, random, by);
     sample.view.window = window;
     return sample;
   }

@@ -1,11 +1,11 @@
 #include "data/pictures/augment.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <cstdint>
 #include <utility>
 
+#include "data/pictures/orientation.h"
 #include "data/pictures/resample.h"
 #include "data/pictures/window.h"
 #include "kernels/base/check.h"
@@ -19,8 +19,9 @@ namespace {
 struct Plan {
   int min_size;
   Window crop;
+  int quarters = 0;  // turns by 90 degrees clockwise, after the crop
   bool flip = false;
-  float brightness = 1, contrast = 1, saturation = 1, hue = 0;
+  ColourChange colours = {};
   double scale = 1;                // jitter
   float shift_x = 0, shift_y = 0;  // where the crop after an enlarging jitter lies, from 0 to 1
 };
@@ -60,116 +61,81 @@ void flip_targets(std::vector<TargetBox>& targets, int width) {
   for (TargetBox& t : targets) t.box = {w - t.box.x2, t.box.y1, w - t.box.x1, t.box.y2};
 }
 
+/// By 90 degrees clockwise, of a picture of `height`: (x, y) comes to (height - y, x).
+void turn_targets(std::vector<TargetBox>& targets, int height) {
+  const float h = static_cast<float>(height);
+  for (TargetBox& t : targets) t.box = {h - t.box.y2, t.box.x1, h - t.box.y1, t.box.x2};
+}
+
 void scale_targets(std::vector<TargetBox>& targets, float sx, float sy) {
   for (TargetBox& t : targets) t.box = {t.box.x1 * sx, t.box.y1 * sy, t.box.x2 * sx, t.box.y2 * sy};
 }
 
-float grey(const float* rgb) { return 0.299f * rgb[0] + 0.587f * rgb[1] + 0.114f * rgb[2]; }
-
-/// RGB from 0 to 255, in place: brightness, contrast about the mean grey, saturation, rotation of the hue.
-void photometric(std::vector<float>& rgb, const Plan& plan) {
-  const auto clamp = [](float v) { return std::clamp(v, 0.0f, 255.0f); };
-  if (plan.brightness != 1) {
-    for (float& v : rgb) v = clamp(v * plan.brightness);
-  }
-  if (plan.contrast != 1) {
-    double sum = 0;
-    for (std::size_t i = 0; i < rgb.size(); i += 3) sum += double{grey(&rgb[i])};
-    const float mean = static_cast<float>(sum / (static_cast<double>(rgb.size()) / 3));
-    for (float& v : rgb) v = clamp(mean + (v - mean) * plan.contrast);
-  }
-  if (plan.saturation != 1) {
-    for (std::size_t i = 0; i < rgb.size(); i += 3) {
-      const float g = grey(&rgb[i]);
-      for (std::size_t c = i; c < i + 3; ++c) rgb[c] = clamp(g + (rgb[c] - g) * plan.saturation);
-    }
-  }
-  if (plan.hue != 0) {
-    // Rodrigues' rotation about the grey axis (1, 1, 1) / sqrt(3): a circulant matrix.
-    const float angle = plan.hue * 6.2831853f;
-    const float third = (1 - std::cos(angle)) / 3, sine = std::sin(angle) / std::sqrt(3.0f);
-    const float same = std::cos(angle) + third, next = third - sine, previous = third + sine;
-    for (std::size_t i = 0; i < rgb.size(); i += 3) {
-      const float r = rgb[i], g = rgb[i + 1], b = rgb[i + 2];
-      rgb[i] = clamp(same * r + next * g + previous * b);
-      rgb[i + 1] = clamp(previous * r + same * g + next * b);
-      rgb[i + 2] = clamp(next * r + previous * g + same * b);
-    }
-  }
-}
-
-/// Calls visit(source pixel, index of the pixel in the result) for the window's pixels, mirrored when `flip`.
-template <class Visit>
-void for_each_pixel(const Image& image, const Window& window, bool flip, Visit visit) {
-  std::size_t out = 0;
-  for (int y = 0; y < window.height; ++y) {
-    const std::uint8_t* row = image.pixel(window.x, window.y + y);
-    for (int x = 0; x < window.width; ++x, ++out) visit(row + 3 * (flip ? window.width - 1 - x : x), out);
-  }
-}
-
-/// Crop, flip, photometric changes and normalisation: the float picture before resizing.
-std::vector<float> network_pixels(const Image& image, const Plan& plan, const Normalisation& norm) {
-  std::vector<float> pixels(static_cast<std::size_t>(plan.crop.width) * plan.crop.height * 3);
-  const bool as_it_is = plan.brightness == 1 && plan.contrast == 1 && plan.saturation == 1 && plan.hue == 0;
-  if (as_it_is) {  // then 256 values per channel are all there is
-    std::array<std::array<float, 256>, 3> table;
-    for (int c = 0; c < 3; ++c) {
-      for (int v = 0; v < 256; ++v) table[c][v] = norm(static_cast<float>(v), c);
-    }
-    for_each_pixel(image, plan.crop, plan.flip, [&](const std::uint8_t* rgb, std::size_t i) {
-      for (int c = 0; c < 3; ++c) pixels[3 * i + c] = table[c][rgb[norm.bgr ? 2 - c : c]];
-    });
-    return pixels;
-  }
-  for_each_pixel(image, plan.crop, plan.flip, [&](const std::uint8_t* rgb, std::size_t i) {
-    for (int c = 0; c < 3; ++c) pixels[3 * i + c] = static_cast<float>(rgb[c]);
-  });
-  photometric(pixels, plan);
-  for (std::size_t i = 0; i < pixels.size(); i += 3) {
-    if (norm.bgr) std::swap(pixels[i], pixels[i + 2]);
-    for (int c = 0; c < 3; ++c) pixels[i + c] = norm(pixels[i + c], c);
-  }
-  return pixels;
-}
-
-/// The window's part of a float picture that is `width` wide.
-std::vector<float> crop_pixels(const std::vector<float>& pixels, int width, const Window& window) {
-  std::vector<float> part(static_cast<std::size_t>(window.width) * window.height * 3);
-  for (int y = 0; y < window.height; ++y) {
-    const float* row = &pixels[(static_cast<std::size_t>(window.y + y) * width + window.x) * 3];
-    std::copy_n(row, static_cast<std::size_t>(window.width) * 3, &part[static_cast<std::size_t>(y) * window.width * 3]);
-  }
-  return part;
-}
-
-/// The plan's part of the picture for a device that makes width x height of it. After Pillow's filter it has that size.
-Image picture_for_device(const Image& image, const Plan& plan, ResizeRule::Filter filter, int width, int height,
-                         bool bgr) {
-  const bool resizes = width != plan.crop.width || height != plan.crop.height;
-  if (filter == ResizeRule::Filter::pillow && resizes) {
-    return cut(resample(cut(image, plan.crop), width, height), {0, 0, width, height}, plan.flip, bgr);
+/// The plan's part of the picture for a device that resizes it and takes the view. After Pillow's filter it has its
+/// size.
+Image picture_for_device(const Image& image, const PixelPlan& plan, bool bgr) {
+  if (plan.filter == ResizeFilter::pillow && plan.resizes()) {
+    return cut(resample(cut(image, plan.crop), plan.width, plan.height), {0, 0, plan.width, plan.height}, plan.flip,
+               bgr);
   }
   return cut(image, plan.crop, plan.flip, bgr);
 }
 
-/// The plan's part of the picture at width x height, normalised: before or after resizing, by the filter.
-std::vector<float> resized_pixels(const Image& image, const Plan& plan, ResizeRule::Filter filter, int width,
-                                  int height, const Normalisation& norm) {
-  switch (filter) {
-    case ResizeRule::Filter::bilinear: {
-      const std::vector<float> pixels = network_pixels(image, plan, norm);
-      std::vector<float> resized(static_cast<std::size_t>(width) * height * 3);
-      resize_bilinear(pixels.data(), plan.crop.width, plan.crop.height, resized.data(), width, height);
-      return resized;
-    }
-    case ResizeRule::Filter::pillow: {
-      Plan of_resized = plan;
-      of_resized.crop = {0, 0, width, height};
-      return network_pixels(resample(cut(image, plan.crop), width, height), of_resized, norm);
-    }
+/// The plan's crop turned as it says, as a picture of its own with targets of its own.
+Image turned_crop(const Image& image, const Plan& plan, std::vector<TargetBox>& targets) {
+  constexpr int kExifOrientations[] = {1, 6, 3, 8};
+  for (int quarter = 0; quarter < plan.quarters; ++quarter) {
+    turn_targets(targets, quarter % 2 == 0 ? plan.crop.height : plan.crop.width);
   }
-  fail("no such filter");
+  return turn_upright(cut(image, plan.crop), kExifOrientations[plan.quarters]);
+}
+
+/// The sample of a plan that turns nothing any more; its targets are those of the crop.
+void finish_sample(Sample& sample, const Image& image, const ResizeRule& rule, const Normalisation& norm,
+                   const Plan& plan, PixelsBy by) {
+  if (plan.flip) flip_targets(sample.targets, plan.crop.width);
+
+  int room_width, room_height;  // the size without jitter
+  resized_size(rule, plan.min_size, plan.crop.width, plan.crop.height, room_width, room_height);
+  const auto jittered = [&](int size) { return std::max(1, static_cast<int>(std::floor(size * plan.scale + 0.5))); };
+  const int width = jittered(room_width), height = jittered(room_height);
+  check_limit(limits::kInputPixels, std::int64_t{width} * height, sample.name + ", resized");
+  PixelPlan pixels{.crop = plan.crop,
+                   .flip = plan.flip,
+                   .colours = plan.colours,
+                   .filter = rule.filter,
+                   .width = width,
+                   .height = height,
+                   .view = {0, 0, std::min(width, room_width), std::min(height, room_height)}};
+  if (pixels.resizes()) {
+    scale_targets(sample.targets, static_cast<float>(width) / static_cast<float>(plan.crop.width),
+                  static_cast<float>(height) / static_cast<float>(plan.crop.height));
+  }
+  Window& view = pixels.view;
+  if (view.width < width || view.height < height) {
+    view.x = static_cast<int>(plan.shift_x * static_cast<float>(width - view.width + 1));
+    view.y = static_cast<int>(plan.shift_y * static_cast<float>(height - view.height + 1));
+    crop_targets(sample.targets, view);
+  }
+  if (by == PixelsBy::device) {
+    Image picture = picture_for_device(image, pixels, norm.bgr);
+    sample.picture = {.offset = 0,
+                      .width = picture.width,
+                      .height = picture.height,
+                      .resized_width = width,
+                      .resized_height = height,
+                      .x = view.x,
+                      .y = view.y,
+                      .seen_width = view.width,
+                      .seen_height = view.height};
+    sample.bytes = std::move(picture.rgb);
+  } else {
+    sample.pixels = input_pixels(image, pixels, norm);
+  }
+  sample.width = view.width;
+  sample.height = view.height;
+  for (TargetBox& t : sample.targets) t.box = clip(t.box, view.width, view.height);
+  std::erase_if(sample.targets, [](const TargetBox& t) { return t.box.x2 - t.box.x1 < 1 || t.box.y2 - t.box.y1 < 1; });
 }
 
 Sample make_sample(const Image& image, const ImageRecord& record, const ResizeRule& rule, const Normalisation& norm,
@@ -181,53 +147,14 @@ Sample make_sample(const Image& image, const ImageRecord& record, const ResizeRu
   sample.original_height = image.height;
   sample.targets = targets_of(record, image);
   crop_targets(sample.targets, plan.crop);
-  if (plan.flip) flip_targets(sample.targets, plan.crop.width);
-
-  int room_width, room_height;  // the size without jitter
-  resized_size(rule, plan.min_size, plan.crop.width, plan.crop.height, room_width, room_height);
-  const auto jittered = [&](int size) { return std::max(1, static_cast<int>(std::floor(size * plan.scale + 0.5))); };
-  const int width = jittered(room_width), height = jittered(room_height);
-  check_limit(limits::kInputPixels, std::int64_t{width} * height, record.name + ", resized");
-  const bool resizes = width != plan.crop.width || height != plan.crop.height;
-  if (by == PixelsBy::device) {
-    Image picture = picture_for_device(image, plan, rule.filter, width, height, norm.bgr);
-    sample.picture = {.offset = 0,
-                      .width = picture.width,
-                      .height = picture.height,
-                      .resized_width = width,
-                      .resized_height = height,
-                      .x = 0,
-                      .y = 0,
-                      .seen_width = width,
-                      .seen_height = height};
-    sample.bytes = std::move(picture.rgb);
+  if (plan.quarters == 0) {
+    finish_sample(sample, image, rule, norm, plan, by);
   } else {
-    sample.pixels =
-        resizes ? resized_pixels(image, plan, rule.filter, width, height, norm) : network_pixels(image, plan, norm);
+    const Image turned = turned_crop(image, plan, sample.targets);
+    Plan of_turned = plan;
+    of_turned.crop = {0, 0, turned.width, turned.height};
+    finish_sample(sample, turned, rule, norm, of_turned, by);
   }
-  if (resizes) {
-    scale_targets(sample.targets, static_cast<float>(width) / static_cast<float>(plan.crop.width),
-                  static_cast<float>(height) / static_cast<float>(plan.crop.height));
-  }
-
-  Window view{0, 0, std::min(width, room_width), std::min(height, room_height)};
-  if (view.width < width || view.height < height) {
-    view.x = static_cast<int>(plan.shift_x * static_cast<float>(width - view.width + 1));
-    view.y = static_cast<int>(plan.shift_y * static_cast<float>(height - view.height + 1));
-    if (by == PixelsBy::device) {
-      sample.picture.x = view.x;
-      sample.picture.y = view.y;
-      sample.picture.seen_width = view.width;
-      sample.picture.seen_height = view.height;
-    } else {
-      sample.pixels = crop_pixels(sample.pixels, width, view);
-    }
-    crop_targets(sample.targets, view);
-  }
-  sample.width = view.width;
-  sample.height = view.height;
-  for (TargetBox& t : sample.targets) t.box = clip(t.box, view.width, view.height);
-  std::erase_if(sample.targets, [](const TargetBox& t) { return t.box.x2 - t.box.x1 < 1 || t.box.y2 - t.box.y1 < 1; });
   return sample;
 }
 
@@ -259,17 +186,6 @@ Window draw_crop(const Image& image, const ImageRecord& record, float smallest, 
 }
 
 }  // namespace
-
-Image cut(const Image& image, const Window& window, bool flip, bool bgr) {
-  Image part;
-  part.width = window.width;
-  part.height = window.height;
-  part.rgb.resize(static_cast<std::size_t>(window.width) * window.height * 3);
-  for_each_pixel(image, window, flip, [&](const std::uint8_t* rgb, std::size_t i) {
-    for (int c = 0; c < 3; ++c) part.rgb[3 * i + c] = rgb[bgr ? 2 - c : c];
-  });
-  return part;
-}
 
 void resized_size(const ResizeRule& rule, int min_size, int width, int height, int& out_width, int& out_height) {
   DIOPTER_CHECK(width > 0 && height > 0, "cannot resize a picture of ", width, " x ", height, " pixels");
@@ -333,6 +249,19 @@ Sample prepare(const Image& image, const ImageRecord& record, const ResizeRule& 
   return make_sample(image, record, rule, norm, {.min_size = min_size, .crop = {0, 0, image.width, image.height}}, by);
 }
 
+AugmentOptions in_epoch(const AugmentOptions& options, std::int64_t epoch) {
+  if (static_cast<float>(epoch) >= options.ramp_epochs) return options;
+  const float share = static_cast<float>(epoch) / options.ramp_epochs;
+  AugmentOptions now = options;
+  now.scale_min = 1 + share * (options.scale_min - 1);
+  now.scale_max = 1 + share * (options.scale_max - 1);
+  for (float AugmentOptions::*strength : {&AugmentOptions::crop, &AugmentOptions::brightness, &AugmentOptions::contrast,
+                                          &AugmentOptions::saturation, &AugmentOptions::hue}) {
+    now.*strength *= share;
+  }
+  return now;
+}
+
 bool is_photometric(const AugmentOptions& options) {
   return options.brightness != 0 || options.contrast != 0 || options.saturation != 0 || options.hue != 0;
 }
@@ -354,13 +283,20 @@ Sample augment(const Image& image, const ImageRecord& record, const ResizeRule& 
     resize.tile = 0;  // a crop is enlarged
   }
   plan.flip = random.uniform() < options.flip;
-  plan.brightness = random.uniform(1 - options.brightness, 1 + options.brightness);
-  plan.contrast = random.uniform(1 - options.contrast, 1 + options.contrast);
-  plan.saturation = random.uniform(1 - options.saturation, 1 + options.saturation);
-  plan.hue = random.uniform(-options.hue, options.hue);
+  plan.colours.brightness = random.uniform(1 - options.brightness, 1 + options.brightness);
+  plan.colours.contrast = random.uniform(1 - options.contrast, 1 + options.contrast);
+  plan.colours.saturation = random.uniform(1 - options.saturation, 1 + options.saturation);
+  plan.colours.hue = random.uniform(-options.hue, options.hue);
   plan.scale = static_cast<double>(random.uniform(options.scale_min, options.scale_max));
   plan.shift_x = random.uniform();
   plan.shift_y = random.uniform();
+  const bool turns = random.uniform() < options.turn;
+  const int quarters = 1 + static_cast<int>(random.uniform() * 3);
+  if (turns) plan.quarters = quarters;
+  if (random.uniform() < options.vertical_flip) {  // half a turn and a mirror
+    plan.quarters = (plan.quarters + 2) % 4;
+    plan.flip = !plan.flip;
+  }
   return make_sample(image, record, resize, norm, plan, by);
 }
 

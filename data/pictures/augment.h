@@ -2,11 +2,13 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <vector>
 
 #include "data/dataset.h"
 #include "data/pictures/image.h"
+#include "data/pictures/input_pixels.h"
 #include "data/pictures/window.h"
 #include "kernels/base/philox.h"
 #include "kernels/nn/pictures.h"
@@ -24,23 +26,28 @@ struct ResizeRule {
   int max_size = 1333;
   bool enlarge = true;  // false: a picture that would grow keeps its size (not for exact)
   bool round = false;   // sizes are rounded (detectron2) instead of floored (torchvision)
-  enum class Filter {
-    bilinear,  // of the normalised picture (torchvision)
-    pillow     // of the 8-bit picture, as Pillow does it (detectron2)
-  } filter = Filter::bilinear;
+  using Filter = ResizeFilter;
+  Filter filter = Filter::bilinear;
   bool float_scale = false;  // the scale is computed in float before sizes are floored (old torchvision)
   int tile = 0;  // if not 0: pictures of any size are resized by the scale that one of tile x tile pixels would get
 };
 
 struct AugmentOptions {
   float flip = 0.5f;                   // probability of a horizontal flip
+  float vertical_flip = 0;             // probability of a flip upside down
+  float turn = 0;                      // probability of a turn by 90, 180 or 270 degrees, one as likely as the other
   float scale_min = 1, scale_max = 1;  // scale jitter: the input size is multiplied by a factor drawn from
                                        // here, then cropped to (or left within) the size without jitter
   float crop = 0;                      // probability of a random crop that keeps the centre of >= 1 box
   float crop_min = 0.5f;               // its sides, at least, of the picture's
   float brightness = 0, contrast = 0, saturation = 0;  // photometric: factors from [1 - v, 1 + v]
   float hue = 0;                                       // rotation of the colours by up to so many turns either way
+  float ramp_epochs = 0;  // scale jitter, crops and photometric changes rise from none to these over so many epochs
 };
+
+/// The options in an epoch, of which 0 is the first: min(1, epoch / ramp_epochs) of the way from no scale jitter, crops
+/// and photometric changes to theirs. A picture's first views are as it is, its later ones more and more different.
+AugmentOptions in_epoch(const AugmentOptions& options, std::int64_t epoch);
 
 /// A box with its class (>= 0) or kIgnore, in pixels of the input.
 struct TargetBox {
@@ -79,7 +86,7 @@ enum class PixelsBy { host, device };
 Sample prepare(const Image& image, const ImageRecord& record, const ResizeRule& rule, const Normalisation& norm,
                PixelsBy by = PixelsBy::host);
 
-/// Training: crop, flip, photometric, scale jitter, resize, normalise; all drawn from `random`.
+/// Training: crop, turn, flips, photometric, scale jitter, resize, normalise; all drawn from `random`.
 /// Crowd and difficult boxes become targets with label kIgnore. An object whose centre a crop cuts away is dropped;
 /// ignored regions are only clipped. Photometric changes make floats of a picture, which only the host can: see
 /// is_photometric.

@@ -1,4 +1,4 @@
-// Pictures: decoding, upright by their EXIF orientation, encoding, resizing.
+// Pictures: decoding, upright by their EXIF orientation, encoding.
 #pragma once
 
 #include <cstdint>
@@ -49,9 +49,5 @@ void read_image_size(const std::string& file, int& width, int& height);
 /// Writes .png, .jpg (quality 90) or .bmp, by the file's extension, to a temporary file that is then renamed.
 /// Throws Error when the extension is another or the place cannot be written.
 void write_image(const std::string& file, const Image& image);
-
-/// Bilinear interpolation of the float picture [height, width, 3] without antialiasing and with half-pixel centres
-/// (torch.nn.functional.interpolate, align_corners=False); source pixel = (i + 0.5) * in / out - 0.5, clamped.
-void resize_bilinear(const float* in, int width, int height, float* out, int out_width, int out_height);
 
 }  // namespace diopter

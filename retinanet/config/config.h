@@ -84,7 +84,8 @@ struct Config {
     int white;            // sample that becomes 255, of pictures of more than 8 bits; kFullRange, kAutoWhite
   } input;
   struct Augment {
-    double flip, scale_min, scale_max, crop, crop_min, brightness, contrast, saturation, hue;
+    double flip, vertical_flip, turn, scale_min, scale_max, crop, crop_min, brightness, contrast, saturation, hue;
+    double ramp_epochs;  // in which all but flips and turns reach their strength
   } augment;
   struct Train {
     std::int64_t iterations;  // length of the schedule

@@ -129,6 +129,8 @@ void add_input(const Rows<Config::Input>& r) {
 void add_augment(const Rows<Config::Augment>& r) {
   using A = Config::Augment;
   r.number("flip", &A::flip, between(0, 1), 0.5, "probability of a horizontal flip");
+  r.number("vertical_flip", &A::vertical_flip, between(0, 1), 0, "probability of a flip upside down").later = true;
+  r.number("turn", &A::turn, between(0, 1), 0, "probability of a turn by 90, 180 or 270 degrees").later = true;
   r.number("scale_min", &A::scale_min, above(0), 1, "scale jitter: least factor");
   r.number("scale_max", &A::scale_max, above(0), 1, "scale jitter: greatest factor");
   r.number("crop", &A::crop, between(0, 1), 0, "probability of a random crop");
@@ -138,6 +140,9 @@ void add_augment(const Rows<Config::Augment>& r) {
   r.number("contrast", &A::contrast, between(0, 1), 0, "factor from [1 - v, 1 + v]");
   r.number("saturation", &A::saturation, between(0, 1), 0, "factor from [1 - v, 1 + v]");
   r.number("hue", &A::hue, between(0, 1), 0, "colours are turned by up to so many turns either way");
+  r.number("ramp_epochs", &A::ramp_epochs, at_least(0), 0,
+           "in which scale jitter, crops and colours reach these values; 0: at once")
+      .later = true;
 }
 
 void add_train(const Rows<Config::Train>& r) {

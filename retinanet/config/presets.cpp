@@ -44,8 +44,10 @@ Settings preset_settings_of_run(const std::string& name, const Settings& others,
   const std::string& original = original_preset(name);
   const bool is_original = !has_its_optimizer(name) && has_its_optimizer(original);
   Settings settings = read_settings(preset_text(is_original ? original : name), "--preset " + name);
-  if (run.model.weights.empty())
-    std::erase_if(settings, [](const Setting& setting) { return setting.key == "model.weights"; });
+  std::erase_if(settings, [&](const Setting& setting) {
+    return (setting.key == "model.weights" && run.model.weights.empty()) ||
+           (setting.key.starts_with("augment.") && run.augment.ramp_epochs == 0);
+  });
   return settings;
 }
 

@@ -24,8 +24,8 @@ Config preset(const std::string& name);
 const std::string& original_preset(const std::string& name);
 
 /// All settings of the preset that a run of this configuration was begun with, with `others` on top: of the original
-/// where that has the run's optimizer and today's has not. Without model.weights for a run that began with none: some
-/// presets name weights that they did not name when they were first released.
+/// where that has the run's optimizer and today's has not. Without what presets have that they did not have when they
+/// were first released, for runs without it: model.weights, and the augmentation that comes with augment.ramp_epochs.
 Settings preset_settings_of_run(const std::string& name, const Settings& others, const Config& run);
 
 }  // namespace diopter

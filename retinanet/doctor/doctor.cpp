@@ -5,6 +5,7 @@
 #include <sstream>
 #include <utility>
 
+#include "data/loader.h"
 #include "data/pictures/white.h"
 #include "data/repeat_factors.h"
 #include "kernels/base/check.h"
@@ -26,6 +27,7 @@ constexpr double kManySmall = 0.1;    // share of objects that are smaller than 
 constexpr double kManyWeak = 0.1;     // share of objects with low-quality anchors only
 constexpr double kLossTolerance = 0.2;
 constexpr double kMostOfAdamw = 0.04;  // learning rate; half of it is the best of those tried (docs/recipe.md)
+constexpr double kManyViews = 30;      // of a picture, all alike (docs/recipe.md)
 
 template <class... Parts>
 std::string text(const Parts&... parts) {
@@ -208,6 +210,21 @@ void warn_of_rate(const Config& config, Warnings& warnings) {
                "--set train.lr=0.01, or --preset small_sgd where the preset was small)");
 }
 
+/// Of a long run whose pictures never change.
+void warn_of_views(const Dataset& dataset, const Config& config, Warnings& warnings) {
+  const Config::Augment& a = config.augment;
+  const bool changes = a.scale_min < 1 || a.scale_max > 1 || a.crop > 0 || a.brightness > 0 || a.contrast > 0 ||
+                       a.saturation > 0 || a.hue > 0 || config.input.min_sizes.size() > 1;
+  if (changes || dataset.stream) return;
+  const double drawn = static_cast<double>(config.train.iterations) * config.train.batch_size * config.train.accumulate;
+  const double views = drawn / views_per_epoch(dataset, loader_options(config));
+  if (views <= kManyViews) return;
+  warnings.add(Weight::note, 0, formatted("the run sees each picture %.0f times, ", views),
+               "always in the same size and light, and may learn them by heart: --set augment.scale_min=0.7 --set "
+               "augment.scale_max=1.4 --set augment.brightness=0.2 --set augment.contrast=0.2 --set "
+               "augment.saturation=0.2 --set augment.ramp_epochs=20");
+}
+
 void warn_of_start(const DoctorReport& report, const Config& config, std::int64_t system_memory, Warnings& warnings) {
   const double expected = report.loss.expected, measured = report.loss.measured;
   // Trained weights do not start at the prior.
@@ -286,6 +303,7 @@ DoctorReport examine(Dataset dataset, const Config& asked, const DoctorOptions& 
   warn_of_sizes(report, warnings);
   warn_of_tiles(dataset, config, warnings);
   warn_of_rate(config, warnings);
+  warn_of_views(dataset, config, warnings);
   if (options.rehearse) warn_of_start(report, config, options.system_memory, warnings);
   report.warnings = warnings.by_weight();
   return report;

@@ -32,8 +32,18 @@ LoaderOptions loader_options(const Config& config, Device device) {
   options.resize.float_scale = config.input.float_scale;
   const auto f = [](double value) { return static_cast<float>(value); };
   const Config::Augment& a = config.augment;
-  options.augment = {f(a.flip),       f(a.scale_min), f(a.scale_max),  f(a.crop), f(a.crop_min),
-                     f(a.brightness), f(a.contrast),  f(a.saturation), f(a.hue)};
+  options.augment = {.flip = f(a.flip),
+                     .vertical_flip = f(a.vertical_flip),
+                     .turn = f(a.turn),
+                     .scale_min = f(a.scale_min),
+                     .scale_max = f(a.scale_max),
+                     .crop = f(a.crop),
+                     .crop_min = f(a.crop_min),
+                     .brightness = f(a.brightness),
+                     .contrast = f(a.contrast),
+                     .saturation = f(a.saturation),
+                     .hue = f(a.hue),
+                     .ramp_epochs = f(a.ramp_epochs)};
   for (int c = 0; c < 3; ++c) {
     options.normalisation.mean[c] = f(config.input.mean[c]);
     options.normalisation.std[c] = f(config.input.std[c]);

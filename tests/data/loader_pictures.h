@@ -41,6 +41,8 @@ inline LoaderOptions busy_options() {
   options.seed = 3;
   options.resize = {.kind = ResizeRule::Kind::shorter_side, .min_sizes = {24, 32, 40}, .max_size = 64, .round = false};
   options.augment = {.flip = 0.5f,
+                     .vertical_flip = 0.3f,
+                     .turn = 0.5f,
                      .scale_min = 0.7f,
                      .scale_max = 1.4f,
                      .crop = 0.5f,
@@ -48,7 +50,8 @@ inline LoaderOptions busy_options() {
                      .brightness = 0.2f,
                      .contrast = 0.2f,
                      .saturation = 0.2f,
-                     .hue = 0.1f};
+                     .hue = 0.1f,
+                     .ramp_epochs = 1.5f};
   return options;
 }
 

@@ -66,6 +66,26 @@ TEST_CASE("collate pads to a common size and strings the boxes together") {
   CHECK(collate({}, 32).offsets == std::vector<std::int32_t>{0});
 }
 
+TEST_CASE("pictures change little by little over the epochs, and from the last of the ramp on as without one") {
+  const Pictures pictures;
+  LoaderOptions plain = busy_options();
+  plain.workers = 0;
+  plain.batch_size = 11;  // an epoch
+  plain.augment = {.flip = 0.5f};
+  LoaderOptions strong = plain;
+  strong.augment.crop = 1;
+  strong.augment.scale_max = 1.5f;
+  LoaderOptions ramp = strong;
+  ramp.augment.ramp_epochs = 2;
+  Loader plain_loader(pictures.dataset, plain), strong_loader(pictures.dataset, strong), loader(pictures.dataset, ramp);
+  const std::vector<Batch> without = take(plain_loader, 4), with = take(strong_loader, 4), batches = take(loader, 4);
+  require_equal(batches[0], without[0]);
+  CHECK_FALSE((batches[1].pixels == without[1].pixels));
+  CHECK_FALSE((batches[1].pixels == with[1].pixels));
+  require_equal(batches[2], with[2]);
+  require_equal(batches[3], with[3]);
+}
+
 TEST_CASE("batches do not depend on threads, cache or where the stream is entered") {
   const Pictures pictures;
   LoaderOptions options = busy_options();

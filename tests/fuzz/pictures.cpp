@@ -5,6 +5,7 @@
 
 #include "data/pictures/formats/exif.h"
 #include "data/pictures/image.h"
+#include "data/pictures/orientation.h"
 #include "kernels/base/check.h"
 #include "tests/data/pictures/formats/make_png.h"
 #include "tests/fuzz/target.h"

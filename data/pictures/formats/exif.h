@@ -3,8 +3,6 @@
 
 #include <string_view>
 
-#include "data/pictures/image.h"
-
 namespace diopter {
 
 /// EXIF orientation (1-8) of a JPEG file's bytes; 1 when there is none.
@@ -12,8 +10,5 @@ int exif_orientation(std::string_view jpeg);
 
 /// The same of an EXIF block itself: a TIFF directory, with or without "Exif" and two zeros before it.
 int exif_block_orientation(std::string_view block);
-
-/// The picture as EXIF orientation 1-8 wants it shown.
-Image turn_upright(Image picture, int orientation);
 
 }  // namespace diopter

@@ -11,6 +11,7 @@
 #include "data/pictures/formats/tiff.h"
 #include "data/pictures/formats/webp.h"
 #include "data/pictures/image.h"
+#include "data/pictures/orientation.h"
 #include "kernels/base/check.h"
 #include "kernels/base/files.h"
 #include "kernels/base/limits.h"

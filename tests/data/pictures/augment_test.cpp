@@ -4,53 +4,14 @@
 #include <cmath>
 #include <utility>
 
+#include "tests/data/pictures/augmented.h"
 #include "tests/support/catch.h"
-#include "tests/support/compare.h"
 #include "tests/support/files.h"
 
 using namespace diopter;
-using test::require_close;
-using test::Tolerance;
+using namespace diopter::test;
 
 namespace {
-
-const Normalisation kRaw{.mean = {0, 0, 0}, .std = {1, 1, 1}, .divisor = 1, .bgr = false};
-
-ResizeRule exact(int size) {
-  return {.kind = ResizeRule::Kind::exact, .min_sizes = {}, .max_size = size, .round = false};
-}
-
-/// Rule that leaves a picture with this shorter side as it is.
-ResizeRule keep(int shorter) {
-  return {.kind = ResizeRule::Kind::shorter_side, .min_sizes = {shorter}, .max_size = 10000, .round = false};
-}
-
-/// No change at all; each test switches on what it is about.
-AugmentOptions nothing() {
-  AugmentOptions options;
-  options.flip = 0;
-  return options;
-}
-
-Annotation annotation(int category, Rect rect) {
-  return {.id = 1, .category = category, .rect = rect, .area = rect.w * rect.h};
-}
-
-ImageRecord record_of(const Image& image, std::vector<Annotation> annotations) {
-  return {.id = 7,
-          .file = "",
-          .name = "",
-          .width = image.width,
-          .height = image.height,
-          .annotations = std::move(annotations)};
-}
-
-/// Every channel of every pixel different from its neighbours.
-Image patterned(int width, int height) {
-  Image image{width, height, std::vector<std::uint8_t>(static_cast<std::size_t>(width) * height * 3)};
-  for (std::size_t i = 0; i < image.rgb.size(); ++i) image.rgb[i] = static_cast<std::uint8_t>(i * 37 % 251);
-  return image;
-}
 
 /// White rectangle on black.
 Image with_rectangle(int width, int height, int x1, int y1, int x2, int y2) {
@@ -128,7 +89,7 @@ TEST_CASE("a picture that would be enlarged beyond the limit is an error before 
   ImageRecord record;
   record.name = "a.png";
   const Image image{2, 1, std::vector<std::uint8_t>(6)};
-  CHECK(test::error_of([&] { prepare(image, record, rule, {}); }) ==
+  CHECK(error_of([&] { prepare(image, record, rule, {}); }) ==
         "a.png, resized: pixels at the network's input: 900000000, at most 67108864");
 }
 
@@ -205,9 +166,61 @@ TEST_CASE("a flip mirrors pixels and boxes") {
   CHECK(sample.targets[0].box == Box{6, 1, 9, 3});
 }
 
-TEST_CASE("boxes follow the picture through flips, crops and scale jitter") {
+TEST_CASE("a vertical flip turns pixels and boxes upside down") {
+  const Image image = patterned(10, 4);
+  const ImageRecord record = record_of(image, {annotation(0, {1, 1, 3, 2.5})});
+  AugmentOptions options = nothing();
+  options.vertical_flip = 1;
+  Philox random(3, 4);
+  const Sample sample = augment(image, record, keep(4), options, kRaw, random);
+  REQUIRE(sample.width == 10);
+  for (int y = 0; y < 4; ++y) {
+    for (int x = 0; x < 10; ++x) {
+      for (int c = 0; c < 3; ++c) REQUIRE(sample.pixels[(y * 10 + x) * 3 + c] == image.pixel(x, 3 - y)[c]);
+    }
+  }
+  REQUIRE(sample.targets.size() == 1);
+  CHECK(sample.targets[0].box == Box{1, 0.5f, 4, 3});
+}
+
+TEST_CASE("a turn is one by 90, 180 or 270 degrees, each as likely, of pixels and boxes") {
+  const Image image = patterned(10, 4);
+  const ImageRecord record = record_of(image, {annotation(0, {1, 1, 3, 2.5})});
+  AugmentOptions options = nothing();
+  options.turn = 1;
+  int upside_down = 0, clockwise = 0;
+  for (std::uint64_t i = 0; i < 300; ++i) {
+    Philox random(21, i);
+    const Sample sample = augment(image, record, keep(4), options, kRaw, random);
+    REQUIRE(sample.targets.size() == 1);
+    const Box& box = sample.targets[0].box;
+    const auto is = [&](int x, int y, int of_x, int of_y) {
+      return sample.pixels[(y * sample.width + x) * 3] == image.pixel(of_x, of_y)[0];
+    };
+    if (sample.width == 10) {
+      ++upside_down;
+      REQUIRE(box == Box{6, 0.5f, 9, 3});
+      for (int y = 0; y < 4; ++y) {
+        for (int x = 0; x < 10; ++x) REQUIRE(is(x, y, 9 - x, 3 - y));
+      }
+      continue;
+    }
+    REQUIRE(sample.width == 4);
+    REQUIRE(sample.height == 10);
+    const bool left_comes_up = is(0, 0, 0, 3);
+    clockwise += left_comes_up;
+    REQUIRE(box == (left_comes_up ? Box{0.5f, 1, 3, 4} : Box{1, 6, 3.5f, 9}));
+    for (int y = 0; y < 10; ++y) {
+      for (int x = 0; x < 4; ++x) REQUIRE((left_comes_up ? is(x, y, y, 3 - x) : is(x, y, 9 - y, x)));
+    }
+  }
+  for (const int count : {upside_down, clockwise, 300 - upside_down - clockwise}) CHECK(count > 70);
+}
+
+TEST_CASE("boxes follow the picture through flips, turns, crops and scale jitter") {
   AugmentOptions options;
-  options.flip = 0.5f;
+  options.flip = options.vertical_flip = 0.5f;
+  options.turn = 0.75f;
   options.crop = 0.7f;
   options.scale_min = 0.5f;
   options.scale_max = 2.0f;
@@ -362,108 +375,6 @@ TEST_CASE("crowds and difficult objects become ignored regions, also where a cro
   }
 }
 
-TEST_CASE("photometric changes stay within the range of pixels and do what they say") {
-  const Image image = patterned(16, 16);
-  const ImageRecord record = record_of(image, {});
-  const Sample before = prepare(image, record, keep(16), kRaw);
-  const auto changed = [&](AugmentOptions options, std::uint64_t seed) {
-    Philox random(seed, 0);
-    return augment(image, record, keep(16), options, kRaw, random).pixels;
-  };
-  AugmentOptions none = nothing(), tiny = nothing(), brightness = nothing(), saturation = nothing(), hue = nothing();
-  CHECK(changed(none, 9) == before.pixels);
-
-  tiny.brightness = tiny.contrast = tiny.saturation = tiny.hue = 1e-6f;
-  require_close(changed(tiny, 9), before.pixels, 1e-5);
-
-  brightness.brightness = 0.5f;
-  const std::vector<float> bright = changed(brightness, 9);
-  const float factor = bright[3] / before.pixels[3];
-  CHECK(std::abs(factor - 1) <= 0.5f);
-  CHECK(factor != 1);
-  for (std::size_t i = 0; i < bright.size(); ++i) {
-    REQUIRE(bright[i] == Approx(std::min(255.0f, before.pixels[i] * factor)).margin(1e-3));
-  }
-
-  // Brighter than white is white, before anything else changes.
-  const Image white{2, 1, {255, 255, 255, 200, 200, 200}};
-  int brighter = 0;
-  for (std::uint64_t seed = 0; seed < 20; ++seed) {
-    Philox random(seed, 0);
-    const float first = augment(white, record_of(white, {}), keep(1), brightness, kRaw, random).pixels[0];
-    REQUIRE(first <= 255);
-    brighter += first == 255;
-  }
-  CHECK(brighter > 4);
-
-  // Contrast is about the mean grey, which stays: of these pixels, 120.
-  const Image greys{3, 1, {100, 100, 100, 120, 120, 120, 140, 140, 140}};
-  AugmentOptions contrast = nothing();
-  contrast.contrast = 0.5f;
-  Philox contrast_random(9, 0);
-  const std::vector<float> spread =
-      augment(greys, record_of(greys, {}), keep(1), contrast, kRaw, contrast_random).pixels;
-  CHECK(spread[0] != 100);
-  CHECK(spread[3] == Approx(120));
-  CHECK(spread[0] + spread[6] == Approx(240));
-
-  // Channels are turned around behind all of it.
-  Normalisation bgr = kRaw;
-  bgr.bgr = true;
-  AugmentOptions all = nothing();
-  all.brightness = all.contrast = all.saturation = all.hue = 0.4f;
-  Philox rgb_random(9, 0), bgr_random(9, 0);
-  std::vector<float> turned = augment(image, record, keep(16), all, bgr, bgr_random).pixels;
-  for (std::size_t i = 0; i < turned.size(); i += 3) std::swap(turned[i], turned[i + 2]);
-  CHECK(turned == augment(image, record, keep(16), all, kRaw, rgb_random).pixels);
-  CHECK(turned != before.pixels);
-
-  // Grey pixels stay as they are under saturation and hue.
-  Image grey = image;
-  for (std::size_t i = 0; i < grey.rgb.size(); ++i) grey.rgb[i] = grey.rgb[i / 3 * 3];
-  saturation.saturation = 0.9f;
-  hue.hue = 0.5f;
-  for (const AugmentOptions& options : {saturation, hue}) {
-    Philox random(12, 0);
-    const Sample sample = augment(grey, record, keep(16), options, kRaw, random);
-    require_close(sample.pixels, prepare(grey, record, keep(16), kRaw).pixels, Tolerance::elementwise);
-    CHECK(changed(options, 12) != before.pixels);
-  }
-
-  AugmentOptions wild = nothing();
-  wild.brightness = wild.contrast = wild.saturation = 1;
-  wild.hue = 0.5f;
-  for (std::uint64_t seed = 0; seed < 20; ++seed) {
-    for (const float v : changed(wild, seed)) REQUIRE((v >= 0 && v <= 255));
-  }
-}
-
-TEST_CASE("each of the four changes of colour is for the host") {
-  CHECK_FALSE(is_photometric(nothing()));
-  for (float AugmentOptions::*change :
-       {&AugmentOptions::brightness, &AugmentOptions::contrast, &AugmentOptions::saturation, &AugmentOptions::hue}) {
-    AugmentOptions options = nothing();
-    options.*change = 0.1f;
-    CHECK(is_photometric(options));
-  }
-}
-
-TEST_CASE("a hue rotation by a third of a turn permutes the channels") {
-  const Image red{1, 1, {200, 0, 0}};
-  AugmentOptions options = nothing();
-  options.hue = 1.0f / 3;
-  // Rotations are drawn from [-1/3, 1/3) of a turn: the strongest ones come close to pure green or blue.
-  float most_green = 0, most_blue = 0;
-  for (std::uint64_t i = 0; i < 400; ++i) {
-    Philox random(2, i);
-    const std::vector<float> rgb = augment(red, record_of(red, {}), keep(1), options, kRaw, random).pixels;
-    if (rgb[0] < 5 && rgb[2] < 5) most_green = std::max(most_green, rgb[1]);
-    if (rgb[0] < 5 && rgb[1] < 5) most_blue = std::max(most_blue, rgb[2]);
-  }
-  CHECK(most_green > 195);
-  CHECK(most_blue > 195);
-}
-
 TEST_CASE("one of several sizes is drawn for each picture, evaluation takes the last") {
   const Image image = patterned(30, 20);
   const ImageRecord record = record_of(image, {});
@@ -478,6 +389,39 @@ TEST_CASE("one of several sizes is drawn for each picture, evaluation takes the 
     ++count[(height - 16) / 8];
   }
   for (const int c : count) CHECK(c > 15);
+}
+
+TEST_CASE("scale jitter, crops and colours rise from none to their strength, flips and turns are what they are") {
+  const AugmentOptions options{.flip = 0.5f,
+                               .vertical_flip = 0.25f,
+                               .turn = 0.75f,
+                               .scale_min = 0.5f,
+                               .scale_max = 2,
+                               .crop = 0.4f,
+                               .crop_min = 0.3f,
+                               .brightness = 0.1f,
+                               .contrast = 0.2f,
+                               .saturation = 0.3f,
+                               .hue = 0.05f,
+                               .ramp_epochs = 4};
+  for (const std::int64_t epoch : {0, 1, 3, 4, 5, 1000000}) {
+    const AugmentOptions now = in_epoch(options, epoch);
+    const float share = epoch < 4 ? static_cast<float>(epoch) / 4 : 1;
+    CHECK(now.flip == 0.5f);
+    CHECK(now.vertical_flip == 0.25f);
+    CHECK(now.turn == 0.75f);
+    CHECK(now.crop_min == 0.3f);
+    CHECK(now.scale_min == Approx(1 - 0.5f * share));
+    CHECK(now.scale_max == Approx(1 + share));
+    CHECK(now.crop == Approx(0.4f * share));
+    CHECK(now.brightness == Approx(0.1f * share));
+    CHECK(now.contrast == Approx(0.2f * share));
+    CHECK(now.saturation == Approx(0.3f * share));
+    CHECK(now.hue == Approx(0.05f * share));
+  }
+  AugmentOptions at_once = options;
+  at_once.ramp_epochs = 0;
+  CHECK(in_epoch(at_once, 0).crop == 0.4f);
 }
 
 TEST_CASE("switching one change on leaves the random numbers of the others as they were") {

@@ -192,6 +192,12 @@ TEST_CASE("the preset of a run: the original, where only that has its optimizer"
   CHECK(config.model.weights == "");
   apply_settings(config, preset_settings_of_run("small", {}, preset("small")));
   CHECK(config.model.weights == "auto");
+  config.augment = preset("small_sgd").augment;  // and one from before it named augmentation
+  apply_settings(config, preset_settings_of_run("small", {}, config));
+  CHECK(config.augment.crop == 0);
+  CHECK(config.model.weights == "auto");
+  apply_settings(config, preset_settings_of_run("small", {}, preset("small")));
+  CHECK(format_config(config) == format_config(preset("small")));
   config = preset("torchvision");
   apply_settings(config, preset_settings_of_run("torchvision", {}, preset("small")));
   CHECK(format_config(config) == format_config(preset("torchvision")));

@@ -121,6 +121,8 @@ tile_whole = false
 
 [augment]
 flip = 0.5
+vertical_flip = 0.0
+turn = 0.0
 scale_min = 1.0
 scale_max = 1.0
 crop = 0.0
@@ -129,6 +131,7 @@ brightness = 0.0
 contrast = 0.0
 saturation = 0.0
 hue = 0.0
+ramp_epochs = 0.0
 
 [train]
 iterations = 190596

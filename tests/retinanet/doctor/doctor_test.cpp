@@ -110,6 +110,26 @@ TEST_CASE("a learning rate of SGD's with AdamW is warned of") {
   CHECK_FALSE(warned("sgd", "0.1"));
 }
 
+TEST_CASE("a run that sees the same pictures again and again is warned of") {
+  Config config = preset("small_sgd");
+  config.train.batch_size = 3;
+  config.train.accumulate = 2;
+  const auto warned = [&](std::int64_t iterations, const char* setting = "train.seed=1") {
+    Config run = config;
+    run.train.iterations = iterations;
+    apply_settings(run, parse_settings({setting}));
+    return warns(examine(healthy(), run, without_pictures()), "the run sees each picture 31 times, always");
+  };
+  CHECK(warned(31));
+  CHECK_FALSE(warned(30));
+  for (const char* change :
+       {"augment.scale_min=0.9", "augment.scale_max=1.1", "augment.crop=0.1", "augment.hue=0.1",
+        "augment.brightness=0.1", "augment.contrast=0.1", "augment.saturation=0.1", "input.min_sizes=[128, 160]"}) {
+    CHECK_FALSE(warned(31, change));
+  }
+  CHECK(warned(31, "augment.turn=0.5"));
+}
+
 TEST_CASE("a crowded set gets the settings that it needs") {
   Dataset dataset = healthy();
   Config config = preset("small");

@@ -6,7 +6,7 @@
 #include <functional>
 #include <memory>
 
-#include "data/pictures/formats/exif.h"
+#include "data/pictures/orientation.h"
 #include "tests/data/pictures/formats/check_parts.h"
 #include "tests/support/catch.h"
 #include "tests/support/files.h"

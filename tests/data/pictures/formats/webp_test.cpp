@@ -5,7 +5,7 @@
 #include <cstdlib>
 #include <memory>
 
-#include "data/pictures/formats/exif.h"
+#include "data/pictures/orientation.h"
 #include "tests/support/catch.h"
 #include "tests/support/files.h"
 
