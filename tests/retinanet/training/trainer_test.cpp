@@ -340,9 +340,9 @@ TEST_CASE("one picture is learned by heart") {
   options.seed = 3;
   write_shapes(folder / "shapes", 1, 0, options);
   const Dataset one = read_coco(folder / "shapes/instances_train.json", {.images = folder / "shapes/images"});
-  Config config = test::configured(
-      "small", {"model.width=8", "model.fpn_channels=16", "train.batch_size=1", "train.iterations=150",
-                "train.evaluate_every=0", "train.warmup_iterations=10", "train.pictures=0"});
+  Config config =
+      test::configured("small", {"model.width=8", "model.fpn_channels=16", "train.batch_size=1", "train.iterations=150",
+                                 "train.evaluate_every=0", "train.warmup_iterations=10", "train.pictures=0"});
   config.augment = preset("small_sgd").augment;
   config.augment.flip = 0;
   const Trainer::Result result = Trainer(config, one, one, folder / "run").run({});
