@@ -217,6 +217,27 @@ TEST_CASE("a turn is one by 90, 180 or 270 degrees, each as likely, of pixels an
   for (const int count : {upside_down, clockwise, 300 - upside_down - clockwise}) CHECK(count > 70);
 }
 
+TEST_CASE("a vertical flip comes on top of a turn") {
+  const Image image = patterned(10, 4);
+  AugmentOptions options = nothing();
+  options.turn = options.vertical_flip = 1;
+  int lying = 0, transposed = 0, other = 0;
+  for (std::uint64_t i = 0; i < 300; ++i) {
+    Philox random(22, i);
+    const Sample sample = augment(image, record_of(image, {}), keep(4), options, kRaw, random);
+    const auto starts_with = [&](int x, int y) { return sample.pixels[0] == image.pixel(x, y)[0]; };
+    if (sample.width == 10) {  // half a turn, flipped: left and right are exchanged
+      REQUIRE(starts_with(9, 0));
+      ++lying;
+    } else {  // a quarter, flipped: one of the diagonals stays
+      transposed += starts_with(0, 0);
+      other += starts_with(9, 3);
+    }
+  }
+  REQUIRE(lying + transposed + other == 300);
+  for (const int count : {lying, transposed, other}) CHECK(count > 70);
+}
+
 TEST_CASE("boxes follow the picture through flips, turns, crops and scale jitter") {
   AugmentOptions options;
   options.flip = options.vertical_flip = 0.5f;
