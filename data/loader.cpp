@@ -135,9 +135,8 @@ struct Loader::State {
   Sample augmented(const Image& seen, const ImageRecord& record, const Window& window, std::int64_t epoch,
                    std::int64_t position) const {
     Philox random = random_stream(options.seed, Purpose::augment, epoch, position);
-    const PixelsBy by = is_photometric(options.augment) ? PixelsBy::host : options.pixels_by;
     Sample sample = augment(seen, record, resize_rule(options, window), in_epoch(options.augment, epoch),
-                            options.normalisation, random, by);
+                            options.normalisation, random, options.pixels_by);
     sample.view.window = window;
     return sample;
   }

@@ -71,14 +71,25 @@ void scale_targets(std::vector<TargetBox>& targets, float sx, float sy) {
   for (TargetBox& t : targets) t.box = {t.box.x1 * sx, t.box.y1 * sy, t.box.x2 * sx, t.box.y2 * sy};
 }
 
-/// The plan's part of the picture for a device that resizes it and takes the view. After Pillow's filter it has its
-/// size.
-Image picture_for_device(const Image& image, const PixelPlan& plan, bool bgr) {
+/// Fills in the plan's part of the picture for a device that changes its colours, resizes it and takes the view. After
+/// Pillow's filter it has its size.
+void add_bytes(Sample& sample, const Image& image, const PixelPlan& plan, bool bgr) {
   if (plan.filter == ResizeFilter::pillow && plan.resizes()) {
-    return cut(resample(cut(image, plan.crop), plan.width, plan.height), {0, 0, plan.width, plan.height}, plan.flip,
-               bgr);
+    PixelPlan of_resized = plan;
+    of_resized.crop = {0, 0, plan.width, plan.height};
+    return add_bytes(sample, resample(cut(image, plan.crop), plan.width, plan.height), of_resized, bgr);
   }
-  return cut(image, plan.crop, plan.flip, bgr);
+  sample.bytes = cut(image, plan.crop, plan.flip, bgr).rgb;
+  sample.picture = {.offset = 0,
+                    .width = plan.crop.width,
+                    .height = plan.crop.height,
+                    .resized_width = plan.width,
+                    .resized_height = plan.height,
+                    .x = plan.view.x,
+                    .y = plan.view.y,
+                    .seen_width = plan.view.width,
+                    .seen_height = plan.view.height,
+                    .colours = colour_map(image, plan.crop, plan.colours)};
 }
 
 /// The plan's crop turned as it says, as a picture of its own with targets of its own.
@@ -118,17 +129,7 @@ void finish_sample(Sample& sample, const Image& image, const ResizeRule& rule, c
     crop_targets(sample.targets, view);
   }
   if (by == PixelsBy::device) {
-    Image picture = picture_for_device(image, pixels, norm.bgr);
-    sample.picture = {.offset = 0,
-                      .width = picture.width,
-                      .height = picture.height,
-                      .resized_width = width,
-                      .resized_height = height,
-                      .x = view.x,
-                      .y = view.y,
-                      .seen_width = view.width,
-                      .seen_height = view.height};
-    sample.bytes = std::move(picture.rgb);
+    add_bytes(sample, image, pixels, norm.bgr);
   } else {
     sample.pixels = input_pixels(image, pixels, norm);
   }
@@ -262,13 +263,8 @@ AugmentOptions in_epoch(const AugmentOptions& options, std::int64_t epoch) {
   return now;
 }
 
-bool is_photometric(const AugmentOptions& options) {
-  return options.brightness != 0 || options.contrast != 0 || options.saturation != 0 || options.hue != 0;
-}
-
 Sample augment(const Image& image, const ImageRecord& record, const ResizeRule& rule, const AugmentOptions& options,
                const Normalisation& norm, Philox& random, PixelsBy by) {
-  DIOPTER_CHECK(by == PixelsBy::host || !is_photometric(options), "a device cannot change brightness or colours");
   // Every number is drawn, used or not: switching one change on or off leaves the others as they were.
   Plan plan{.min_size = rule.max_size, .crop = {0, 0, image.width, image.height}};
   const float u_size = random.uniform();

@@ -78,8 +78,8 @@ struct Sample {
 /// Size after resizing a picture of width x height; min_size is the one drawn.
 void resized_size(const ResizeRule& rule, int min_size, int width, int height, int& out_width, int& out_height);
 
-/// Who normalises pictures, and resizes them with the filter `bilinear`: the host, or the device that gets them as
-/// bytes.
+/// Who changes the colours of pictures, normalises them, and resizes them with the filter `bilinear`: the host, or the
+/// device that gets them as bytes.
 enum class PixelsBy { host, device };
 
 /// Evaluation: resize and normalise. Boxes are scaled by the ratio of the axes.
@@ -88,12 +88,8 @@ Sample prepare(const Image& image, const ImageRecord& record, const ResizeRule& 
 
 /// Training: crop, turn, flips, photometric, scale jitter, resize, normalise; all drawn from `random`.
 /// Crowd and difficult boxes become targets with label kIgnore. An object whose centre a crop cuts away is dropped;
-/// ignored regions are only clipped. Photometric changes make floats of a picture, which only the host can: see
-/// is_photometric.
+/// ignored regions are only clipped.
 Sample augment(const Image& image, const ImageRecord& record, const ResizeRule& rule, const AugmentOptions& options,
                const Normalisation& norm, Philox& random, PixelsBy by = PixelsBy::host);
-
-/// Whether training pictures may change in brightness or colour.
-bool is_photometric(const AugmentOptions& options);
 
 }  // namespace diopter

@@ -34,6 +34,9 @@ struct PixelPlan {
   bool resizes() const { return width != crop.width || height != crop.height; }
 };
 
+/// What the change does to the pixels of a window, about whose mean grey contrast is.
+ColourMap colour_map(const Image& image, const Window& window, const ColourChange& change);
+
 /// [view.height, view.width, 3]. Only those pixels of the picture are made that some pixel of the view is a mean of.
 std::vector<float> input_pixels(const Image& image, const PixelPlan& plan, const Normalisation& norm);
 

@@ -86,16 +86,6 @@ TEST_CASE("photometric changes stay within the range of pixels and do what they 
   }
 }
 
-TEST_CASE("each of the four changes of colour is for the host") {
-  CHECK_FALSE(is_photometric(nothing()));
-  for (float AugmentOptions::*change :
-       {&AugmentOptions::brightness, &AugmentOptions::contrast, &AugmentOptions::saturation, &AugmentOptions::hue}) {
-    AugmentOptions options = nothing();
-    options.*change = 0.1f;
-    CHECK(is_photometric(options));
-  }
-}
-
 TEST_CASE("a hue rotation by a third of a turn permutes the channels") {
   const Image red{1, 1, {200, 0, 0}};
   AugmentOptions options = nothing();

@@ -1,6 +1,7 @@
 #include "kernels/nn/pictures.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <vector>
 
@@ -45,6 +46,21 @@ std::vector<float> input_on(Device device, const Input& in) {
   return y;
 }
 
+/// A pixel in the channel order red, green, blue with changed colours, in double, from the formulas.
+std::array<double, 3> changed(const ColourMap& map, std::array<double, 3> rgb) {
+  const auto clamp = [](double v) { return std::clamp(v, 0.0, 255.0); };
+  for (double& v : rgb) v = clamp(v * double{map.brightness});
+  for (double& v : rgb) v = clamp(double{map.centre} + (v - double{map.centre}) * double{map.contrast});
+  const double grey = 0.299 * rgb[0] + 0.587 * rgb[1] + 0.114 * rgb[2];
+  for (double& v : rgb) v = clamp(grey + (v - grey) * double{map.saturation});
+  std::array<double, 3> turned;
+  for (int c = 0; c < 3; ++c) {
+    turned[c] = clamp(double{map.same} * rgb[c] + double{map.next} * rgb[(c + 1) % 3] +
+                      double{map.previous} * rgb[(c + 2) % 3]);
+  }
+  return turned;
+}
+
 /// In double, from the formula.
 std::vector<double> plain_input(const Input& in) {
   std::vector<double> y;
@@ -65,7 +81,10 @@ std::vector<double> plain_input(const Input& in) {
           for (int v = 0; v < p.height; ++v) {
             for (int h = 0; h < p.width; ++h) {
               const double weight = std::max(0.0, 1 - std::fabs(v - sy)) * std::max(0.0, 1 - std::fabs(h - sx));
-              const double byte = in.bytes[p.offset + 3 * (v * p.width + h) + c];
+              const std::uint8_t* x = &in.bytes[p.offset + 3 * (v * p.width + h)];
+              const int red = in.norm.bgr ? 2 : 0;
+              const std::array<double, 3> rgb{double(x[red]), double(x[1]), double(x[2 - red])};
+              const double byte = changed(p.colours, rgb)[in.norm.bgr ? 2 - c : c];
               sum += weight * (byte / double{in.norm.divisor} - double{in.norm.mean[c]}) / double{in.norm.std[c]};
             }
           }
@@ -87,6 +106,28 @@ TEST_CASE("pictures: normalised, resized, with zeros around, as the formula says
   in.add(13, 9, 60, 50, 22, 7);
   test::require_close(input_on(device, in), plain_input(in), test::Tolerance::elementwise);
   CHECK(input_on(device, Input{8, 8, {}, {}}).empty());
+}
+
+TEST_CASE("pictures: colours change as the formula says, in either order of the channels") {
+  const Device device = GENERATE(from_range(test::devices()));
+  INFO(test::device_name(device));
+  Input in{12, 9, {}, {}};
+  in.norm.bgr = GENERATE(false, true);
+  for (const ColourMap& map :
+       {ColourMap{.brightness = 1.3f}, ColourMap{.contrast = 1.4f, .centre = 90}, ColourMap{.saturation = 0.4f},
+        ColourMap{.saturation = 1.8f}, ColourMap{.same = 0.2f, .next = 0.9f, .previous = -0.1f},
+        ColourMap{.brightness = 0.8f,
+        .contrast = 0.7f,
+        .centre = 120,
+        .saturation = 1.2f,
+        .same = 0.5f,
+        .next = -0.2f,
+        .previous = 0.7f}}) {
+    in.add(7, 5, 9, 12);
+    in.pictures.back().colours = map;
+  }
+  in.add(8, 8, 8, 8);  // among changed ones, one as it is
+  test::require_close(input_on(device, in), plain_input(in), test::Tolerance::elementwise);
 }
 
 TEST_CASE("pictures: one that keeps its size has the values of the normalisation, bit for bit") {
