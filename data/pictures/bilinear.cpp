@@ -21,7 +21,7 @@ std::vector<int> keep_used(BilinearAxis& axis) {
   std::vector<int> used(axis.low);
   used.insert(used.end(), axis.high.begin(), axis.high.end());
   std::ranges::sort(used);
-  used.erase(std::ranges::unique(used).begin(), used.end());
+  used.erase(std::unique(used.begin(), used.end()), used.end());
   for (std::vector<int>* indices : {&axis.low, &axis.high}) {
     for (int& i : *indices) i = static_cast<int>(std::ranges::lower_bound(used, i) - used.begin());
   }
