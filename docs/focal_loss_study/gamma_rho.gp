@@ -4,7 +4,7 @@ files = "docs/focal_loss_study/results/gamma_rho_*.csv"
 # "RHO GAMMA AP DIFFERENCE LOW HIGH", a line per contestant
 rows = "awk -F, '$2 ~ /^gamma_/ {rho = FILENAME; sub(/.*gamma_rho_/, \"\", rho); sub(/.csv/, \"\", rho); \
         print rho, substr($2, 7), $6, $14 + 0, $15 + 0, $16 + 0}' " . files
-of(gamma) = "< " . rows . " | awk '$2 == " . gamma . "'"
+of(gamma) = "< " . rows . " | awk '$2 == " . gamma . "' | sort -g"
 best = "< " . rows . " | awk '!($1 in b) || $3 > b[$1] {b[$1] = $3; g[$1] = $2} END {for (r in g) print r, g[r]}' | sort -g"
 set terminal pngcairo size 980,360 font "sans,11"
 set output "docs/images/gamma_rho.png"
