@@ -30,9 +30,9 @@ struct LoaderOptions {
   ResizeRule resize;  // of whole pictures; tiles have tiles.size as its `tile`
   AugmentOptions augment;
   Normalisation normalisation;
-  int white = kFullRange;  // of pictures of more than 8 bits: see read_image
-  PixelsBy pixels_by = PixelsBy::host;
-  bool skip_undecodable = false;  // evaluation: a picture that cannot be decoded is left out, and told
+  int white = kFullRange;               // of pictures of more than 8 bits: see read_image
+  PixelsBy pixels_by = PixelsBy::host;  // who makes the network's input of a picture's bytes
+  bool skip_undecodable = false;        // evaluation: a picture that cannot be decoded is left out, and told
 };
 
 /// How many views an epoch has; with a repeat_threshold in the mean of all epochs.

@@ -37,11 +37,11 @@ void for_each_pixel(const Image& image, const Grid& grid, const Visit& visit) {
   }
 }
 
-/// Of the window, with the map's brightness, to 1/256.
+/// Of the window with the map's levels, to 1/256.
 float mean_grey(const Image& image, const Window& window, const ColourMap& map) {
   std::array<std::uint16_t, 256> levels;
   for (int v = 0; v < 256; ++v) {
-    levels[v] = static_cast<std::uint16_t>(std::lround(clamp_to_byte(static_cast<float>(v) * map.brightness) * 256));
+    levels[v] = static_cast<std::uint16_t>(std::lround(map.level(static_cast<float>(v)) * 256));
   }
   std::uint64_t sums[3] = {};
   for (int y = window.y; y < window.y + window.height; ++y) {
@@ -59,9 +59,7 @@ float mean_grey(const Image& image, const Window& window, const ColourMap& map) 
 std::vector<float> pixels_of(const Image& image, const Grid& grid, const ColourMap& map, const Normalisation& norm) {
   std::vector<float> pixels(grid.columns.size() * grid.rows.size() * 3);
   float table[3][256];
-  for (int c = 0; c < 3; ++c) {
-    for (int v = 0; v < 256; ++v) table[c][v] = PixelTable::entry(map, norm, v, c);
-  }
+  PixelTable::fill(map, norm, table);
   const PixelTable normalised(map, norm, table);
   const int first = norm.bgr ? 2 : 0;
   for_each_pixel(image, grid, [&](const std::uint8_t* rgb, std::size_t i) {
@@ -85,8 +83,11 @@ std::vector<int> picked(const std::vector<int>& all, const std::vector<int>& whi
 }  // namespace
 
 ColourMap colour_map(const Image& image, const Window& window, const ColourChange& change) {
-  ColourMap map{.brightness = change.brightness, .contrast = change.contrast, .saturation = change.saturation};
-  if (change.contrast != 1) map.centre = mean_grey(image, window, map);
+  ColourMap map{.brightness = change.brightness, .saturation = change.saturation};
+  if (change.contrast != 1) {
+    map.centre = mean_grey(image, window, map);  // after the change of brightness alone
+    map.contrast = change.contrast;
+  }
   if (change.hue != 0) {  // Rodrigues' rotation about the grey axis (1, 1, 1) / sqrt(3)
     const float angle = change.hue * 6.2831853f;
     const float third = (1 - std::cos(angle)) / 3, sine = std::sin(angle) / std::sqrt(3.0f);

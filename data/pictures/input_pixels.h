@@ -19,8 +19,6 @@ enum class ResizeFilter {
 struct ColourChange {
   float brightness = 1, contrast = 1, saturation = 1;  // factors; contrast is about the mean grey of the crop
   float hue = 0;                                       // turns about the grey axis
-
-  bool operator==(const ColourChange&) const = default;
 };
 
 struct PixelPlan {

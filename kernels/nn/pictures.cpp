@@ -10,10 +10,7 @@ void pictures_to_input(const PictureArgs& args) {
   using Table = float[3][256];
   const std::unique_ptr<Table[]> tables(new Table[args.images]);
   for (int image = 0; image < args.images; ++image) {
-    for (int c = 0; c < 3; ++c) {
-      for (int v = 0; v < 256; ++v)
-        tables[image][c][v] = PixelTable::entry(args.pictures[image].colours, args.norm, v, c);
-    }
+    PixelTable::fill(args.pictures[image].colours, args.norm, tables[image]);
   }
   parallel_for(std::int64_t{args.images} * args.height, 16, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t line = begin; line < end; ++line) {

@@ -67,6 +67,13 @@ class PixelTable {
     return colours.mixes() ? level : norm(level, c);
   }
 
+  /// All entries of a table [3][256].
+  static void fill(const ColourMap& colours, const Normalisation& norm, float (*table)[256]) {
+    for (int c = 0; c < 3; ++c) {
+      for (int byte = 0; byte < 256; ++byte) table[c][byte] = entry(colours, norm, byte, c);
+    }
+  }
+
   /// table: [3][256], of entries.
   DIOPTER_HD PixelTable(const ColourMap& colours, const Normalisation& norm, const float (*table)[256])
       : colours_(colours), table_(table), bgr_(norm.bgr) {
@@ -114,7 +121,7 @@ struct PictureBytes {
   int resized_width, resized_height;  // what it is resized to
   int x, y;                           // first pixel of the resized picture that is seen
   int seen_width, seen_height;        // this part of it lies at the input's upper left; the rest of the input is 0
-  ColourMap colours = {};
+  ColourMap colours = {};             // applied to its bytes
 };
 
 struct PictureArgs {
