@@ -199,7 +199,8 @@ std::vector<std::string> caveats(const Protocol& protocol, const std::vector<Sco
     }
     if (s.extra_rates > 0) {
       all.push_back(c.name + " tried " + std::to_string(s.extra_rates) +
-                    " learning rates beyond its grid, since the best was at the edge: a larger tuning budget.");
+                    (s.extra_rates == 1 ? " learning rate" : " learning rates") +
+                    " beyond its grid, since the best was at the edge: a larger tuning budget.");
     }
     if (s.lr_at_edge) {
       all.push_back(c.name + " was best at the learning rate " + lr_text(s.chosen.lr) +

@@ -184,7 +184,7 @@ Html lines(const LineChart& chart) {
     }
   }
   if (xs.empty()) return {};
-  const bool log_y = !chart.y_range && ys.low > 0 && ys.high > kLogSpan * ys.low;
+  const bool log_y = !chart.y_range && !chart.linear_y && ys.low > 0 && ys.high > kLogSpan * ys.low;
   if (!chart.y_range && !log_y && ys.low > 0) ys.add(0);
   if (!chart.y_range && !log_y) ys.high += kRoom * (ys.high - ys.low);
   if (chart.y_range) ys = {chart.y_range->low, chart.y_range->high};

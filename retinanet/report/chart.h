@@ -24,6 +24,7 @@ struct LineChart {
   std::vector<Series> series;
   bool log_x = false;
   std::optional<Interval> y_range{};  // default: of the points; and 0; logarithmic where they span a factor of 50
+  bool linear_y = false;              // whatever they span: for shares, whose smallest say little
 };
 
 /// Means with their intervals, one below the other, and the single values as dots.

@@ -113,7 +113,10 @@ Html training_section(const Run& run) {
                  Interval{0, 1});
   };
   Html html = charts(
-      {chart("AP on the validation set, in percent", ap_series(run)),
+      {draw(LineChart{.title = "AP on the validation set, in percent",
+                      .x_label = "iteration",
+                      .series = ap_series(run),
+                      .linear_y = true}),
        chart("Classification loss", {series("classification loss", "classification_loss")}),
        chart("Weight of the classification loss", {series("weight", "classification_weight")}),
        chart("Box loss", {series("box loss", "box_loss")}), chart("Learning rate", {series("learning rate", "lr")}),

@@ -91,7 +91,7 @@ Html tuning_chart(const Protocol& p, const Contestant& contestant, int index, co
                   .x_label = "learning rate",
                   .series = {},
                   .log_x = true,
-                  .y_range = {}};
+                  .linear_y = true};
   for (const auto& [settings, points] : lines) {
     Series series{settings.empty() ? contestant.name : settings, {}};
     for (const auto& [lr, ap] : points) series.points.push_back({lr, ap});

@@ -200,7 +200,7 @@ TEST_CASE("what tuning added is listed, and said where it cost more than the oth
   CHECK(scores[1].lr_at_edge);
   CHECK(scores[1].near_best == 0.0);  // of the grid, none
   const std::string report = report_markdown(study.protocol, study.results, scores);
-  CHECK(contains(report, "focal tried 1 learning rates beyond its grid"));
+  CHECK(contains(report, "focal tried 1 learning rate beyond its grid"));
   CHECK(contains(report, "focal was best at the learning rate 0.004, the edge"));
   CHECK(contains(report, "| 45.0 | chosen (added) |"));
   CHECK(contains(report, "up to 1 times a contestant"));

@@ -43,11 +43,16 @@ TEST_CASE("a line chart maps its range onto the picture") {
   CHECK_FALSE(contains(html, "legend"));
 }
 
-TEST_CASE("values over decades get a logarithmic axis") {
+TEST_CASE("values over decades get a logarithmic axis, unless it is to be linear") {
   const std::string html = draw(one_line({{0, 0.001}, {1, 1}, {2, 1000}})).markup;
   CHECK(contains(html, "d=\"M48.0 204.0L218.0 106.0L388.0 8.0\""));
   CHECK(contains(html, ">0.001<"));
   CHECK(contains(html, ">1000<"));
+  LineChart shares = one_line({{0, 0.001}, {1, 40}, {2, 80}});
+  CHECK(contains(draw(shares).markup, ">0.001<"));
+  shares.linear_y = true;
+  CHECK_FALSE(contains(draw(shares).markup, ">0.001<"));
+  CHECK(contains(draw(shares).markup, ">20<"));
   LineChart rates = one_line({{0.01, 1}, {0.1, 2}, {1, 3}});
   rates.log_x = true;
   CHECK(contains(draw(rates).markup, "L218.0 "));

@@ -192,6 +192,21 @@ TEST_CASE("charts and tiles of a run show metrics.csv") {
   CHECK(contains(checked_report(made.run), "No step is recorded"));
 }
 
+TEST_CASE("AP has a linear axis, however little a run begins with") {
+  const HandMade made;
+  CocoMetrics metrics;
+  for (const auto& [iteration, ap] : {std::pair{5, 0.00005}, std::pair{10, 0.5}}) {
+    metrics.stats.ap = metrics.stats.ap50 = metrics.stats.ap75 = ap;
+    append_evaluation(made.run, iteration, metrics);
+  }
+  const std::string report = checked_report(made.run);
+  CHECK(contains(report, "<title>AP50: 0.005 at 5</title>"));
+  const std::size_t chart = report.find("AP on the validation set");
+  const std::string ap = report.substr(chart, report.find("Classification loss", chart) - chart);
+  CHECK(contains(ap, ">20<"));
+  CHECK_FALSE(contains(ap, ">0.01<"));  // a tick of a logarithmic axis
+}
+
 TEST_CASE("a metrics.csv that cannot be used is named with its line") {
   const HandMade made;
   const std::string file = made.run + "/metrics.csv", whole = read_bytes(file);

@@ -39,7 +39,7 @@ struct MadeUp {
       const bool diverged = run.contestant == 2;
       const double ap = diverged ? 0
                         : run.phase == Phase::tuning
-                            ? 0.1 + 0.05 * run.configuration
+                            ? (run.configuration == 0 ? 0.00005 : 0.15)
                             : 0.3 + 0.1 * run.contestant + 0.01 * static_cast<double>(run.seed - 1);
       const nlohmann::json json{{"protocol", study.hash()},
                                 {"run", run.name},
@@ -86,6 +86,7 @@ TEST_CASE("the report of a study shows its table, charts, tuning and runs") {
   CHECK(contains(report, "<title>seed 2: 41</title>"));
   CHECK(contains(report, "<title>focal: 10</title>"));             // the difference
   CHECK(contains(report, "<title>focal: 15 at 0.1</title>"));      // tuning
+  CHECK_FALSE(contains(report, ">0.01<"));                         // a tick of a logarithmic axis of AP
   CHECK(contains(report, "<title>ce: 1.5 at 3</title>"));          // mean loss of seeds 1 and 2
   CHECK_FALSE(contains(report, "<title>wild: 1.5 at 3</title>"));  // diverged
   CHECK(contains(report, "[[contestant]]"));
