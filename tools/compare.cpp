@@ -78,7 +78,8 @@ void print_plan(const Protocol& protocol) {
   print_reading(protocol);
   if (protocol.fixed_lr) std::printf("one learning rate for all, fixed\n");
   if (protocol.extra_rates > 0) {
-    std::printf("up to %d learning rates more a contestant, where the best is at the edge\n", protocol.extra_rates);
+    std::printf("learning rates beyond the grid, where the best is at its edge: up to %d per contestant\n",
+                protocol.extra_rates);
   }
   if (protocol.stop) {
     std::printf("from %d final seeds on none more once all intervals of differences are at most %g AP wide\n",

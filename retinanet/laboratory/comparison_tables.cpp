@@ -28,6 +28,9 @@ std::string range(const Interval& interval, const char* pattern) {
 
 std::string p_value(double p) { return p < 0.001 ? "< 0.001" : formatted("%.3f", p); }
 
+/// "1 time", "2 times".
+std::string counted(int n, const std::string& noun) { return std::to_string(n) + " " + noun + (n == 1 ? "" : "s"); }
+
 std::string lr_text(double lr) { return formatted("%g", lr); }
 
 const Contestant& contestant_of(const Protocol& protocol, const Score& score) {
@@ -86,7 +89,7 @@ std::vector<std::string> protocol_lines(const Protocol& p) {
   std::string training = "preset `" + p.preset + "`, " + std::to_string(p.iterations) + " iterations per run";
   for (const Setting& setting : p.settings) training += ", `" + setting.text() + "`";
   const std::size_t tried = p.contestants[0].configurations.size();
-  std::string tuning = "tuning: " + std::to_string(tried) + " configurations a contestant";
+  std::string tuning = "tuning: " + counted(static_cast<int>(tried), "configuration") + " per contestant";
   if (p.fixed_lr) {
     tuning += formatted(", the learning rate %g fixed for all", p.contestants[0].configurations[0].lr);
   }
@@ -95,7 +98,7 @@ std::vector<std::string> protocol_lines(const Protocol& p) {
   }
   if (p.extra_rates > 0) {
     tuning += "; beyond a best at the edge of the grid the next learning rate was tried, up to " +
-              std::to_string(p.extra_rates) + " times a contestant";
+              counted(p.extra_rates, "time") + " per contestant";
   }
   return {"protocol `" + protocol_hash(p) + "`, kept in `protocol.toml`", training, tuning,
           "final runs: seeds " + text_of(p.final_seeds) + stopping_text(p) +
@@ -198,8 +201,7 @@ std::vector<std::string> caveats(const Protocol& protocol, const std::vector<Sco
                     "the same budget.");
     }
     if (s.extra_rates > 0) {
-      all.push_back(c.name + " tried " + std::to_string(s.extra_rates) +
-                    (s.extra_rates == 1 ? " learning rate" : " learning rates") +
+      all.push_back(c.name + " tried " + counted(s.extra_rates, "learning rate") +
                     " beyond its grid, since the best was at the edge: a larger tuning budget.");
     }
     if (s.lr_at_edge) {

@@ -203,7 +203,7 @@ TEST_CASE("what tuning added is listed, and said where it cost more than the oth
   CHECK(contains(report, "focal tried 1 learning rate beyond its grid"));
   CHECK(contains(report, "focal was best at the learning rate 0.004, the edge"));
   CHECK(contains(report, "| 45.0 | chosen (added) |"));
-  CHECK(contains(report, "up to 1 times a contestant"));
+  CHECK(contains(report, "up to 1 time per contestant"));
 }
 
 TEST_CASE("a study that stopped early counts the seeds that it ran, and says what that does to its intervals") {

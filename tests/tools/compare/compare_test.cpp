@@ -125,7 +125,7 @@ TEST_CASE("compare goes on after kill -9 where results decide which runs there a
   const Outcome plan = run_diopter("compare '" + whole.protocol + "' --plan");
   REQUIRE(contains(plan.out, ": 18 runs of"));
   REQUIRE(contains(plan.out, "30 runs at most"));
-  REQUIRE(contains(plan.out, "up to 1 learning rates more a contestant"));
+  REQUIRE(contains(plan.out, "learning rates beyond the grid, where the best is at its edge: up to 1 per contestant"));
   REQUIRE(contains(plan.out, "from 2 final seeds on"));
 }
 
