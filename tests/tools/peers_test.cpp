@@ -90,6 +90,13 @@ TEST_CASE("two_stage: our side alone, and a run that has been made is not made a
   REQUIRE(contains(again.err, "rate 0.1, seed 100, 1 iterations: AP 99.0"));
   REQUIRE(std::filesystem::exists(out + "/tiny/RetinaNet_lr0.1_seed2_3/result.json"));
   REQUIRE(std::filesystem::exists(out + "/tiny/RetinaNet_lr0.2_seed100_1/result.json"));
+
+  numbers["ap"] = 100;  // the best is at the edge: a rate beyond it is tried, and is worse
+  folder.write("out/tiny/RetinaNet_lr0.2_seed100_1/result.json", json_text(numbers));
+  REQUIRE(contains(compare(set).out, "\n| tiny | RetinaNet | 0.2 |"));
+  REQUIRE(std::filesystem::exists(out + "/tiny/RetinaNet_lr0.4_seed100_1/result.json"));
+  REQUIRE_FALSE(std::filesystem::exists(out + "/tiny/RetinaNet_lr0.8_seed100_1"));
+  REQUIRE_FALSE(std::filesystem::exists(out + "/tiny/RetinaNet_lr0.025_seed100_1"));
   REQUIRE(compare("tiny:none:none:none:32:3").err == "none: not found\n");
 }
 

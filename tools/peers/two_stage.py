@@ -5,11 +5,13 @@ and number of pictures seen, from scratch.
     tools/peers/two_stage.py --python VENV/bin/python --out build/two_stage SET...
         [--iterations 500] [--seeds 3] [--threads 1] [--program build/release/diopter]
 
-SET is NAME:TRAIN:VAL:IMAGES:SIDE:SIZE_FACTOR, or shapes. VENV has torch and torchvision from PyPI. Each side first takes the
-best of three learning rates (a third of the iterations, a seed of its own), then trains with each seed. Every run is kept in
-the folder --out, so that a run of this program goes on where the last one ended. Shown are means over the seeds, with the
-least and the most: AP and AP50 on the validation pictures by `diopter evaluate`, milliseconds of a core for each picture of
-the evaluation (reading, network, NMS) and of the training, and the largest resident memory of the training.
+SET is NAME:TRAIN:VAL:IMAGES:SIDE:SIZE_FACTOR, or shapes. VENV has torch and torchvision from PyPI. RetinaNet stands there as in
+the paper, with the prior that balances its gradients (docs/prior.md), and so with ten times the pictures. Each detector first
+takes the best of three learning rates (a third of the iterations, a seed of its own), and of up to two more beyond where the
+best is at the edge, then trains with each seed. Every run is kept in the folder --out, so that a run of this program goes on
+where the last one ended. Shown are means over the seeds, with the least and the most: AP and AP50 on the validation pictures by
+`diopter evaluate`, milliseconds of a core for each picture of the evaluation (reading, network, NMS) and of the training, and
+the largest resident memory of the training.
 """
 
 import argparse
@@ -20,10 +22,23 @@ import shutil
 import statistics
 import subprocess
 import sys
+from typing import NamedTuple
 
 HERE = pathlib.Path(__file__).resolve().parent
-BATCH, TUNING_SEED = 8, 100
-RATES = {"RetinaNet": (0.05, 0.1, 0.2), "Faster R-CNN": (0.01, 0.03, 0.1)}
+BATCH, TUNING_SEED, RATES_BEYOND = 8, 100, 2
+
+
+class Detector(NamedTuple):
+    rates: tuple  # to try, a factor apart
+    times: int = 1  # of the iterations
+    settings: dict = {}  # of diopter
+
+
+FASTER_RCNN = "Faster R-CNN"
+DETECTORS = {"RetinaNet": Detector((0.05, 0.1, 0.2)),
+             "RetinaNet balanced": Detector((0.05, 0.1, 0.2), settings={"model.prior": "balance"}),
+             "RetinaNet balanced x10": Detector((0.05, 0.1, 0.2), 10, {"model.prior": "balance"}),
+             FASTER_RCNN: Detector((0.01, 0.03, 0.1))}
 
 
 def measure(command, log):
@@ -54,11 +69,11 @@ class Set:
         self.pictures, self.validation = (len(json.loads(f.read_text())["images"]) for f in (self.train, self.val))
 
 
-def retinanet(data, options, folder, rate, seed, iterations):
+def retinanet(data, options, folder, rate, seed, iterations, more):
     run = folder / "run"
     settings = {"train.lr": rate, "train.iterations": iterations, "train.batch_size": BATCH, "train.seed": seed,
                 "train.workers": 0, "input.max_size": data.side, "input.min_sizes": f"[{data.side}]",
-                "anchors.size_factor": data.size_factor, "detect.batch_size": 1}
+                "anchors.size_factor": data.size_factor, "detect.batch_size": 1, **more}
     common = ["--device", "cpu", "--threads", options.threads]
     command = [options.program, "train", "--preset", "small_sgd", *common, "--train-annotations", data.train,
                "--train-images", data.images, "--out", run, "--no-doctor"]
@@ -80,17 +95,16 @@ def faster_rcnn(data, options, folder, rate, seed, iterations):
     return numbers["training"], numbers["evaluation"], memory
 
 
-SIDES = {"RetinaNet": retinanet, "Faster R-CNN": faster_rcnn}
-
-
-def run(side, data, options, rate, seed, iterations):
+def run(name, data, options, rate, seed, iterations):
     """A run's numbers: from its folder where it has been made, for good or before this program was ended."""
-    folder = options.out / data.name / f"{side.replace(' ', '_')}_lr{rate}_seed{seed}_{iterations}"
+    folder = options.out / data.name / f"{name.replace(' ', '_')}_lr{rate}_seed{seed}_{iterations}"
     result = folder / "result.json"
     if not result.exists():
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        training, evaluation, memory = SIDES[side](data, options, folder, rate, seed, iterations)
+        arguments = data, options, folder, rate, seed, iterations
+        training, evaluation, memory = (faster_rcnn(*arguments) if name == FASTER_RCNN
+                                        else retinanet(*arguments, DETECTORS[name].settings))
         measure([options.program, "evaluate", "--annotations", data.val, "--detections", folder / "detections.json",
                  "--json", folder / "metrics.json"], folder / "evaluate.log")
         metrics = json.loads((folder / "metrics.json").read_text())["stats"]  # COCO's 12 numbers
@@ -101,21 +115,36 @@ def run(side, data, options, rate, seed, iterations):
         partial.write_text(json.dumps(numbers))
         partial.rename(result)
     numbers = json.loads(result.read_text())
-    print(f"{data.name}, {side}, rate {rate}, seed {seed}, {iterations} iterations: AP {numbers['ap']:.1f}", file=sys.stderr)
+    print(f"{data.name}, {name}, rate {rate}, seed {seed}, {iterations} iterations: AP {numbers['ap']:.1f}", file=sys.stderr)
     return numbers
 
 
-def row(side, data, options):
-    tuning = {rate: run(side, data, options, rate, TUNING_SEED, max(1, options.iterations // 3))["ap"]
-              for rate in RATES[side]}
-    rate = max(tuning, key=tuning.get)
-    runs = [run(side, data, options, rate, seed, options.iterations) for seed in range(1, options.seeds + 1)]
+def best_rate(rates, ap):
+    """The rate with the highest AP, of these and of RATES_BEYOND more at most beyond a best at their edge."""
+    tried = {rate: ap(rate) for rate in rates}
+    for _ in range(RATES_BEYOND):
+        low, *_, high = sorted(tried)
+        best = max(tried, key=tried.get)
+        if best not in (low, high) or tried[best] == 0:
+            break
+        factor = rates[1] / rates[0]
+        rate = float(f"{low / factor if best == low else high * factor:.2g}")
+        tried[rate] = ap(rate)
+    return max(tried, key=tried.get)
+
+
+def row(name, data, options):
+    detector = DETECTORS[name]
+    iterations = detector.times * options.iterations
+    rate = best_rate(detector.rates,
+                     lambda rate: run(name, data, options, rate, TUNING_SEED, max(1, iterations // 3))["ap"])
+    runs = [run(name, data, options, rate, seed, iterations) for seed in range(1, options.seeds + 1)]
 
     def cell(key, digits):
         values = [numbers[key] for numbers in runs]
         return f"{statistics.mean(values):.{digits}f} ({min(values):.{digits}f} to {max(values):.{digits}f})"
 
-    return f"| {data.name} | {side} | {rate} | {cell('ap', 1)} | {cell('ap50', 1)} | " \
+    return f"| {data.name} | {name} | {rate} | {cell('ap', 1)} | {cell('ap50', 1)} | " \
            f"{cell('evaluation_ms', 1)} | {cell('training_ms', 1)} | {statistics.mean(n['mib'] for n in runs):.0f} |"
 
 
@@ -125,7 +154,7 @@ def main():
     parser.add_argument("--python", required=True, help="interpreter that has torch and torchvision")
     parser.add_argument("--out", type=pathlib.Path, required=True, help="folder of all runs; what it has is not made again")
     parser.add_argument("--program", default=HERE.parents[1] / "build/release/diopter")
-    parser.add_argument("--only", choices=list(SIDES), help="one of the two")
+    parser.add_argument("--only", choices=list(DETECTORS), help="one of them")
     for name, default in (("iterations", 500), ("seeds", 3), ("threads", 1)):
         parser.add_argument("--" + name, type=int, default=default)
     options = parser.parse_args()
@@ -134,9 +163,9 @@ def main():
     print("| data | detector | rate | AP | AP50 | ms of a core per picture, evaluation | training | MiB |")
     print("|---|---|---|---|---|---|---|---|")
     for data in sets:
-        for side in SIDES:
-            if options.only in (None, side):
-                print(row(side, data, options), flush=True)
+        for name in DETECTORS:
+            if options.only in (None, name):
+                print(row(name, data, options), flush=True)
 
 
 if __name__ == "__main__":
