@@ -100,6 +100,52 @@ TEST_CASE("two_stage: our side alone, and a run that has been made is not made a
   REQUIRE(compare("tiny:none:none:none:32:3").err == "none: not found\n");
 }
 
+TEST_CASE("cut_tiles: every pixel is in a tile, and boxes are cut with them") {
+  const TemporaryFolder folder;
+  folder.write("modules/PIL/__init__.py", "");
+  // Pictures that are their sizes.
+  folder.write("modules/PIL/Image.py", R"(
+class Picture:
+    def __init__(self, width, height):
+        self.width, self.height = width, height
+    convert = lambda self, mode: self
+    crop = lambda self, box: Picture(box[2] - box[0], box[3] - box[1])
+    save = lambda self, path: open(path, "w").write(f"{self.width} {self.height}")
+open_file, open_picture = open, lambda path: Picture(*map(int, open_file(path).read().split()))
+def open(path, mode="r"):
+    return open_file(path, mode) if mode == "w" else open_picture(path)
+)");
+  folder.write("images/a.jpg", "25 10");
+  folder.write("images/b.jpg", "7 8");
+  folder.write("set.json", R"({"categories": [{"id": 3, "name": "car"}],
+    "images": [{"id": 5, "file_name": "a.jpg"}, {"id": 6, "file_name": "b.jpg"}],
+    "annotations": [{"id": 1, "image_id": 5, "category_id": 3, "bbox": [8, 2, 4, 4], "iscrowd": 1},
+                    {"id": 2, "image_id": 5, "category_id": 3, "bbox": [4, 2, 8, 4]},
+                    {"id": 3, "image_id": 6, "category_id": 3, "bbox": [1, 2, 3, 4]}]})");
+  const Outcome outcome = run_shell(
+      "PYTHONPATH='" + (folder / "modules") + "' python3 -B '" DIOPTER_SOURCE_DIR "/tools/peers/cut_tiles.py' '" +
+      (folder / "images") + "' '" + (folder / "out") + "' 10 '" + (folder / "set.json") + "'");
+  INFO(outcome.out << outcome.err);
+  REQUIRE(outcome.exit_code == 0);
+  REQUIRE(outcome.out == (folder / "out/set.json") + ": 4 tiles of 2 pictures, 4 boxes of 3\n");
+  const json tiles = parse_json(read_bytes(folder / "out/set.json"));
+  for (const auto& [name, size] : {std::pair{"a_0_0", "10 10"}, std::pair{"a_10_0", "10 10"},
+                                   std::pair{"a_15_0", "10 10"}, std::pair{"b_0_0", "7 8"}}) {
+    REQUIRE(read_bytes(folder / ("out/images/" + std::string(name) + ".png")) == size);
+  }
+  REQUIRE(tiles["images"][2] == json{{"id", 3}, {"width", 10}, {"height", 10}, {"file_name", "a_15_0.png"}});
+  // Of the first box half is in either tile, of the second three quarters in one.
+  const std::vector<std::pair<int, std::vector<int>>> expected{
+      {1, {8, 2, 2, 4}}, {1, {4, 2, 6, 4}}, {2, {0, 2, 2, 4}}, {4, {1, 2, 3, 4}}};
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    INFO(i);
+    REQUIRE(tiles["annotations"][i]["image_id"] == expected[i].first);
+    REQUIRE(tiles["annotations"][i]["bbox"] == expected[i].second);
+  }
+  REQUIRE(tiles["annotations"][2]["iscrowd"] == 1);
+  REQUIRE(tiles["annotations"][2]["area"] == 8);
+}
+
 TEST_CASE("read_exports: boxes that differ, and readers that are not there") {
   const TemporaryFolder folder;
   folder.write("exports/detections.json", R"([
