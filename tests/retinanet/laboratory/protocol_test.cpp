@@ -2,9 +2,11 @@
 #include "retinanet/config/config_text.h"
 #include "retinanet/config/presets.h"
 
+#include <filesystem>
 #include <map>
 #include <set>
 
+#include "generated/source_dir.h"
 #include "tests/support/files.h"
 #include "tests/support/protocols.h"
 
@@ -79,6 +81,20 @@ TEST_CASE("the built-in protocols are those that studies on disk were made by") 
     INFO(name);
     REQUIRE(protocol_hash(parse(protocol_text(name))) == hashes.at(name));
   }
+}
+
+TEST_CASE("the protocols of the focal loss study are those that its results were made by") {
+  const std::string study = DIOPTER_SOURCE_DIR "/docs/focal_loss_study/";
+  int protocols = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(study)) {
+    const std::string file = entry.path(), results = study + "results/" + entry.path().stem().string() + ".csv";
+    if (entry.path().extension() != ".toml" || !std::filesystem::exists(results)) continue;
+    INFO(file);
+    const std::string table = test::read_bytes(results), first_row = table.substr(table.find('\n') + 1);
+    CHECK(first_row.starts_with(protocol_hash(parse_protocol(test::read_bytes(file), file)) + ","));
+    ++protocols;
+  }
+  CHECK(protocols >= 25);
 }
 
 TEST_CASE("grids are every combination of their values, with every learning rate") {
