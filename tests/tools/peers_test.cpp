@@ -116,9 +116,9 @@ def open(path, mode="r"):
     return open_file(path, mode) if mode == "w" else open_picture(path)
 )");
   folder.write("images/a.jpg", "25 10");
-  folder.write("images/b.jpg", "7 8");
+  folder.write("images/in/b.jpg", "7 8");
   folder.write("set.json", R"({"categories": [{"id": 3, "name": "car"}],
-    "images": [{"id": 5, "file_name": "a.jpg"}, {"id": 6, "file_name": "b.jpg"}],
+    "images": [{"id": 5, "file_name": "a.jpg"}, {"id": 6, "file_name": "in/b.jpg"}],
     "annotations": [{"id": 1, "image_id": 5, "category_id": 3, "bbox": [8, 2, 4, 4], "iscrowd": 1},
                     {"id": 2, "image_id": 5, "category_id": 3, "bbox": [4, 2, 8, 4]},
                     {"id": 3, "image_id": 6, "category_id": 3, "bbox": [1, 2, 3, 4]}]})");
@@ -130,7 +130,7 @@ def open(path, mode="r"):
   REQUIRE(outcome.out == (folder / "out/set.json") + ": 4 tiles of 2 pictures, 4 boxes of 3\n");
   const json tiles = parse_json(read_bytes(folder / "out/set.json"));
   for (const auto& [name, size] : {std::pair{"a_0_0", "10 10"}, std::pair{"a_10_0", "10 10"},
-                                   std::pair{"a_15_0", "10 10"}, std::pair{"b_0_0", "7 8"}}) {
+                                   std::pair{"a_15_0", "10 10"}, std::pair{"in_b_0_0", "7 8"}}) {
     REQUIRE(read_bytes(folder / ("out/images/" + std::string(name) + ".png")) == size);
   }
   REQUIRE(tiles["images"][2] == json{{"id", 3}, {"width", 10}, {"height", 10}, {"file_name", "a_15_0.png"}});

@@ -39,10 +39,11 @@ def cut(annotations, folder, out, side):
     images, boxes = [], []
     for picture in truth["images"]:
         pixels = Image.open(folder / picture["file_name"]).convert("RGB")
+        stem = str(pathlib.Path(picture["file_name"]).with_suffix("")).replace("/", "_")
         own = [a for a in truth["annotations"] if a["image_id"] == picture["id"]]
         for top, left in itertools.product(starts(pixels.height, side), starts(pixels.width, side)):
             width, height = min(side, pixels.width - left), min(side, pixels.height - top)
-            name = f"{pathlib.Path(picture['file_name']).stem}_{left}_{top}.png"
+            name = f"{stem}_{left}_{top}.png"
             pixels.crop((left, top, left + width, top + height)).save(out / "images" / name)
             images.append({"id": len(images) + 1, "width": width, "height": height, "file_name": name})
             for annotation in own:
